@@ -1,0 +1,9 @@
+//! larder starts a Compose stack in about the time its containers need: never stale, never rebuilt for
+//! nothing. The rooms, in the order in which data flows through them:
+//!
+//! [`model`] what a project is · [`compose`] files and environment in, a project out ·
+//! [`fingerprint`] what each image is made of · [`plan`] what is there, what is wanted, and the steps
+//! between · [`runtime`] carries the steps out · [`docker`] the engine · [`build`] the builders ·
+//! [`term`] what a person sees · [`cli`] one file per command.
+
+pub mod model;

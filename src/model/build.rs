@@ -1,0 +1,78 @@
+//! `build`: what a service's image is made from.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Bytes, Ulimit};
+
+/// A build section in canonical form.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Build {
+    /// The folder that COPY and ADD read from, absolute; or a remote one, as written.
+    pub context: String,
+    /// The Dockerfile, relative to the context or absolute; `Dockerfile` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dockerfile: Option<String>,
+    /// The Dockerfile's text, in place of a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dockerfile_inline: Option<String>,
+    /// Build arguments with their values; one the environment does not define is left out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub args: BTreeMap<String, Option<String>>,
+    /// The stage to build; the last one when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Labels on the image.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The platforms to build for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<String>,
+    /// The network that RUN steps see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Lines for the hosts file of RUN steps.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra_hosts: BTreeMap<String, Vec<String>>,
+    /// The size of `/dev/shm` in RUN steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shm_size: Option<Bytes>,
+    /// Resource limits of RUN steps.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub ulimits: BTreeMap<String, Ulimit>,
+    /// Secrets that RUN steps may mount.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<BuildSecret>,
+    /// More names for the image.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Whether the builder's cache is left alone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_cache: bool,
+    /// Everything else.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
+}
+
+/// A secret a build may mount.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BuildSecret {
+    /// The key under the project's `secrets`.
+    pub source: String,
+    /// The id that `RUN --mount=type=secret` names; the source when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+impl Build {
+    /// Whether the context is not a folder on this machine (compose-go `isRemoteContext`).
+    pub fn is_remote(&self) -> bool {
+        self.context.contains("://")
+            || self.context.starts_with("github.com/")
+            || self.context.starts_with("git@")
+    }
+}

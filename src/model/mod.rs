@@ -1,0 +1,26 @@
+//! What larder means by a project: services, builds, networks, volumes and their names, whatever file
+//! they were written in. Types here are the canonical Compose model (the long form of every attribute),
+//! so `larder config` prints them and the config hash is taken over them. This room reads nothing.
+
+mod build;
+mod digest;
+mod graph;
+mod image_ref;
+mod mount;
+mod network;
+mod project;
+mod service;
+mod units;
+
+pub use build::{Build, BuildSecret};
+pub use digest::{Digest, DigestWriter, ImageId};
+pub use graph::{Cycle, start_order};
+pub use image_ref::{ImageRef, InvalidImageRef};
+pub use mount::{BindOptions, FileReference, Mount, MountKind, TmpfsOptions, VolumeOptions};
+pub use network::{Attachment, FileObject, Ipam, IpamPool, Network, Volume};
+pub use project::{Place, Project, Warning};
+pub use service::{
+    Condition, Dependency, Deploy, Healthcheck, Limits, Logging, Port, Resources,
+    Service, Ulimit,
+};
+pub use units::{Bytes, InvalidUnit, Span};

@@ -1,0 +1,107 @@
+//! A project: everything one `larder` command works on, resolved and with every path absolute.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{FileObject, Network, Service, Volume};
+
+/// The resolved Compose model.
+///
+/// Serialised it is the canonical Compose file that `larder config` prints; what is not part of such a
+/// file (where it came from, what is switched off) is skipped.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Project {
+    /// The project's name: `[a-z0-9][a-z0-9_-]*`.
+    pub name: String,
+    /// The services that are on: without profiles, or with an active one.
+    pub services: BTreeMap<String, Service>,
+    /// The networks that services use, `default` only when one does.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub networks: BTreeMap<String, Network>,
+    /// The named volumes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub volumes: BTreeMap<String, Volume>,
+    /// The configs.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub configs: BTreeMap<String, FileObject>,
+    /// The secrets.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, FileObject>,
+    /// Top-level `x-*` keys.
+    #[serde(flatten)]
+    pub extensions: BTreeMap<String, Value>,
+
+    /// The folder that relative paths are read against.
+    #[serde(skip)]
+    pub working_dir: PathBuf,
+    /// The Compose files, absolute, in merge order.
+    #[serde(skip)]
+    pub files: Vec<PathBuf>,
+    /// The files named by `--env-file`, absolute; empty when the default `.env` was used.
+    #[serde(skip)]
+    pub env_files: Vec<PathBuf>,
+    /// Services that are off because none of their profiles is active.
+    #[serde(skip)]
+    pub disabled: BTreeSet<String>,
+    /// What the file says and larder does not carry out, and other things to know before a start.
+    #[serde(skip)]
+    pub warnings: Vec<Warning>,
+}
+
+impl Project {
+    /// The engine's name for a network: its own `name`, else `<project>_<key>`.
+    pub fn network_name(&self, key: &str) -> String {
+        let own = self.networks.get(key).and_then(|network| network.name.clone());
+        own.unwrap_or_else(|| format!("{}_{key}", self.name))
+    }
+
+    /// The engine's name for a volume: its own `name`, else `<project>_<key>`.
+    pub fn volume_name(&self, key: &str) -> String {
+        let own = self.volumes.get(key).and_then(|volume| volume.name.clone());
+        own.unwrap_or_else(|| format!("{}_{key}", self.name))
+    }
+
+    /// The name of a service's image: its `image`, else docker compose's `<project>-<service>`.
+    pub fn image_name(&self, service: &str) -> String {
+        let own = self.services.get(service).and_then(|service| service.image.clone());
+        own.unwrap_or_else(|| format!("{}-{service}", self.name))
+    }
+
+    /// The name of a service's container: its `container_name`, else `<project>-<service>-<number>`.
+    pub fn container_name(&self, service: &str, number: u32) -> String {
+        let own = self.services.get(service).and_then(|service| service.container_name.clone());
+        own.unwrap_or_else(|| format!("{}-{service}-{number}", self.name))
+    }
+}
+
+/// A place in a file, for a person to go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// Line and column, both from 1, where they are known.
+    pub at: Option<(usize, usize)>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        match self.at {
+            Some((line, column)) => write!(f, ":{line}:{column}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Something in the project that a person should know and that stops nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// One sentence, lower case, values in backticks.
+    pub text: String,
+    /// Where it was written, when that is known.
+    pub place: Option<Place>,
+}

@@ -1,0 +1,325 @@
+//! A service: one kind of container, and everything the Compose file says about running it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Attachment, Build, Bytes, FileReference, Mount, Span};
+
+/// A service in canonical form: long syntax, paths absolute, environment resolved.
+///
+/// Attributes that larder does not carry out yet stay in `other`: printed by `config`, part of the config
+/// hash, and named in a warning.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Service {
+    /// How its image is built; `None` for one that is only pulled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
+    /// Linux capabilities added.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cap_add: Vec<String>,
+    /// Linux capabilities dropped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cap_drop: Vec<String>,
+    /// Replaces the image's CMD: `None` keeps it, an empty list clears it.
+    pub command: Option<Vec<String>>,
+    /// Configs mounted into the container.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub configs: Vec<FileReference>,
+    /// A container name of its own, in place of `<project>-<service>-1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_name: Option<String>,
+    /// CPUs it may use at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<f64>,
+    /// The services it waits for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub depends_on: BTreeMap<String, Dependency>,
+    /// Replicas and resource limits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deploy: Option<Deploy>,
+    /// DNS servers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns: Vec<String>,
+    /// Replaces the image's ENTRYPOINT (and drops its CMD): `None` keeps it.
+    pub entrypoint: Option<Vec<String>>,
+    /// The container's environment, `env_file` merged in; a `None` value removes the image's variable.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, Option<String>>,
+    /// Ports open to the other containers: `80`, `80/udp`, `3000-3005`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expose: Vec<String>,
+    /// Lines for the container's hosts file: name to addresses.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra_hosts: BTreeMap<String, Vec<String>>,
+    /// When it counts as healthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<Healthcheck>,
+    /// The container's host name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// The image to run, or the name given to the built one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Whether an init process reaps zombies; `None` leaves it to the engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<bool>,
+    /// Labels on the container.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The log driver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logging: Option<Logging>,
+    /// Memory limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mem_limit: Option<Bytes>,
+    /// Memory reservation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mem_reservation: Option<Bytes>,
+    /// `none`, `host`, `bridge`, or another container's; excludes `networks`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_mode: Option<String>,
+    /// The networks it is attached to.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub networks: BTreeMap<String, Option<Attachment>>,
+    /// The number of processes it may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pids_limit: Option<i64>,
+    /// `os[/arch[/variant]]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// Published ports.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<Port>,
+    /// Whether it runs with all the engine's privileges.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub privileged: Option<bool>,
+    /// The profiles that switch it on; none means always on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<String>,
+    /// When the engine pulls the image: `always`, `missing`, `never`, `build`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_policy: Option<String>,
+    /// Whether its root file system is read-only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<bool>,
+    /// `no`, `always`, `unless-stopped`, `on-failure[:N]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<String>,
+    /// How many containers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<u32>,
+    /// Secrets mounted into the container.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<FileReference>,
+    /// Options for the kernel's security modules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub security_opt: Vec<String>,
+    /// The size of `/dev/shm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shm_size: Option<Bytes>,
+    /// Whether standard input stays open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdin_open: Option<bool>,
+    /// How long it may take to stop before it is killed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_grace_period: Option<Span>,
+    /// The signal that stops it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<String>,
+    /// Kernel parameters of its namespaces.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sysctls: BTreeMap<String, String>,
+    /// In-memory file systems: `path[:options]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tmpfs: Vec<String>,
+    /// Whether it has a terminal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tty: Option<bool>,
+    /// Resource limits of its processes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub ulimits: BTreeMap<String, Ulimit>,
+    /// The user it runs as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// What is mounted into it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Mount>,
+    /// The folder its process starts in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    /// Everything else, `x-*` included, in canonical form.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
+}
+
+impl Service {
+    /// How many containers the service has: `scale`, else `deploy.replicas`, else one.
+    pub fn replicas(&self) -> u32 {
+        let deployed = self.deploy.as_ref().and_then(|deploy| deploy.replicas);
+        self.scale.or(deployed).unwrap_or(1)
+    }
+
+    /// Whether the Compose file itself declares a health check that runs. An image may bring one too.
+    pub fn declares_health(&self) -> bool {
+        self.healthcheck.as_ref().is_some_and(|check| !check.is_disabled() && check.test.is_some())
+    }
+}
+
+/// One entry of `depends_on`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependency {
+    /// What must be true before the dependent starts.
+    pub condition: Condition,
+    /// Whether the start fails when the dependency is missing or fails.
+    #[serde(default = "yes")]
+    pub required: bool,
+    /// Whether the dependent restarts when the dependency is recreated.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restart: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What a dependent waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Condition {
+    /// The container runs.
+    #[serde(rename = "service_started")]
+    Started,
+    /// Its health check passed.
+    #[serde(rename = "service_healthy")]
+    Healthy,
+    /// It ended with code 0.
+    #[serde(rename = "service_completed_successfully")]
+    Completed,
+}
+
+/// `healthcheck`: absent fields are the image's, or the engine's defaults.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Healthcheck {
+    /// `["CMD", …]`, `["CMD-SHELL", …]` or `["NONE"]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<Vec<String>>,
+    /// Time between two probes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Span>,
+    /// Time a probe may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+    /// Failures in a row that make it unhealthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u64>,
+    /// Time after the start in which failures do not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_period: Option<Span>,
+    /// Time between two probes during `start_period` (API 1.44).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_interval: Option<Span>,
+    /// Switches the image's own check off.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub disable: bool,
+}
+
+impl Healthcheck {
+    /// Whether it switches health checks off.
+    pub fn is_disabled(&self) -> bool {
+        self.disable || self.test.as_ref().is_some_and(|test| test.first().is_some_and(|t| t == "NONE"))
+    }
+}
+
+/// One published port, or a range of them as written in `published`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Port {
+    /// A name for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `ingress` or `host`; the engine ignores it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// The host's address it is bound to; all of them when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_ip: Option<String>,
+    /// The container's port.
+    pub target: u16,
+    /// The host's port, or a range to choose from; chosen by the engine when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<String>,
+    /// `tcp`, `udp` or `sctp`.
+    pub protocol: String,
+    /// What speaks on it, for people: `http`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app_protocol: Option<String>,
+}
+
+/// A soft and a hard limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ulimit {
+    /// Where the process is warned.
+    pub soft: i64,
+    /// Where it is stopped.
+    pub hard: i64,
+}
+
+/// `logging`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Logging {
+    /// The engine's log driver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// Its options.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+}
+
+/// `deploy`: the part of it that docker compose carries out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Deploy {
+    /// How many containers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
+    /// Limits and reservations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
+}
+
+/// `deploy.resources`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    /// What it may use at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// What is kept free for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reservations: Option<Limits>,
+}
+
+/// One side of `deploy.resources`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// CPUs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<f64>,
+    /// Memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Bytes>,
+    /// Processes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pids: Option<i64>,
+    /// Everything else: devices, generic resources.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
+}

@@ -1,0 +1,227 @@
+//! Sizes and durations, read and written in Compose's notation.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A number of bytes, written in canonical Compose as a decimal string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes(pub i64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl FromStr for Bytes {
+    type Err = InvalidUnit;
+
+    /// docker/go-units `RAMInBytes`: a decimal number and `b`, `k`, `m`, `g`, `t` or `p`, each also with `b`
+    /// or `ib` behind it, all of them powers of 1024, in any case.
+    fn from_str(text: &str) -> Result<Self, InvalidUnit> {
+        let invalid = || InvalidUnit { text: text.to_owned(), kind: "a size, as in `64m` or `1.5g`" };
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let unit = unit.strip_prefix(' ').unwrap_or(unit).to_ascii_lowercase();
+        let power = match unit.trim_end_matches('b').trim_end_matches('i') {
+            "" if matches!(unit.as_str(), "" | "b") => 0,
+            "k" => 1,
+            "m" => 2,
+            "g" => 3,
+            "t" => 4,
+            "p" => 5,
+            _ => return Err(invalid()),
+        };
+        let number: f64 = number.parse().map_err(|_| invalid())?;
+        let bytes = number * 1024f64.powi(power);
+        if bytes >= 9.2e18 {
+            return Err(invalid());
+        }
+        #[allow(clippy::cast_possible_truncation)] // go-units truncates too, and the range was checked
+        Ok(Self(bytes as i64))
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(i64),
+            Text(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Number(bytes) => Ok(Self(bytes)),
+            Written::Text(text) => text.parse().map_err(D::Error::custom),
+        }
+    }
+}
+
+/// A duration in nanoseconds, written as Go writes it: `1m30s`, `500ms`, `0s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub i64);
+
+impl Span {
+    /// As a standard duration; a negative one counts as none.
+    pub fn as_duration(self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.0).unwrap_or(0))
+    }
+}
+
+impl fmt::Display for Span {
+    /// Go's `time.Duration.String`: hours, minutes and fractional seconds, or one unit below a second.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanos = self.0.unsigned_abs();
+        if self.0 < 0 {
+            f.write_str("-")?;
+        }
+        if nanos == 0 {
+            return f.write_str("0s");
+        }
+        for (unit, name) in [(1_000, "ns"), (1_000_000, "µs"), (1_000_000_000, "ms")] {
+            if nanos < unit {
+                return write!(f, "{}{name}", decimal(nanos, unit / 1_000));
+            }
+        }
+        let (seconds, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
+        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+        if hours > 0 {
+            write!(f, "{hours}h")?;
+        }
+        if hours > 0 || minutes > 0 {
+            write!(f, "{minutes}m")?;
+        }
+        write!(f, "{}s", decimal(seconds % 60 * 1_000_000_000 + rest, 1_000_000_000))
+    }
+}
+
+/// `value / unit` with the fraction's trailing zeros left out.
+fn decimal(value: u64, unit: u64) -> String {
+    let (whole, rest) = (value / unit, value % unit);
+    if rest == 0 {
+        return whole.to_string();
+    }
+    let width = unit.ilog10() as usize;
+    format!("{whole}.{rest:0width$}").trim_end_matches('0').to_owned()
+}
+
+impl FromStr for Span {
+    type Err = InvalidUnit;
+
+    /// Go's `time.ParseDuration` with days and weeks added: numbers with units behind them, `1m30s`, `1.5h`.
+    fn from_str(text: &str) -> Result<Self, InvalidUnit> {
+        let invalid = || InvalidUnit { text: text.to_owned(), kind: "a duration, as in `30s` or `1m30s`" };
+        let (negative, mut rest) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
+        };
+        if rest == "0" {
+            return Ok(Self(0));
+        }
+        if rest.is_empty() {
+            return Err(invalid());
+        }
+        let mut nanos = 0f64;
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(invalid)?;
+            let (number, tail) = rest.split_at(digits);
+            let end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+            let (unit, tail) = tail.split_at(end);
+            let unit = match unit {
+                "ns" => 1.0,
+                "us" | "µs" | "μs" => 1e3,
+                "ms" => 1e6,
+                "s" => 1e9,
+                "m" => 60e9,
+                "h" => 3600e9,
+                "d" => 86_400e9,
+                "w" => 604_800e9,
+                _ => return Err(invalid()),
+            };
+            nanos += number.parse::<f64>().map_err(|_| invalid())? * unit;
+            rest = tail;
+        }
+        if nanos >= 9.2e18 {
+            return Err(invalid());
+        }
+        #[allow(clippy::cast_possible_truncation)] // whole nanoseconds, and the range was checked
+        let nanos = nanos.round() as i64;
+        Ok(Self(if negative { -nanos } else { nanos }))
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// A text that is not a size or duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not {kind}")]
+pub struct InvalidUnit {
+    text: String,
+    kind: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_print_as_go_prints_them() {
+        let cases = [
+            (0, "0s"),
+            (1, "1ns"),
+            (1_500, "1.5µs"),
+            (500_000_000, "500ms"),
+            (1_500_000_000, "1.5s"),
+            (90_000_000_000, "1m30s"),
+            (86_400_000_000_000, "24h0m0s"),
+            (-1_000_000_000, "-1s"),
+        ];
+        for (nanos, text) in cases {
+            assert_eq!(Span(nanos).to_string(), text);
+            assert_eq!(text.parse(), Ok(Span(nanos)));
+        }
+        assert_eq!("1d".parse(), Ok(Span(86_400_000_000_000)));
+        for text in ["90", "1m30", "1 m", "", "s", "-", "1x"] {
+            assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        let cases = [
+            ("64m", 67_108_864),
+            ("64MB", 67_108_864),
+            ("64MiB", 67_108_864),
+            ("1.5g", 1_610_612_736),
+            ("1 g", 1_073_741_824),
+            ("512", 512),
+            ("12b", 12),
+        ];
+        for (text, bytes) in cases {
+            assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
+        }
+        for text in ["", "m", "1x", "-1", "1ib", "99999999t"] {
+            assert!(text.parse::<Bytes>().is_err(), "{text}");
+        }
+    }
+}
