@@ -6,4 +6,5 @@
 //! between · [`runtime`] carries the steps out · [`docker`] the engine · [`build`] the builders ·
 //! [`term`] what a person sees · [`cli`] one file per command.
 
+pub mod fingerprint;
 pub mod model;
