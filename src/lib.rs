@@ -8,3 +8,5 @@
 
 pub mod fingerprint;
 pub mod model;
+pub mod plan;
+pub mod runtime;

@@ -5,4 +5,4 @@ mod dockerfile;
 mod recipe;
 
 pub use dockerfile::{Dockerfile, Instruction, Stage, StageBase};
-pub use recipe::{Base, Context, Cut, Entry, EntryKind, Link, Recipe};
+pub use recipe::{Base, Context, Cut, Entry, EntryKind, Fingerprinted, Link, Recipe};

@@ -6,6 +6,7 @@ mod build;
 mod digest;
 mod graph;
 mod image_ref;
+pub mod labels;
 mod mount;
 mod network;
 mod project;
@@ -20,7 +21,6 @@ pub use mount::{BindOptions, FileReference, Mount, MountKind, TmpfsOptions, Volu
 pub use network::{Attachment, FileObject, Ipam, IpamPool, Network, Volume};
 pub use project::{Place, Project, Warning};
 pub use service::{
-    Condition, Dependency, Deploy, Healthcheck, Limits, Logging, Port, Resources,
-    Service, Ulimit,
+    Condition, Dependency, Deploy, Healthcheck, Limits, Logging, Port, Resources, Service, Ulimit,
 };
 pub use units::{Bytes, InvalidUnit, Span};
