@@ -10,3 +10,5 @@ pub mod fingerprint;
 pub mod model;
 pub mod plan;
 pub mod runtime;
+pub mod settings;
+pub mod term;
