@@ -256,7 +256,7 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
         let engine = self.run.engine;
         match &self.step.action {
             Action::CreateNetwork { key, .. } => {
-                engine.create_network(self.run.project, key).await?
+                engine.create_network(self.run.project, key).await?;
             }
             Action::CreateVolume { key, .. } => engine.create_volume(self.run.project, key).await?,
             Action::Pull { image, platform } => {

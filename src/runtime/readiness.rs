@@ -58,7 +58,7 @@ pub(super) async fn wait<E: Engine>(
                 });
             }
             Verdict::Probe if watched.probes => {
-                if probe(engine, watched.container, condition.healthcheck.as_ref()).await? {
+                if probe(engine, watched.container, condition.healthcheck.as_ref()).await {
                     return Ok(());
                 }
                 progress.doing("its health check does not pass yet");
@@ -112,25 +112,18 @@ fn verdict(condition: &Condition, until: Readiness, restarts: u64) -> Verdict {
 }
 
 /// Runs the health check once, in the container, as its user and with its environment.
-async fn probe<E: Engine>(
-    engine: &E,
-    container: &str,
-    check: Option<&Healthcheck>,
-) -> Result<bool, StepError> {
+async fn probe<E: Engine>(engine: &E, container: &str, check: Option<&Healthcheck>) -> bool {
     let Some(command) = check.and_then(command) else {
-        return Ok(false);
+        return false;
     };
     let limit = check
         .and_then(|check| check.timeout)
         .map(crate::model::Span::as_duration)
         .filter(|limit| !limit.is_zero())
         .unwrap_or(PROBE_TIMEOUT);
-    match tokio::time::timeout(limit, engine.probe(container, &command)).await {
-        Err(_) => Ok(false),
-        Ok(Ok(code)) => Ok(code == 0),
-        // A container that ends under the probe is seen by the next inspection.
-        Ok(Err(_)) => Ok(false),
-    }
+    // A probe that takes too long has failed, and a container that ends under it is seen by the next inspection.
+    let code = tokio::time::timeout(limit, engine.probe(container, &command)).await;
+    matches!(code, Ok(Ok(0)))
 }
 
 /// The command of a health check (moby `daemon/health.go`: `CMD-SHELL` goes through the shell).
