@@ -157,6 +157,8 @@ pub struct Condition {
     pub health: Option<crate::plan::Health>,
     /// Its effective health check; `None` when it has none or it is switched off.
     pub healthcheck: Option<Healthcheck>,
+    /// The TCP ports that it or its image exposes.
+    pub exposed: Vec<u16>,
 }
 
 /// Something that happened to a container.

@@ -58,7 +58,7 @@ pub(super) async fn wait<E: Engine>(
                 });
             }
             Verdict::Probe if watched.probes => {
-                if probe(engine, watched.container, condition.healthcheck.as_ref()).await {
+                if probe(engine, watched.container, &condition).await {
                     return Ok(());
                 }
                 progress.doing("its health check does not pass yet");
@@ -112,18 +112,40 @@ fn verdict(condition: &Condition, until: Readiness, restarts: u64) -> Verdict {
 }
 
 /// Runs the health check once, in the container, as its user and with its environment.
-async fn probe<E: Engine>(engine: &E, container: &str, check: Option<&Healthcheck>) -> bool {
-    let Some(command) = check.and_then(command) else {
+///
+/// A pass this early proves less than the engine's, one `interval` later: postgres prepares a new data folder
+/// with a server that answers on its own socket only, then starts again. So one of the ports that the
+/// container exposes must be listened on too; where none is, the engine's verdict decides.
+async fn probe<E: Engine>(engine: &E, container: &str, condition: &Condition) -> bool {
+    let Some(check) = &condition.healthcheck else {
+        return false;
+    };
+    let Some(command) = command(check) else {
         return false;
     };
     let limit = check
-        .and_then(|check| check.timeout)
+        .timeout
         .map(crate::model::Span::as_duration)
         .filter(|limit| !limit.is_zero())
         .unwrap_or(PROBE_TIMEOUT);
+    let passes = async { matches!(engine.probe(container, &command).await, Ok(0)) };
+    let both = async { tokio::join!(passes, listens(engine, container, &condition.exposed)) };
     // A probe that takes too long has failed, and a container that ends under it is seen by the next inspection.
-    let code = tokio::time::timeout(limit, engine.probe(container, &command)).await;
-    matches!(code, Ok(Ok(0)))
+    matches!(tokio::time::timeout(limit, both).await, Ok((true, true)))
+}
+
+/// Whether one of the ports is listened on in the container's network, as far as it has a `grep` to tell
+/// (proc(5): state `0A` is LISTEN).
+async fn listens<E: Engine>(engine: &E, container: &str, ports: &[u16]) -> bool {
+    if ports.is_empty() {
+        return true;
+    }
+    let ports: Vec<String> = ports.iter().map(|port| format!("{port:04X}")).collect();
+    let pattern = format!(":({}) [0-9A-F]+:0000 0A", ports.join("|"));
+    let command =
+        ["grep", "-qsE", &pattern, "/proc/net/tcp", "/proc/net/tcp6"].map(ToOwned::to_owned);
+    // 126 and 127: there is no grep to ask.
+    matches!(engine.probe(container, &command).await, Ok(0 | 126 | 127))
 }
 
 /// The command of a health check (moby `daemon/health.go`: `CMD-SHELL` goes through the shell).
