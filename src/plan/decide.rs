@@ -265,22 +265,24 @@ impl<'a> Draft<'a> {
     /// The wait that `up` itself does for a service, unless a dependent's wait already says as much.
     pub(super) fn final_wait(&mut self, service: &str) {
         let wanted = self.wanted;
-        let asked = |condition| {
-            wanted.project.services.values().any(|other| {
-                other
-                    .depends_on
-                    .get(service)
-                    .is_some_and(|dependency| dependency.condition == condition)
-            })
+        let asking = |condition| {
+            let asks = |other: &&String| {
+                let dependency = wanted.project.services[*other].depends_on.get(service);
+                dependency.is_some_and(|dependency| dependency.condition == condition)
+            };
+            wanted.services.iter().find(asks)
         };
-        let until = if asked(Condition::Completed) {
-            Readiness::Completed
-        } else if asked(Condition::Healthy) {
-            Readiness::Healthy
+        let (until, dependent) = if let Some(dependent) = asking(Condition::Completed) {
+            (Readiness::Completed, Some(dependent))
+        } else if let Some(dependent) = asking(Condition::Healthy) {
+            (Readiness::Healthy, Some(dependent))
         } else {
-            Readiness::Ready
+            (Readiness::Ready, None)
         };
-        self.wait_because(service, until, "`up` ends when it is");
+        match dependent {
+            Some(dependent) => self.wait(service, until, dependent),
+            None => self.wait_because(service, until, "`up` ends when it is"),
+        };
     }
 
     /// Containers of the project that no Compose file speaks of any more.

@@ -141,21 +141,19 @@ impl Draft<'_> {
             if there {
                 continue;
             }
-            let step = match self.dependency_images.get(&cut.key) {
-                Some(step) => *step,
-                None => {
-                    let action = Action::BuildDependencies {
-                        recipe: service.to_owned(),
-                        stage: cut.stage,
-                        key: cut.key,
-                        builder: dependencies,
-                    };
-                    // A prefix that copies from an earlier stage builds that stage itself.
-                    let cause = format!("no dependency image {} on the engine", cut.key.short());
-                    let step = self.step(Some(service), action, cause, []);
-                    self.dependency_images.insert(cut.key, step);
-                    step
-                }
+            let step = if let Some(step) = self.dependency_images.get(&cut.key) {
+                *step
+            } else {
+                let action = Action::BuildDependencies {
+                    recipe: service.to_owned(),
+                    stage: cut.stage,
+                    key: cut.key,
+                    builder: dependencies,
+                };
+                let cause = format!("no dependency image {} on the engine", cut.key.short());
+                let step = self.step(Some(service), action, cause, []);
+                self.dependency_images.insert(cut.key, step);
+                step
             };
             after.push(step);
         }

@@ -132,6 +132,8 @@ pub struct ContainerSpec<'a> {
     pub image: &'a ImageId,
     /// The image's fingerprint, where larder builds it.
     pub fingerprint: Option<Digest>,
+    /// The image's dependency fingerprint, where it has one.
+    pub dependencies: Option<Digest>,
     /// The hash of what it is made from, image aside.
     pub config: Digest,
     /// Anonymous volumes handed over: target → the volume's name.
@@ -155,6 +157,8 @@ pub struct Condition {
     pub health: Option<crate::plan::Health>,
     /// Its effective health check; `None` when it has none or it is switched off.
     pub healthcheck: Option<Healthcheck>,
+    /// The TCP ports that it or its image exposes.
+    pub exposed: Vec<u16>,
 }
 
 /// Something that happened to a container.
