@@ -367,3 +367,188 @@ impl<R: Read> Read for Verified<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::sample::{on, recipe};
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    const TEXT: &str = "FROM base\nCOPY need /need\nRUN make\nCOPY src /src\n";
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        fs::create_dir_all(root.join("src/deep")).unwrap();
+        fs::write(root.join("need"), "one").unwrap();
+        fs::write(root.join("src/deep/a"), vec![7; 200_000]).unwrap();
+        fs::write(root.join("src/run"), "#!").unwrap();
+        fs::set_permissions(root.join("src/run"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(root.join("unread"), "never").unwrap();
+        folder
+    }
+
+    fn whole<'a>() -> BuildPart<'a> {
+        static NONE: BTreeMap<usize, Digest> = BTreeMap::new();
+        BuildPart::Target { on: &NONE }
+    }
+
+    fn archive(root: &Path, part: &BuildPart<'_>, cuts: &[(usize, usize)]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let upload = Upload::new(&recipe(root, TEXT, cuts), part, TEXT.to_owned());
+        upload.write(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn names(archive: &[u8]) -> Vec<String> {
+        let mut archive = tar::Archive::new(archive);
+        let entries = archive.entries().unwrap();
+        let name =
+            |entry: tar::Entry<'_, _>| String::from_utf8(entry.path_bytes().to_vec()).unwrap();
+        entries
+            .map(|entry: io::Result<tar::Entry<'_, &[u8]>>| name(entry.unwrap()))
+            .skip(1)
+            .collect()
+    }
+
+    #[test]
+    fn only_what_is_read_is_sent_in_order() {
+        let folder = folder();
+        let sent = names(&archive(folder.path(), &whole(), &[]));
+        assert_eq!(sent, ["need", "src", "src/deep", "src/deep/a", "src/run"]);
+    }
+
+    #[test]
+    fn a_part_is_sent_what_its_own_instructions_read() {
+        let folder = folder();
+        let cuts = [(0, 2)];
+        let dependencies = BuildPart::Dependencies { stage: 0 };
+        assert_eq!(
+            names(&archive(folder.path(), &dependencies, &cuts)),
+            ["need"]
+        );
+        let on = on(&recipe(folder.path(), TEXT, &cuts));
+        let rest = names(&archive(
+            folder.path(),
+            &BuildPart::Target { on: &on },
+            &cuts,
+        ));
+        assert_eq!(rest, ["src", "src/deep", "src/deep/a", "src/run"]);
+    }
+
+    #[test]
+    fn modes_times_and_content_arrive_and_owners_do_not() {
+        let folder = folder();
+        let time = fs::metadata(folder.path().join("src/run")).unwrap().mtime();
+        let bytes = archive(folder.path(), &whole(), &[]);
+        let mut archive = tar::Archive::new(bytes.as_slice());
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let header = entry.header().clone();
+            assert_eq!((header.uid().unwrap(), header.gid().unwrap()), (0, 0));
+            match entry.path().unwrap().to_str().unwrap() {
+                "src/run" => {
+                    assert_eq!(header.mode().unwrap(), 0o755);
+                    assert_eq!(i64::try_from(header.mtime().unwrap()).unwrap(), time);
+                }
+                "src/deep/a" => {
+                    let mut content = Vec::new();
+                    entry.read_to_end(&mut content).unwrap();
+                    assert_eq!(content, vec![7; 200_000]);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn long_odd_and_linked_names_arrive_byte_for_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let src = folder.path().join("src");
+        fs::create_dir(&src).unwrap();
+        fs::write(src.join("l".repeat(200)), "").unwrap();
+        fs::write(src.join(OsStr::from_bytes(b"\xff\xfe")), "").unwrap();
+        let texts = ["./a//b/".to_owned(), "t".repeat(100), "t".repeat(150)];
+        for (number, text) in texts.iter().enumerate() {
+            symlink(text, src.join(format!("link{number}"))).unwrap();
+        }
+        let bytes = archive(folder.path(), &whole(), &[]);
+        let mut archive = tar::Archive::new(bytes.as_slice());
+        let found: BTreeMap<Vec<u8>, Option<Vec<u8>>> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                (
+                    entry.path_bytes().to_vec(),
+                    entry.link_name_bytes().map(|text| text.to_vec()),
+                )
+            })
+            .collect();
+        assert!(found.contains_key(format!("src/{}", "l".repeat(200)).as_bytes()));
+        assert!(found.contains_key(&b"src/\xff\xfe"[..]));
+        for (number, text) in texts.iter().enumerate() {
+            let link = &found[format!("src/link{number}").as_bytes()];
+            assert_eq!(link.as_deref(), Some(text.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn what_moved_since_the_fingerprint_ends_the_stream() {
+        type Change = fn(&Path);
+        let changes: [(&str, Change); 6] = [
+            ("need", |root| fs::write(root.join("need"), "two").unwrap()),
+            ("need", |root| {
+                fs::write(root.join("need"), "longer").unwrap()
+            }),
+            ("need", |root| fs::remove_file(root.join("need")).unwrap()),
+            ("need", |root| {
+                fs::rename(root.join("need"), root.join("other")).unwrap();
+                symlink("other", root.join("need")).unwrap();
+            }),
+            ("src/deep", |root| {
+                fs::rename(root.join("src/deep"), root.join("gone")).unwrap()
+            }),
+            ("src/run", |root| {
+                let mode = fs::Permissions::from_mode(0o644);
+                fs::set_permissions(root.join("src/run"), mode).unwrap();
+            }),
+        ];
+        for (path, change) in changes {
+            let folder = folder();
+            let recipe = recipe(folder.path(), TEXT, &[]);
+            change(folder.path());
+            let mut sent = Vec::new();
+            let result = Upload::new(&recipe, &whole(), TEXT.to_owned()).write(&mut sent);
+            match result.unwrap_err() {
+                ContextError::Moved(moved) => assert_eq!(moved, path),
+                other => panic!("{other}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_of_what_moved_ends_in_an_error() {
+        use futures_util::StreamExt as _;
+        let folder = folder();
+        let recipe = recipe(folder.path(), TEXT, &[]);
+        fs::write(folder.path().join("src/deep/a"), vec![8; 200_000]).unwrap();
+        let (pieces, task) = Upload::new(&recipe, &whole(), TEXT.to_owned()).stream();
+        let pieces: Vec<_> = pieces.collect().await;
+        assert!(pieces.last().unwrap().is_err());
+        assert!(matches!(task.await.unwrap(), Err(ContextError::Moved(_))));
+    }
+
+    #[test]
+    fn the_dockerfile_takes_no_files_name() {
+        let folder = folder();
+        let name =
+            Upload::new(&recipe(folder.path(), TEXT, &[]), &whole(), TEXT.to_owned()).dockerfile;
+        fs::write(folder.path().join(&name), "mine").unwrap();
+        let again =
+            Upload::new(&recipe(folder.path(), TEXT, &[]), &whole(), TEXT.to_owned()).dockerfile;
+        assert_ne!(name, again);
+    }
+}

@@ -6,6 +6,8 @@
 mod buildkit;
 mod context;
 mod resume;
+#[cfg(test)]
+mod sample;
 mod trace;
 
 pub use buildkit::BuildKit;

@@ -321,3 +321,127 @@ impl Rewritten {
         (spot.keyword == keyword).then_some(spot)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::sample::{on, recipe};
+    use std::path::Path;
+
+    /// The rewritten text of the target, dependency images named by their stage.
+    fn resumed(text: &str, cuts: &[(usize, usize)]) -> String {
+        let recipe = recipe(Path::new("/nonexistent-is-empty"), text, cuts);
+        let on = on(&recipe);
+        let mut out = rewrite(&recipe, &BuildPart::Target { on: &on }).text;
+        for (stage, key) in &on {
+            out = out.replace(
+                &labels::dependencies_name(key),
+                &format!("DEPENDENCIES-{stage}"),
+            );
+        }
+        out
+    }
+
+    #[test]
+    fn a_prefix_becomes_an_image_and_the_rest_stays_as_written() {
+        let text = "# syntax=docker/dockerfile:1\nARG V=3\nFROM --platform=linux/amd64 python AS Web\n\
+            # why\nRUN pip \\\n  install\nCOPY . /app\nCMD [\"x\"]\n";
+        let expected = "# syntax=docker/dockerfile:1\nARG V=3\n\
+            FROM --platform=linux/amd64 DEPENDENCIES-0 AS Web\nCOPY . /app\nCMD [\"x\"]\n";
+        assert_eq!(resumed(text, &[(0, 1)]), expected);
+    }
+
+    #[test]
+    fn stages_keep_their_numbers_and_names() {
+        let text = "FROM node AS front\nRUN npm ci\nCOPY src /src\nFROM python\nRUN pip\n\
+            COPY --from=0 /src /web\nFROM scratch\nCOPY --from=front /src /a\n";
+        let expected = "FROM DEPENDENCIES-0 AS front\nCOPY src /src\nFROM DEPENDENCIES-1\n\
+            COPY --from=0 /src /web\nFROM scratch\nCOPY --from=front /src /a\n";
+        assert_eq!(resumed(text, &[(0, 1), (1, 1)]), expected);
+    }
+
+    #[test]
+    fn arguments_in_scope_are_declared_again_with_those_of_parent_stages() {
+        let text = "ARG G=1\nFROM debian AS base\nARG A=one\nFROM base\nARG G\nARG B=${A}\nRUN b\n\
+            COPY . /\nRUN echo $A $B $G\n";
+        let expected = "ARG G=1\nFROM debian AS base\nARG A=one\nFROM DEPENDENCIES-1\nARG A=one\n\
+            ARG G\nARG B=${A}\nCOPY . /\nRUN echo $A $B $G\n";
+        assert_eq!(resumed(text, &[(1, 3)]), expected);
+    }
+
+    #[test]
+    fn a_stage_is_built_whole_where_an_argument_would_change_its_value() {
+        let moved = "FROM debian\nARG V=1\nARG W=$V\nENV V=2\nRUN b\nCOPY . /\n";
+        assert_eq!(resumed(moved, &[(0, 4)]), moved);
+        let before = "FROM debian\nENV V=2\nARG W=$V\nRUN b\nCOPY . /\n";
+        let expected = "FROM DEPENDENCIES-0\nARG W=$V\nCOPY . /\n";
+        assert_eq!(resumed(before, &[(0, 3)]), expected);
+    }
+
+    #[test]
+    fn a_command_survives_the_entrypoint_behind_the_cut() {
+        let text = "FROM debian\nCMD [\"a\"]\nRUN b\nCOPY . /\nENTRYPOINT [\"/e\"]\n";
+        let expected = "FROM DEPENDENCIES-0\nCMD [\"a\"]\nCOPY . /\nENTRYPOINT [\"/e\"]\n";
+        assert_eq!(resumed(text, &[(0, 2)]), expected);
+        let shell = "FROM debian\nCMD a\nSHELL [\"/bin/bash\", \"-c\"]\nRUN b\nCOPY . /\nENTRYPOINT [\"/e\"]\n";
+        assert_eq!(resumed(shell, &[(0, 3)]), shell);
+    }
+
+    #[test]
+    fn a_dependency_image_is_a_stage_up_to_its_cut_with_the_stages_before_it() {
+        let text = "ARG G=1\nFROM node AS front\nRUN npm ci\nCOPY src /src\nFROM python AS back\n\
+            COPY --from=front /x /x\nRUN pip\nCOPY . /app\nFROM back\n";
+        let recipe = recipe(Path::new("/nonexistent-is-empty"), text, &[(1, 2)]);
+        let rewritten = rewrite(&recipe, &BuildPart::Dependencies { stage: 1 });
+        let expected = "ARG G=1\nFROM node AS front\nRUN npm ci\nCOPY src /src\nFROM python AS back\n\
+            COPY --from=front /x /x\nRUN pip\n";
+        assert_eq!(rewritten.text, expected);
+    }
+
+    #[test]
+    fn lines_and_progress_lead_back_to_the_users_dockerfile() {
+        let text =
+            "FROM python AS web\n\nRUN pip\n# src\nCOPY . /app\nENV A=1\nRUN make \\\n  all\n";
+        let recipe = recipe(Path::new("/nonexistent-is-empty"), text, &[(0, 1)]);
+        let on = on(&recipe);
+        let rewritten = rewrite(&recipe, &BuildPart::Target { on: &on });
+        let spot = rewritten.spot("[web 3/3] RUN make   all").unwrap();
+        assert_eq!(
+            (spot.line, spot.instruction.as_str()),
+            (7, "RUN make   all")
+        );
+        assert_eq!(
+            rewritten.spot("[web 1/3] FROM localhost/x").unwrap().line,
+            1
+        );
+        assert_eq!(
+            rewritten
+                .spot("[linux/amd64 web 2/3] COPY . /app")
+                .unwrap()
+                .line,
+            5
+        );
+        assert_eq!(rewritten.spot("[web 2/3] RUN other"), None);
+        assert_eq!(rewritten.spot("[internal] load build context"), None);
+        let error = "dockerfile parse error line 5: unknown";
+        assert_eq!(rewritten.line_in(error, "D"), Some(8));
+        assert_eq!(rewritten.line_in("D:2\n---", "D"), Some(5));
+        assert_eq!(rewritten.line_in("line 2", "D"), None);
+    }
+
+    #[test]
+    fn the_only_stage_has_no_name_and_the_others_their_numbers() {
+        let one = recipe(Path::new("/nonexistent-is-empty"), "FROM a\nRUN b\n", &[]);
+        let none = std::collections::BTreeMap::new();
+        let whole = rewrite(&one, &BuildPart::Target { on: &none });
+        assert_eq!(whole.spot("[2/2] RUN b").unwrap().line, 2);
+        assert_eq!(whole.spot("[linux/arm64 2/2] RUN b").unwrap().line, 2);
+        let two = recipe(
+            Path::new("/nonexistent-is-empty"),
+            "FROM a\nRUN b\nFROM c\nRUN d\n",
+            &[],
+        );
+        let whole = rewrite(&two, &BuildPart::Target { on: &none });
+        assert_eq!(whole.spot("[stage-1 2/2] RUN d").unwrap().line, 4);
+    }
+}
