@@ -112,3 +112,12 @@ pub struct Base {
     /// Its environment, `NAME=value`: in scope for expansion behind FROM.
     pub env: Vec<String>,
 }
+
+/// What is known of one service's image.
+#[derive(Clone, Debug)]
+pub enum Fingerprinted {
+    /// All of it.
+    Known(Box<Recipe>),
+    /// Not its fingerprint: these base images were not given.
+    Missing(Vec<ImageRef>),
+}
