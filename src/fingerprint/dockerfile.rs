@@ -41,6 +41,8 @@ pub enum StageBase {
     Stage(usize),
     /// An image.
     Image(ImageRef),
+    /// One of the build section's `additional_contexts`, by its name.
+    Context(String),
     /// Nothing.
     Scratch,
 }
@@ -52,8 +54,19 @@ pub struct Instruction {
     pub keyword: String,
     /// What follows it, continuation lines joined and comment lines dropped.
     pub arguments: String,
+    /// The here-documents that it opens, in order.
+    pub heredocs: Vec<Heredoc>,
     /// The text as written, continuation lines and here-documents included: what a rewrite copies.
     pub source: String,
     /// The first and the last line, from 1.
     pub lines: (usize, usize),
+}
+
+/// A here-document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heredoc {
+    /// The word that ends it.
+    pub name: String,
+    /// Its lines as written, leading tabs included.
+    pub body: String,
 }

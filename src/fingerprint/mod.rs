@@ -2,7 +2,11 @@
 //! the dependencies end.
 
 mod dockerfile;
+mod glob;
+mod ignorefile;
 mod recipe;
+mod trim;
+mod words;
 
-pub use dockerfile::{Dockerfile, Instruction, Stage, StageBase};
+pub use dockerfile::{Dockerfile, Heredoc, Instruction, Stage, StageBase};
 pub use recipe::{Base, Context, Cut, Entry, EntryKind, Fingerprinted, Link, Recipe};

@@ -22,6 +22,9 @@ pub struct Recipe {
     pub chain: Vec<Link>,
     /// Why the whole filtered context is an input, when something in the Dockerfile was not understood.
     pub opaque: Option<String>,
+    /// Why no key can stand for the image: it takes in something remote that nothing pins. Such an image is
+    /// built each time, never reused.
+    pub unpinned: Option<String>,
     /// The parsed Dockerfile.
     pub dockerfile: Arc<Dockerfile>,
     /// What the Dockerfile can read of the build context, and nothing else.
@@ -50,7 +53,7 @@ pub struct Cut {
 pub struct Link {
     /// The stage's number, from 0.
     pub stage: usize,
-    /// The instruction's number in its stage: 0 is FROM.
+    /// The instruction's number in its stage: 0 is FROM, and the ONBUILD triggers that run behind it.
     pub instruction: usize,
     /// The line it starts on, from 1.
     pub line: usize,

@@ -288,6 +288,14 @@ pub enum BuildError {
         /// The file, relative to its context.
         path: String,
     },
+    /// A base image's name came to mean another image between fingerprint and the end of the build.
+    #[error("base image `{base}` changed while `{service}` was being built")]
+    BaseMoved {
+        /// The service.
+        service: String,
+        /// The image.
+        base: String,
+    },
     /// The context cannot be read.
     #[error("reading the build context of `{service}` failed")]
     Context {
