@@ -191,6 +191,7 @@ async fn run(
             rest: BuilderKind::Docker,
             strict: true,
         },
+        fresh: false,
         containers: true,
         wait: true,
     };
