@@ -7,6 +7,7 @@
 //! [`term`] what a person sees · [`cli`] one file per command.
 
 pub mod build;
+pub mod compose;
 pub mod fingerprint;
 pub mod model;
 pub mod plan;

@@ -72,6 +72,7 @@ impl Scene {
             cuts: cuts.into_iter().collect(),
             chain: Vec::new(),
             opaque: None,
+            unpinned: None,
             dockerfile: Arc::new(Dockerfile {
                 name: "Dockerfile".to_owned(),
                 text: String::new(),
@@ -162,6 +163,7 @@ impl Scene {
             fingerprints: &self.fingerprints,
             configs: &configs,
             builders: self.builders,
+            fresh: false,
             containers: true,
             wait: true,
         };

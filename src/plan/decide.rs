@@ -23,6 +23,9 @@ pub struct Wanted<'a> {
     pub configs: &'a BTreeMap<String, Digest>,
     /// Who builds what.
     pub builders: Builders,
+    /// Whether images that take in something unpinned were built in this run already. Otherwise they are
+    /// built, whatever is there.
+    pub fresh: bool,
     /// Whether containers are wanted, or images only.
     pub containers: bool,
     /// Whether the run ends when every service is ready, or when all are started.

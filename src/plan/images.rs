@@ -89,11 +89,12 @@ impl Draft<'_> {
 
     fn built_image(&mut self, service: &str, recipe: &Recipe) -> Result<Chosen, Error> {
         let name = labels::image_name(&recipe.full);
+        let usable = recipe.unpinned.is_none() || self.wanted.fresh;
         let found = self
             .observed
             .images
             .iter()
-            .find(|image| image.is_for(labels::FINGERPRINT, &recipe.full, &name))
+            .find(|image| usable && image.is_for(labels::FINGERPRINT, &recipe.full, &name))
             .cloned();
         let (outcome, cause, source) = match (&found, self.images.get(&recipe.full)) {
             (Some(image), _) => {
@@ -175,6 +176,9 @@ impl Draft<'_> {
 
     /// Why no image has the fingerprint: what the service's last image tells.
     fn miss(&self, service: &str, recipe: &Recipe) -> String {
+        if let Some(unpinned) = &recipe.unpinned {
+            return format!("it is built each time: {unpinned}");
+        }
         let fingerprint = recipe.full.short();
         let name = familiar(&self.wanted.project.image_name(service));
         let last = self.observed.image_named(&name);
