@@ -112,3 +112,12 @@ pub struct Base {
     /// Its environment, `NAME=value`: in scope for expansion behind FROM.
     pub env: Vec<String>,
 }
+
+/// A service's fingerprint, or what is missing for it.
+#[derive(Clone, Debug)]
+pub enum Fingerprinted {
+    /// All of it.
+    Known(Box<Recipe>),
+    /// These bases were not given, so nothing can be said.
+    Missing(Vec<ImageRef>),
+}
