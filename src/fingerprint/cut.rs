@@ -102,3 +102,80 @@ fn stages_behind_cuts(layout: &Layout, reading: &Reading, cuts: &BTreeMap<usize,
     }
     used
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::fingerprint::lab::Lab;
+
+    fn lab(text: &str) -> Lab {
+        Lab::new(text).files(&["requirements.txt", "package.json", "package-lock.json", "tsconfig.json", "app.py", "src/a.py", "vendor/x.lst"])
+    }
+
+    /// The cuts as stage and number of instructions.
+    fn cuts(text: &str) -> Vec<(usize, usize)> {
+        lab(text).recipe().cuts.iter().map(|cut| (cut.stage, cut.instructions)).collect()
+    }
+
+    #[test]
+    fn the_cut_lies_behind_the_last_run_in_front_of_source() {
+        let cases: [(&str, &[(usize, usize)]); 16] = [
+            ("FROM a\nRUN one\nCOPY requirements.txt .\nRUN two\nENV A=1\nCOPY . .\nRUN three\n", &[(0, 3)]),
+            ("FROM a\nCOPY package*.json .\nRUN ci\nCOPY src src\n", &[(0, 2)]),
+            ("FROM a\nCOPY *.json .\nRUN ci\nCOPY src src\n", &[]),
+            ("FROM a\nRUN apt\nCOPY *.json .\nRUN ci\n", &[(0, 1)]),
+            ("FROM a\nCOPY app.py .\nRUN x\nCOPY src src\n", &[(0, 2)]),
+            ("FROM a\nCOPY . .\nRUN x\n", &[]),
+            ("FROM a\nCOPY requirements.txt .\nCOPY src src\n", &[]),
+            ("FROM a\nRUN x\n", &[(0, 1)]),
+            ("FROM a\nRUN --mount=type=bind,source=package.json,target=p ci\nCOPY . .\n", &[(0, 1)]),
+            ("FROM a\nRUN --mount=type=bind,target=/src ci\n", &[]),
+            ("FROM a\nADD https://x/y /\nRUN x\n", &[]),
+            ("FROM a\nRUN x\nONBUILD RUN y\nRUN z\nCOPY . .\n", &[(0, 1)]),
+            // A stage that reads source, and one that takes from it.
+            ("FROM a AS b\nRUN x\nCOPY . .\nRUN make\nFROM c\nRUN y\nCOPY --from=b /x /x\nRUN z\n", &[(0, 1), (1, 1)]),
+            // A stage built on one that reads source has no prefix of its own.
+            ("FROM a AS b\nRUN x\nCOPY . .\nFROM b\nRUN y\n", &[(0, 1)]),
+            // A stage of dependencies alone is part of the prefix of the one built on it.
+            ("FROM a AS b\nRUN x\nFROM b\nCOPY requirements.txt .\nRUN y\nCOPY . .\n", &[(1, 2)]),
+            // And is cut itself when that has no RUN of its own, or takes from it behind the cut.
+            ("FROM a AS b\nRUN x\nFROM b AS c\nCOPY . .\nFROM d\nRUN y\nCOPY --from=c /x /x\nCOPY --from=b /y /y\n", &[(0, 1), (2, 1)]),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(cuts(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_project_can_move_the_cut() {
+        let text = "FROM a\nCOPY vendor vendor\nRUN x\nCOPY src src\n";
+        assert_eq!(cuts(text), []);
+        let mut moved = lab(text);
+        moved.service.other.insert("x-larder".to_owned(), json!({"dependencies": ["vendor/**"]}));
+        let recipe = moved.recipe();
+        assert_eq!(recipe.cuts[0].instructions, 2);
+        assert_eq!(recipe.full, lab(text).recipe().full, "where the cut lies is no input");
+    }
+
+    #[test]
+    fn the_dependency_key_moves_with_the_prefix_alone() {
+        let text = "FROM a\nCOPY requirements.txt .\nRUN pip\nCOPY . .\n";
+        let key = |lab: Lab| lab.recipe().dependencies.unwrap();
+        let before = key(lab(text));
+        assert_eq!(before, key(lab(text).file("src/a.py", "2")));
+        assert_eq!(before, key(lab(&text.replace("COPY . .", "COPY . .\nCMD x"))));
+        assert_ne!(before, key(lab(text).file("requirements.txt", "2")));
+        assert_ne!(before, key(lab(text).base("a:latest", "2", &[], &[])));
+        let mut hosts = lab(text);
+        hosts.build.network = Some("none".to_owned());
+        assert_ne!(before, key(hosts));
+        assert_eq!(lab("FROM a\nCOPY . .\n").recipe().dependencies, None);
+    }
+
+    #[test]
+    fn triggers_of_the_base_leave_no_cut() {
+        let lab = lab("FROM base\nRUN x\nCOPY . .\n");
+        assert_eq!(lab.base("base:latest", "b", &["RUN t"], &[]).recipe().cuts, []);
+    }
+}

@@ -57,22 +57,17 @@ fn once(folder: Folder<'_>, sources: &BTreeSet<Source>, cache: &StatCache) -> Re
         items.extend(found.links.iter().cloned());
         for root in &found.roots {
             let start = source.walk_from(root);
-            match if start.is_empty() { None } else { folder.look(&start)? } {
-                Some(Item { kind: Kind::File(_) | Kind::Symlink(_), .. }) if folder.ignore.matches_path(&start).0 => {}
-                Some(mut item) => {
-                    if matches!(item.kind, Kind::Directory) {
-                        item.provisional = folder.ignore.matches_path(&start).0;
-                        starts.insert(start);
-                    }
-                    items.push(item);
-                }
-                None if start.is_empty() => drop(starts.insert(start)),
-                None => {}
+            let above = parents(&start).filter(|above| above.len() >= root.len() && !above.is_empty());
+            for path in above.chain([start.as_slice()]) {
+                items.extend(look(folder, path)?);
+            }
+            if start.is_empty() || items.last().is_some_and(|item| item.is_folder_at(&start)) {
+                starts.insert(start);
             }
         }
         located.push(found);
     }
-    items.extend(folder.walk(outermost(starts))?);
+    items.extend(folder.walk(outermost(&starts))?);
     items.sort_by(|a, b| a.path.cmp(&b.path));
     items.dedup_by(|a, b| a.path == b.path);
     drop_empty_provisional(&mut items);
@@ -90,8 +85,18 @@ fn once(folder: Folder<'_>, sources: &BTreeSet<Source>, cache: &StatCache) -> Re
     Ok(Gathered { context, taken: sources.iter().cloned().zip(taken).collect() })
 }
 
+/// What lies at a path, when the ignore patterns leave it in the context, or may leave something below it.
+fn look(folder: Folder<'_>, path: &[u8]) -> Result<Option<Item>, Error> {
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let excluded = folder.ignore.matches_path(path).0;
+    let item = folder.look(path)?.filter(|item| !excluded || matches!(item.kind, Kind::Directory));
+    Ok(item.map(|item| Item { provisional: excluded, ..item }))
+}
+
 /// The starts that do not lie below another one.
-fn outermost(starts: BTreeSet<Vec<u8>>) -> Vec<Vec<u8>> {
+fn outermost(starts: &BTreeSet<Vec<u8>>) -> Vec<Vec<u8>> {
     let below = |path: &[u8]| {
         path.iter().enumerate().filter(|(_, byte)| **byte == b'/').any(|(at, _)| starts.contains(&path[..at]))
             || !path.is_empty() && starts.contains(&b""[..])
@@ -132,7 +137,7 @@ fn take(source: &Source, roots: &[Vec<u8>], links: &[Item], items: &[Item]) -> T
         let below = below.map(|(at, item)| (first + at, &item.path[prefix.len()..]));
         for at in source.select(below) {
             reads.insert(at);
-            if source.takes_parents() {
+            if source.chooses() {
                 let above = parents(&items[at].path).take_while(|above| above.len() > root.len());
                 reads.extend(above.filter_map(position));
             }
@@ -241,4 +246,130 @@ fn read(path: &Path) -> io::Result<Option<(Stat, Digest)>> {
     }
     let steady = before == Stat::of(&listed) && before == Stat::of(&file.metadata()?) && length == before.size;
     Ok(steady.then(|| (before, Digest::from_bytes(hasher.finalize().into()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::lab::{Lab, paths, reads};
+
+    fn lab(copy: &str) -> Lab {
+        let text = format!("FROM a\n{copy}\n");
+        Lab::new(&text)
+            .files(&["a.txt", "b.txt", "app/x/package.json", "app/y/package.json", "app/y/main.js", "deep/er/f"])
+            .file(".dockerignore", "Dockerfile\n.dockerignore\n")
+    }
+
+    #[test]
+    fn sources_take_what_buildkit_takes() {
+        let cases: [(&str, &[&str]); 16] = [
+            ("COPY a.txt /", &["a.txt"]),
+            ("COPY *.txt /", &["a.txt", "b.txt"]),
+            ("COPY [ab].txt nothing* /", &["a.txt", "b.txt"]),
+            ("COPY /deep/ /", &["deep", "deep/er", "deep/er/f"]),
+            ("COPY ../../deep/./er /", &["deep/er", "deep/er/f"]),
+            ("COPY app/*/package.json /", &["app/x/package.json", "app/y/package.json"]),
+            ("COPY app/y* /", &["app/y", "app/y/main.js", "app/y/package.json"]),
+            ("COPY missing /", &[]),
+            ("COPY a.txt/x /", &[]),
+            ("COPY --parents app/*/package.json /", &["app", "app/x", "app/x/package.json", "app/y", "app/y/package.json"]),
+            ("COPY --parents app/./y/*.js /", &["app", "app/y", "app/y/main.js"]),
+            ("COPY --parents **/*.js /", &["app", "app/y", "app/y/main.js"]),
+            ("COPY --exclude=*.js app/y /", &["app/y", "app/y/package.json"]),
+            ("COPY --exclude=** --exclude=!x/** app /", &["app", "app/x", "app/x/package.json"]),
+            ("COPY [^b]*.txt /", &["a.txt", "app", "app/x", "app/x/package.json", "app/y", "app/y/main.js", "app/y/package.json", "b.txt", "deep", "deep/er", "deep/er/f"]),
+            ("ADD a.txt /", &["a.txt"]),
+        ];
+        for (copy, expected) in cases {
+            assert_eq!(reads(&lab(copy).recipe(), 2), expected, "{copy}");
+        }
+    }
+
+    #[test]
+    fn the_folders_above_are_sent_but_not_read() {
+        let recipe = lab("COPY deep/er/f /").recipe();
+        assert_eq!(paths(&recipe), ["deep", "deep/er", "deep/er/f"]);
+        assert_eq!(reads(&recipe, 2), ["deep/er/f"]);
+        assert_eq!(lab("COPY deep/er/f /").mode("deep", 0o700).full(), lab("COPY deep/er/f /").full());
+    }
+
+    #[test]
+    fn links_are_followed_by_name_and_kept_in_folders() {
+        let lab = |copy: &str| lab(copy).link("to", "deep").link("up", "app/../to/er").link("abs", "/a.txt").link("app/in", "../b.txt");
+        let cases: [(&str, &[&str]); 5] = [
+            ("COPY to/er/f /", &["deep/er/f", "to"]),
+            ("COPY up /", &["deep/er", "deep/er/f", "to", "up"]),
+            ("COPY ab* /", &["a.txt", "abs"]),
+            ("COPY app/in /", &["app/in", "b.txt"]),
+            ("COPY --exclude=*/* app /", &["app", "app/in", "app/x", "app/y"]),
+        ];
+        for (copy, expected) in cases {
+            assert_eq!(reads(&lab(copy).recipe(), 2), expected, "{copy}");
+        }
+        assert_ne!(lab("COPY to/er/f /").full(), lab("COPY to/er/f /").link("to", "./deep").full());
+        assert_ne!(lab("COPY app/in /").full(), lab("COPY app/in /").file("b.txt", "2").full());
+        assert_eq!(lab("COPY app /").full(), lab("COPY app /").file("b.txt", "2").full());
+    }
+
+    #[test]
+    fn links_never_lead_out_of_the_context() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("secret"), "1").unwrap();
+        let target = outside.path().to_str().unwrap().to_owned();
+        assert_eq!(reads(&lab("COPY out/secret /").link("out", &target).recipe(), 2), ["out"]);
+        assert_eq!(reads(&lab("COPY a/b /").link("a", "a").recipe(), 2), ["a"]);
+    }
+
+    #[test]
+    fn excluded_folders_are_there_only_for_what_is_excepted() {
+        let lab = |ignore: &str| lab("COPY . /").file(".dockerignore", &format!("Dockerfile\n.dockerignore\n*.txt\n{ignore}"));
+        assert_eq!(paths(&lab("app\ndeep\n!app/y/main.js").recipe()), ["app", "app/y", "app/y/main.js"]);
+        assert_eq!(paths(&lab("**\n!**/f").recipe()), ["deep", "deep/er", "deep/er/f"]);
+        assert_eq!(paths(&lab("app\ndeep/er/f\n").recipe()), ["deep", "deep/er"]);
+    }
+
+    #[test]
+    fn folders_that_nothing_reads_are_not_entered() {
+        let lab = lab("COPY app/*/package.json a.txt /");
+        // Opening it would be an error, even for root.
+        let lab = lab.folder("app/y/node_modules").link("app/y/node_modules/loop", "loop").folder("other");
+        assert_eq!(paths(&lab.recipe()), ["a.txt", "app", "app/x", "app/x/package.json", "app/y", "app/y/package.json"]);
+    }
+
+    #[test]
+    fn fifos_and_sockets_are_passed_over_unopened() {
+        let lab = lab("COPY . /");
+        let before = lab.full();
+        let _socket = std::os::unix::net::UnixListener::bind(lab.path("socket")).unwrap();
+        let fifo = std::process::Command::new("mkfifo").arg(lab.path("fifo")).status().unwrap();
+        assert!(fifo.success());
+        assert_eq!(lab.full(), before);
+        assert_eq!(reads(&Lab::new("FROM a\nCOPY fifo /\n").recipe(), 2), [""; 0]);
+    }
+
+    #[test]
+    fn names_are_bytes() {
+        use std::os::unix::ffi::OsStrExt;
+        let named = |name: &[u8]| {
+            let lab = lab("COPY . /");
+            std::fs::write(lab.path("").join(std::ffi::OsStr::from_bytes(name)), "").unwrap();
+            lab.full()
+        };
+        assert_ne!(named(b"\xff"), named(b"\xfe"));
+        assert_ne!(named(b"a\nb"), named(b"a b"));
+    }
+
+    #[test]
+    fn a_cached_digest_gives_the_same_entries() {
+        let lab = lab("COPY . /");
+        let ignore = crate::fingerprint::ignorefile::Patterns::default();
+        let root = lab.path("");
+        let folder = Folder { root: &root, ignore: &ignore };
+        let sources = BTreeSet::from([Source::everything()]);
+        let cache = StatCache::open(Some(&lab.path("../stat")));
+        let first = gather(folder, &sources, &cache).unwrap();
+        assert_eq!(gather(folder, &sources, &cache).unwrap().context.entries, first.context.entries);
+        std::fs::write(lab.path("a.txt"), "a.tx2").unwrap();
+        assert_ne!(gather(folder, &sources, &cache).unwrap().context.entries, first.context.entries);
+    }
 }

@@ -21,7 +21,6 @@ use super::recipe::{Fingerprinted, Recipe};
 use super::section;
 use super::stages::{Layout, NothingToBuild, Request, lay_out};
 use super::statcache::StatCache;
-use super::steps;
 use super::walk::{Folder, is_gone};
 use crate::model::{Build, Digest, ImageRef, Service};
 
@@ -125,9 +124,7 @@ impl Inputs {
         let mut reading = reading::read(&self.layout, &self.request, bases);
         if self.build.is_remote() {
             reading.sources.clear();
-            if !steps::names_commit(&self.build.context) {
-                reading.unpinned = Some(format!("context `{}` names no commit", self.build.context));
-            }
+            reading.unpinned = Some(format!("what is in `{}` is not known here", self.build.context));
         }
         for name in &reading.contexts {
             match self.extras.get(name) {
@@ -178,13 +175,15 @@ impl Inputs {
         if !unknown.is_empty() {
             return Ok(Fingerprinted::Missing(unknown));
         }
-        let gathered = match reading.sources == self.reading.sources {
-            true => Arc::clone(&self.gathered),
-            false => Arc::new(self.gather(&reading, cache)?),
+        let gathered = if reading.sources == self.reading.sources {
+            Arc::clone(&self.gathered)
+        } else {
+            Arc::new(self.gather(&reading, cache)?)
         };
-        let folders = match reading.contexts == self.reading.contexts {
-            true => self.folders.clone(),
-            false => self.folders(&reading, cache)?,
+        let folders = if reading.contexts == self.reading.contexts {
+            self.folders.clone()
+        } else {
+            self.folders(&reading, cache)?
         };
         Ok(Fingerprinted::Known(Box::new(self.recipe(bases, &reading, &gathered, &folders))))
     }
@@ -272,4 +271,84 @@ fn read_patterns(file: &Path) -> Result<Option<Patterns>, Error> {
         pattern: bad.pattern,
     };
     patterns.map(Some).map_err(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::lab::{Lab, paths};
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let no_file = Lab::new("FROM a").without("Dockerfile").file("Dockerfile.dev", "");
+        let error = no_file.try_recipe().unwrap_err();
+        assert!(matches!(error, Error::NoDockerfile { .. }));
+        assert_eq!(error.hints(), ["there is `Dockerfile.dev`"]);
+        let no_target = Lab::new("FROM a AS one\nFROM b AS two").target("three").try_recipe().unwrap_err();
+        assert_eq!(no_target.hints(), ["its stages: `one`, `two`"]);
+        assert!(matches!(Lab::new("# nothing").try_recipe(), Err(Error::NoStage { .. })));
+        let no_context = Lab::new("FROM a");
+        std::fs::remove_dir_all(no_context.path("")).unwrap();
+        assert!(matches!(no_context.try_recipe(), Err(Error::NoContext { .. })));
+        let pattern = Lab::new("FROM a").file(".dockerignore", "x\n[\n").try_recipe().unwrap_err();
+        assert_eq!(pattern.place().unwrap().at, Some((2, 1)));
+    }
+
+    #[test]
+    fn the_dockerfile_is_found_where_buildkit_finds_it() {
+        let named = |name: &str, text: &str| {
+            let mut lab = Lab::new("FROM scratch\nCOPY x /").files(&["x", "y"]).file(name, text);
+            lab.build.dockerfile = Some(name.to_owned());
+            lab
+        };
+        assert_eq!(paths(&named("sub/Other", "FROM a\nCOPY y /").recipe()), ["y"]);
+        let lower = Lab::new("").without("Dockerfile").file("dockerfile", "FROM a\nCOPY x /").file("x", "");
+        assert_eq!(paths(&lower.recipe()), ["x"]);
+        let mut inline = Lab::new("FROM a\nCOPY x /").files(&["x", "y"]);
+        inline.build.dockerfile_inline = Some("FROM a\nCOPY y /".to_owned());
+        assert_eq!(paths(&inline.recipe()), ["y"]);
+        let file = Lab::new("FROM a\nCOPY y /").files(&["y"]);
+        assert_eq!(inline.without("x").full(), file.full(), "where the text lies does not count");
+    }
+
+    #[test]
+    fn an_ignore_file_of_its_own_beats_the_folders() {
+        let lab = |own: &str| Lab::new("FROM a\nCOPY ? /").files(&["x", "y"]).file(".dockerignore", "x").file(own, "y");
+        assert_eq!(paths(&lab("Dockerfile.dockerignore").recipe()), ["x"]);
+        assert_eq!(paths(&lab("Other.dockerignore").recipe()), ["y"]);
+    }
+
+    #[test]
+    fn an_ignored_dockerfile_is_still_read() {
+        let lab = Lab::new("FROM a\nCOPY . /").file(".dockerignore", "**");
+        assert!(paths(&lab.recipe()).is_empty());
+        assert_ne!(lab.full(), lab.file("Dockerfile", "FROM a\nCOPY . /x").full());
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_kept_apart() {
+        let key = |byte: u8| {
+            let lab = Lab::new("");
+            std::fs::write(lab.path("Dockerfile"), [b"FROM a\nRUN ", &[byte][..]].concat()).unwrap();
+            let recipe = lab.file(".dockerignore", "*").recipe();
+            assert!(recipe.opaque.is_some());
+            recipe.full
+        };
+        assert_ne!(key(0xff), key(0xfe));
+    }
+
+    #[test]
+    fn a_context_elsewhere_is_opaque_and_never_reused() {
+        let recipe = |context: &str| {
+            let build = Build { context: context.to_owned(), ..Build::default() };
+            let inputs = Inputs::read("app", &Service::default(), &build, &StatCache::open(None)).unwrap();
+            match inputs.fingerprint(&Bases::new(), &StatCache::open(None)).unwrap() {
+                Fingerprinted::Known(recipe) => *recipe,
+                Fingerprinted::Missing(_) => unreachable!("it has no bases"),
+            }
+        };
+        let elsewhere = recipe("https://h/x.git#main");
+        assert!(elsewhere.unpinned.is_some() && elsewhere.opaque.is_some());
+        assert_ne!(recipe("https://h/x.git").full, recipe("https://h/y.git").full);
+    }
 }

@@ -19,6 +19,8 @@ mod gather;
 mod glob;
 mod ignorefile;
 mod inputs;
+#[cfg(test)]
+mod lab;
 mod manifests;
 mod parse;
 mod platform;

@@ -105,17 +105,15 @@ impl Reader<'_> {
         };
         if may_open_heredocs(&instruction, self.escape) {
             for opening in openings(&logical) {
-                match self.heredoc(&opening) {
-                    Some(heredoc) => instruction.heredocs.push(heredoc),
-                    None => {
-                        let line = first + 1;
-                        return Some(Err(format!("line {line}: here-document `{}` does not end", opening.name)));
-                    }
-                }
+                let Some(heredoc) = self.heredoc(&opening) else {
+                    let (line, name) = (first + 1, opening.name);
+                    return Some(Err(format!("line {line}: here-document `{name}` does not end")));
+                };
+                instruction.heredocs.push(heredoc);
             }
         }
         instruction.lines.1 = self.at;
-        instruction.source = without_break(&self.lines[first..self.at].concat()).to_owned();
+        without_break(&self.lines[first..self.at].concat()).clone_into(&mut instruction.source);
         Some(Ok(instruction))
     }
 

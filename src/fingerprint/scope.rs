@@ -65,9 +65,8 @@ impl Scope {
     pub(super) fn expand(&self, word: &str, escape: char) -> Result<String, Unclear> {
         expand(word, escape, &|name| match self.values.get(name) {
             Some(Some(value)) => Ok(Some(value.clone())),
-            Some(None) => Err(Unclear::NeedsBase),
             None if self.base_known => Ok(None),
-            None => Err(Unclear::NeedsBase),
+            Some(None) | None => Err(Unclear::NeedsBase),
         })
     }
 

@@ -67,9 +67,10 @@ impl Source {
         self.globs.is_empty() && self.only.is_none()
     }
 
-    /// Whether the folders above what it takes are copied too, with their modes.
-    pub(super) fn takes_parents(&self) -> bool {
-        self.only.is_some()
+    /// Whether flags choose among what it names. The folders above what they leave are made again with the
+    /// modes they have here (fsutil `createParentDirs`), chosen or not.
+    pub(super) fn chooses(&self) -> bool {
+        self.only.is_some() || !self.excludes.is_empty()
     }
 
     /// The paths it stands for, and every link on the way to them.
@@ -113,7 +114,7 @@ impl Source {
 
     /// What it takes of what lies below a root: positions in `paths`, which are sorted and relative to it.
     pub(super) fn select<'p>(&self, paths: impl Iterator<Item = (usize, &'p [u8])>) -> Vec<usize> {
-        if self.only.is_none() && self.excludes.is_empty() {
+        if !self.chooses() {
             return paths.map(|(at, _)| at).collect();
         }
         // Both lists were read when the source was made.

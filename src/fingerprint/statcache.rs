@@ -190,7 +190,7 @@ impl Draft {
 fn records(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
     let body = bytes.len().checked_sub(32)?;
     let whole = Digest::of(&bytes[..body]).as_bytes() == &bytes[body..];
-    if !whole || !bytes.starts_with(MAGIC) || (body - MAGIC.len()) % RECORD != 0 {
+    if !whole || !bytes.starts_with(MAGIC) || !(body - MAGIC.len()).is_multiple_of(RECORD) {
         return None;
     }
     bytes.truncate(body);

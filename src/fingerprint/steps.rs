@@ -48,9 +48,9 @@ pub(super) struct Names<'a> {
 /// What `--from` names; `None` for nothing at all.
 fn resolve(from: &str, numbers: bool, names: Names<'_>) -> Result<Option<Read>, Unclear> {
     let wanted = from.to_lowercase();
-    let named = names.stages.iter().rposition(|name| name.as_deref() == Some(&wanted));
-    let numbered = || from.parse().ok().filter(|_| numbers);
-    if let Some(stage) = numbered().or(named) {
+    let by_name = names.stages.iter().rposition(|name| name.as_deref() == Some(&wanted));
+    let by_number = || from.parse().ok().filter(|_| numbers);
+    if let Some(stage) = by_number().or(by_name) {
         if stage >= names.own {
             return refused(&format!("`{from}` is no stage in front of this one"));
         }
@@ -190,13 +190,14 @@ fn is_remote(source: &str) -> bool {
 }
 
 /// Whether a git source names a commit, in its fragment or query.
-pub(super) fn names_commit(source: &str) -> bool {
+fn names_commit(source: &str) -> bool {
     let is_commit = |text: &str| matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit());
     let (address, fragment) = source.split_once('#').unwrap_or((source, ""));
     let query = address.split_once('?').map_or("", |(_, query)| query);
     let in_query = query.split('&').filter_map(|pair| pair.split_once('='));
     let mut in_query = in_query.filter(|(key, _)| matches!(*key, "checksum" | "commit" | "ref"));
-    let is_git = address.split('?').next().is_some_and(|path| path.ends_with(".git"))
+    let path = address.split('?').next().unwrap_or(address);
+    let is_git = path.strip_suffix(".git").is_some()
         || !address.starts_with("http://") && !address.starts_with("https://");
     is_git && (is_commit(fragment.split(':').next().unwrap_or("")) || in_query.any(|(_, value)| is_commit(value)))
 }

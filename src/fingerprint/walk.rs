@@ -43,6 +43,13 @@ pub(super) enum Kind {
     Directory,
 }
 
+impl Item {
+    /// Whether it is the folder at `path`.
+    pub(super) fn is_folder_at(&self, path: &[u8]) -> bool {
+        matches!(self.kind, Kind::Directory) && self.path == path
+    }
+}
+
 impl Folder<'_> {
     /// The absolute path of something in the context.
     pub(super) fn absolute(&self, path: &[u8]) -> PathBuf {
@@ -126,10 +133,7 @@ impl Folder<'_> {
         for entry in entries {
             let entry = entry.map_err(failed)?;
             let path = child(&job.path, entry.file_name().as_bytes());
-            let (excluded, matched) = match self.ignore.is_empty() {
-                true => (false, Matched::default()),
-                false => self.ignore.matches(&path, &job.matched),
-            };
+            let (excluded, matched) = self.ignore.matches(&path, &job.matched);
             if excluded {
                 let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
                 if !is_folder || !self.ignore.may_except_below(&path) {
