@@ -6,6 +6,7 @@
 //! between · [`runtime`] carries the steps out · [`docker`] the engine · [`build`] the builders ·
 //! [`term`] what a person sees · [`cli`] one file per command.
 
+pub mod docker;
 pub mod fingerprint;
 pub mod model;
 pub mod plan;
