@@ -262,6 +262,60 @@ pub enum EngineError {
     },
 }
 
+impl EngineError {
+    /// What a person can do about it.
+    pub fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Unreachable { source, .. } => unreachable_hint(source.as_ref()),
+            Self::Refused { source, .. } => match refused_hint(&source.to_string()) {
+                Some(hint) => hint,
+                None => return Vec::new(),
+            },
+            Self::TooOld { .. } => "update the Docker Engine, or leave it out".to_owned(),
+        };
+        vec![hint]
+    }
+}
+
+fn unreachable_hint(source: &(dyn StdError + 'static)) -> String {
+    let mut causes = std::iter::successors(Some(source), |error| StdError::source(*error));
+    let denied = causes.any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+    });
+    if denied {
+        "your user may not use it: be root, or join the group `docker` and log in again".to_owned()
+    } else {
+        "is Docker running? `DOCKER_HOST` and `docker context use` say where it is looked for"
+            .to_owned()
+    }
+}
+
+/// Engines tell these apart in their words only: 20.10 answers each of them with status 500.
+fn refused_hint(words: &str) -> Option<String> {
+    let words = words.to_lowercase();
+    let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    let hint = if says(&["port is already allocated", "address already in use"]) {
+        "another process or container holds the port: change `ports`, or stop it"
+    } else if says(&[
+        "no basic auth credentials",
+        "unauthorized",
+        "authentication required",
+        "access denied",
+        "access to the resource is denied",
+    ]) {
+        "the registry wants credentials: `docker login` keeps them, and the name may be wrong"
+    } else if says(&["is already in use by container"]) {
+        "rename or remove that container, or choose another project name with `-p`"
+    } else if says(&["no space left on device"]) {
+        "the engine's disk is full: `docker system df` shows what takes the space"
+    } else {
+        return None;
+    };
+    Some(hint.to_owned())
+}
+
 /// A build failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
