@@ -41,11 +41,9 @@ impl<'a> LogLines<'a> {
 
     /// Prints one line of the container with this number in the list of names. Nobody reads any more when
     /// it answers false.
-    pub fn print(&self, container: usize, time: Option<&str>, line: &str) -> bool {
+    pub fn print(&self, container: usize, line: &str) -> bool {
         let prefix = self.prefixes.get(container).map_or("", String::as_str);
-        let time = time.map(|time| format!("{time} ")).unwrap_or_default();
-        self.screen
-            .out(&format!("{prefix} {time}{}\n", visible(line)));
+        self.screen.out(&format!("{prefix} {}\n", visible(line)));
         !self.screen.is_deaf()
     }
 }

@@ -46,6 +46,11 @@ impl Screen {
         self.live
     }
 
+    /// Whether a person can type: standard input and standard output are a terminal.
+    pub fn reads_terminal(&self) -> bool {
+        io::stdin().is_terminal() && io::stdout().is_terminal()
+    }
+
     /// Whether standard error is written in colour.
     pub fn is_coloured(&self) -> bool {
         self.err != ColorChoice::Never
@@ -68,10 +73,18 @@ impl Screen {
         self.note(stream.write_all(bytes).and_then(|()| stream.flush()));
     }
 
-    /// Writes bytes that are not larder's to standard error, untouched.
-    pub fn raw_err(&self, bytes: &[u8]) {
-        let mut stream = io::stderr().lock();
-        let _ = stream.write_all(bytes).and_then(|()| stream.flush());
+    /// Lets larder tell what it does on standard error: once for its own rooms, twice for all of it.
+    pub fn trace(&self, verbose: u8) {
+        let filter = match verbose {
+            0 => return,
+            1 => "larder=debug",
+            _ => "larder=trace,bollard=debug,hyper=info",
+        };
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(self.is_coloured())
+            .with_writer(io::stderr)
+            .init();
     }
 
     /// Whether whoever read standard output went away: `larder logs | head -1`.
