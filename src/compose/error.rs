@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::notice::Notices;
 use super::path::TreePath;
 use super::suggest;
 use crate::model::{InvalidImageRef, InvalidUnit, Place};
@@ -15,6 +16,8 @@ pub struct Error {
     pub(super) kind: Box<ErrorKind>,
     pub(super) path: Option<TreePath>,
     pub(super) place: Option<Place>,
+    /// The unset variable that the text in question asks for.
+    pub(super) hole: Option<String>,
 }
 
 /// What failed.
@@ -40,6 +43,8 @@ pub(super) enum ErrorKind {
     Yaml(String),
     #[error("the YAML aliases stand for more than the file may expand to")]
     Expansion,
+    #[error("the YAML nests more than {0} deep, or refers to itself")]
+    Depth(usize),
     #[error("`{0}` is written twice")]
     DuplicateKey(String),
     #[error("keys must be text, and this one is {0}")]
@@ -153,6 +158,15 @@ impl Error {
 
     /// What may help, one sentence each.
     pub fn hints(&self) -> Vec<String> {
+        let hole = self.hole.iter();
+        let mut hints: Vec<String> = hole
+            .map(|name| format!("the variable `{name}` is not set"))
+            .collect();
+        hints.extend(self.own_hints());
+        hints
+    }
+
+    fn own_hints(&self) -> Vec<String> {
         match self.kind.as_ref() {
             ErrorKind::NoFile(_) => {
                 vec![format!(
@@ -210,6 +224,13 @@ impl Error {
         self
     }
 
+    /// Names the variable whose absence explains a bad value.
+    pub(super) fn with_hole(mut self, notices: &Notices) -> Self {
+        let hole = self.path.as_ref().and_then(|path| notices.hole(path));
+        self.hole = hole.map(str::to_owned);
+        self
+    }
+
     pub(super) fn at(mut self, path: TreePath) -> Self {
         self.path.get_or_insert(path);
         self
@@ -239,6 +260,7 @@ impl From<ErrorKind> for Error {
             kind: Box::new(kind),
             path,
             place,
+            hole: None,
         }
     }
 }

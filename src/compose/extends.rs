@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::attributes::SERVICE_SHAPE;
 use super::error::{Error, ErrorKind};
 use super::merge::{merge, reset};
-use super::path::{At, TreePath};
+use super::path::{At, Segment, TreePath};
 
 /// A file's services in canonical form, as `extends` sees them.
 pub(super) struct Layer {
@@ -161,9 +161,12 @@ impl Family<'_> {
             map.shift_remove("extends");
         }
         let mut merged = self.service(base).cloned().unwrap_or(Value::Null);
-        if !self.layers[member.0].resets.is_empty() {
+        let own = Segment::Key(member.1.clone());
+        let resets = self.layers[member.0].resets.iter();
+        let mut resets = resets.filter(|path| path.0.get(1) == Some(&own)).peekable();
+        if resets.peek().is_some() {
             let mut tree = serde_json::json!({ "services": { &member.1: merged } });
-            reset(&mut tree, &self.layers[member.0].resets);
+            reset(&mut tree, resets);
             merged = tree["services"][&member.1].take();
         }
         let services = At::ROOT.key("services");

@@ -39,10 +39,21 @@ pub struct LoadOptions {
 /// Whatever makes the files no project: see [`Error`], which knows the place and what may help.
 pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     let mut sources = Sources::default();
-    run(options, &mut sources).map_err(|error| sources.locate(error))
+    let mut notices = Notices::default();
+    let loaded = run(options, &mut sources, &mut notices);
+    loaded
+        .map_err(|error| sources.locate(error).with_hole(&notices))
+        .map(|mut project| {
+            project.warnings = notices.located(&sources);
+            project
+        })
 }
 
-fn run(options: &LoadOptions, sources: &mut Sources) -> Result<Project, Error> {
+fn run(
+    options: &LoadOptions,
+    sources: &mut Sources,
+    notices: &mut Notices,
+) -> Result<Project, Error> {
     let mut environment = Environment::new(options.environment.clone());
     let env_files = env_files(options, &environment);
     let first_folder = project_folder(options, &options.files);
@@ -68,7 +79,6 @@ fn run(options: &LoadOptions, sources: &mut Sources) -> Result<Project, Error> {
     )?;
     environment.set("COMPOSE_PROJECT_NAME", &name);
 
-    let mut notices = Notices::default();
     chosen.notes.into_iter().for_each(|note| notices.say(note));
     let home = options.environment.get("HOME").map(String::as_str);
     let against = Against {
@@ -77,24 +87,23 @@ fn run(options: &LoadOptions, sources: &mut Sources) -> Result<Project, Error> {
     };
     let mut loader = Loader {
         sources,
-        notices: &mut notices,
+        notices,
         home,
     };
     let tree = loader.model(&chosen.files, against, &environment, &mut Vec::new())?;
 
     let profiles = active_profiles(options, &environment);
     let parts = assemble::Parts::of(tree, &profiles, &options.services)?;
-    not_carried_out(&parts, &mut notices)?;
+    not_carried_out(&parts, notices)?;
     let off = parts.off.clone();
     let mut project = parts.project(&environment)?;
     project.name = name;
     project.working_dir = folder;
     project.files = chosen.files;
     project.env_files = env_files;
-    settle::settle(&mut project, &environment, &mut notices);
+    settle::settle(&mut project, &environment, notices);
     check::check(&project, &off)?;
     settle::drop_unused(&mut project);
-    project.warnings = notices.located(sources);
     Ok(project)
 }
 
@@ -156,4 +165,165 @@ fn active_profiles(options: &LoadOptions, environment: &Environment) -> Vec<Stri
         .filter(|name| !name.is_empty())
         .map(str::to_owned)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Warning;
+
+    /// A folder with files, loaded from there.
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn with(files: &[(&str, &str)]) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            for (name, text) in files {
+                let path = folder.path().join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            Self(folder)
+        }
+
+        fn load(&self, change: impl FnOnce(&mut LoadOptions)) -> Result<Project, Error> {
+            let mut options = LoadOptions {
+                working_dir: self.0.path().to_owned(),
+                ..Default::default()
+            };
+            options.project_name = Some("test".to_owned());
+            change(&mut options);
+            load(&options)
+        }
+
+        fn shown(&self, text: impl ToString) -> String {
+            text.to_string()
+                .replace(&format!("{}/", self.0.path().display()), "")
+        }
+    }
+
+    #[test]
+    fn what_is_not_carried_out_is_said_with_its_place() {
+        let folder = Folder::with(&[(
+            "compose.yaml",
+            "version: '3'
+services:
+  api:
+    image: api
+    gpus: all
+    hostname: $NOBODY
+    labels: {a: $NOBODY}
+    volumes: ['v:/data', {type: bind, source: /x, target: /x, bind: {recursive: enabled}}]
+    develop: {watch: []}
+  off: {image: off, gpus: all, profiles: [p]}
+networks:
+  default: {enable_ipv4: true}
+",
+        )]);
+        let project = folder.load(|_| {}).unwrap();
+        let warning = |warning: &Warning| {
+            let place = warning.place.as_ref().map(|place| folder.shown(place));
+            format!("{} ({})", warning.text, place.unwrap_or_default())
+        };
+        let warnings: Vec<_> = project.warnings.iter().map(warning).collect();
+        let later = "is valid Compose, but larder does not carry it out yet";
+        assert_eq!(
+            warnings,
+            [
+                "the variable `NOBODY` is not set: empty text stands in its place (compose.yaml:6:5)".to_owned(),
+                "`version` means nothing any more: leave it out (compose.yaml:1:1)".to_owned(),
+                format!("`services.api.gpus` {later} (compose.yaml:5:5)"),
+                format!("`services.api.volumes[1].bind.recursive` {later} (compose.yaml:8:70)"),
+                format!("`networks.default.enable_ipv4` {later} (compose.yaml:12:13)"),
+                "`v:/data` is read as a path on a Windows drive: a volume's name needs two letters here \
+                 (compose.yaml:8:15)".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_hole_in_a_value_explains_the_error() {
+        let folder = Folder::with(&[("compose.yaml", "services: {a: {image: 'a:$TAG'}}")]);
+        let error = folder.load(|_| {}).unwrap_err();
+        assert_eq!(error.to_string(), "service `a`: `a:` is not an image name");
+        assert_eq!(error.hints(), ["the variable `TAG` is not set"]);
+    }
+
+    #[test]
+    fn what_is_out_of_scope_is_refused_when_it_is_on() {
+        let services = "services: {a: {provider: {type: x}, profiles: [p]}, b: {image: b}}";
+        let folder = Folder::with(&[("compose.yaml", services)]);
+        assert!(folder.load(|_| {}).is_ok());
+        let error = folder
+            .load(|options| options.profiles = vec!["p".to_owned()])
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("`services.a.provider` asks for a provider"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn naming_a_service_switches_it_on() {
+        let text = "services: {a: {image: a, profiles: [p]}, b: {image: b, profiles: [p]}, c: {image: c, profiles: [q]}}";
+        let folder = Folder::with(&[("compose.yaml", text)]);
+        let project = folder
+            .load(|options| options.services = vec!["a".to_owned()])
+            .unwrap();
+        assert_eq!(project.services.keys().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(project.disabled.iter().collect::<Vec<_>>(), ["c"]);
+        let error = folder
+            .load(|options| options.services = vec!["aa".to_owned()])
+            .unwrap_err();
+        assert_eq!(
+            error.hints(),
+            ["did you mean `a`? services here: `a`, `b`, `c`"]
+        );
+    }
+
+    #[test]
+    fn an_error_in_an_extended_file_is_shown_there() {
+        let folder = Folder::with(&[
+            (
+                "compose.yaml",
+                "services: {a: {extends: {file: sub/base.yaml, service: b}}}",
+            ),
+            ("sub/base.yaml", "services:\n  b:\n    imag: x\n"),
+        ]);
+        let error = folder.load(|_| {}).unwrap_err();
+        assert_eq!(folder.shown(error.place().unwrap()), "sub/base.yaml:3:5");
+    }
+
+    #[test]
+    fn env_files_that_cannot_be_read_are_named_with_their_line() {
+        let folder = Folder::with(&[
+            ("compose.yaml", "services: {a: {image: a, env_file: e.env}}"),
+            ("e.env", "A=1\nB='\n"),
+        ]);
+        let error = folder.load(|_| {}).unwrap_err();
+        assert_eq!(
+            folder.shown(&error),
+            "`e.env` line 2: the quote has no end: `'`"
+        );
+        assert_eq!(folder.shown(error.place().unwrap()), "e.env:2:1");
+    }
+
+    #[test]
+    fn bases_of_a_long_chain_and_many_services_load() {
+        let service =
+            |number: usize| format!("  s{number}: {{image: x, depends_on: [s{}]}}\n", number + 1);
+        let chain: String = (0..3000).map(service).collect();
+        let folder = Folder::with(&[(
+            "compose.yaml",
+            &format!("services:\n{chain}  s3000: {{image: x}}\n"),
+        )]);
+        let project = folder.load(|_| {}).unwrap();
+        assert_eq!(project.services.len(), 3001);
+        assert_eq!(
+            project.with_dependencies(&["s0".to_owned()]).unwrap().len(),
+            3001
+        );
+    }
 }

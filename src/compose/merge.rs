@@ -138,7 +138,7 @@ pub(super) fn keep_last(items: &mut Vec<Value>, identity: Identity) {
 
 /// Drops what stands at these paths (`!reset`, `!override` in a later document). Items of lists stay, as in
 /// compose-go.
-pub(super) fn reset(tree: &mut Value, paths: &[TreePath]) {
+pub(super) fn reset<'a>(tree: &mut Value, paths: impl IntoIterator<Item = &'a TreePath>) {
     for path in paths {
         let Some((last, above)) = path.0.split_last() else {
             continue;
@@ -151,7 +151,7 @@ pub(super) fn reset(tree: &mut Value, paths: &[TreePath]) {
             };
         }
         if let (Some(Value::Object(map)), Segment::Key(key)) = (node, last) {
-            map.shift_remove(key);
+            map.swap_remove(key);
         }
     }
 }

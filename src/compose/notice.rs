@@ -17,7 +17,8 @@ use crate::model::Warning;
 #[derive(Default)]
 pub(super) struct Notices {
     pending: Vec<Pending>,
-    unset: Vec<String>,
+    /// Variables that are not set, with the first text that asks for each.
+    unset: Vec<(String, TreePath)>,
 }
 
 struct Pending {
@@ -45,14 +46,22 @@ impl Notices {
 
     /// A variable that is not set and has no default, said once.
     pub(super) fn unset(&mut self, name: &str, path: TreePath, file: &Path) {
-        if !self.unset.iter().any(|known| known == name) {
-            self.unset.push(name.to_owned());
+        if !self.unset.iter().any(|(known, _)| known == name) {
+            self.unset.push((name.to_owned(), path.clone()));
             self.say_at(
                 format!("the variable `{name}` is not set: empty text stands in its place"),
                 path,
                 Some(file),
             );
         }
+    }
+
+    /// The unset variable that left a hole in the text at `path`.
+    pub(super) fn hole(&self, path: &TreePath) -> Option<&str> {
+        self.unset
+            .iter()
+            .find(|(_, at)| at == path)
+            .map(|(name, _)| name.as_str())
     }
 
     /// The warnings with their places.

@@ -3,7 +3,9 @@
 //! attributes.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -12,6 +14,7 @@ use super::error::{Error, ErrorKind};
 use super::locate::Spots;
 use super::path::{At, TreePath};
 use super::scalar;
+use crate::model::Place;
 
 /// One document of a file.
 #[derive(Debug)]
@@ -21,11 +24,19 @@ pub(super) struct Document {
     pub(super) resets: Vec<TreePath>,
 }
 
-/// What aliases may add to a file of any size, in units of [`Reader::spend`]: about half a million nodes.
-/// Enough for ten thousand services that share a block of fifty lines; a bomb needs billions.
+/// What aliases may add to a file, in units of [`Reader::spend`]: to a small one about 200,000 nodes, to a large
+/// one 64 times itself (ten thousand services that share a block of fifty lines), never more than the last. A bomb
+/// needs billions.
 const EXPANSION: usize = 8 << 20;
+const EXPANSION_RATIO: usize = 64;
+const EXPANSION_LIMIT: usize = 64 << 20;
 /// What a node costs besides its text.
 const NODE: usize = 16;
+/// How deep a document may nest: serde_yaml's own limit.
+const DEPTH: usize = 128;
+/// Brackets open at once times bytes, beyond which a file is not given to the parser: it spends that much work on
+/// a file before it looks at the depth. About half a second.
+const FLOW_WORK: usize = 200_000_000;
 
 /// The documents in `text`, empty ones left out.
 ///
@@ -33,12 +44,13 @@ const NODE: usize = 16;
 /// Text that is not YAML, a key written twice or not text, and aliases that expand beyond the budget.
 pub(super) fn parse(text: &str) -> Result<Vec<Document>, Error> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let brackets = brackets(text);
+    if brackets > DEPTH && brackets.saturating_mul(text.len()) > FLOW_WORK {
+        return Err(ErrorKind::Depth(DEPTH).into());
+    }
+    let expansion = (EXPANSION + text.len() * EXPANSION_RATIO).min(EXPANSION_LIMIT);
     let state = State {
-        budget: Cell::new(
-            text.len()
-                .saturating_mul(NODE + 1)
-                .saturating_add(EXPANSION),
-        ),
+        budget: Cell::new(text.len() * (NODE + 1) + expansion),
         resets: RefCell::default(),
         failed: RefCell::default(),
         old_numbers: Cell::new(false),
@@ -71,22 +83,39 @@ pub(super) fn parse(text: &str) -> Result<Vec<Document>, Error> {
     Ok(documents)
 }
 
+/// The most brackets open at once, those in quotes and comments counted: never too few.
+fn brackets(text: &str) -> usize {
+    let (mut open, mut deepest) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    }
+    deepest
+}
+
 fn yaml_error(error: &serde_yaml::Error) -> Error {
     let text = error.to_string();
-    if text.contains("repetition limit") {
-        return ErrorKind::Expansion.into();
+    let kind = if text.contains("repetition limit") {
+        ErrorKind::Expansion
+    } else if text.contains("recursion limit") {
+        ErrorKind::Depth(DEPTH)
+    } else {
+        // The place is printed on a line of its own.
+        ErrorKind::Yaml(text.split(" at line ").next().unwrap_or(&text).to_owned())
+    };
+    let place = |location: serde_yaml::Location| Place {
+        file: PathBuf::new(),
+        at: Some((location.line(), location.column())),
+    };
+    let place = error.location().map(place);
+    Error {
+        place,
+        ..Error::from(kind)
     }
-    let at = error
-        .location()
-        .map(|location| (location.line(), location.column()));
-    // The place is printed on a line of its own.
-    let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
-    let mut error = Error::from(ErrorKind::Yaml(message));
-    error.place = at.map(|at| crate::model::Place {
-        file: std::path::PathBuf::new(),
-        at: Some(at),
-    });
-    error
 }
 
 /// Text that YAML 1.1 reads as a number (`010`, `1_000`), which serde_yaml hands over as text whether it was
@@ -231,7 +260,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
         self.spend(0)?;
         let mut map = Map::new();
         let mut merged = Vec::new();
-        let mut reset: Vec<String> = Vec::new();
+        let mut reset: HashSet<String> = HashSet::new();
         while let Some(key) = entries.next_key_seed(Key(self))? {
             self.spend(key.len())?;
             if key == "<<" {
@@ -249,7 +278,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 Some(value) => {
                     map.insert(key, value);
                 }
-                None => reset.push(key),
+                None => _ = reset.insert(key),
             }
         }
         for value in merged {
@@ -437,7 +466,15 @@ list: {<<: *l}";
 
     #[test]
     fn depth_and_cycles_are_errors() {
-        assert!(parse(&"[".repeat(100_000)).is_err());
+        for deep in [
+            "[".repeat(100_000),
+            "{a: ".repeat(100_000),
+            "- ".repeat(100_000),
+        ] {
+            let error = parse(&deep).unwrap_err();
+            assert!(matches!(*error.kind, ErrorKind::Depth(_)), "{error}");
+        }
         assert!(parse("a: &a {b: *a}").is_err());
+        assert!(parse(&format!("a: '{}'", "[".repeat(1000))).is_ok());
     }
 }
