@@ -8,6 +8,7 @@
 
 pub mod build;
 pub mod compose;
+pub mod docker;
 pub mod fingerprint;
 pub mod model;
 pub mod plan;
