@@ -2,6 +2,7 @@
 //! made. Without an engine, or without `redis:7-alpine` on it, they fail.
 
 mod engine {
+    pub(crate) mod proxy;
     pub(crate) mod stack;
 }
 
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use engine::proxy::Proxy;
 use engine::stack::{Stack, service};
 use futures_util::{StreamExt, TryStreamExt};
 use larder::docker::{ExecOptions, LogOptions, LogStream};
@@ -82,8 +84,8 @@ async fn a_service_lives_and_dies_and_docker_compose_sees_it() {
     let ping = |argument: &str| vec!["sh".to_owned(), "-c".to_owned(), argument.to_owned()];
     assert_eq!(engine.probe(&id, &ping("redis-cli ping")).await.unwrap(), 0);
     assert_eq!(engine.probe(&id, &ping("exit 7")).await.unwrap(), 7);
-    // Both names are known on the network that was attached after the create call.
-    let alias = ping("getent hosts cache || grep -q . /etc/hosts");
+    // The alias is known on the second network, attached behind the create call where the engine is old.
+    let alias = ping("redis-cli -h cache ping");
     assert_eq!(engine.probe(&id, &alias).await.unwrap(), 0);
 
     let name = stack.project.container_name("redis", 1);
@@ -250,28 +252,24 @@ async fn configs_and_secrets_are_in_the_container_before_it_starts() {
 #[tokio::test]
 async fn a_container_that_cannot_be_finished_is_not_left_behind() {
     let mut stack = Stack::new("half").await;
-    stack
-        .project
-        .networks
-        .insert("a".into(), Network::default());
-    stack
-        .project
-        .networks
-        .insert("b".into(), Network::default());
+    let text = FileObject {
+        content: Some("no place for it".into()),
+        ..FileObject::default()
+    };
+    stack.project.configs.insert("motd".into(), text);
     stack.add(
         "app",
         Service {
-            networks: BTreeMap::from([("a".into(), None), ("b".into(), None)]),
+            configs: vec![FileReference {
+                source: "motd".into(),
+                ..FileReference::default()
+            }],
+            read_only: Some(true),
             ..service(&["true"])
         },
     );
-    stack
-        .engine
-        .create_network(&stack.project, "a")
-        .await
-        .unwrap();
     let error = stack.try_create("app").await.unwrap_err();
-    assert!(matches!(error, EngineError::Refused { .. }), "{error:?}");
+    assert!(error.to_string().contains("configs"), "{error:?}");
     let observed = stack.engine.observe(&stack.project.name).await.unwrap();
     assert_eq!(observed.containers.len(), 0);
 }
@@ -375,7 +373,7 @@ async fn a_short_grace_period_is_kept_and_a_paused_container_resumes() {
     stack.add("app", service(&["sh", "-c", "trap '' TERM; sleep 60"]));
     let id = stack.create("app").await;
     stack.engine.start(&id).await.unwrap();
-    stack.docker(&["pause", &id]);
+    Stack::docker(&["pause", &id]);
     let observed = stack.engine.observe(&stack.project.name).await.unwrap();
     assert_eq!(observed.containers[0].state, State::Paused);
     stack.engine.unpause(&id).await.unwrap();
@@ -446,4 +444,30 @@ async fn the_engine_says_who_it_is() {
     );
     assert_eq!(facts.api, stack.engine.api().to_string());
     assert_ne!(stack.image, ImageId(String::new()));
+}
+
+#[tokio::test]
+async fn a_cut_in_the_events_is_told_and_mended() {
+    let mut stack = Stack::new("cut").await;
+    let proxy = Proxy::start(stack.engine.address());
+    let engine = proxy.engine().await;
+    stack.add("app", service(&["sleep", "60"]));
+    let id = stack.create("app").await;
+    let mut events = Box::pin(engine.watch(&stack.project.name));
+    let mut next = async || {
+        let event = tokio::time::timeout(Duration::from_secs(10), events.next());
+        event.await.expect("an event in time").unwrap()
+    };
+    proxy.streams(1).await;
+    stack.engine.start(&id).await.unwrap();
+    assert_eq!(next().await.kind, HappeningKind::Started);
+    proxy.cut();
+    assert_eq!(next().await.kind, HappeningKind::Lost);
+    // What happens while nobody listens is told afterwards.
+    stack.engine.stop(&id, Some(Duration::ZERO)).await.unwrap();
+    let mut seen = Vec::new();
+    while seen.last() != Some(&HappeningKind::Died) {
+        seen.push(next().await.kind);
+    }
+    assert_eq!(seen[0], HappeningKind::Lost);
 }

@@ -22,7 +22,7 @@ pub(super) struct ConfigFile {
     /// The program that keeps one registry's.
     pub(super) cred_helpers: BTreeMap<String, String>,
     /// Proxies per engine address, `default` for all others.
-    pub(super) proxies: BTreeMap<String, Proxies>,
+    pub(super) proxies: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// One registry's credentials as `docker login` writes them.
@@ -34,17 +34,6 @@ pub(super) struct Auth {
     /// A token in place of a password.
     #[serde(rename = "identitytoken")]
     pub(super) identity_token: Option<String>,
-}
-
-/// The proxies of containers on one engine.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Proxies {
-    http_proxy: Option<String>,
-    https_proxy: Option<String>,
-    no_proxy: Option<String>,
-    ftp_proxy: Option<String>,
-    all_proxy: Option<String>,
 }
 
 impl ConfigFile {
@@ -80,18 +69,18 @@ impl ConfigFile {
             return BTreeMap::new();
         };
         [
-            ("HTTP_PROXY", &proxies.http_proxy),
-            ("HTTPS_PROXY", &proxies.https_proxy),
-            ("NO_PROXY", &proxies.no_proxy),
-            ("FTP_PROXY", &proxies.ftp_proxy),
-            ("ALL_PROXY", &proxies.all_proxy),
+            ("HTTP_PROXY", "httpProxy"),
+            ("HTTPS_PROXY", "httpsProxy"),
+            ("NO_PROXY", "noProxy"),
+            ("FTP_PROXY", "ftpProxy"),
+            ("ALL_PROXY", "allProxy"),
         ]
         .into_iter()
-        .filter_map(|(name, value)| Some((name, value.clone().filter(|v| !v.is_empty())?)))
+        .filter_map(|(name, key)| Some((name, proxies.get(key).filter(|value| !value.is_empty())?)))
         .flat_map(|(name, value)| {
             [
                 (name.to_owned(), value.clone()),
-                (name.to_lowercase(), value),
+                (name.to_lowercase(), value.clone()),
             ]
         })
         .collect()

@@ -19,7 +19,7 @@ use crate::model::{ImageId, ImageRef};
 use crate::runtime::EngineError;
 
 /// How long an archive may take to be loaded.
-const LOAD: Duration = Duration::from_secs(3600);
+const LOAD: Duration = Duration::from_hours(1);
 
 impl Docker {
     pub(super) async fn base_of(&self, image: &ImageRef) -> Result<Option<Base>, EngineError> {

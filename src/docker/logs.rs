@@ -95,12 +95,11 @@ fn lines(
                 if ended {
                     return Ok(None);
                 }
-                match pieces.try_next().await? {
-                    Some(piece) => ready.extend(cut.push(&piece)),
-                    None => {
-                        ended = true;
-                        ready.extend(cut.finish());
-                    }
+                if let Some(piece) = pieces.try_next().await? {
+                    ready.extend(cut.push(&piece));
+                } else {
+                    ended = true;
+                    ready.extend(cut.finish());
                 }
             }
         },

@@ -13,7 +13,7 @@ use crate::model::{ImageId, ImageRef};
 use crate::runtime::{EngineError, Progress};
 
 /// How long a pull may stand still.
-const STILL: Duration = Duration::from_secs(180);
+const STILL: Duration = Duration::from_mins(3);
 
 impl Docker {
     pub(super) async fn pull_image(

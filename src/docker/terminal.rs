@@ -24,7 +24,8 @@ impl Raw {
         let before = termios::tcgetattr(&stdin)?;
         let mut raw = before.clone();
         raw.make_raw();
-        termios::tcsetattr(&stdin, OptionalActions::Flush, &raw)?;
+        // What was typed ahead is for the command.
+        termios::tcsetattr(&stdin, OptionalActions::Now, &raw)?;
         Ok(Some(Self(before)))
     }
 }

@@ -57,15 +57,18 @@ impl Stack {
             self.engine
                 .create_network(&self.project, key)
                 .await
-                .unwrap();
+                .expect("a network");
         }
         for key in self.project.volumes.keys() {
-            self.engine.create_volume(&self.project, key).await.unwrap();
+            self.engine
+                .create_volume(&self.project, key)
+                .await
+                .expect("a volume");
         }
     }
 
     pub(crate) async fn create(&self, service: &str) -> String {
-        self.try_create(service).await.unwrap()
+        self.try_create(service).await.expect("a container")
     }
 
     pub(crate) async fn try_create(&self, service: &str) -> Result<String, EngineError> {
@@ -87,7 +90,8 @@ impl Stack {
     /// Waits until a container's process has ended.
     pub(crate) async fn ended(&self, container: &str) {
         for _ in 0..200 {
-            if !self.engine.inspect(container).await.unwrap().running {
+            let condition = self.engine.inspect(container).await;
+            if !condition.expect("a container").running {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -95,8 +99,8 @@ impl Stack {
         panic!("{container} still runs");
     }
 
-    /// Runs the docker command line.
-    pub(crate) fn docker(&self, arguments: &[&str]) -> String {
+    /// Runs the docker command line, for what larder itself never does.
+    pub(crate) fn docker(arguments: &[&str]) -> String {
         let output = Command::new("docker")
             .args(arguments)
             .stderr(Stdio::null())
@@ -114,9 +118,9 @@ impl Drop for Stack {
             (&["network", "ls", "-q"], &["network", "rm"]),
             (&["volume", "ls", "-q"], &["volume", "rm"]),
         ] {
-            let listed = self.docker(&[list, &["--filter", &label]].concat());
+            let listed = Self::docker(&[list, &["--filter", &label]].concat());
             for id in listed.split_whitespace() {
-                self.docker(&[remove, &[id]].concat());
+                Self::docker(&[remove, &[id]].concat());
             }
         }
     }

@@ -4,7 +4,7 @@ use bollard::models::{
     HostConfig, HostConfigLogConfig, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 
-use super::mounts::Mounts;
+use super::mounts::Storage;
 use super::{Surroundings, ports};
 use crate::model::{Limits, Service};
 
@@ -13,12 +13,12 @@ pub(super) fn host(
     service: &Service,
     surroundings: &Surroundings,
     network_mode: String,
-    mounts: Mounts,
+    storage: Storage,
 ) -> HostConfig {
     let host = HostConfig {
-        binds: Some(mounts.binds),
-        mounts: Some(mounts.mounts),
-        tmpfs: Some(mounts.tmpfs),
+        binds: Some(storage.binds),
+        mounts: Some(storage.mounts),
+        tmpfs: Some(storage.tmpfs),
         cap_add: Some(service.cap_add.clone()),
         cap_drop: Some(service.cap_drop.clone()),
         network_mode: Some(network_mode),

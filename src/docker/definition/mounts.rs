@@ -13,7 +13,7 @@ use crate::runtime::{ContainerSpec, EngineError};
 
 /// A container's mounts, in the two forms that the engine has for them.
 #[derive(Debug, Default)]
-pub(super) struct Mounts {
+pub(super) struct Storage {
     /// `HostConfig.Binds`: `source:target:options`. The only form in which the engine makes a missing host
     /// path, so docker compose uses it where it can (moby#43483).
     pub(super) binds: Vec<String>,
@@ -31,8 +31,8 @@ pub(super) fn mounts(
     spec: &ContainerSpec<'_>,
     service: &Service,
     api: ApiVersion,
-) -> Result<Mounts, EngineError> {
-    let mut all = Mounts::default();
+) -> Result<Storage, EngineError> {
+    let mut all = Storage::default();
     let mut inherits: BTreeMap<&str, &str> = spec
         .inherits
         .iter()
@@ -64,7 +64,7 @@ pub(super) fn mounts(
     Ok(all)
 }
 
-impl Mounts {
+impl Storage {
     fn bind(&mut self, mount: &Mount, api: ApiVersion) {
         let source = mount.source.clone().unwrap_or_default();
         let options = mount.bind.as_ref();
