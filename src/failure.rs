@@ -139,8 +139,8 @@ impl Failure {
             Self::Compose(error) => error.hints(),
             Self::Fingerprint(error) => error.hints(),
             Self::Plan(error) => error.hints(),
-            Self::Engine(error) => engine_hints(error),
-            Self::Build(BuildError::Engine(error)) => engine_hints(error),
+            Self::Engine(error) => error.hints(),
+            Self::Build(BuildError::Engine(error)) => error.hints(),
             Self::Build(error) => build_hints(error),
             Self::Service(UnknownService { known, .. }) if known.is_empty() => Vec::new(),
             Self::Service(UnknownService { known, .. }) => {
@@ -178,7 +178,7 @@ fn of_step(failure: &runtime::Failure) -> Message {
     let mut hints = error.hints();
     match error {
         StepError::Engine(error) | StepError::Build(BuildError::Engine(error)) => {
-            hints.extend(engine_hints(error));
+            hints.extend(error.hints());
         }
         StepError::Build(error) => hints.extend(build_hints(error)),
         StepError::Broken { .. } => hints.push(REPORT.to_owned()),
@@ -220,17 +220,6 @@ fn build(error: &BuildError) -> Kind {
         BuildError::Engine(error) => engine(error),
         _ => Kind::Failed,
     }
-}
-
-fn engine_hints(error: &EngineError) -> Vec<String> {
-    let hint = match error {
-        EngineError::Unreachable { .. } => {
-            "is it running? `DOCKER_HOST` and `docker context use` say where it is looked for"
-        }
-        EngineError::TooOld { .. } => "update Docker Engine",
-        _ => return Vec::new(),
-    };
-    vec![hint.to_owned()]
 }
 
 fn build_hints(error: &BuildError) -> Vec<String> {

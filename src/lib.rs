@@ -10,6 +10,7 @@ pub mod build;
 pub mod cli;
 pub mod compose;
 pub mod docker;
+pub mod failure;
 pub mod fingerprint;
 pub mod model;
 pub mod plan;
