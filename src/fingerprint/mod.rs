@@ -40,11 +40,7 @@ mod words;
 
 pub use confighash::config_hash;
 pub use dockerfile::{Dockerfile, Heredoc, Instruction, Stage, StageBase};
-<<<<<<< HEAD
-pub use recipe::{Base, Context, Cut, Entry, EntryKind, Fingerprinted, Link, Recipe};
-=======
 pub use error::Error;
 pub use recipe::{Base, Context, Cut, Entry, EntryKind, Fingerprinted, Link, Recipe};
 pub use statcache::StatCache;
 pub use survey::{Survey, survey};
->>>>>>> fingerprint
