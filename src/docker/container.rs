@@ -187,7 +187,7 @@ fn seconds(grace: Duration) -> i32 {
 
 fn condition(found: ContainerInspectResponse) -> Condition {
     let state = found.state.unwrap_or_default();
-    let check = found.config.and_then(|config| config.healthcheck);
+    let config = found.config.unwrap_or_default();
     Condition {
         running: state.running.unwrap_or_default(),
         exit_code: state.exit_code.unwrap_or_default(),
@@ -198,8 +198,20 @@ fn condition(found: ContainerInspectResponse) -> Condition {
             .unwrap_or_default(),
         restarting: state.restarting.unwrap_or_default(),
         health: verdict(&state),
-        healthcheck: check.and_then(healthcheck),
+        healthcheck: config.healthcheck.and_then(healthcheck),
+        exposed: config
+            .exposed_ports
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|port| tcp(port))
+            .collect(),
     }
+}
+
+/// The number of an exposed port, `80/tcp`, when it is a TCP one.
+fn tcp(port: &str) -> Option<u16> {
+    let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+    (protocol == "tcp").then(|| number.parse().ok())?
 }
 
 fn verdict(state: &ContainerState) -> Option<Health> {

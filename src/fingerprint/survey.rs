@@ -24,14 +24,23 @@ pub struct Survey {
 ///
 /// # Errors
 /// A missing context, Dockerfile or target, a malformed ignore pattern, or a file that cannot be read.
-pub fn survey(project: &Project, services: &BTreeSet<String>, cache: &StatCache) -> Result<Survey, Error> {
+pub fn survey(
+    project: &Project,
+    services: &BTreeSet<String>,
+    cache: &StatCache,
+) -> Result<Survey, Error> {
     let mut jobs: Vec<(&str, &Service, &Build)> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     let mut indexes = BTreeMap::new();
     for name in services {
-        let unknown = || Error::Unknown { kind: "service", name: name.clone() };
+        let unknown = || Error::Unknown {
+            kind: "service",
+            name: name.clone(),
+        };
         let service = project.services.get(name).ok_or_else(unknown)?;
-        let Some(build) = &service.build else { continue };
+        let Some(build) = &service.build else {
+            continue;
+        };
         let x_larder = service.other.get("x-larder");
         // Only to find equal sections; nothing is kept of it.
         let identity = serde_json::json!([build, service.platform, x_larder]).to_string();
@@ -41,9 +50,15 @@ pub fn survey(project: &Project, services: &BTreeSet<String>, cache: &StatCache)
         });
         indexes.insert(name.clone(), index);
     }
-    let surveyed = threads::map(&jobs, 2, |(name, service, build)| Inputs::read(name, service, build, cache));
+    let surveyed = threads::map(&jobs, 2, |(name, service, build)| {
+        Inputs::read(name, service, build, cache)
+    });
     let builds = surveyed.into_iter().collect::<Result<_, _>>()?;
-    Ok(Survey { builds, services: indexes, cache: cache.clone() })
+    Ok(Survey {
+        builds,
+        services: indexes,
+        cache: cache.clone(),
+    })
 }
 
 impl Survey {
@@ -57,8 +72,13 @@ impl Survey {
     ///
     /// # Errors
     /// One of those files cannot be read.
-    pub fn recipes(&self, bases: &BTreeMap<ImageRef, Base>) -> Result<BTreeMap<String, Fingerprinted>, Error> {
-        let made = threads::map(&self.builds, 64, |build| build.fingerprint(bases, &self.cache));
+    pub fn recipes(
+        &self,
+        bases: &BTreeMap<ImageRef, Base>,
+    ) -> Result<BTreeMap<String, Fingerprinted>, Error> {
+        let made = threads::map(&self.builds, 64, |build| {
+            build.fingerprint(bases, &self.cache)
+        });
         let made: Vec<Fingerprinted> = made.into_iter().collect::<Result<_, _>>()?;
         let named = |(service, index): (&String, &usize)| {
             let mut fingerprinted = made[*index].clone();
@@ -70,4 +90,3 @@ impl Survey {
         Ok(self.services.iter().map(named).collect())
     }
 }
-

@@ -193,6 +193,7 @@ fn plain_mounts_are_binds_as_docker_compose_sends_them() {
                     create_host_path: true,
                     selinux: Some(text("z")),
                     propagation: Some(text("rshared")),
+                    ..BindOptions::default()
                 }),
                 ..mount(MountKind::Bind, Some("/src"), "/app")
             },
@@ -200,6 +201,7 @@ fn plain_mounts_are_binds_as_docker_compose_sends_them() {
                 volume: Some(VolumeOptions {
                     nocopy: true,
                     subpath: None,
+                    ..VolumeOptions::default()
                 }),
                 ..mount(MountKind::Volume, Some("data"), "/data")
             },
@@ -279,6 +281,7 @@ fn a_folder_of_a_volume_needs_api_1_45() {
             volume: Some(VolumeOptions {
                 nocopy: false,
                 subpath: Some(text("sub")),
+                ..VolumeOptions::default()
             }),
             ..mount(MountKind::Volume, Some("data"), "/data")
         }],
