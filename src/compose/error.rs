@@ -158,6 +158,11 @@ impl Error {
         self.place.as_ref()
     }
 
+    /// Whether no Compose file was named and none was found.
+    pub fn is_no_file(&self) -> bool {
+        matches!(*self.kind, ErrorKind::NoFile(_))
+    }
+
     /// What may help, one sentence each.
     pub fn hints(&self) -> Vec<String> {
         let hole = self.hole.iter();

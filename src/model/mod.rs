@@ -7,6 +7,7 @@ mod digest;
 mod graph;
 mod hosts;
 mod image_ref;
+pub mod labels;
 mod mount;
 mod network;
 mod project;

@@ -55,7 +55,10 @@ pub struct Project {
 impl Project {
     /// The engine's name for a network: its own `name`, else `<project>_<key>`.
     pub fn network_name(&self, key: &str) -> String {
-        let own = self.networks.get(key).and_then(|network| network.name.clone());
+        let own = self
+            .networks
+            .get(key)
+            .and_then(|network| network.name.clone());
         own.unwrap_or_else(|| format!("{}_{key}", self.name))
     }
 
@@ -67,13 +70,19 @@ impl Project {
 
     /// The name of a service's image: its `image`, else docker compose's `<project>-<service>`.
     pub fn image_name(&self, service: &str) -> String {
-        let own = self.services.get(service).and_then(|service| service.image.clone());
+        let own = self
+            .services
+            .get(service)
+            .and_then(|service| service.image.clone());
         own.unwrap_or_else(|| format!("{}-{service}", self.name))
     }
 
     /// The name of a service's container: its `container_name`, else `<project>-<service>-<number>`.
     pub fn container_name(&self, service: &str, number: u32) -> String {
-        let own = self.services.get(service).and_then(|service| service.container_name.clone());
+        let own = self
+            .services
+            .get(service)
+            .and_then(|service| service.container_name.clone());
         own.unwrap_or_else(|| format!("{}-{service}-{number}", self.name))
     }
 

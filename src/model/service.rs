@@ -165,7 +165,9 @@ impl Service {
 
     /// Whether the Compose file itself declares a health check that runs. An image may bring one too.
     pub fn declares_health(&self) -> bool {
-        self.healthcheck.as_ref().is_some_and(|check| !check.is_disabled() && check.test.is_some())
+        self.healthcheck
+            .as_ref()
+            .is_some_and(|check| !check.is_disabled() && check.test.is_some())
     }
 }
 
@@ -249,7 +251,11 @@ pub struct Healthcheck {
 impl Healthcheck {
     /// Whether it switches health checks off.
     pub fn is_disabled(&self) -> bool {
-        self.disable || self.test.as_ref().is_some_and(|test| test.first().is_some_and(|t| t == "NONE"))
+        self.disable
+            || self
+                .test
+                .as_ref()
+                .is_some_and(|test| test.first().is_some_and(|t| t == "NONE"))
     }
 }
 

@@ -1,0 +1,486 @@
+//! `.dockerignore`: its lines and what they match, as moby/patternmatcher and BuildKit's context transfer
+//! (fsutil `filter.go`) have it. The same matcher serves `COPY --exclude` and `--parents`. Reads no files.
+
+use super::glob::{Class, Malformed, class, runes};
+
+/// The patterns of an ignore file, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Patterns {
+    patterns: Vec<Pattern>,
+}
+
+/// Which of the patterns a folder matches: what is in it matches them too.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Matched(Vec<bool>);
+
+/// A pattern that is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BadPattern {
+    /// The line it stands on, from 1.
+    pub(super) line: usize,
+    pub(super) pattern: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pattern {
+    /// `!`: what it matches is taken in again.
+    exception: bool,
+    text: String,
+    matcher: Matcher,
+}
+
+/// patternmatcher tells four kinds apart, and they differ in more than speed: `**/x` is a plain suffix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Matcher {
+    Exact,
+    Prefix(usize),
+    Suffix,
+    Pieces {
+        pieces: Vec<Piece>,
+        head: String,
+        tail: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Char(u32),
+    /// `?`
+    Any,
+    /// `*`
+    Star,
+    /// `**/` in front of something: nothing, or any number of folders.
+    Folders,
+    /// `**` at the end.
+    Rest,
+    /// A bare `^` is left to mean the start of the path.
+    Start,
+    Class(Class),
+}
+
+impl Patterns {
+    /// The patterns of an ignore file's text (moby/patternmatcher `ignorefile.ReadAll`).
+    pub(super) fn parse(text: &str) -> Result<Self, BadPattern> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut patterns = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            if line.starts_with('#') || line.trim().is_empty() {
+                continue;
+            }
+            let bad = |_| BadPattern {
+                line: index + 1,
+                pattern: line.trim().to_owned(),
+            };
+            let (exception, rest) = match line.trim().strip_prefix('!') {
+                Some(rest) => (true, rest.trim()),
+                None => (false, line.trim()),
+            };
+            if rest.is_empty() {
+                return Err(bad(Malformed));
+            }
+            let cleaned = clean(rest);
+            let relative = if cleaned.len() > 1 {
+                cleaned.trim_start_matches('/')
+            } else {
+                &cleaned
+            };
+            patterns.push(Pattern::parse(exception, relative).map_err(bad)?);
+        }
+        Ok(Self { patterns })
+    }
+
+    /// Patterns given one by one, as flags of COPY and ADD have them.
+    pub(super) fn of<'a>(list: impl IntoIterator<Item = &'a str>) -> Result<Self, Malformed> {
+        let mut patterns = Vec::new();
+        for pattern in list {
+            let pattern = pattern.trim();
+            if pattern.is_empty() {
+                continue;
+            }
+            let cleaned = clean(pattern);
+            let (exception, rest) = match cleaned.strip_prefix('!') {
+                Some("") => return Err(Malformed),
+                Some(rest) => (true, rest),
+                None => (false, cleaned.as_str()),
+            };
+            patterns.push(Pattern::parse(exception, rest)?);
+        }
+        Ok(Self { patterns })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    /// Whether `path` is matched, given what the folder it stands in matches
+    /// (`MatchesUsingParentResults`): the last pattern that matches decides.
+    pub(super) fn matches(&self, path: &[u8], parent: &Matched) -> (bool, Matched) {
+        let mut matched = false;
+        let mut info = vec![false; self.patterns.len()];
+        for (index, pattern) in self.patterns.iter().enumerate() {
+            let inherited = parent.0.get(index).copied().unwrap_or(false);
+            // A pattern that cannot change the verdict is not tried, and then does not reach what is below.
+            if inherited || (pattern.exception == matched && pattern.is_match(path)) {
+                info[index] = true;
+                matched = !pattern.exception;
+            }
+        }
+        (matched, Matched(info))
+    }
+
+    /// Whether `path` is matched, by walking down to it.
+    pub(super) fn matches_path(&self, path: &[u8]) -> (bool, Matched) {
+        let mut verdict = (false, Matched::default());
+        if self.is_empty() || path.is_empty() {
+            return verdict;
+        }
+        let ends = path
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'/')
+            .map(|(at, _)| at);
+        for end in ends.chain([path.len()]) {
+            verdict = self.matches(&path[..end], &verdict.1);
+        }
+        verdict
+    }
+
+    /// Whether an exception could take in something below the folder `path`, which is matched itself.
+    pub(super) fn may_except_below(&self, path: &[u8]) -> bool {
+        let mut exceptions = self
+            .patterns
+            .iter()
+            .filter(|pattern| pattern.exception)
+            .peekable();
+        if exceptions.peek().is_none() {
+            return false;
+        }
+        let below = [path, b"/"].concat();
+        exceptions.any(|pattern| {
+            let text = pattern.text.strip_suffix("/**").unwrap_or(&pattern.text);
+            let text = text.strip_suffix("/*").unwrap_or(text);
+            text.contains(['*', '[', ']', '?', '^', '\\'])
+                || format!("{text}/").as_bytes().starts_with(&below)
+        })
+    }
+}
+
+impl Pattern {
+    fn parse(exception: bool, text: &str) -> Result<Self, Malformed> {
+        let matcher = Matcher::parse(text)?;
+        Ok(Self {
+            exception,
+            text: text.to_owned(),
+            matcher,
+        })
+    }
+
+    fn is_match(&self, path: &[u8]) -> bool {
+        match &self.matcher {
+            Matcher::Exact => path == self.text.as_bytes(),
+            Matcher::Prefix(length) => path.starts_with(&self.text.as_bytes()[..*length]),
+            Matcher::Suffix => {
+                let suffix = &self.text.as_bytes()[2..];
+                path.ends_with(suffix) || suffix.strip_prefix(b"/") == Some(path)
+            }
+            Matcher::Pieces { pieces, head, tail } => {
+                path.starts_with(head.as_bytes())
+                    && path.ends_with(tail.as_bytes())
+                    && run(pieces, &runes(path))
+            }
+        }
+    }
+}
+
+impl Matcher {
+    /// patternmatcher `compile`. `|`, `{` and `}` are plain characters here; there a slip in its table of
+    /// escapes hands them to the regular expression in patterns that also hold a wildcard.
+    fn parse(text: &str) -> Result<Self, Malformed> {
+        let mut pieces = Vec::new();
+        let mut kind = Matcher::Exact;
+        let mut plain = true;
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
+            let first = pieces.is_empty();
+            let piece = match c {
+                '*' if chars.next_if_eq(&'*').is_some() => {
+                    let _ = chars.next_if_eq(&'/');
+                    let at_end = chars.peek().is_none();
+                    if first {
+                        kind = Matcher::Suffix;
+                    } else if at_end && plain && matches!(kind, Matcher::Exact) {
+                        kind = Matcher::Prefix(text.len() - 2);
+                    } else {
+                        plain = false;
+                    }
+                    if at_end { Piece::Rest } else { Piece::Folders }
+                }
+                '*' => Piece::Star,
+                '?' => Piece::Any,
+                '[' => Piece::Class(regex_class(&mut chars)?),
+                '\\' => match chars.next().ok_or(Malformed)? {
+                    // There these become classes of the regular expression, `\d` for one.
+                    escaped if escaped.is_ascii_alphanumeric() => return Err(Malformed),
+                    escaped => {
+                        plain = false;
+                        Piece::Char(escaped.into())
+                    }
+                },
+                ']' => {
+                    plain = false;
+                    Piece::Char(']'.into())
+                }
+                '^' => Piece::Start,
+                c => Piece::Char(c.into()),
+            };
+            plain &= !matches!(piece, Piece::Star | Piece::Any | Piece::Class(_));
+            pieces.push(piece);
+        }
+        if plain {
+            return Ok(kind);
+        }
+        let head = literal(pieces.iter());
+        let tail = literal(pieces.iter().rev()).chars().rev().collect();
+        Ok(Matcher::Pieces { pieces, head, tail })
+    }
+}
+
+/// A class that means the same to `filepath.Match`, which checks a pattern, and to the regular expression
+/// that it becomes.
+fn regex_class(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Class, Malformed> {
+    let inner: String = chars.clone().take_while(|c| *c != ']').collect();
+    if inner.contains(['[', '*', '?', '\\']) {
+        return Err(Malformed);
+    }
+    let class = class(chars)?;
+    if class.ranges.iter().any(|(low, high)| low > high) {
+        return Err(Malformed);
+    }
+    Ok(class)
+}
+
+/// The plain characters that the pieces begin with.
+fn literal<'a>(pieces: impl Iterator<Item = &'a Piece>) -> String {
+    pieces
+        .map_while(|piece| match piece {
+            Piece::Char(c) => char::from_u32(*c),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Whether the pieces match the whole path; every piece is tried once per character.
+fn run(pieces: &[Piece], path: &[u32]) -> bool {
+    const SLASH: u32 = b'/' as u32;
+    const LINE_BREAK: u32 = b'\n' as u32;
+    let mut active = vec![false; pieces.len() + 1];
+    let mut next = active.clone();
+    enter(pieces, &mut active, 0, true);
+    for &rune in path {
+        next.fill(false);
+        for index in (0..pieces.len()).filter(|index| active[*index]) {
+            match &pieces[index] {
+                Piece::Char(c) if *c == rune => enter(pieces, &mut next, index + 1, false),
+                Piece::Any if rune != SLASH => enter(pieces, &mut next, index + 1, false),
+                Piece::Class(class) if class.contains(rune) => {
+                    enter(pieces, &mut next, index + 1, false)
+                }
+                Piece::Star if rune != SLASH => enter(pieces, &mut next, index, false),
+                Piece::Rest if rune != LINE_BREAK => enter(pieces, &mut next, index, false),
+                Piece::Folders if rune != LINE_BREAK => {
+                    next[index] = true;
+                    if rune == SLASH {
+                        enter(pieces, &mut next, index + 1, false);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if !next.contains(&true) {
+            return false;
+        }
+        std::mem::swap(&mut active, &mut next);
+    }
+    active[pieces.len()]
+}
+
+/// Marks a piece as the next to match, and those behind it that may match nothing.
+fn enter(pieces: &[Piece], active: &mut [bool], mut index: usize, at_start: bool) {
+    loop {
+        match pieces.get(index) {
+            Some(Piece::Start) if !at_start => return,
+            Some(Piece::Start) => {}
+            Some(Piece::Star | Piece::Rest | Piece::Folders) => active[index] = true,
+            _ => {
+                active[index] = true;
+                return;
+            }
+        }
+        index += 1;
+    }
+}
+
+/// Go's `filepath.Clean`.
+pub(super) fn clean(path: &str) -> String {
+    let rooted = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if rooted => {}
+            part => parts.push(part),
+        }
+    }
+    let joined = parts.join("/");
+    match (rooted, joined.is_empty()) {
+        (true, _) => format!("/{joined}"),
+        (false, true) => ".".to_owned(),
+        (false, false) => joined,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ignored(text: &str, path: &str) -> bool {
+        Patterns::parse(text)
+            .unwrap()
+            .matches_path(path.as_bytes())
+            .0
+    }
+
+    #[test]
+    fn the_table_of_moby_holds() {
+        let cases = [
+            ("node_modules", "a/node_modules/x", false),
+            ("dir\n!dir/keep", "dir/keep", false),
+            ("dir\n!dir/keep", "dir/other", true),
+            ("[!a].txt", "b.txt", false),
+            ("[!a].txt", "!.txt", true),
+            ("[^a].txt", "b.txt", true),
+            ("*.{js,ts}", "a.js", false),
+            ("*.{js,ts}", "a.{js,ts}", true),
+            ("build/", "build", true),
+            ("*.log", "sub/x.log", false),
+            ("**/*.log", "x.log", true),
+            ("**/*.log", "sub/x.log", true),
+            ("**/*.log", "a/b/c/x.log", true),
+            ("/foo", "foo", true),
+            ("a/**", "a", false),
+            ("a/**", "a/b/c", true),
+            (" foo ", "foo", true),
+            ("*\n!src", "src/a.rs", false),
+            ("*\n!src", "lib/a.rs", true),
+            ("../x", "x", false),
+            ("# foo", "foo", false),
+            ("\u{feff}foo", "foo", true),
+            ("foo\r\nbar\r\n", "foo", true),
+            ("foo\r\nbar\r\n", "bar", true),
+            ("**", "a/b", true),
+            ("**\n!**/*.md", "docs/a.md", false),
+            ("**/foo", "foo", true),
+            ("**/foo", "a/foo", true),
+            ("**/foo", "a/barfoo", false),
+            ("**foo", "a/barfoo", true),
+            ("a/**/b", "a/b", true),
+            ("a/**/b", "a/x/y/b", true),
+            ("a/**/b", "a/xb", false),
+            ("foo**", "foobar/x", true),
+            ("a?c", "a/c", false),
+            ("a?c", "abc", true),
+            ("*/temp*", "x/temporary", true),
+            ("*/temp*", "temporary", false),
+            ("*/*/temp*", "x/y/temp", true),
+            ("a\\*", "a*", true),
+            ("a\\*", "ab", false),
+            (".git", ".git/config", true),
+            (".", "a", false),
+            ("./a", "a", true),
+            ("a/../b", "b", true),
+            (
+                "*.md\n!README*.md\nREADME-secret.md",
+                "README-secret.md",
+                true,
+            ),
+            ("*.md\n!README*.md", "README-a.md", false),
+            ("a.b", "axb", false),
+            ("a+*", "a+x", true),
+            ("! dir/keep\ndir", "dir/keep", true),
+            ("dir\n! dir/keep", "dir/keep", false),
+            ("café?", "caféé", true),
+        ];
+        for (text, path, expected) in cases {
+            assert_eq!(ignored(text, path), expected, "{text:?} {path}");
+        }
+    }
+
+    #[test]
+    fn malformed_lines_are_told_with_their_number() {
+        for (text, line) in [
+            ("a\n[", 2),
+            ("!", 1),
+            ("a\n\n!\n", 3),
+            ("[]", 1),
+            ("x\\", 1),
+        ] {
+            assert_eq!(Patterns::parse(text).unwrap_err().line, line, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_pruned_only_when_no_exception_reaches_below() {
+        let patterns = Patterns::parse("dir\nother\n!dir/keep").unwrap();
+        assert!(patterns.may_except_below(b"dir"));
+        assert!(!patterns.may_except_below(b"other"));
+        assert!(
+            Patterns::parse("dir\n!*/keep")
+                .unwrap()
+                .may_except_below(b"dir")
+        );
+        assert!(!Patterns::parse("dir").unwrap().may_except_below(b"dir"));
+    }
+
+    #[test]
+    fn an_exception_for_a_folder_does_not_reach_a_deeper_exclusion() {
+        // fsutil passes each folder's own matches down, so this is not what a fresh look at the path gives.
+        assert!(ignored("dir/sub\n!dir", "dir/sub/x"));
+    }
+
+    #[test]
+    fn hostile_patterns_stay_linear() {
+        let text = format!("{}b", "*a".repeat(200));
+        assert!(!ignored(&text, &"a".repeat(2_000)));
+        let text = format!("{}b", "**/a*/".repeat(100));
+        assert!(!ignored(&text, &"a/".repeat(500)));
+    }
+
+    #[test]
+    fn names_need_not_be_utf8() {
+        let patterns = Patterns::parse("a?\n*.log").unwrap();
+        assert!(patterns.matches_path(b"a\xff").0);
+        assert!(patterns.matches_path(b"\xfe\xff.log").0);
+        assert!(!patterns.matches_path(b"\xfe\xff.txt").0);
+    }
+
+    #[test]
+    fn paths_are_cleaned_as_in_go() {
+        let cases = [
+            ("", "."),
+            ("a/", "a"),
+            ("a//b", "a/b"),
+            ("./a", "a"),
+            ("a/..", "."),
+            ("../a", "../a"),
+            ("/../a", "/a"),
+            ("/", "/"),
+            ("a/../../b", "../b"),
+        ];
+        for (path, cleaned) in cases {
+            assert_eq!(clean(path), cleaned, "{path}");
+        }
+    }
+}

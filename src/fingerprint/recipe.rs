@@ -1,0 +1,123 @@
+//! What the fingerprint room hands on: for each service with a build, the keys of its image, the files
+//! they cover, and the parsed Dockerfile that a builder or a `resume` works from.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::fingerprint::dockerfile::Dockerfile;
+use crate::model::{Build, Digest, ImageRef};
+
+/// Everything that one image is made of.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// The service that it was computed for. Another service with the same `full` shares the image.
+    pub service: String,
+    /// The full fingerprint: the key of the target stage's last instruction, with the build section's own inputs.
+    pub full: Digest,
+    /// The dependency fingerprint: over the keys of all `cuts`; `None` when no stage has a useful cut.
+    pub dependencies: Option<Digest>,
+    /// The dependency cut of each stage that the target needs and that has one, in stage order.
+    pub cuts: Vec<Cut>,
+    /// The chain: one link per instruction of every stage that the target needs, in stage order.
+    pub chain: Vec<Link>,
+    /// Why the whole filtered context is an input, when something in the Dockerfile was not understood.
+    pub opaque: Option<String>,
+    /// Why no key can stand for the image: it takes in something remote that nothing pins. Such an image is
+    /// built each time, never reused.
+    pub unpinned: Option<String>,
+    /// The parsed Dockerfile.
+    pub dockerfile: Arc<Dockerfile>,
+    /// What the Dockerfile can read of the build context, and nothing else.
+    pub context: Arc<Context>,
+    /// The images that the chain starts from, with what keyed them.
+    pub bases: Vec<(ImageRef, Base)>,
+    /// The build section.
+    pub build: Build,
+    /// `os/arch[/variant]`, when the project asks for one.
+    pub platform: Option<String>,
+}
+
+/// Where a stage's dependencies end: the stage up to there is a dependency image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The stage's number in the Dockerfile, from 0.
+    pub stage: usize,
+    /// How many of the stage's instructions (FROM not counted) are in front of the cut; at least one is a RUN.
+    pub instructions: usize,
+    /// The key of the last of them.
+    pub key: Digest,
+}
+
+/// One instruction of the chain.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// The stage's number, from 0.
+    pub stage: usize,
+    /// The instruction's number in its stage: 0 is FROM, and the ONBUILD triggers that run behind it.
+    pub instruction: usize,
+    /// The line it starts on, from 1.
+    pub line: usize,
+    /// The chain's key behind it.
+    pub key: Digest,
+    /// The files it reads, as indexes into `Context::entries`.
+    pub reads: Vec<usize>,
+}
+
+/// The part of a build context that a Dockerfile can read.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// The folder, absolute.
+    pub root: PathBuf,
+    /// Files, links and folders, sorted by path; a folder stands in front of what is in it.
+    pub entries: Vec<Entry>,
+}
+
+/// One thing in the context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The path below the root, byte for byte, `/` between its parts, no `/` at either end.
+    pub path: Vec<u8>,
+    /// The permission bits that count: group's and others' write bits are always 0.
+    pub mode: u32,
+    /// What it is.
+    pub kind: EntryKind,
+}
+
+/// What an entry is. Sockets, FIFOs and devices are never opened and never sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file: its size in bytes and the digest of its content when it was fingerprinted.
+    File {
+        /// Bytes.
+        size: u64,
+        /// SHA-256 of the content.
+        digest: Digest,
+    },
+    /// A symbolic link: the text it holds, never followed.
+    Symlink {
+        /// The link's text.
+        target: Vec<u8>,
+    },
+    /// A folder.
+    Directory,
+}
+
+/// An image that a stage starts from or copies from, as the engine knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// What keys it: the registry's digest where the engine knows one, else the image's ID.
+    pub identity: String,
+    /// Its ONBUILD triggers: instructions that run right behind FROM.
+    pub onbuild: Vec<String>,
+    /// Its environment, `NAME=value`: in scope for expansion behind FROM.
+    pub env: Vec<String>,
+}
+
+/// A service's fingerprint, or what is missing for it.
+#[derive(Clone, Debug)]
+pub enum Fingerprinted {
+    /// All of it.
+    Known(Box<Recipe>),
+    /// These bases were not given, so nothing can be said.
+    Missing(Vec<ImageRef>),
+}
