@@ -288,7 +288,7 @@ pub(super) fn kind(value: &Value) -> &'static str {
 mod tests {
     use serde_json::json;
 
-    use super::super::attributes::ROOT;
+    use super::super::top_level::ROOT;
     use super::*;
 
     #[allow(clippy::needless_pass_by_value)] // `json!` makes values

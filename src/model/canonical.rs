@@ -28,7 +28,7 @@ impl Project {
         );
         // A character that stands for a quote while serde_yaml writes, which has no say in how text is quoted.
         let used = serde_yaml::to_string(&tree)?;
-        let mark = ('\u{e000}'..)
+        let mark = ('\u{e000}'..='\u{f8ff}')
             .find(|mark| !used.contains(*mark))
             .unwrap_or('\u{e000}');
         if quote(&mut tree, mark) {
