@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::error::Error;
@@ -65,27 +65,17 @@ impl Folder<'_> {
         let metadata = match fs::symlink_metadata(&absolute) {
             Ok(metadata) => metadata,
             Err(error) if is_gone(&error) => return Ok(None),
-            Err(source) => {
-                return Err(Error::Read {
-                    path: absolute,
-                    source,
-                });
-            }
+            Err(source) => return Err(Error::Read { path: absolute, source }),
         };
-        item(path.to_owned(), &absolute, &metadata)
+        self.item(path.to_owned(), &metadata)
     }
 
     /// The names in the folder `path`.
     pub(super) fn names(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         let absolute = self.absolute(path);
-        let read = |source| Error::Read {
-            path: absolute.clone(),
-            source,
-        };
+        let read = |source| Error::Read { path: absolute.clone(), source };
         match fs::read_dir(&absolute) {
-            Ok(entries) => entries
-                .map(|entry| Ok(entry.map_err(read)?.file_name().into_vec()))
-                .collect(),
+            Ok(entries) => entries.map(|entry| Ok(entry.map_err(read)?.file_name().into_vec())).collect(),
             Err(error) if is_gone(&error) => Ok(Vec::new()),
             Err(error) => Err(read(error)),
         }
@@ -97,25 +87,18 @@ impl Folder<'_> {
         for start in starts {
             let (excluded, matched) = self.ignore.matches_path(&start);
             if !excluded || self.ignore.may_except_below(&start) {
-                jobs.push(Job {
-                    path: start,
-                    matched: Arc::new(matched),
-                });
+                jobs.push(Job { path: start, matched });
             }
         }
         let mut items = Vec::new();
         for _ in 0..ALONE {
-            let Some(job) = jobs.pop() else {
-                return Ok(items);
-            };
+            let Some(job) = jobs.pop() else { return Ok(items) };
             self.read(&job, &mut items, &mut jobs)?;
         }
         let queue = Queue::new(jobs);
         let helpers = threads::count() - 1;
         thread::scope(|scope| {
-            let handles: Vec<_> = (0..helpers)
-                .map(|_| scope.spawn(|| self.drain(&queue)))
-                .collect();
+            let handles: Vec<_> = (0..helpers).map(|_| scope.spawn(|| self.drain(&queue))).collect();
             items.extend(self.drain(&queue)?);
             for handle in handles {
                 match handle.join() {
@@ -138,13 +121,30 @@ impl Folder<'_> {
         Ok(items)
     }
 
+    /// Sockets, FIFOs and devices are nothing that counts.
+    fn item(&self, path: Vec<u8>, metadata: &Metadata) -> Result<Option<Item>, Error> {
+        let file_type = metadata.file_type();
+        let (kind, mode) = if file_type.is_symlink() {
+            let absolute = self.absolute(&path);
+            match fs::read_link(&absolute) {
+                Ok(target) => (Kind::Symlink(target.into_os_string().into_vec()), 0o777),
+                Err(error) if is_gone(&error) => return Ok(None),
+                Err(source) => return Err(Error::Read { path: absolute, source }),
+            }
+        } else if file_type.is_dir() {
+            (Kind::Directory, metadata.mode() & MODE_MASK)
+        } else if file_type.is_file() {
+            (Kind::File(Stat::of(metadata)), metadata.mode() & MODE_MASK)
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(Item { path, mode, kind, provisional: false }))
+    }
+
     /// One folder: what lies in it, and the folders to read next.
     fn read(&self, job: &Job, items: &mut Vec<Item>, folders: &mut Vec<Job>) -> Result<(), Error> {
         let absolute = self.absolute(&job.path);
-        let failed = |source| Error::Read {
-            path: absolute.clone(),
-            source,
-        };
+        let failed = |source| Error::Read { path: absolute.clone(), source };
         let entries = match fs::read_dir(&absolute) {
             Ok(entries) => entries,
             Err(error) if is_gone(&error) => return Ok(()),
@@ -153,32 +153,21 @@ impl Folder<'_> {
         for entry in entries {
             let entry = entry.map_err(failed)?;
             let path = child(&job.path, entry.file_name().as_bytes());
-            let (excluded, matched) = self.ignore.matches(&path, &job.matched);
-            if excluded {
-                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                if !is_folder || !self.ignore.may_except_below(&path) {
-                    continue;
-                }
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let excluded = self.ignore.is_match(&path, &job.matched);
+            if excluded && !(is_folder && self.ignore.may_except_below(&path)) {
+                continue;
             }
             let metadata = match entry.metadata() {
                 Ok(metadata) => metadata,
                 Err(error) if is_gone(&error) => continue,
-                Err(source) => {
-                    return Err(Error::Read {
-                        path: entry.path(),
-                        source,
-                    });
-                }
+                Err(source) => return Err(Error::Read { path: entry.path(), source }),
             };
-            let Some(mut item) = item(path, &entry.path(), &metadata)? else {
-                continue;
-            };
+            let Some(mut item) = self.item(path, &metadata)? else { continue };
             item.provisional = excluded;
             if matches!(item.kind, Kind::Directory) {
-                folders.push(Job {
-                    path: item.path.clone(),
-                    matched: Arc::new(matched),
-                });
+                let (_, matched) = self.ignore.matches(&item.path, &job.matched);
+                folders.push(Job { path: item.path.clone(), matched });
             }
             items.push(item);
         }
@@ -186,56 +175,20 @@ impl Folder<'_> {
     }
 }
 
-/// Sockets, FIFOs and devices are nothing that counts.
-fn item(path: Vec<u8>, absolute: &Path, metadata: &Metadata) -> Result<Option<Item>, Error> {
-    let file_type = metadata.file_type();
-    let (kind, mode) = if file_type.is_symlink() {
-        match fs::read_link(absolute) {
-            Ok(target) => (Kind::Symlink(target.into_os_string().into_vec()), 0o777),
-            Err(error) if is_gone(&error) => return Ok(None),
-            Err(source) => {
-                return Err(Error::Read {
-                    path: absolute.to_owned(),
-                    source,
-                });
-            }
-        }
-    } else if file_type.is_dir() {
-        (Kind::Directory, metadata.mode() & MODE_MASK)
-    } else if file_type.is_file() {
-        (Kind::File(Stat::of(metadata)), metadata.mode() & MODE_MASK)
-    } else {
-        return Ok(None);
-    };
-    Ok(Some(Item {
-        path,
-        mode,
-        kind,
-        provisional: false,
-    }))
-}
-
 /// Whether something that was just there is there no more, or was never there.
 pub(super) fn is_gone(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// A name in a folder of the context.
 pub(super) fn child(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    if folder.is_empty() {
-        name.to_owned()
-    } else {
-        [folder, b"/", name].concat()
-    }
+    if folder.is_empty() { name.to_owned() } else { [folder, b"/", name].concat() }
 }
 
 /// A folder to read.
 struct Job {
     path: Vec<u8>,
-    matched: Arc<Matched>,
+    matched: Matched,
 }
 
 /// The folders that threads take from and add to; it ends when nobody can add any more.
@@ -252,15 +205,8 @@ struct QueueState {
 
 impl Queue {
     fn new(jobs: Vec<Job>) -> Self {
-        let state = Mutex::new(QueueState {
-            jobs,
-            busy: 0,
-            failed: false,
-        });
-        Self {
-            state,
-            changed: Condvar::new(),
-        }
+        let state = Mutex::new(QueueState { jobs, busy: 0, failed: false });
+        Self { state, changed: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState> {
@@ -280,10 +226,7 @@ impl Queue {
             if state.busy == 0 {
                 return None;
             }
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
