@@ -153,8 +153,14 @@ mod tests {
     use super::*;
 
     fn hash(service: &Value, change: impl FnOnce(&mut Project)) -> Digest {
-        let mut project = Project { name: "p".to_owned(), ..Project::default() };
-        project.services.insert("s".to_owned(), serde_json::from_value(service.clone()).unwrap());
+        let mut project = Project {
+            name: "p".to_owned(),
+            ..Project::default()
+        };
+        project.services.insert(
+            "s".to_owned(),
+            serde_json::from_value(service.clone()).unwrap(),
+        );
         change(&mut project);
         config_hash(&project, "s").unwrap()
     }
@@ -191,7 +197,10 @@ mod tests {
             hashes.push(hash);
         }
         let renamed = hash(&plain(), |project| project.name = "q".to_owned());
-        assert!(!hashes.contains(&renamed), "the engine's names of networks and volumes");
+        assert!(
+            !hashes.contains(&renamed),
+            "the engine's names of networks and volumes"
+        );
     }
 
     #[test]
@@ -221,13 +230,24 @@ mod tests {
         let service = with("secrets", json!([{"source": "key"}]));
         let of = |content: &str| {
             std::fs::write(&file, content).unwrap();
-            let object = FileObject { file: Some(path.clone()), ..FileObject::default() };
-            hash(&service, |project| drop(project.secrets.insert("key".to_owned(), object)))
+            let object = FileObject {
+                file: Some(path.clone()),
+                ..FileObject::default()
+            };
+            hash(&service, |project| {
+                drop(project.secrets.insert("key".to_owned(), object))
+            })
         };
         assert_eq!(of("one"), of("one"));
         assert_ne!(of("one"), of("two"));
-        let project = Project { services: [("s".to_owned(), serde_json::from_value(service).unwrap())].into(), ..Project::default() };
-        assert!(matches!(config_hash(&project, "s"), Err(Error::Unknown { kind: "secret", .. })));
+        let project = Project {
+            services: [("s".to_owned(), serde_json::from_value(service).unwrap())].into(),
+            ..Project::default()
+        };
+        assert!(matches!(
+            config_hash(&project, "s"),
+            Err(Error::Unknown { kind: "secret", .. })
+        ));
     }
 
     #[test]

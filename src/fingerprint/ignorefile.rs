@@ -428,7 +428,11 @@ mod tests {
             let patterns = Patterns::parse(text).unwrap();
             let (parent, _) = path.rsplit_once('/').unwrap_or_default();
             let parent = patterns.matches_path(parent.as_bytes()).1;
-            assert_eq!(patterns.is_match(path.as_bytes(), &parent), expected, "{text:?} {path}");
+            assert_eq!(
+                patterns.is_match(path.as_bytes(), &parent),
+                expected,
+                "{text:?} {path}"
+            );
         }
     }
 
