@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 
 use crate::model::{Place, UnknownService};
-use crate::runtime::{self, BuildError, EngineError, StepError};
 use crate::plan::Action;
+use crate::runtime::{self, BuildError, EngineError, StepError};
 use crate::term::{Message, Screen};
 use crate::{compose, fingerprint, plan, settings};
 
@@ -139,8 +139,7 @@ impl Failure {
             Self::Compose(error) => error.hints(),
             Self::Fingerprint(error) => error.hints(),
             Self::Plan(error) => error.hints(),
-            Self::Engine(error) => error.hints(),
-            Self::Build(BuildError::Engine(error)) => error.hints(),
+            Self::Engine(error) | Self::Build(BuildError::Engine(error)) => error.hints(),
             Self::Build(error) => build_hints(error),
             Self::Service(UnknownService { known, .. }) if known.is_empty() => Vec::new(),
             Self::Service(UnknownService { known, .. }) => {
@@ -158,7 +157,8 @@ impl Failure {
 }
 
 /// What to do about a bug.
-pub const REPORT: &str = "this is a bug in larder: please report this text, the command and `larder --version`";
+pub const REPORT: &str =
+    "this is a bug in larder: please report this text, the command and `larder --version`";
 
 /// Tells of larder's own fault; the exit code.
 pub fn panicked(what: &str) -> u8 {
@@ -209,7 +209,7 @@ fn step(failure: &runtime::Failure) -> Kind {
 fn engine(error: &EngineError) -> Kind {
     match error {
         EngineError::Unreachable { .. } | EngineError::TooOld { .. } => Kind::Unreachable,
-        _ => Kind::Failed,
+        EngineError::Refused { .. } => Kind::Failed,
     }
 }
 
@@ -227,7 +227,9 @@ fn build_hints(error: &BuildError) -> Vec<String> {
         BuildError::Instruction { output, .. } if !output.is_empty() => {
             "the last lines it printed are above"
         }
-        BuildError::InputMoved { .. } => "run the command again: the new content gets its own fingerprint",
+        BuildError::InputMoved { .. } => {
+            "run the command again: the new content gets its own fingerprint"
+        }
         BuildError::Unsupported { .. } => "`--builder auto` lets the engine's BuildKit build it",
         BuildError::Unreachable { .. } => "`--builder docker` does without it",
         _ => return Vec::new(),
@@ -285,7 +287,13 @@ mod tests {
     /// The codes are part of the interface: see docs/exit-codes.md.
     #[test]
     fn exit_codes_are_locked() {
-        let kinds = [Kind::Failed, Kind::Input, Kind::Unreachable, Kind::Bug, Kind::Interrupted];
+        let kinds = [
+            Kind::Failed,
+            Kind::Input,
+            Kind::Unreachable,
+            Kind::Bug,
+            Kind::Interrupted,
+        ];
         assert_eq!(kinds.map(Kind::code), [1, 2, 3, 70, 130]);
         let timed_out = StepError::TimedOut {
             service: "db".to_owned(),
@@ -297,14 +305,23 @@ mod tests {
             builder: BuilderKind::Dagger,
             source: "no session".into(),
         };
-        let broken = StepError::Broken { what: "x".to_owned() };
+        let broken = StepError::Broken {
+            what: "x".to_owned(),
+        };
         let steps = |action, error| Failure::Steps(vec![failed(action, error)]);
         let cases = [
             (Failure::Interrupted, 130),
             (Failure::Engine(unreachable()), 3),
             (Failure::Engine(refused(409)), 1),
             (Failure::NotRunning("db".to_owned()), 1),
-            (UnknownService { name: "x".to_owned(), known: Vec::new() }.into(), 2),
+            (
+                UnknownService {
+                    name: "x".to_owned(),
+                    known: Vec::new(),
+                }
+                .into(),
+                2,
+            ),
             (steps(start(), timed_out), 1),
             (steps(start(), StepError::Engine(refused(500))), 1),
             (steps(pull(), StepError::Engine(refused(500))), 3),

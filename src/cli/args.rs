@@ -49,11 +49,23 @@ pub struct Global {
     #[arg(long = "profile", value_name = "NAME")]
     pub profiles: Vec<String>,
     /// How progress is shown
-    #[arg(long, value_enum, value_name = "MODE", global = true, hide_possible_values = true)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "MODE",
+        global = true,
+        hide_possible_values = true
+    )]
     #[arg(help = "How progress is shown: auto, tty, plain, json or quiet")]
     pub progress: Option<Progress>,
     /// Who builds
-    #[arg(long, value_enum, value_name = "BUILDER", global = true, hide_possible_values = true)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "BUILDER",
+        global = true,
+        hide_possible_values = true
+    )]
     #[arg(help = "Who builds: auto, dagger or docker [env: LARDER_BUILDER]")]
     pub builder: Option<Builder>,
     /// Tells more of what larder does; twice tells all of it

@@ -28,7 +28,7 @@ pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<()
         service.is_some_and(|service| service.build.is_some())
             && (names.is_empty() || names.contains(name))
     });
-    let plan = prepared.decide(invocation)?;
+    let plan = prepared.decide()?;
     if !plan.is_empty() {
         carry_out(invocation, &prepared, &plan).await?;
     }

@@ -28,11 +28,15 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
         invocation.warning(&orphans(&kept));
     }
     let networks = own(&observed.networks, &named.name);
-    let networks = remove(&networks, async |network| engine.remove_network(&network.id).await);
+    let networks = remove(&networks, async |network| {
+        engine.remove_network(&network.id).await
+    });
     tell(invocation, "network", networks.await)?;
     if args.volumes {
         let volumes = own(&observed.volumes, &named.name);
-        let volumes = remove(&volumes, async |volume| engine.remove_volume(&volume.name).await);
+        let volumes = remove(&volumes, async |volume| {
+            engine.remove_volume(&volume.name).await
+        });
         tell(invocation, "volume", volumes.await)?;
     }
     Ok(())
@@ -69,7 +73,12 @@ async fn remove<'a>(
     resources: &[&'a Resource],
     remove: impl AsyncFn(&Resource) -> Result<(), EngineError>,
 ) -> Vec<(&'a Resource, Result<(), EngineError>)> {
-    join_all(resources.iter().map(async |resource| (*resource, remove(resource).await))).await
+    join_all(
+        resources
+            .iter()
+            .map(async |resource| (*resource, remove(resource).await)),
+    )
+    .await
 }
 
 /// One that is still in use stays, with a warning; any other refusal ends the command.

@@ -51,7 +51,11 @@ pub(super) async fn fingerprint(
             let rows: Vec<[String; 3]> = rows
                 .into_iter()
                 .map(|(service, full, dependencies)| {
-                    [service, full, dependencies.unwrap_or_else(|| "-".to_owned())]
+                    [
+                        service,
+                        full,
+                        dependencies.unwrap_or_else(|| "-".to_owned()),
+                    ]
                 })
                 .collect();
             let header = ["SERVICE", "FULL", "DEPENDENCIES"];

@@ -64,7 +64,7 @@ async fn received(signal: std::io::Result<Signal>) {
         }
         Err(error) => {
             tracing::debug!(%error, "a signal cannot be listened for");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -103,7 +103,12 @@ impl Invocation {
         };
         let extension = project.and_then(|project| project.extensions.get("x-larder"));
         let terminal = self.screen.is_terminal();
-        Ok(Settings::resolve(typed, &self.environment, extension, terminal)?)
+        Ok(Settings::resolve(
+            typed,
+            &self.environment,
+            extension,
+            terminal,
+        )?)
     }
 
     /// Reaches the engine.

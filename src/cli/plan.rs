@@ -17,7 +17,7 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
         pull: false,
     };
     let prepared = prepare(invocation, project, &args.services, settings, goal).await?;
-    let decided = prepared.decide(invocation)?;
+    let decided = prepared.decide()?;
     match args.format {
         Report::Json => invocation
             .screen

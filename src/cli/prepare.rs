@@ -60,11 +60,12 @@ pub(super) async fn prepare(
         let cache = settings.cache.as_ref().map(|folder| folder.join("files"));
         tokio::task::spawn_blocking(move || read(&project, &services, cache.as_deref()))
     };
-    let looking = async {
+    // On the heap: the future of a first call to an engine is a large one.
+    let looking = Box::pin(async {
         let engine = invocation.engine().await?;
         let observed = engine.observe(&project.name).await?;
         Ok::<_, Failure>((engine, observed))
-    };
+    });
     let (inputs, seen) = tokio::join!(reading, looking);
     // What is wrong with the files is told first: it is so whatever the engine says.
     let inputs = inputs??;
@@ -134,7 +135,7 @@ impl Prepared {
             steps: missing.iter().enumerate().map(pull).collect(),
             ..Plan::default()
         };
-        carry_out(invocation, self, &pulls).await?;
+        Box::pin(carry_out(invocation, self, &pulls)).await?;
         let missing = missing.into_iter().cloned().collect();
         known.extend(self.look_up(&missing).await?);
         self.observed = self.engine.observe(&self.project.name).await?;
@@ -149,23 +150,26 @@ impl Prepared {
             let base = self.engine.base(image).await?;
             Ok::<_, Failure>(base.map(|base| (image.clone(), base)))
         });
-        Ok(try_join_all(look_ups).await?.into_iter().flatten().collect())
+        Ok(try_join_all(look_ups)
+            .await?
+            .into_iter()
+            .flatten()
+            .collect())
     }
 
     /// Decides. `auto` looks for Dagger only where something must be built.
-    pub(super) fn decide(&self, invocation: &Invocation) -> Result<Plan, Failure> {
+    pub(super) fn decide(&self) -> Result<Plan, Failure> {
         use BuilderKind::{Dagger, Docker};
         let builders = |dependencies, rest, strict| Builders {
             dependencies,
             rest,
             strict,
         };
-        let plan = match self.settings.builder {
-            Builder::Docker => return self.decide_with(builders(Docker, Docker, true)),
-            Builder::Dagger => return self.decide_with(builders(Dagger, Dagger, true)),
-            Builder::Auto => self.decide_with(builders(Docker, Docker, false))?,
-        };
-        Ok(plan)
+        self.decide_with(match self.settings.builder {
+            Builder::Docker => builders(Docker, Docker, true),
+            Builder::Dagger => builders(Dagger, Dagger, true),
+            Builder::Auto => builders(Docker, Docker, false),
+        })
     }
 
     fn decide_with(&self, builders: Builders) -> Result<Plan, Failure> {

@@ -24,7 +24,7 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
         pull: true,
     };
     let mut prepared = prepare(invocation, project, &args.services, settings, goal).await?;
-    let plan = prepared.decide(invocation)?;
+    let plan = prepared.decide()?;
     for warning in &plan.warnings {
         invocation.warning(warning);
     }
@@ -74,7 +74,9 @@ fn verify(prepared: &Prepared, observed: &Observed) -> Result<(), Failure> {
 /// What is wrong with a container that should be up, or have done its work.
 fn fell(container: &Container) -> Option<String> {
     match container.state {
-        State::Running(Health::None | Health::Starting | Health::Healthy) | State::Exited(0) => None,
+        State::Running(Health::None | Health::Starting | Health::Healthy) | State::Exited(0) => {
+            None
+        }
         State::Running(Health::Unhealthy) => Some("unhealthy".to_owned()),
         State::Exited(code) => Some(format!("ended with code {code}")),
         State::Created => Some("not started".to_owned()),
