@@ -15,8 +15,18 @@ use crate::model::{Digest, DigestWriter, FileObject, FileReference, MountKind, P
 /// Attributes that say how a service is built, ordered, chosen or counted, and not what its container is; and
 /// those whose content is in `environment` and `labels` already.
 const BESIDE_THE_CONTAINER: &[&str] = &[
-    "build", "depends_on", "profiles", "pull_policy", "pull_refresh_after", "scale", "develop", "attach",
-    "env_file", "label_file", "configs", "secrets",
+    "build",
+    "depends_on",
+    "profiles",
+    "pull_policy",
+    "pull_refresh_after",
+    "scale",
+    "develop",
+    "attach",
+    "env_file",
+    "label_file",
+    "configs",
+    "secrets",
 ];
 
 /// The digest of a service's container: its canonical definition, the engine's names of its networks and
@@ -26,7 +36,10 @@ const BESIDE_THE_CONTAINER: &[&str] = &[
 /// # Errors
 /// A service, config or secret that the project does not have, or a file that cannot be read.
 pub fn config_hash(project: &Project, service: &str) -> Result<Digest, Error> {
-    let unknown = || Error::Unknown { kind: "service", name: service.to_owned() };
+    let unknown = || Error::Unknown {
+        kind: "service",
+        name: service.to_owned(),
+    };
     let service = project.services.get(service).ok_or_else(unknown)?;
     let mut writer = DigestWriter::new("larder-config-v1");
     writer.tree(&definition(service));
@@ -34,18 +47,25 @@ pub fn config_hash(project: &Project, service: &str) -> Result<Digest, Error> {
     for key in service.networks.keys() {
         writer.text(key).text(&project.network_name(key));
     }
-    let named = service.volumes.iter().filter(|mount| mount.kind == MountKind::Volume);
+    let named = service
+        .volumes
+        .iter()
+        .filter(|mount| mount.kind == MountKind::Volume);
     let volumes: Vec<&str> = named.filter_map(|mount| mount.source.as_deref()).collect();
     writer.number(volumes.len() as u64);
     for key in volumes {
         writer.text(key).text(&project.volume_name(key));
     }
-    for (kind, references, objects) in
-        [("config", &service.configs, &project.configs), ("secret", &service.secrets, &project.secrets)]
-    {
+    for (kind, references, objects) in [
+        ("config", &service.configs, &project.configs),
+        ("secret", &service.secrets, &project.secrets),
+    ] {
         writer.number(references.len() as u64);
         for reference in references {
-            let unknown = || Error::Unknown { kind, name: reference.source.clone() };
+            let unknown = || Error::Unknown {
+                kind,
+                name: reference.source.clone(),
+            };
             let object = objects.get(&reference.source).ok_or_else(unknown)?;
             write_file(&mut writer, reference, object)?;
         }
@@ -57,13 +77,20 @@ pub fn config_hash(project: &Project, service: &str) -> Result<Digest, Error> {
 fn definition(service: &Service) -> Value {
     // A service is plain data; it has no keys that are not strings.
     let tree = serde_json::to_value(service).unwrap_or_default();
-    let Value::Object(tree) = tree else { return tree };
+    let Value::Object(tree) = tree else {
+        return tree;
+    };
     let mut kept = Map::new();
     for (name, mut value) in tree {
-        if BESIDE_THE_CONTAINER.contains(&name.as_str()) || name.starts_with("x-") || value.is_null() {
+        if BESIDE_THE_CONTAINER.contains(&name.as_str())
+            || name.starts_with("x-")
+            || value.is_null()
+        {
             continue;
         }
-        if name == "deploy" && let Some(deploy) = value.as_object_mut() {
+        if name == "deploy"
+            && let Some(deploy) = value.as_object_mut()
+        {
             deploy.retain(|name, value| name != "replicas" && !value.is_null());
             if deploy.is_empty() {
                 continue;
@@ -75,12 +102,26 @@ fn definition(service: &Service) -> Value {
 }
 
 /// A config or secret as the container sees it. Where its file lies counts too: it may be bound from there.
-fn write_file(writer: &mut DigestWriter, reference: &FileReference, object: &FileObject) -> Result<(), Error> {
+fn write_file(
+    writer: &mut DigestWriter,
+    reference: &FileReference,
+    object: &FileObject,
+) -> Result<(), Error> {
     writer.text(&reference.source);
-    for part in [&reference.target, &reference.uid, &reference.gid, &reference.mode] {
+    for part in [
+        &reference.target,
+        &reference.uid,
+        &reference.gid,
+        &reference.mode,
+    ] {
         writer.optional(part.as_deref().map(str::as_bytes));
     }
-    for part in [&object.name, &object.file, &object.environment, &object.content] {
+    for part in [
+        &object.name,
+        &object.file,
+        &object.environment,
+        &object.content,
+    ] {
         writer.optional(part.as_deref().map(str::as_bytes));
     }
     writer.number(u64::from(object.external));
@@ -92,7 +133,10 @@ fn write_file(writer: &mut DigestWriter, reference: &FileReference, object: &Fil
 }
 
 fn content(path: &Path) -> Result<Digest, Error> {
-    let read = |source| Error::Read { path: path.to_owned(), source };
+    let read = |source| Error::Read {
+        path: path.to_owned(),
+        source,
+    };
     // The engine follows links on the way to a bound file.
     let path = path.canonicalize().map_err(read)?;
     let metadata = path.metadata().map_err(read)?;
@@ -109,8 +153,14 @@ mod tests {
     use super::*;
 
     fn hash(service: &Value, change: impl FnOnce(&mut Project)) -> Digest {
-        let mut project = Project { name: "p".to_owned(), ..Project::default() };
-        project.services.insert("s".to_owned(), serde_json::from_value(service.clone()).unwrap());
+        let mut project = Project {
+            name: "p".to_owned(),
+            ..Project::default()
+        };
+        project.services.insert(
+            "s".to_owned(),
+            serde_json::from_value(service.clone()).unwrap(),
+        );
         change(&mut project);
         config_hash(&project, "s").unwrap()
     }
@@ -147,7 +197,10 @@ mod tests {
             hashes.push(hash);
         }
         let renamed = hash(&plain(), |project| project.name = "q".to_owned());
-        assert!(!hashes.contains(&renamed), "the engine's names of networks and volumes");
+        assert!(
+            !hashes.contains(&renamed),
+            "the engine's names of networks and volumes"
+        );
     }
 
     #[test]
@@ -177,13 +230,24 @@ mod tests {
         let service = with("secrets", json!([{"source": "key"}]));
         let of = |content: &str| {
             std::fs::write(&file, content).unwrap();
-            let object = FileObject { file: Some(path.clone()), ..FileObject::default() };
-            hash(&service, |project| drop(project.secrets.insert("key".to_owned(), object)))
+            let object = FileObject {
+                file: Some(path.clone()),
+                ..FileObject::default()
+            };
+            hash(&service, |project| {
+                drop(project.secrets.insert("key".to_owned(), object));
+            })
         };
         assert_eq!(of("one"), of("one"));
         assert_ne!(of("one"), of("two"));
-        let project = Project { services: [("s".to_owned(), serde_json::from_value(service).unwrap())].into(), ..Project::default() };
-        assert!(matches!(config_hash(&project, "s"), Err(Error::Unknown { kind: "secret", .. })));
+        let project = Project {
+            services: [("s".to_owned(), serde_json::from_value(service).unwrap())].into(),
+            ..Project::default()
+        };
+        assert!(matches!(
+            config_hash(&project, "s"),
+            Err(Error::Unknown { kind: "secret", .. })
+        ));
     }
 
     #[test]

@@ -91,9 +91,10 @@ impl Error {
     /// Where in a file the trouble lies.
     pub fn place(&self) -> Option<Place> {
         match self {
-            Self::IgnorePattern { file, line, .. } => {
-                Some(Place { file: file.clone(), at: Some((*line, 1)) })
-            }
+            Self::IgnorePattern { file, line, .. } => Some(Place {
+                file: file.clone(),
+                at: Some((*line, 1)),
+            }),
             _ => None,
         }
     }
@@ -118,13 +119,21 @@ impl Error {
 
 /// The files in the folder of a missing Dockerfile that may have been meant.
 fn dockerfiles_near(path: &Path) -> Vec<String> {
-    let Some(Ok(folder)) = path.parent().map(std::fs::read_dir) else { return Vec::new() };
+    let Some(Ok(folder)) = path.parent().map(std::fs::read_dir) else {
+        return Vec::new();
+    };
     let mut names: Vec<String> = folder
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.to_ascii_lowercase().contains("dockerfile") && !name.ends_with(".dockerignore"))
+        .filter(|name| {
+            name.to_ascii_lowercase().contains("dockerfile") && !name.ends_with(".dockerignore")
+        })
         .take(10)
         .collect();
     names.sort();
-    if names.is_empty() { Vec::new() } else { vec![format!("there is `{}`", names.join("`, `"))] }
+    if names.is_empty() {
+        Vec::new()
+    } else {
+        vec![format!("there is `{}`", names.join("`, `"))]
+    }
 }

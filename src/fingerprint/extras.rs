@@ -28,26 +28,50 @@ pub(super) enum Extra {
 
 /// The additional contexts of a build section, by name.
 pub(super) fn of(build: &Build) -> BTreeMap<String, Extra> {
-    let Some(contexts) = build.other.get("additional_contexts") else { return BTreeMap::new() };
+    let Some(contexts) = build.other.get("additional_contexts") else {
+        return BTreeMap::new();
+    };
     let pairs: Vec<(&str, &str)> = match contexts {
-        Value::Object(map) => map.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or(""))).collect(),
-        Value::Array(list) => list.iter().filter_map(Value::as_str).filter_map(|pair| pair.split_once('=')).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str().unwrap_or("")))
+            .collect(),
+        Value::Array(list) => list
+            .iter()
+            .filter_map(Value::as_str)
+            .filter_map(|pair| pair.split_once('='))
+            .collect(),
         _ => Vec::new(),
     };
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), extra(value))).collect()
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), extra(value)))
+        .collect()
 }
 
 fn extra(value: &str) -> Extra {
     if let Some(image) = value.strip_prefix("docker-image://") {
-        return image.parse().map_or_else(|_| Extra::Unpinned(value.to_owned()), Extra::Image);
+        return image
+            .parse()
+            .map_or_else(|_| Extra::Unpinned(value.to_owned()), Extra::Image);
     }
     let remote = value.contains("://")
-        || ["service:", "target:", "git@", "github.com/"].iter().any(|prefix| value.starts_with(prefix));
-    if remote { Extra::Unpinned(value.to_owned()) } else { Extra::Folder(PathBuf::from(value)) }
+        || ["service:", "target:", "git@", "github.com/"]
+            .iter()
+            .any(|prefix| value.starts_with(prefix));
+    if remote {
+        Extra::Unpinned(value.to_owned())
+    } else {
+        Extra::Folder(PathBuf::from(value))
+    }
 }
 
 /// The digest of everything in a folder, its own `.dockerignore` applied.
-pub(super) fn folder_digest(root: &Path, ignore: &Patterns, cache: &StatCache) -> Result<Digest, Error> {
+pub(super) fn folder_digest(
+    root: &Path,
+    ignore: &Patterns,
+    cache: &StatCache,
+) -> Result<Digest, Error> {
     let folder = Folder { root, ignore };
     let gathered = gather(folder, &[Source::everything()].into(), cache)?;
     let mut writer = DigestWriter::new("larder-fp-v1 context");
@@ -57,12 +81,17 @@ pub(super) fn folder_digest(root: &Path, ignore: &Patterns, cache: &StatCache) -
 }
 
 /// What keys a context in the instructions that use it.
-pub(super) fn write(writer: &mut DigestWriter, extra: Option<&Extra>, folder: Option<&Digest>, bases: &Bases) {
+pub(super) fn write(
+    writer: &mut DigestWriter,
+    extra: Option<&Extra>,
+    folder: Option<&Digest>,
+    bases: &Bases,
+) {
     match (extra, folder) {
         (Some(Extra::Folder(_)), Some(digest)) => writer.text("folder").digest(digest),
-        (Some(Extra::Image(image)), _) => {
-            writer.text("image").optional(bases.get(image).map(|base| base.identity.as_bytes()))
-        }
+        (Some(Extra::Image(image)), _) => writer
+            .text("image")
+            .optional(bases.get(image).map(|base| base.identity.as_bytes())),
         (Some(Extra::Unpinned(text)), _) => writer.text("unpinned").text(text),
         _ => writer.text("nothing"),
     };

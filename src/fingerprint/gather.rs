@@ -1,8 +1,8 @@
 //! The sources of a Dockerfile against the folder they are read from: which files each one takes in, and the
 //! digest of each file. What comes out is a snapshot; nothing behind it reads the context again.
 
-use std::ffi::OsStr;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -41,7 +41,11 @@ pub(super) struct Taken {
 }
 
 /// Reads what `sources` take of `folder`.
-pub(super) fn gather(folder: Folder<'_>, sources: &BTreeSet<Source>, cache: &StatCache) -> Result<Gathered, Error> {
+pub(super) fn gather(
+    folder: Folder<'_>,
+    sources: &BTreeSet<Source>,
+    cache: &StatCache,
+) -> Result<Gathered, Error> {
     let mut attempt = 1;
     loop {
         match once(folder, sources, cache) {
@@ -51,7 +55,11 @@ pub(super) fn gather(folder: Folder<'_>, sources: &BTreeSet<Source>, cache: &Sta
     }
 }
 
-fn once(folder: Folder<'_>, sources: &BTreeSet<Source>, cache: &StatCache) -> Result<Gathered, Error> {
+fn once(
+    folder: Folder<'_>,
+    sources: &BTreeSet<Source>,
+    cache: &StatCache,
+) -> Result<Gathered, Error> {
     let mut located = Vec::with_capacity(sources.len());
     let mut items = Vec::new();
     let mut starts = BTreeSet::new();
@@ -60,7 +68,8 @@ fn once(folder: Folder<'_>, sources: &BTreeSet<Source>, cache: &StatCache) -> Re
         items.extend(found.links.iter().cloned());
         for root in &found.roots {
             let start = source.walk_from(root);
-            let above = parents(&start).filter(|above| above.len() >= root.len() && !above.is_empty());
+            let above =
+                parents(&start).filter(|above| above.len() >= root.len() && !above.is_empty());
             for path in above.chain([start.as_slice()]) {
                 items.extend(look(folder, path)?);
             }
@@ -84,8 +93,14 @@ fn once(folder: Folder<'_>, sources: &BTreeSet<Source>, cache: &StatCache) -> Re
         taken.reads.iter_mut().for_each(|at| *at = positions[*at]);
     }
     let entries = read_all(folder, items, cache)?;
-    let context = Arc::new(Context { root: folder.root.to_owned(), entries });
-    Ok(Gathered { context, taken: sources.iter().cloned().zip(taken).collect() })
+    let context = Arc::new(Context {
+        root: folder.root.to_owned(),
+        entries,
+    });
+    Ok(Gathered {
+        context,
+        taken: sources.iter().cloned().zip(taken).collect(),
+    })
 }
 
 /// What lies at a path, when the ignore patterns leave it in the context, or may leave something below it.
@@ -94,17 +109,29 @@ fn look(folder: Folder<'_>, path: &[u8]) -> Result<Option<Item>, Error> {
         return Ok(None);
     }
     let excluded = folder.ignore.matches_path(path).0;
-    let item = folder.look(path)?.filter(|item| !excluded || matches!(item.kind, Kind::Directory));
-    Ok(item.map(|item| Item { provisional: excluded, ..item }))
+    let item = folder
+        .look(path)?
+        .filter(|item| !excluded || matches!(item.kind, Kind::Directory));
+    Ok(item.map(|item| Item {
+        provisional: excluded,
+        ..item
+    }))
 }
 
 /// The starts that do not lie below another one.
 fn outermost(starts: &BTreeSet<Vec<u8>>) -> Vec<Vec<u8>> {
     let below = |path: &[u8]| {
-        path.iter().enumerate().filter(|(_, byte)| **byte == b'/').any(|(at, _)| starts.contains(&path[..at]))
+        path.iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'/')
+            .any(|(at, _)| starts.contains(&path[..at]))
             || !path.is_empty() && starts.contains(&b""[..])
     };
-    starts.iter().filter(|start| !below(start)).cloned().collect()
+    starts
+        .iter()
+        .filter(|start| !below(start))
+        .cloned()
+        .collect()
 }
 
 /// Takes out the excluded folders in which nothing was excepted.
@@ -122,21 +149,39 @@ fn drop_empty_provisional(items: &mut Vec<Item>) {
 
 /// The folders above a path, the nearest first, the root left out.
 fn parents(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at])
+    path.iter()
+        .enumerate()
+        .rev()
+        .filter(|(_, byte)| **byte == b'/')
+        .map(|(at, _)| &path[..at])
 }
 
 /// What a source takes of the sorted items.
 fn take(source: &Source, roots: &[Vec<u8>], links: &[Item], items: &[Item]) -> Taken {
-    let position = |path: &[u8]| items.binary_search_by(|item| item.path.as_slice().cmp(path)).ok();
-    let mut reads: BTreeSet<usize> = links.iter().filter_map(|link| position(&link.path)).collect();
+    let position = |path: &[u8]| {
+        items
+            .binary_search_by(|item| item.path.as_slice().cmp(path))
+            .ok()
+    };
+    let mut reads: BTreeSet<usize> = links
+        .iter()
+        .filter_map(|link| position(&link.path))
+        .collect();
     let mut one_file = source.names_one();
     for root in roots {
         let own = position(root);
         one_file &= own.is_some_and(|at| matches!(items[at].kind, Kind::File(_)));
         reads.extend(own);
-        let prefix = if root.is_empty() { Vec::new() } else { [root, &b"/"[..]].concat() };
+        let prefix = if root.is_empty() {
+            Vec::new()
+        } else {
+            [root, &b"/"[..]].concat()
+        };
         let first = items.partition_point(|item| item.path < prefix);
-        let below = items[first..].iter().enumerate().take_while(|(_, item)| item.path.starts_with(&prefix));
+        let below = items[first..]
+            .iter()
+            .enumerate()
+            .take_while(|(_, item)| item.path.starts_with(&prefix));
         let below = below.map(|(at, item)| (first + at, &item.path[prefix.len()..]));
         for at in source.select(below) {
             reads.insert(at);
@@ -146,13 +191,23 @@ fn take(source: &Source, roots: &[Vec<u8>], links: &[Item], items: &[Item]) -> T
             }
         }
     }
-    Taken { reads: reads.into_iter().collect(), one_file: one_file && !roots.is_empty() }
+    Taken {
+        reads: reads.into_iter().collect(),
+        one_file: one_file && !roots.is_empty(),
+    }
 }
 
 /// Keeps what is taken, with the folders above it, and gives the new position of each old one.
-fn keep_taken(folder: Folder<'_>, items: &mut Vec<Item>, taken: &mut [Taken]) -> Result<Vec<usize>, Error> {
+fn keep_taken(
+    folder: Folder<'_>,
+    items: &mut Vec<Item>,
+    taken: &mut [Taken],
+) -> Result<Vec<usize>, Error> {
     let mut used = vec![false; items.len()];
-    taken.iter().flat_map(|taken| &taken.reads).for_each(|at| used[*at] = true);
+    taken
+        .iter()
+        .flat_map(|taken| &taken.reads)
+        .for_each(|at| used[*at] = true);
     let mut above: BTreeSet<&[u8]> = BTreeSet::new();
     let mut last: &[u8] = b"";
     for (item, _) in items.iter().zip(&used).filter(|(_, used)| **used) {
@@ -193,18 +248,36 @@ fn read_all(folder: Folder<'_>, items: Vec<Item>, cache: &StatCache) -> Result<V
         Ok(match &item.kind {
             Kind::File(stat) => {
                 let (stat, digest) = digest(folder.root, &item.path, *stat, cache)?;
-                EntryKind::File { size: stat.size, digest }
+                EntryKind::File {
+                    size: stat.size,
+                    digest,
+                }
             }
-            Kind::Symlink(target) => EntryKind::Symlink { target: target.clone() },
+            Kind::Symlink(target) => EntryKind::Symlink {
+                target: target.clone(),
+            },
             Kind::Directory => EntryKind::Directory,
         })
     });
     let entries = items.into_iter().zip(kinds);
-    entries.map(|(item, kind)| Ok(Entry { path: item.path, mode: item.mode, kind: kind? })).collect()
+    entries
+        .map(|(item, kind)| {
+            Ok(Entry {
+                path: item.path,
+                mode: item.mode,
+                kind: kind?,
+            })
+        })
+        .collect()
 }
 
 /// The digest of a regular file's content, from the cache when it has not changed since.
-fn digest(root: &Path, path: &[u8], stat: Stat, cache: &StatCache) -> Result<(Stat, Digest), Error> {
+fn digest(
+    root: &Path,
+    path: &[u8],
+    stat: Stat,
+    cache: &StatCache,
+) -> Result<(Stat, Digest), Error> {
     if let Some(digest) = cache.get(root, path, &stat) {
         return Ok((stat, digest));
     }
@@ -221,10 +294,17 @@ pub(super) fn file_digest(path: &Path) -> Result<(Stat, Digest), Error> {
             Ok(Some(known)) => return Ok(known),
             Ok(None) => {}
             Err(error) if is_gone(&error) => break,
-            Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
+            Err(source) => {
+                return Err(Error::Read {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
         }
     }
-    Err(Error::Changed { path: path.to_owned() })
+    Err(Error::Changed {
+        path: path.to_owned(),
+    })
 }
 
 /// Reads a file once: `None` when it is no regular file, or changed meanwhile.
@@ -251,7 +331,9 @@ fn read(path: &Path) -> io::Result<Option<(Stat, Digest)>> {
             Err(error) => return Err(error),
         }
     }
-    let steady = before == Stat::of(&listed) && before == Stat::of(&file.metadata()?) && length == before.size;
+    let steady = before == Stat::of(&listed)
+        && before == Stat::of(&file.metadata()?)
+        && length == before.size;
     Ok(steady.then(|| (before, Digest::from_bytes(hasher.finalize().into()))))
 }
 
@@ -263,7 +345,14 @@ mod tests {
     fn lab(copy: &str) -> Lab {
         let text = format!("FROM a\n{copy}\n");
         Lab::new(&text)
-            .files(&["a.txt", "b.txt", "app/x/package.json", "app/y/package.json", "app/y/main.js", "deep/er/f"])
+            .files(&[
+                "a.txt",
+                "b.txt",
+                "app/x/package.json",
+                "app/y/package.json",
+                "app/y/main.js",
+                "deep/er/f",
+            ])
             .file(".dockerignore", "Dockerfile\n.dockerignore\n")
     }
 
@@ -275,16 +364,58 @@ mod tests {
             ("COPY [ab].txt nothing* /", &["a.txt", "b.txt"]),
             ("COPY /deep/ /", &["deep", "deep/er", "deep/er/f"]),
             ("COPY ../../deep/./er /", &["deep/er", "deep/er/f"]),
-            ("COPY app/*/package.json /", &["app/x/package.json", "app/y/package.json"]),
-            ("COPY app/y* /", &["app/y", "app/y/main.js", "app/y/package.json"]),
+            (
+                "COPY app/*/package.json /",
+                &["app/x/package.json", "app/y/package.json"],
+            ),
+            (
+                "COPY app/y* /",
+                &["app/y", "app/y/main.js", "app/y/package.json"],
+            ),
             ("COPY missing /", &[]),
             ("COPY a.txt/x /", &[]),
-            ("COPY --parents app/*/package.json /", &["app", "app/x", "app/x/package.json", "app/y", "app/y/package.json"]),
-            ("COPY --parents app/./y/*.js /", &["app", "app/y", "app/y/main.js"]),
-            ("COPY --parents **/*.js /", &["app", "app/y", "app/y/main.js"]),
-            ("COPY --exclude=*.js app/y /", &["app/y", "app/y/package.json"]),
-            ("COPY --exclude=** --exclude=!x/** app /", &["app", "app/x", "app/x/package.json"]),
-            ("COPY [^b]*.txt /", &["a.txt", "app", "app/x", "app/x/package.json", "app/y", "app/y/main.js", "app/y/package.json", "b.txt", "deep", "deep/er", "deep/er/f"]),
+            (
+                "COPY --parents app/*/package.json /",
+                &[
+                    "app",
+                    "app/x",
+                    "app/x/package.json",
+                    "app/y",
+                    "app/y/package.json",
+                ],
+            ),
+            (
+                "COPY --parents app/./y/*.js /",
+                &["app", "app/y", "app/y/main.js"],
+            ),
+            (
+                "COPY --parents **/*.js /",
+                &["app", "app/y", "app/y/main.js"],
+            ),
+            (
+                "COPY --exclude=*.js app/y /",
+                &["app/y", "app/y/package.json"],
+            ),
+            (
+                "COPY --exclude=** --exclude=!x/** app /",
+                &["app", "app/x", "app/x/package.json"],
+            ),
+            (
+                "COPY [^b]*.txt /",
+                &[
+                    "a.txt",
+                    "app",
+                    "app/x",
+                    "app/x/package.json",
+                    "app/y",
+                    "app/y/main.js",
+                    "app/y/package.json",
+                    "b.txt",
+                    "deep",
+                    "deep/er",
+                    "deep/er/f",
+                ],
+            ),
             ("ADD a.txt /", &["a.txt"]),
         ];
         for (copy, expected) in cases {
@@ -297,25 +428,46 @@ mod tests {
         let recipe = lab("COPY deep/er/f /").recipe();
         assert_eq!(paths(&recipe), ["deep", "deep/er", "deep/er/f"]);
         assert_eq!(reads(&recipe, 2), ["deep/er/f"]);
-        assert_eq!(lab("COPY deep/er/f /").mode("deep", 0o700).full(), lab("COPY deep/er/f /").full());
+        assert_eq!(
+            lab("COPY deep/er/f /").mode("deep", 0o700).full(),
+            lab("COPY deep/er/f /").full()
+        );
     }
 
     #[test]
     fn links_are_followed_by_name_and_kept_in_folders() {
-        let lab = |copy: &str| lab(copy).link("to", "deep").link("up", "app/../to/er").link("abs", "/a.txt").link("app/in", "../b.txt");
+        let lab = |copy: &str| {
+            lab(copy)
+                .link("to", "deep")
+                .link("up", "app/../to/er")
+                .link("abs", "/a.txt")
+                .link("app/in", "../b.txt")
+        };
         let cases: [(&str, &[&str]); 5] = [
             ("COPY to/er/f /", &["deep/er/f", "to"]),
             ("COPY up /", &["deep/er", "deep/er/f", "to", "up"]),
             ("COPY ab* /", &["a.txt", "abs"]),
             ("COPY app/in /", &["app/in", "b.txt"]),
-            ("COPY --exclude=*/* app /", &["app", "app/in", "app/x", "app/y"]),
+            (
+                "COPY --exclude=*/* app /",
+                &["app", "app/in", "app/x", "app/y"],
+            ),
         ];
         for (copy, expected) in cases {
             assert_eq!(reads(&lab(copy).recipe(), 2), expected, "{copy}");
         }
-        assert_ne!(lab("COPY to/er/f /").full(), lab("COPY to/er/f /").link("to", "./deep").full());
-        assert_ne!(lab("COPY app/in /").full(), lab("COPY app/in /").file("b.txt", "2").full());
-        assert_eq!(lab("COPY app /").full(), lab("COPY app /").file("b.txt", "2").full());
+        assert_ne!(
+            lab("COPY to/er/f /").full(),
+            lab("COPY to/er/f /").link("to", "./deep").full()
+        );
+        assert_ne!(
+            lab("COPY app/in /").full(),
+            lab("COPY app/in /").file("b.txt", "2").full()
+        );
+        assert_eq!(
+            lab("COPY app /").full(),
+            lab("COPY app /").file("b.txt", "2").full()
+        );
     }
 
     #[test]
@@ -323,24 +475,54 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         std::fs::write(outside.path().join("secret"), "1").unwrap();
         let target = outside.path().to_str().unwrap().to_owned();
-        assert_eq!(reads(&lab("COPY out/secret /").link("out", &target).recipe(), 2), ["out"]);
+        assert_eq!(
+            reads(&lab("COPY out/secret /").link("out", &target).recipe(), 2),
+            ["out"]
+        );
         assert_eq!(reads(&lab("COPY a/b /").link("a", "a").recipe(), 2), ["a"]);
     }
 
     #[test]
     fn excluded_folders_are_there_only_for_what_is_excepted() {
-        let lab = |ignore: &str| lab("COPY . /").file(".dockerignore", &format!("Dockerfile\n.dockerignore\n*.txt\n{ignore}"));
-        assert_eq!(paths(&lab("app\ndeep\n!app/y/main.js").recipe()), ["app", "app/y", "app/y/main.js"]);
-        assert_eq!(paths(&lab("**\n!**/f").recipe()), ["deep", "deep/er", "deep/er/f"]);
-        assert_eq!(paths(&lab("app\ndeep/er/f\n").recipe()), ["deep", "deep/er"]);
+        let lab = |ignore: &str| {
+            lab("COPY . /").file(
+                ".dockerignore",
+                &format!("Dockerfile\n.dockerignore\n*.txt\n{ignore}"),
+            )
+        };
+        assert_eq!(
+            paths(&lab("app\ndeep\n!app/y/main.js").recipe()),
+            ["app", "app/y", "app/y/main.js"]
+        );
+        assert_eq!(
+            paths(&lab("**\n!**/f").recipe()),
+            ["deep", "deep/er", "deep/er/f"]
+        );
+        assert_eq!(
+            paths(&lab("app\ndeep/er/f\n").recipe()),
+            ["deep", "deep/er"]
+        );
     }
 
     #[test]
     fn folders_that_nothing_reads_are_not_entered() {
         let lab = lab("COPY app/*/package.json a.txt /");
         // Opening it would be an error, even for root.
-        let lab = lab.folder("app/y/node_modules").link("app/y/node_modules/loop", "loop").folder("other");
-        assert_eq!(paths(&lab.recipe()), ["a.txt", "app", "app/x", "app/x/package.json", "app/y", "app/y/package.json"]);
+        let lab = lab
+            .folder("app/y/node_modules")
+            .link("app/y/node_modules/loop", "loop")
+            .folder("other");
+        assert_eq!(
+            paths(&lab.recipe()),
+            [
+                "a.txt",
+                "app",
+                "app/x",
+                "app/x/package.json",
+                "app/y",
+                "app/y/package.json"
+            ]
+        );
     }
 
     #[test]
@@ -348,10 +530,16 @@ mod tests {
         let lab = lab("COPY . /");
         let before = lab.full();
         let _socket = std::os::unix::net::UnixListener::bind(lab.path("socket")).unwrap();
-        let fifo = std::process::Command::new("mkfifo").arg(lab.path("fifo")).status().unwrap();
+        let fifo = std::process::Command::new("mkfifo")
+            .arg(lab.path("fifo"))
+            .status()
+            .unwrap();
         assert!(fifo.success());
         assert_eq!(lab.full(), before);
-        assert_eq!(reads(&Lab::new("FROM a\nCOPY fifo /\n").recipe(), 2), [""; 0]);
+        assert_eq!(
+            reads(&Lab::new("FROM a\nCOPY fifo /\n").recipe(), 2),
+            [""; 0]
+        );
     }
 
     #[test]
@@ -370,12 +558,21 @@ mod tests {
         let lab = lab("COPY . /");
         let ignore = crate::fingerprint::ignorefile::Patterns::default();
         let root = lab.path("");
-        let folder = Folder { root: &root, ignore: &ignore };
+        let folder = Folder {
+            root: &root,
+            ignore: &ignore,
+        };
         let sources = BTreeSet::from([Source::everything()]);
         let cache = StatCache::open(Some(&lab.path("../stat")));
         let first = gather(folder, &sources, &cache).unwrap();
-        assert_eq!(gather(folder, &sources, &cache).unwrap().context.entries, first.context.entries);
+        assert_eq!(
+            gather(folder, &sources, &cache).unwrap().context.entries,
+            first.context.entries
+        );
         std::fs::write(lab.path("a.txt"), "a.tx2").unwrap();
-        assert_ne!(gather(folder, &sources, &cache).unwrap().context.entries, first.context.entries);
+        assert_ne!(
+            gather(folder, &sources, &cache).unwrap().context.entries,
+            first.context.entries
+        );
     }
 }

@@ -55,21 +55,45 @@ struct Source {
 
 impl Inputs {
     /// Reads the `build` section of `service`, which is called `name`.
-    pub(super) fn read(name: &str, service: &Service, build: &Build, cache: &StatCache) -> Result<Self, Error> {
-        let manifests = Manifests::of(service.other.get("x-larder"))
-            .map_err(|problem| Error::Dependencies { service: name.to_owned(), problem })?;
-        let only_platform = || build.platforms.first().filter(|_| build.platforms.len() == 1).cloned();
+    pub(super) fn read(
+        name: &str,
+        service: &Service,
+        build: &Build,
+        cache: &StatCache,
+    ) -> Result<Self, Error> {
+        let manifests = Manifests::of(service.other.get("x-larder")).map_err(|problem| {
+            Error::Dependencies {
+                service: name.to_owned(),
+                problem,
+            }
+        })?;
+        let only_platform = || {
+            build
+                .platforms
+                .first()
+                .filter(|_| build.platforms.len() == 1)
+                .cloned()
+        };
         let platform = service.platform.clone().or_else(only_platform);
         let extras = extras::of(build);
         let request = Request {
-            given: build.args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect(),
+            given: build
+                .args
+                .iter()
+                .filter_map(|(name, value)| Some((name.clone(), value.clone()?)))
+                .collect(),
             target: build.target.clone(),
-            platform: platform.as_deref().map_or_else(Platform::host, Platform::parse),
+            platform: platform
+                .as_deref()
+                .map_or_else(Platform::host, Platform::parse),
             contexts: extras.keys().cloned().collect(),
         };
         let root = PathBuf::from(&build.context);
         let mut inputs = if build.is_remote() {
-            let layout = Layout::unseen(&build.context, "its context is not on this machine".to_owned());
+            let layout = Layout::unseen(
+                &build.context,
+                "its context is not on this machine".to_owned(),
+            );
             Self::new(name, build, layout, request, root)
         } else {
             Self::local(name, build, request, root)?
@@ -102,29 +126,47 @@ impl Inputs {
 
     fn local(service: &str, build: &Build, request: Request, root: PathBuf) -> Result<Self, Error> {
         if !root.is_dir() {
-            return Err(Error::NoContext { service: service.to_owned(), path: root });
+            return Err(Error::NoContext {
+                service: service.to_owned(),
+                path: root,
+            });
         }
         let source = dockerfile(service, build, &root)?;
         let text = String::from_utf8_lossy(&source.bytes);
         let (service_name, file) = (service.to_owned(), source.path.clone());
-        let mut layout = lay_out(&parse(&text), &source.name, &text, &request).map_err(|nothing| match nothing {
-            NothingToBuild::NoStage => Error::NoStage { service: service_name, file },
-            NothingToBuild::NoTarget { target, stages } => {
-                Error::NoTarget { service: service_name, file, target, stages }
-            }
-        })?;
+        let mut layout = lay_out(&parse(&text), &source.name, &text, &request).map_err(
+            |nothing| match nothing {
+                NothingToBuild::NoStage => Error::NoStage {
+                    service: service_name,
+                    file,
+                },
+                NothingToBuild::NoTarget { target, stages } => Error::NoTarget {
+                    service: service_name,
+                    file,
+                    target,
+                    stages,
+                },
+            },
+        )?;
         if std::str::from_utf8(&source.bytes).is_err() {
             layout.doubt = Some("it is not UTF-8".to_owned());
         }
         let ignore = ignore_patterns(&source.path, build, &root)?;
-        Ok(Self { bytes: source.bytes, ignore, ..Self::new(service, build, layout, request, root) })
+        Ok(Self {
+            bytes: source.bytes,
+            ignore,
+            ..Self::new(service, build, layout, request, root)
+        })
     }
 
     fn reading(&self, bases: Option<&Bases>) -> Reading {
         let mut reading = reading::read(&self.layout, &self.request, bases);
         if self.build.is_remote() {
             reading.sources.clear();
-            reading.unpinned = Some(format!("what is in `{}` is not known here", self.build.context));
+            reading.unpinned = Some(format!(
+                "what is in `{}` is not known here",
+                self.build.context
+            ));
         }
         for name in &reading.contexts {
             match self.extras.get(name) {
@@ -139,16 +181,32 @@ impl Inputs {
     }
 
     fn gather(&self, reading: &Reading, cache: &StatCache) -> Result<Gathered, Error> {
-        gather(Folder { root: &self.root, ignore: &self.ignore }, &reading.sources, cache)
+        gather(
+            Folder {
+                root: &self.root,
+                ignore: &self.ignore,
+            },
+            &reading.sources,
+            cache,
+        )
     }
 
     /// The digests of the additional contexts that are folders and used.
-    fn folders(&self, reading: &Reading, cache: &StatCache) -> Result<BTreeMap<String, Digest>, Error> {
+    fn folders(
+        &self,
+        reading: &Reading,
+        cache: &StatCache,
+    ) -> Result<BTreeMap<String, Digest>, Error> {
         let mut folders = BTreeMap::new();
         for name in &reading.contexts {
-            let Some(Extra::Folder(root)) = self.extras.get(name) else { continue };
+            let Some(Extra::Folder(root)) = self.extras.get(name) else {
+                continue;
+            };
             if !root.is_dir() {
-                return Err(Error::NoContext { service: self.service.clone(), path: root.clone() });
+                return Err(Error::NoContext {
+                    service: self.service.clone(),
+                    path: root.clone(),
+                });
             }
             let ignore = read_patterns(&root.join(".dockerignore"))?.unwrap_or_default();
             folders.insert(name.clone(), extras::folder_digest(root, &ignore, cache)?);
@@ -162,9 +220,18 @@ impl Inputs {
     }
 
     /// The fingerprint, when all bases are among `bases`.
-    pub(super) fn fingerprint(&self, bases: &Bases, cache: &StatCache) -> Result<Fingerprinted, Error> {
+    pub(super) fn fingerprint(
+        &self,
+        bases: &Bases,
+        cache: &StatCache,
+    ) -> Result<Fingerprinted, Error> {
         let missing = |reading: &Reading| -> Vec<ImageRef> {
-            reading.images.iter().filter(|image| !bases.contains_key(image)).cloned().collect()
+            reading
+                .images
+                .iter()
+                .filter(|image| !bases.contains_key(image))
+                .cloned()
+                .collect()
         };
         let unknown = missing(&self.reading);
         if !unknown.is_empty() {
@@ -185,7 +252,9 @@ impl Inputs {
         } else {
             self.folders(&reading, cache)?
         };
-        Ok(Fingerprinted::Known(Box::new(self.recipe(bases, &reading, &gathered, &folders))))
+        Ok(Fingerprinted::Known(Box::new(
+            self.recipe(bases, &reading, &gathered, &folders),
+        )))
     }
 
     fn recipe(
@@ -196,9 +265,23 @@ impl Inputs {
         folders: &BTreeMap<String, Digest>,
     ) -> Recipe {
         let syntax = self.layout.dockerfile.syntax.as_deref();
-        let surroundings = section::surroundings(&self.build, &self.request.platform, syntax, &self.request.given);
+        let surroundings = section::surroundings(
+            &self.build,
+            &self.request.platform,
+            syntax,
+            &self.request.given,
+        );
         let (layout, request, extras) = (&self.layout, &self.request, &self.extras);
-        let materials = Materials { layout, request, reading, gathered, bases, extras, folders, surroundings };
+        let materials = Materials {
+            layout,
+            request,
+            reading,
+            gathered,
+            bases,
+            extras,
+            folders,
+            surroundings,
+        };
         let (chain, last, cuts) = if reading.doubt.is_some() {
             let (chain, last) = materials.opaque(&self.bytes);
             (chain, last, Vec::new())
@@ -231,15 +314,30 @@ fn dockerfile(service: &str, build: &Build, root: &Path) -> Result<Source, Error
     let path = root.join(build.dockerfile.as_deref().unwrap_or("Dockerfile"));
     if let Some(text) = &build.dockerfile_inline {
         let bytes = text.clone().into_bytes();
-        return Ok(Source { name: "dockerfile_inline".to_owned(), path, bytes });
+        return Ok(Source {
+            name: "dockerfile_inline".to_owned(),
+            path,
+            bytes,
+        });
     }
     let lower = path.with_file_name("dockerfile");
     let is_default = path.file_name().is_some_and(|name| name == "Dockerfile");
-    let path = if is_default && !path.exists() && lower.is_file() { lower } else { path };
+    let path = if is_default && !path.exists() && lower.is_file() {
+        lower
+    } else {
+        path
+    };
     if !path.is_file() {
-        return Err(Error::NoDockerfile { service: service.to_owned(), path });
+        return Err(Error::NoDockerfile {
+            service: service.to_owned(),
+            path,
+        });
     }
-    let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+    let name = path
+        .strip_prefix(root)
+        .unwrap_or(&path)
+        .display()
+        .to_string();
     match fs::read(&path) {
         Ok(bytes) => Ok(Source { name, path, bytes }),
         Err(source) => Err(Error::Read { path, source }),
@@ -250,7 +348,9 @@ fn dockerfile(service: &str, build: &Build, root: &Path) -> Result<Source, Error
 fn ignore_patterns(dockerfile: &Path, build: &Build, root: &Path) -> Result<Patterns, Error> {
     let mut own = dockerfile.as_os_str().to_owned();
     own.push(".dockerignore");
-    if build.dockerfile_inline.is_none() && let Some(patterns) = read_patterns(Path::new(&own))? {
+    if build.dockerfile_inline.is_none()
+        && let Some(patterns) = read_patterns(Path::new(&own))?
+    {
         return Ok(patterns);
     }
     Ok(read_patterns(&root.join(".dockerignore"))?.unwrap_or_default())
@@ -261,9 +361,17 @@ fn read_patterns(file: &Path) -> Result<Option<Patterns>, Error> {
         Ok(metadata) if metadata.is_file() => {}
         Ok(_) => return Ok(None),
         Err(error) if is_gone(&error) => return Ok(None),
-        Err(source) => return Err(Error::Read { path: file.to_owned(), source }),
+        Err(source) => {
+            return Err(Error::Read {
+                path: file.to_owned(),
+                source,
+            });
+        }
     }
-    let bytes = fs::read(file).map_err(|source| Error::Read { path: file.to_owned(), source })?;
+    let bytes = fs::read(file).map_err(|source| Error::Read {
+        path: file.to_owned(),
+        source,
+    })?;
     let patterns = Patterns::parse(&String::from_utf8_lossy(&bytes));
     let refused = |bad: super::ignorefile::BadPattern| Error::IgnorePattern {
         file: file.to_owned(),
@@ -280,40 +388,71 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let no_file = Lab::new("FROM a").without("Dockerfile").file("Dockerfile.dev", "");
+        let no_file = Lab::new("FROM a")
+            .without("Dockerfile")
+            .file("Dockerfile.dev", "");
         let error = no_file.try_recipe().unwrap_err();
         assert!(matches!(error, Error::NoDockerfile { .. }));
         assert_eq!(error.hints(), ["there is `Dockerfile.dev`"]);
-        let no_target = Lab::new("FROM a AS one\nFROM b AS two").target("three").try_recipe().unwrap_err();
+        let no_target = Lab::new("FROM a AS one\nFROM b AS two")
+            .target("three")
+            .try_recipe()
+            .unwrap_err();
         assert_eq!(no_target.hints(), ["its stages: `one`, `two`"]);
-        assert!(matches!(Lab::new("# nothing").try_recipe(), Err(Error::NoStage { .. })));
+        assert!(matches!(
+            Lab::new("# nothing").try_recipe(),
+            Err(Error::NoStage { .. })
+        ));
         let no_context = Lab::new("FROM a");
         std::fs::remove_dir_all(no_context.path("")).unwrap();
-        assert!(matches!(no_context.try_recipe(), Err(Error::NoContext { .. })));
-        let pattern = Lab::new("FROM a").file(".dockerignore", "x\n[\n").try_recipe().unwrap_err();
+        assert!(matches!(
+            no_context.try_recipe(),
+            Err(Error::NoContext { .. })
+        ));
+        let pattern = Lab::new("FROM a")
+            .file(".dockerignore", "x\n[\n")
+            .try_recipe()
+            .unwrap_err();
         assert_eq!(pattern.place().unwrap().at, Some((2, 1)));
     }
 
     #[test]
     fn the_dockerfile_is_found_where_buildkit_finds_it() {
         let named = |name: &str, text: &str| {
-            let mut lab = Lab::new("FROM scratch\nCOPY x /").files(&["x", "y"]).file(name, text);
+            let mut lab = Lab::new("FROM scratch\nCOPY x /")
+                .files(&["x", "y"])
+                .file(name, text);
             lab.build.dockerfile = Some(name.to_owned());
             lab
         };
-        assert_eq!(paths(&named("sub/Other", "FROM a\nCOPY y /").recipe()), ["y"]);
-        let lower = Lab::new("").without("Dockerfile").file("dockerfile", "FROM a\nCOPY x /").file("x", "");
+        assert_eq!(
+            paths(&named("sub/Other", "FROM a\nCOPY y /").recipe()),
+            ["y"]
+        );
+        let lower = Lab::new("")
+            .without("Dockerfile")
+            .file("dockerfile", "FROM a\nCOPY x /")
+            .file("x", "");
         assert_eq!(paths(&lower.recipe()), ["x"]);
         let mut inline = Lab::new("FROM a\nCOPY x /").files(&["x", "y"]);
         inline.build.dockerfile_inline = Some("FROM a\nCOPY y /".to_owned());
         assert_eq!(paths(&inline.recipe()), ["y"]);
         let file = Lab::new("FROM a\nCOPY y /").files(&["y"]);
-        assert_eq!(inline.without("x").full(), file.full(), "where the text lies does not count");
+        assert_eq!(
+            inline.without("x").full(),
+            file.full(),
+            "where the text lies does not count"
+        );
     }
 
     #[test]
     fn an_ignore_file_of_its_own_beats_the_folders() {
-        let lab = |own: &str| Lab::new("FROM a\nCOPY ? /").files(&["x", "y"]).file(".dockerignore", "x").file(own, "y");
+        let lab = |own: &str| {
+            Lab::new("FROM a\nCOPY ? /")
+                .files(&["x", "y"])
+                .file(".dockerignore", "x")
+                .file(own, "y")
+        };
         assert_eq!(paths(&lab("Dockerfile.dockerignore").recipe()), ["x"]);
         assert_eq!(paths(&lab("Other.dockerignore").recipe()), ["y"]);
     }
@@ -322,14 +461,21 @@ mod tests {
     fn an_ignored_dockerfile_is_still_read() {
         let lab = Lab::new("FROM a\nCOPY . /").file(".dockerignore", "**");
         assert!(paths(&lab.recipe()).is_empty());
-        assert_ne!(lab.full(), lab.file("Dockerfile", "FROM a\nCOPY . /x").full());
+        assert_ne!(
+            lab.full(),
+            lab.file("Dockerfile", "FROM a\nCOPY . /x").full()
+        );
     }
 
     #[test]
     fn bytes_that_are_no_text_are_kept_apart() {
         let key = |byte: u8| {
             let lab = Lab::new("");
-            std::fs::write(lab.path("Dockerfile"), [b"FROM a\nRUN ", &[byte][..]].concat()).unwrap();
+            std::fs::write(
+                lab.path("Dockerfile"),
+                [b"FROM a\nRUN ", &[byte][..]].concat(),
+            )
+            .unwrap();
             let recipe = lab.file(".dockerignore", "*").recipe();
             assert!(recipe.opaque.is_some());
             recipe.full
@@ -340,15 +486,25 @@ mod tests {
     #[test]
     fn a_context_elsewhere_is_opaque_and_never_reused() {
         let recipe = |context: &str| {
-            let build = Build { context: context.to_owned(), ..Build::default() };
-            let inputs = Inputs::read("app", &Service::default(), &build, &StatCache::open(None)).unwrap();
-            match inputs.fingerprint(&Bases::new(), &StatCache::open(None)).unwrap() {
+            let build = Build {
+                context: context.to_owned(),
+                ..Build::default()
+            };
+            let inputs =
+                Inputs::read("app", &Service::default(), &build, &StatCache::open(None)).unwrap();
+            match inputs
+                .fingerprint(&Bases::new(), &StatCache::open(None))
+                .unwrap()
+            {
                 Fingerprinted::Known(recipe) => *recipe,
                 Fingerprinted::Missing(_) => unreachable!("it has no bases"),
             }
         };
         let elsewhere = recipe("https://h/x.git#main");
         assert!(elsewhere.unpinned.is_some() && elsewhere.opaque.is_some());
-        assert_ne!(recipe("https://h/x.git").full, recipe("https://h/y.git").full);
+        assert_ne!(
+            recipe("https://h/x.git").full,
+            recipe("https://h/y.git").full
+        );
     }
 }

@@ -26,7 +26,12 @@ impl Lab {
     pub(super) fn new(dockerfile: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("context")).unwrap();
-        let lab = Self { folder, build: Build::default(), service: Service::default(), bases: BTreeMap::new() };
+        let lab = Self {
+            folder,
+            build: Build::default(),
+            service: Service::default(),
+            bases: BTreeMap::new(),
+        };
         lab.file("Dockerfile", dockerfile)
     }
 
@@ -62,12 +67,18 @@ impl Lab {
 
     pub(super) fn without(self, path: &str) -> Self {
         let path = self.path(path);
-        if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+        if path.is_dir() {
+            fs::remove_dir_all(path).unwrap();
+        } else {
+            fs::remove_file(path).unwrap();
+        }
         self
     }
 
     pub(super) fn arg(mut self, name: &str, value: &str) -> Self {
-        self.build.args.insert(name.to_owned(), Some(value.to_owned()));
+        self.build
+            .args
+            .insert(name.to_owned(), Some(value.to_owned()));
         self
     }
 
@@ -82,19 +93,47 @@ impl Lab {
         self
     }
 
-    pub(super) fn base(mut self, image: &str, identity: &str, onbuild: &[&str], env: &[&str]) -> Self {
+    pub(super) fn base(
+        mut self,
+        image: &str,
+        identity: &str,
+        onbuild: &[&str],
+        env: &[&str],
+    ) -> Self {
         let own = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
-        let base = Base { identity: identity.to_owned(), onbuild: own(onbuild), env: own(env) };
+        let base = Base {
+            identity: identity.to_owned(),
+            onbuild: own(onbuild),
+            env: own(env),
+        };
         self.bases.insert(image.to_owned(), base);
         self
     }
 
     pub(super) fn try_recipe(&self) -> Result<Recipe, Error> {
-        let context = self.path("").to_str().unwrap().trim_end_matches('/').to_owned();
-        let build = Build { context, ..self.build.clone() };
-        let service = Service { build: Some(build), ..self.service.clone() };
-        let project = Project { services: BTreeMap::from([("app".to_owned(), service)]), ..Project::default() };
-        let survey = survey(&project, &BTreeSet::from(["app".to_owned()]), &StatCache::open(None))?;
+        let context = self
+            .path("")
+            .to_str()
+            .unwrap()
+            .trim_end_matches('/')
+            .to_owned();
+        let build = Build {
+            context,
+            ..self.build.clone()
+        };
+        let service = Service {
+            build: Some(build),
+            ..self.service.clone()
+        };
+        let project = Project {
+            services: BTreeMap::from([("app".to_owned(), service)]),
+            ..Project::default()
+        };
+        let survey = survey(
+            &project,
+            &BTreeSet::from(["app".to_owned()]),
+            &StatCache::open(None),
+        )?;
         let mut bases: BTreeMap<ImageRef, Base> = BTreeMap::new();
         loop {
             for image in survey.bases() {
@@ -103,14 +142,22 @@ impl Lab {
             match survey.recipes(&bases)?.remove("app").unwrap() {
                 Fingerprinted::Known(recipe) => return Ok(*recipe),
                 Fingerprinted::Missing(images) => {
-                    bases.extend(images.into_iter().map(|image| (image.clone(), self.known(&image))));
+                    bases.extend(
+                        images
+                            .into_iter()
+                            .map(|image| (image.clone(), self.known(&image))),
+                    );
                 }
             }
         }
     }
 
     fn known(&self, image: &ImageRef) -> Base {
-        let plain = Base { identity: format!("id of {image}"), onbuild: Vec::new(), env: Vec::new() };
+        let plain = Base {
+            identity: format!("id of {image}"),
+            onbuild: Vec::new(),
+            env: Vec::new(),
+        };
         self.bases.get(&image.to_string()).cloned().unwrap_or(plain)
     }
 
@@ -125,12 +172,23 @@ impl Lab {
 
 /// The paths of a recipe's context.
 pub(super) fn paths(recipe: &Recipe) -> Vec<String> {
-    recipe.context.entries.iter().map(|entry| String::from_utf8_lossy(&entry.path).into_owned()).collect()
+    recipe
+        .context
+        .entries
+        .iter()
+        .map(|entry| String::from_utf8_lossy(&entry.path).into_owned())
+        .collect()
 }
 
 /// The paths that the instruction on a line reads.
 pub(super) fn reads(recipe: &Recipe, line: usize) -> Vec<String> {
-    let links = recipe.chain.iter().filter(|link| link.line == line && link.instruction > 0);
+    let links = recipe
+        .chain
+        .iter()
+        .filter(|link| link.line == line && link.instruction > 0);
     let all = paths(recipe);
-    links.flat_map(|link| &link.reads).map(|at| all[*at].clone()).collect()
+    links
+        .flat_map(|link| &link.reads)
+        .map(|at| all[*at].clone())
+        .collect()
 }

@@ -30,7 +30,11 @@ pub(super) fn parse(text: &str) -> Script {
         Some("`") => script.escape = '`',
         Some(other) => script.refused = Some(format!("`{other}` is no escape character")),
     }
-    let mut reader = Reader { lines: text.split_inclusive('\n').collect(), at: 0, escape: script.escape };
+    let mut reader = Reader {
+        lines: text.split_inclusive('\n').collect(),
+        at: 0,
+        escape: script.escape,
+    };
     while let Some(instruction) = reader.instruction() {
         match instruction {
             Ok(instruction) => script.instructions.push(instruction),
@@ -65,7 +69,8 @@ fn name_and_value(comment: &str) -> Option<(String, String)> {
     let (name, value) = comment.split_once('=')?;
     let name = name.trim_end().to_ascii_lowercase();
     let value = value.trim().to_owned();
-    (matches!(name.as_str(), "syntax" | "escape" | "check") && !value.is_empty()).then_some((name, value))
+    (matches!(name.as_str(), "syntax" | "escape" | "check") && !value.is_empty())
+        .then_some((name, value))
 }
 
 struct Reader<'a> {
@@ -107,7 +112,9 @@ impl Reader<'_> {
             for opening in openings(&logical) {
                 let Some(heredoc) = self.heredoc(&opening) else {
                     let (line, name) = (first + 1, opening.name);
-                    return Some(Err(format!("line {line}: here-document `{name}` does not end")));
+                    return Some(Err(format!(
+                        "line {line}: here-document `{name}` does not end"
+                    )));
                 };
                 instruction.heredocs.push(heredoc);
             }
@@ -151,7 +158,10 @@ impl Reader<'_> {
                 end = end.trim_start_matches('\t');
             }
             if end == opening.name {
-                return Some(Heredoc { name: opening.name.clone(), body });
+                return Some(Heredoc {
+                    name: opening.name.clone(),
+                    body,
+                });
             }
             body.push_str(line);
         }
@@ -170,7 +180,8 @@ pub(super) fn is_space(c: char) -> bool {
 
 /// RUN, COPY and ADD in shell form open here-documents, also behind ONBUILD.
 fn may_open_heredocs(instruction: &Instruction, escape: char) -> bool {
-    let (mut keyword, mut arguments) = (instruction.keyword.clone(), instruction.arguments.as_str());
+    let (mut keyword, mut arguments) =
+        (instruction.keyword.clone(), instruction.arguments.as_str());
     if keyword == "ONBUILD" {
         let (inner, rest) = arguments.split_once(is_space).unwrap_or((arguments, ""));
         (keyword, arguments) = (inner.to_ascii_uppercase(), rest);
@@ -187,7 +198,11 @@ struct Opening {
 }
 
 fn openings(line: &str) -> Vec<Opening> {
-    words::split_raw(line).unwrap_or_default().iter().filter_map(|word| opening(word)).collect()
+    words::split_raw(line)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|word| opening(word))
+        .collect()
 }
 
 /// Whether a word opens a here-document: `<<NAME`, `<<-NAME`, with a file descriptor in front or not.
@@ -196,15 +211,22 @@ pub(super) fn is_heredoc(word: &str) -> bool {
 }
 
 fn opening(word: &str) -> Option<Opening> {
-    let rest = word.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix("<<")?;
-    let (rest, chomp) = rest.strip_prefix('-').map_or((rest, false), |rest| (rest, true));
+    let rest = word
+        .trim_start_matches(|c: char| c.is_ascii_digit())
+        .strip_prefix("<<")?;
+    let (rest, chomp) = rest
+        .strip_prefix('-')
+        .map_or((rest, false), |rest| (rest, true));
     let rest = rest.trim_start();
     if rest.is_empty() || rest.contains('<') {
         return None;
     }
     let words = words::split(rest, false).ok()?;
     match words.as_slice() {
-        [name] => Some(Opening { name: name.clone(), chomp }),
+        [name] => Some(Opening {
+            name: name.clone(),
+            chomp,
+        }),
         _ => None,
     }
 }
@@ -291,10 +313,18 @@ mod tests {
     fn read(text: &str) -> Vec<(String, String, (usize, usize))> {
         let script = parse(text);
         assert_eq!(script.refused, None);
-        script.instructions.into_iter().map(|i| (i.keyword, i.arguments, i.lines)).collect()
+        script
+            .instructions
+            .into_iter()
+            .map(|i| (i.keyword, i.arguments, i.lines))
+            .collect()
     }
 
-    fn row(keyword: &str, arguments: &str, lines: (usize, usize)) -> (String, String, (usize, usize)) {
+    fn row(
+        keyword: &str,
+        arguments: &str,
+        lines: (usize, usize),
+    ) -> (String, String, (usize, usize)) {
         (keyword.to_owned(), arguments.to_owned(), lines)
     }
 
@@ -315,8 +345,11 @@ mod tests {
     #[test]
     fn continuation_lines_join_and_comments_between_them_go() {
         let text = "FROM a\n# note\nrun one \\\n  # inside\n\n  two \\  \n  three\n\nCMD x\n";
-        let expected =
-            [row("FROM", "a", (1, 1)), row("RUN", "one   two   three", (3, 7)), row("CMD", "x", (9, 9))];
+        let expected = [
+            row("FROM", "a", (1, 1)),
+            row("RUN", "one   two   three", (3, 7)),
+            row("CMD", "x", (9, 9)),
+        ];
         assert_eq!(read(text), expected);
     }
 
@@ -328,15 +361,22 @@ mod tests {
 
     #[test]
     fn windows_line_ends_are_line_ends() {
-        assert_eq!(read("FROM a\r\nRUN b \\\r\n c\r\n")[1], row("RUN", "b  c", (2, 3)));
+        assert_eq!(
+            read("FROM a\r\nRUN b \\\r\n c\r\n")[1],
+            row("RUN", "b  c", (2, 3))
+        );
     }
 
     #[test]
     fn here_documents_keep_their_lines() {
-        let script = parse("RUN <<A <<-\"B C\" cat\n# no comment\nA\n\tx\n\tB C\nCOPY <<E /e\nE\nCMD c\n");
+        let script =
+            parse("RUN <<A <<-\"B C\" cat\n# no comment\nA\n\tx\n\tB C\nCOPY <<E /e\nE\nCMD c\n");
         let run = &script.instructions[0];
         assert_eq!(run.heredocs[0].body, "# no comment\n");
-        assert_eq!((run.heredocs[1].name.as_str(), run.heredocs[1].body.as_str()), ("B C", "\tx\n"));
+        assert_eq!(
+            (run.heredocs[1].name.as_str(), run.heredocs[1].body.as_str()),
+            ("B C", "\tx\n")
+        );
         assert_eq!(run.lines, (1, 5));
         assert!(run.source.ends_with("\tB C"));
         assert_eq!(script.instructions.len(), 3);
@@ -344,7 +384,14 @@ mod tests {
 
     #[test]
     fn what_looks_like_a_here_document_and_is_none() {
-        let texts = ["RUN [\"a\", \"<<E\"]", "RUN a <<< b", "CMD <<E", "RUN a << ", "RUN echo '<<E'", "RUN x$((1<<2))"];
+        let texts = [
+            "RUN [\"a\", \"<<E\"]",
+            "RUN a <<< b",
+            "CMD <<E",
+            "RUN a << ",
+            "RUN echo '<<E'",
+            "RUN x$((1<<2))",
+        ];
         for text in texts {
             assert!(parse(text).instructions[0].heredocs.is_empty(), "{text}");
         }
@@ -353,7 +400,12 @@ mod tests {
 
     #[test]
     fn directives_stand_in_front_of_everything() {
-        assert_eq!(parse("# Syntax = docker/dockerfile:1.7 x\nFROM a").syntax.as_deref(), Some("docker/dockerfile:1.7"));
+        assert_eq!(
+            parse("# Syntax = docker/dockerfile:1.7 x\nFROM a")
+                .syntax
+                .as_deref(),
+            Some("docker/dockerfile:1.7")
+        );
         assert_eq!(parse("#syntax=a\n# escape=`\nFROM a").escape, '`');
         assert_eq!(parse("# hello\n# syntax=a\nFROM a").syntax, None);
         assert_eq!(parse("\n# escape=`\nFROM a").escape, '\\');
@@ -372,6 +424,9 @@ mod tests {
 
     #[test]
     fn assignments_split_outside_quotes() {
-        assert_eq!(assignments("a=\"b c\" d=e\\ f g='h \\'", '\\'), ["a=\"b c\"", "d=e\\ f", "g='h \\'"]);
+        assert_eq!(
+            assignments("a=\"b c\" d=e\\ f g='h \\'", '\\'),
+            ["a=\"b c\"", "d=e\\ f", "g='h \\'"]
+        );
     }
 }

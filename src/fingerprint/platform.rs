@@ -22,7 +22,9 @@ impl Platform {
         let host = Self::host();
         let parts: Vec<&str> = text.split('/').collect();
         match parts.as_slice() {
-            [os @ ("linux" | "windows" | "darwin" | "freebsd")] => Self::normalised(os, &host.arch, ""),
+            [os @ ("linux" | "windows" | "darwin" | "freebsd")] => {
+                Self::normalised(os, &host.arch, "")
+            }
             [arch] => Self::normalised(&host.os, arch, ""),
             [os, arch] => Self::normalised(os, arch, ""),
             [os, arch, variant @ ..] => Self::normalised(os, arch, &variant.join("/")),
@@ -45,7 +47,11 @@ impl Platform {
             ("powerpc64le", variant) => ("ppc64le", variant),
             (arch, variant) => (arch, variant),
         };
-        Self { os: os.to_ascii_lowercase(), arch: arch.to_owned(), variant: variant.to_owned() }
+        Self {
+            os: os.to_ascii_lowercase(),
+            arch: arch.to_owned(),
+            variant: variant.to_owned(),
+        }
     }
 
     /// The predefined arguments: this platform as the target, the host as what builds it
@@ -63,7 +69,10 @@ impl Platform {
             ("TARGETOSVERSION", String::new()),
             ("TARGETARCH", self.arch.clone()),
             ("TARGETVARIANT", self.variant.clone()),
-            ("TARGETSTAGE", if target.is_empty() { "default" } else { target }.to_owned()),
+            (
+                "TARGETSTAGE",
+                if target.is_empty() { "default" } else { target }.to_owned(),
+            ),
         ]
     }
 }
@@ -71,7 +80,11 @@ impl Platform {
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.os, self.arch)?;
-        if self.variant.is_empty() { Ok(()) } else { write!(f, "/{}", self.variant) }
+        if self.variant.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "/{}", self.variant)
+        }
     }
 }
 

@@ -42,11 +42,22 @@ pub(super) struct StageReading {
 /// Reads a laid-out Dockerfile. Without `bases`, what depends on an image's environment or triggers is left
 /// out; the second reading, with them, has all of it.
 pub(super) fn read(layout: &Layout, request: &Request, bases: Option<&Bases>) -> Reading {
-    let reader = Reader { layout, request, bases, names: stage_names(layout) };
-    let known_frontend = layout.dockerfile.syntax.as_deref().is_none_or(is_dockerfile_frontend);
+    let reader = Reader {
+        layout,
+        request,
+        bases,
+        names: stage_names(layout),
+    };
+    let known_frontend = layout
+        .dockerfile
+        .syntax
+        .as_deref()
+        .is_none_or(is_dockerfile_frontend);
     let syntax = layout.dockerfile.syntax.as_deref().unwrap_or_default();
     let mut reading = match &layout.doubt {
-        _ if !known_frontend => reader.opaque(format!("frontend `{syntax}` may read it in another way")),
+        _ if !known_frontend => {
+            reader.opaque(format!("frontend `{syntax}` may read it in another way"))
+        }
         Some(doubt) => reader.opaque(doubt.clone()),
         None => reader.read().unwrap_or_else(|doubt| reader.opaque(doubt)),
     };
@@ -55,22 +66,33 @@ pub(super) fn read(layout: &Layout, request: &Request, bases: Option<&Bases>) ->
     }
     if layout.globals.given.contains_key("BUILDKIT_SYNTAX") {
         reading = reader.opaque("`BUILDKIT_SYNTAX` chooses another frontend".to_owned());
-        reading.unpinned = Some("what the frontend in `BUILDKIT_SYNTAX` starts from is not known".to_owned());
+        reading.unpinned =
+            Some("what the frontend in `BUILDKIT_SYNTAX` starts from is not known".to_owned());
     }
     reading
 }
 
 /// Docker's own frontend, of a version whose language this is.
 fn is_dockerfile_frontend(syntax: &str) -> bool {
-    let Ok(image) = syntax.parse::<ImageRef>() else { return false };
+    let Ok(image) = syntax.parse::<ImageRef>() else {
+        return false;
+    };
     let tag = image.tag.as_deref().unwrap_or("1");
     image.registry == "docker.io"
         && image.repository == "docker/dockerfile"
-        && (tag == "1" || tag.starts_with("1.") || tag.starts_with("1-") || matches!(tag, "latest" | "labs"))
+        && (tag == "1"
+            || tag.starts_with("1.")
+            || tag.starts_with("1-")
+            || matches!(tag, "latest" | "labs"))
 }
 
 fn stage_names(layout: &Layout) -> Vec<Option<String>> {
-    layout.dockerfile.stages.iter().map(|stage| stage.name.clone()).collect()
+    layout
+        .dockerfile
+        .stages
+        .iter()
+        .map(|stage| stage.name.clone())
+        .collect()
 }
 
 struct Reader<'a> {
@@ -82,7 +104,11 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn names(&self, own: usize) -> Names<'_> {
-        Names { request: self.request, stages: &self.names, own }
+        Names {
+            request: self.request,
+            stages: &self.names,
+            own,
+        }
     }
 
     fn escape(&self) -> char {
@@ -95,12 +121,17 @@ impl Reader<'_> {
         for number in self.needed()? {
             let stage = &self.layout.dockerfile.stages[number];
             let mut scope = match &stage.base {
-                StageBase::Stage(base) => scopes.get(base).cloned().unwrap_or_else(|| Scope::behind_from(None)),
+                StageBase::Stage(base) => scopes
+                    .get(base)
+                    .cloned()
+                    .unwrap_or_else(|| Scope::behind_from(None)),
                 StageBase::Scratch => Scope::behind_from(Some(&[])),
                 StageBase::Context(_) => Scope::behind_from(None),
-                StageBase::Image(image) => {
-                    Scope::behind_from(self.bases.and_then(|bases| bases.get(image)).map(|base| base.env.as_slice()))
-                }
+                StageBase::Image(image) => Scope::behind_from(
+                    self.bases
+                        .and_then(|bases| bases.get(image))
+                        .map(|base| base.env.as_slice()),
+                ),
             };
             match &stage.base {
                 StageBase::Image(image) => drop(reading.images.insert(image.clone())),
@@ -121,12 +152,26 @@ impl Reader<'_> {
         let mut steps = Vec::new();
         let triggers = self.triggers(number)?;
         let own = self.instructions(number);
-        let numbered = triggers.iter().map(|trigger| (0, trigger)).chain(own.iter().enumerate().map(|(at, i)| (at + 1, i)));
+        let numbered = triggers
+            .iter()
+            .map(|trigger| (0, trigger))
+            .chain(own.iter().enumerate().map(|(at, i)| (at + 1, i)));
         for (position, instruction) in numbered {
-            let read = steps::step(instruction, self.escape(), scope, &self.layout.globals, self.names(number));
+            let read = steps::step(
+                instruction,
+                self.escape(),
+                scope,
+                &self.layout.globals,
+                self.names(number),
+            );
             match read {
-                Ok(step) => steps.push(Step { number: position, ..step }),
-                Err(Unclear::NotUnderstood(why)) => return Err(format!("line {}: {why}", instruction.lines.0)),
+                Ok(step) => steps.push(Step {
+                    number: position,
+                    ..step
+                }),
+                Err(Unclear::NotUnderstood(why)) => {
+                    return Err(format!("line {}: {why}", instruction.lines.0));
+                }
                 // In the first reading this waits for the base; what needs no variables is known already.
                 Err(Unclear::NeedsBase) if self.bases.is_none() => {
                     let reads = self.elsewhere(number, instruction)?;
@@ -134,7 +179,9 @@ impl Reader<'_> {
                 }
                 Err(Unclear::NeedsBase) => {
                     let line = instruction.lines.0;
-                    return Err(format!("line {line}: a variable may come from an additional context"));
+                    return Err(format!(
+                        "line {line}: a variable may come from an additional context"
+                    ));
                 }
             }
         }
@@ -144,7 +191,11 @@ impl Reader<'_> {
     /// The instructions of a stage; one that an additional context replaces has none.
     fn instructions(&self, number: usize) -> &[Instruction] {
         let stage = &self.layout.dockerfile.stages[number];
-        match stage.name.as_ref().and_then(|name| self.request.context(name)) {
+        match stage
+            .name
+            .as_ref()
+            .and_then(|name| self.request.context(name))
+        {
             Some(_) => &[],
             None => &stage.instructions,
         }
@@ -155,12 +206,17 @@ impl Reader<'_> {
         let stage = &self.layout.dockerfile.stages[number];
         let texts: Vec<String> = match &stage.base {
             StageBase::Stage(base) => {
-                let triggers = self.instructions(*base).iter().filter(|i| i.keyword == "ONBUILD");
+                let triggers = self
+                    .instructions(*base)
+                    .iter()
+                    .filter(|i| i.keyword == "ONBUILD");
                 triggers.map(trigger_text).collect()
             }
-            StageBase::Image(image) => {
-                self.bases.and_then(|bases| bases.get(image)).map(|base| base.onbuild.clone()).unwrap_or_default()
-            }
+            StageBase::Image(image) => self
+                .bases
+                .and_then(|bases| bases.get(image))
+                .map(|base| base.onbuild.clone())
+                .unwrap_or_default(),
             StageBase::Context(_) | StageBase::Scratch => Vec::new(),
         };
         let mut triggers = Vec::new();
@@ -168,8 +224,16 @@ impl Reader<'_> {
             let script = parse::parse(&text);
             let lines = stage.from.lines;
             match (script.refused, script.instructions.as_slice()) {
-                (None, [trigger]) => triggers.push(Instruction { lines, ..trigger.clone() }),
-                _ => return Err(format!("line {}: trigger `{text}` is no instruction", lines.0)),
+                (None, [trigger]) => triggers.push(Instruction {
+                    lines,
+                    ..trigger.clone()
+                }),
+                _ => {
+                    return Err(format!(
+                        "line {}: trigger `{text}` is no instruction",
+                        lines.0
+                    ));
+                }
             }
         }
         Ok(triggers)
@@ -198,9 +262,13 @@ impl Reader<'_> {
     }
 
     fn elsewhere(&self, number: usize, instruction: &Instruction) -> Result<Vec<Read>, String> {
-        steps::elsewhere(instruction, self.escape(), self.names(number)).map_err(|unclear| match unclear {
-            Unclear::NotUnderstood(why) => format!("line {}: {why}", instruction.lines.0),
-            Unclear::NeedsBase => format!("line {}: a variable in `--from`", instruction.lines.0),
+        steps::elsewhere(instruction, self.escape(), self.names(number)).map_err(|unclear| {
+            match unclear {
+                Unclear::NotUnderstood(why) => format!("line {}: {why}", instruction.lines.0),
+                Unclear::NeedsBase => {
+                    format!("line {}: a variable in `--from`", instruction.lines.0)
+                }
+            }
         })
     }
 
@@ -223,7 +291,10 @@ impl Reader<'_> {
                     }
                 }
                 if instruction.keyword == "ADD" && instruction.arguments.contains("://") {
-                    reading.unpinned = Some(format!("line {}: something is fetched", instruction.lines.0));
+                    reading.unpinned = Some(format!(
+                        "line {}: something is fetched",
+                        instruction.lines.0
+                    ));
                 }
             }
         }

@@ -27,7 +27,11 @@ impl Globals {
     }
 
     /// Takes in an ARG in front of the first FROM.
-    pub(super) fn declare(&mut self, instruction: &Instruction, escape: char) -> Result<(), Unclear> {
+    pub(super) fn declare(
+        &mut self,
+        instruction: &Instruction,
+        escape: char,
+    ) -> Result<(), Unclear> {
         for (name, default) in arguments(instruction, escape) {
             let value = match (self.given.get(&name), default) {
                 (Some(given), _) => Some(given.clone()),
@@ -61,9 +65,15 @@ impl Scope {
             values.insert(name.to_owned(), Some(value.to_owned()));
         }
         if env.is_some() {
-            values.entry("PATH".to_owned()).or_insert_with(|| Some(DEFAULT_PATH.to_owned()));
+            values
+                .entry("PATH".to_owned())
+                .or_insert_with(|| Some(DEFAULT_PATH.to_owned()));
         }
-        Self { values, base_known: env.is_some(), size: 0 }
+        Self {
+            values,
+            base_known: env.is_some(),
+            size: 0,
+        }
     }
 
     pub(super) fn expand(&self, word: &str, escape: char) -> Result<String, Unclear> {
@@ -82,7 +92,9 @@ impl Scope {
         };
         self.size += name.len() + value.as_ref().map_or(0, String::len);
         if self.size > MAX_SIZE {
-            return Err(Unclear::NotUnderstood("the environment is too large".to_owned()));
+            return Err(Unclear::NotUnderstood(
+                "the environment is too large".to_owned(),
+            ));
         }
         self.values.insert(name, value);
         Ok(())
@@ -114,7 +126,11 @@ impl Scope {
     }
 
     /// Takes in an ENV: all its values are read before any is set.
-    pub(super) fn set_env(&mut self, instruction: &Instruction, escape: char) -> Result<(), Unclear> {
+    pub(super) fn set_env(
+        &mut self,
+        instruction: &Instruction,
+        escape: char,
+    ) -> Result<(), Unclear> {
         let (_, rest) = parse::flags(&instruction.arguments, escape);
         let words = parse::assignments(rest, escape);
         let pairs: Vec<(&str, &str)> = match words.first() {
@@ -122,13 +138,17 @@ impl Scope {
                 let (name, value) = rest.split_once(parse::is_space).unwrap_or((rest, ""));
                 vec![(name, value.trim_start_matches(parse::is_space))]
             }
-            _ => words.iter().filter_map(|word| word.split_once('=')).collect(),
+            _ => words
+                .iter()
+                .filter_map(|word| word.split_once('='))
+                .collect(),
         };
         let mut read = Vec::with_capacity(pairs.len());
         for (name, value) in pairs {
             read.push((self.expand(name, escape)?, self.expand(value, escape)));
         }
-        read.into_iter().try_for_each(|(name, value)| self.set(name, value))
+        read.into_iter()
+            .try_for_each(|(name, value)| self.set(name, value))
     }
 }
 
@@ -185,8 +205,16 @@ mod tests {
             ("ENV PATH=/x:$PATH", "", "${PATH%%:/u*}", "/x"),
         ];
         for (text, given, word, expected) in cases {
-            let given: &[(&str, &str)] = if given.is_empty() { &[] } else { &[("X", "given")] };
-            assert_eq!(seen_by(text, given, word).as_deref(), Ok(expected), "{text}");
+            let given: &[(&str, &str)] = if given.is_empty() {
+                &[]
+            } else {
+                &[("X", "given")]
+            };
+            assert_eq!(
+                seen_by(text, given, word).as_deref(),
+                Ok(expected),
+                "{text}"
+            );
         }
     }
 
@@ -194,7 +222,9 @@ mod tests {
     fn what_needs_the_base_says_so() {
         let mut scope = Scope::behind_from(None);
         assert_eq!(scope.expand("$PATH", '\\'), Err(Unclear::NeedsBase));
-        scope.set_env(&parse("ENV PATH=/x:$PATH A=1").instructions[0], '\\').unwrap();
+        scope
+            .set_env(&parse("ENV PATH=/x:$PATH A=1").instructions[0], '\\')
+            .unwrap();
         assert_eq!(scope.expand("$PATH", '\\'), Err(Unclear::NeedsBase));
         assert_eq!(scope.expand("$A", '\\').as_deref(), Ok("1"));
     }

@@ -20,7 +20,11 @@ pub(super) fn surroundings(
 ) -> Digest {
     let mut writer = DigestWriter::new("larder-fp-v1 build");
     writer.text(&platform.to_string());
-    let several: &[String] = if build.platforms.len() > 1 { &build.platforms } else { &[] };
+    let several: &[String] = if build.platforms.len() > 1 {
+        &build.platforms
+    } else {
+        &[]
+    };
     writer.number(several.len() as u64);
     for platform in several {
         writer.text(platform);
@@ -28,7 +32,13 @@ pub(super) fn surroundings(
     writer.optional(syntax.map(str::as_bytes));
     let elsewhere = build.is_remote();
     writer.optional(elsewhere.then_some(build.context.as_bytes()));
-    writer.optional(build.dockerfile.as_deref().filter(|_| elsewhere).map(str::as_bytes));
+    writer.optional(
+        build
+            .dockerfile
+            .as_deref()
+            .filter(|_| elsewhere)
+            .map(str::as_bytes),
+    );
     writer.optional(build.network.as_deref().map(str::as_bytes));
     writer.number(build.extra_hosts.len() as u64);
     for (host, addresses) in &build.extra_hosts {
@@ -37,20 +47,39 @@ pub(super) fn surroundings(
             writer.text(address);
         }
     }
-    writer.optional(build.shm_size.map(|size| size.to_string()).as_deref().map(str::as_bytes));
+    writer.optional(
+        build
+            .shm_size
+            .map(|size| size.to_string())
+            .as_deref()
+            .map(str::as_bytes),
+    );
     writer.number(build.ulimits.len() as u64);
     for (name, limit) in &build.ulimits {
-        writer.text(name).text(&limit.soft.to_string()).text(&limit.hard.to_string());
+        writer
+            .text(name)
+            .text(&limit.soft.to_string())
+            .text(&limit.hard.to_string());
     }
-    let secrets = build.secrets.iter().map(|secret| secret.target.as_ref().unwrap_or(&secret.source).as_str());
+    let secrets = build
+        .secrets
+        .iter()
+        .map(|secret| secret.target.as_ref().unwrap_or(&secret.source).as_str());
     ids(&mut writer, secrets.collect());
     ids(&mut writer, ssh_ids(build.other.get("ssh")));
-    let steering: Vec<_> = given.iter().filter(|(name, _)| steers_buildkit(name)).collect();
+    let steering: Vec<_> = given
+        .iter()
+        .filter(|(name, _)| steers_buildkit(name))
+        .collect();
     writer.number(steering.len() as u64);
     for (name, value) in steering {
         writer.text(name).text(value);
     }
-    let other: Vec<_> = build.other.iter().filter(|(name, _)| counts_as_text(name)).collect();
+    let other: Vec<_> = build
+        .other
+        .iter()
+        .filter(|(name, _)| counts_as_text(name))
+        .collect();
     writer.number(other.len() as u64);
     for (name, value) in other {
         writer.text(name).tree(value);
@@ -79,7 +108,11 @@ fn ids(writer: &mut DigestWriter, ids: BTreeSet<&str>) {
 fn ssh_ids(ssh: Option<&Value>) -> BTreeSet<&str> {
     let before = |text: &'_ str| text.find('=').unwrap_or(text.len());
     match ssh {
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(|id| &id[..before(id)]).collect(),
+        Some(Value::Array(list)) => list
+            .iter()
+            .filter_map(Value::as_str)
+            .map(|id| &id[..before(id)])
+            .collect(),
         Some(Value::Object(map)) => map.keys().map(String::as_str).collect(),
         Some(Value::String(id)) => BTreeSet::from([&id[..before(id)]]),
         _ => BTreeSet::new(),
@@ -92,5 +125,8 @@ fn steers_buildkit(name: &str) -> bool {
 
 /// An attribute that is not known here counts as it is written, rather than be passed over.
 fn counts_as_text(name: &str) -> bool {
-    !WITHOUT_EFFECT.contains(&name) && !name.starts_with("x-") && name != "ssh" && name != "additional_contexts"
+    !WITHOUT_EFFECT.contains(&name)
+        && !name.starts_with("x-")
+        && name != "ssh"
+        && name != "additional_contexts"
 }

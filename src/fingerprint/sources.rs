@@ -32,7 +32,10 @@ impl Source {
 
     /// The source of a bind mount, where nothing is a wildcard.
     pub(super) fn mounted(path: &str) -> Self {
-        Self { literal: rooted(path), ..Self::default() }
+        Self {
+            literal: rooted(path),
+            ..Self::default()
+        }
     }
 
     /// A source of COPY or ADD, variables expanded.
@@ -49,7 +52,10 @@ impl Source {
         for part in base.split('/').filter(|part| !part.is_empty()) {
             if part.contains("[^") {
                 // Go's negated class also matches `/`: take the whole folder rather than miss a file.
-                return Ok(Self { literal: literal.join("/"), ..Self::default() });
+                return Ok(Self {
+                    literal: literal.join("/"),
+                    ..Self::default()
+                });
             }
             if globs.is_empty() && !has_wildcard(part) {
                 literal.push(part);
@@ -59,7 +65,12 @@ impl Source {
         }
         Patterns::of(only.as_deref()).map_err(malformed)?;
         Patterns::of(excludes.iter().map(String::as_str)).map_err(malformed)?;
-        Ok(Self { literal: literal.join("/"), globs, only, excludes: excludes.to_vec() })
+        Ok(Self {
+            literal: literal.join("/"),
+            globs,
+            only,
+            excludes: excludes.to_vec(),
+        })
     }
 
     /// Whether a single path is named, with nothing for a wildcard or a flag to choose.
@@ -76,7 +87,9 @@ impl Source {
     /// The paths it stands for, and every link on the way to them.
     pub(super) fn locate(&self, folder: Folder<'_>) -> Result<Located, Error> {
         let mut located = Located::default();
-        let Some(start) = located.follow(folder, self.literal.as_bytes())? else { return Ok(located) };
+        let Some(start) = located.follow(folder, self.literal.as_bytes())? else {
+            return Ok(located);
+        };
         if self.globs.is_empty() {
             located.roots.push(start);
             return Ok(located);
@@ -86,10 +99,22 @@ impl Source {
             let last = index + 1 == self.globs.len();
             let mut next = Vec::new();
             for parent in &level {
-                for name in folder.names(parent)?.iter().filter(|name| glob.matches(name)) {
+                for name in folder
+                    .names(parent)?
+                    .iter()
+                    .filter(|name| glob.matches(name))
+                {
                     let path = child(parent, name);
                     // Folders behind a link are not looked into for the rest of the pattern.
-                    let is_folder = || Ok(matches!(folder.look(&path)?, Some(Item { kind: Kind::Directory, .. })));
+                    let is_folder = || {
+                        Ok(matches!(
+                            folder.look(&path)?,
+                            Some(Item {
+                                kind: Kind::Directory,
+                                ..
+                            })
+                        ))
+                    };
                     if last || is_folder()? {
                         next.push(path);
                     }
@@ -108,7 +133,8 @@ impl Source {
     /// The folder below `root` that has to be walked: less than all of it when `--parents` names one.
     pub(super) fn walk_from(&self, root: &[u8]) -> Vec<u8> {
         let parts = self.only.iter().flat_map(|only| only.split('/'));
-        let plain = parts.take_while(|part| !part.is_empty() && !part.contains(['*', '?', '[', '\\']));
+        let plain =
+            parts.take_while(|part| !part.is_empty() && !part.contains(['*', '?', '[', '\\']));
         plain.fold(root.to_owned(), |path, part| child(&path, part.as_bytes()))
     }
 
@@ -118,7 +144,10 @@ impl Source {
             return paths.map(|(at, _)| at).collect();
         }
         // Both lists were read when the source was made.
-        let only = self.only.as_deref().map(|only| Patterns::of([only]).unwrap_or_default());
+        let only = self
+            .only
+            .as_deref()
+            .map(|only| Patterns::of([only]).unwrap_or_default());
         let excludes = Patterns::of(self.excludes.iter().map(String::as_str)).unwrap_or_default();
         paths
             .filter(|(_, path)| !excludes.matches_path(path).0)
@@ -130,7 +159,9 @@ impl Source {
 
 /// `path` below `/`, cleaned, without the slash.
 fn rooted(path: &str) -> String {
-    clean(&format!("/{path}")).trim_start_matches('/').to_owned()
+    clean(&format!("/{path}"))
+        .trim_start_matches('/')
+        .to_owned()
 }
 
 /// Where a source leads.
@@ -154,7 +185,9 @@ impl Located {
                 continue;
             }
             let here = child(&at, &part);
-            let Some(item) = folder.look(&here)? else { return Ok(None) };
+            let Some(item) = folder.look(&here)? else {
+                return Ok(None);
+            };
             match &item.kind {
                 Kind::Symlink(target) => {
                     links += 1;
@@ -176,5 +209,6 @@ impl Located {
 }
 
 fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
-    path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".")
+    path.split(|byte| *byte == b'/')
+        .filter(|part| !part.is_empty() && *part != b".")
 }

@@ -36,7 +36,8 @@ pub(super) struct Stat {
 
 impl Stat {
     pub(super) fn of(metadata: &Metadata) -> Self {
-        let nanos = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
+        let nanos =
+            |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
         Self {
             dev: metadata.dev(),
             ino: metadata.ino(),
@@ -79,8 +80,13 @@ impl Drop for Draft {
 impl StatCache {
     /// The cache kept at `path`, or one that lives only as long as this process.
     pub fn open(path: Option<&Path>) -> Self {
-        let old = path.and_then(|path| fs::read(path).ok()).and_then(records).unwrap_or_default();
-        let seen = (0..old.len() / RECORD).map(|_| AtomicBool::new(false)).collect();
+        let old = path
+            .and_then(|path| fs::read(path).ok())
+            .and_then(records)
+            .unwrap_or_default();
+        let seen = (0..old.len() / RECORD)
+            .map(|_| AtomicBool::new(false))
+            .collect();
         Self(Arc::new(Inner {
             path: path.map(Path::to_owned),
             old,
@@ -94,13 +100,23 @@ impl StatCache {
     /// place. A folder that cannot be written is no error.
     pub fn save(&self) -> io::Result<()> {
         let fresh = self.0.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-        let (Some(path), Some(Some(draft))) = (&self.0.path, self.0.draft.get()) else { return Ok(()) };
+        let (Some(path), Some(Some(draft))) = (&self.0.path, self.0.draft.get()) else {
+            return Ok(());
+        };
         if fresh.is_empty() {
             return Ok(());
         }
-        let mut all: Vec<[u8; RECORD]> = fresh.iter().map(|(key, (stat, digest))| record(*key, stat, digest)).collect();
+        let mut all: Vec<[u8; RECORD]> = fresh
+            .iter()
+            .map(|(key, (stat, digest))| record(*key, stat, digest))
+            .collect();
         let keep_unseen = {
-            let seen = self.0.seen.iter().filter(|seen| seen.load(Ordering::Relaxed)).count();
+            let seen = self
+                .0
+                .seen
+                .iter()
+                .filter(|seen| seen.load(Ordering::Relaxed))
+                .count();
             self.0.seen.len() - seen <= KEPT_UNSEEN + 4 * (seen + fresh.len())
         };
         for (old, seen) in self.0.old.chunks_exact(RECORD).zip(&self.0.seen) {
@@ -142,7 +158,9 @@ impl StatCache {
 
     /// Remembers a digest, unless the file was too young to be told from a later change.
     pub(super) fn put(&self, root: &Path, path: &[u8], stat: Stat, digest: Digest) {
-        let Some(Some(draft)) = self.0.draft.get() else { return };
+        let Some(Some(draft)) = self.0.draft.get() else {
+            return;
+        };
         if stat.mtime.max(stat.ctime).saturating_add(RACY_NANOS) < draft.made {
             let mut fresh = self.0.fresh.lock().unwrap_or_else(PoisonError::into_inner);
             fresh.insert(key(root, path), (stat, digest));
@@ -167,7 +185,11 @@ impl StatCache {
         }
         while low < high {
             let middle = usize::midpoint(low, high);
-            if at(middle) < key { low = middle + 1 } else { high = middle }
+            if at(middle) < key {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
         }
         (low < count && at(low) == key).then_some(low)
     }
@@ -210,7 +232,14 @@ fn record(key: u64, stat: &Stat, digest: &Digest) -> [u8; RECORD] {
     let mut record = [0; RECORD];
     let mtime = stat.mtime.to_be_bytes();
     let ctime = stat.ctime.to_be_bytes();
-    let fields = [key.to_be_bytes(), stat.dev.to_be_bytes(), stat.ino.to_be_bytes(), stat.size.to_be_bytes(), mtime, ctime];
+    let fields = [
+        key.to_be_bytes(),
+        stat.dev.to_be_bytes(),
+        stat.ino.to_be_bytes(),
+        stat.size.to_be_bytes(),
+        mtime,
+        ctime,
+    ];
     record[..48].copy_from_slice(fields.as_flattened());
     record[48..].copy_from_slice(digest.as_bytes());
     record
@@ -225,11 +254,16 @@ fn parse(record: &[u8]) -> Option<(Stat, Digest)> {
         mtime: i64::from_be_bytes(field(4)?),
         ctime: i64::from_be_bytes(field(5)?),
     };
-    Some((stat, Digest::from_bytes(*record.get(48..)?.first_chunk::<32>()?)))
+    Some((
+        stat,
+        Digest::from_bytes(*record.get(48..)?.first_chunk::<32>()?),
+    ))
 }
 
 fn key_of(record: &[u8]) -> u64 {
-    record.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    record
+        .first_chunk()
+        .map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 #[cfg(test)]
@@ -237,7 +271,13 @@ mod tests {
     use super::*;
 
     fn stat(number: u64) -> Stat {
-        Stat { dev: 1, ino: number, size: number, mtime: 5, ctime: 6 }
+        Stat {
+            dev: 1,
+            ino: number,
+            size: number,
+            mtime: 5,
+            ctime: 6,
+        }
     }
 
     fn saved(folder: &Path, count: u64) -> PathBuf {
@@ -245,7 +285,12 @@ mod tests {
         let cache = StatCache::open(Some(&path));
         cache.about_to_read();
         for number in 0..count {
-            cache.put(Path::new("/p"), number.to_string().as_bytes(), stat(number), Digest::of(&number.to_be_bytes()));
+            cache.put(
+                Path::new("/p"),
+                number.to_string().as_bytes(),
+                stat(number),
+                Digest::of(&number.to_be_bytes()),
+            );
         }
         cache.save().unwrap();
         path
@@ -262,7 +307,11 @@ mod tests {
             assert_eq!(get(stat(number + 1)), None);
         }
         assert_eq!(cache.get(Path::new("/p"), b"x", &stat(1)), None);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "no draft is left"
+        );
     }
 
     #[test]
@@ -272,7 +321,9 @@ mod tests {
         let good = fs::read(&path).unwrap();
         let known = |bytes: &[u8]| {
             fs::write(&path, bytes).unwrap();
-            StatCache::open(Some(&path)).get(Path::new("/p"), b"1", &stat(1)).is_some()
+            StatCache::open(Some(&path))
+                .get(Path::new("/p"), b"1", &stat(1))
+                .is_some()
         };
         assert!(known(&good));
         for at in [0, 14, 16, 40, good.len() / 2, good.len() - 1] {

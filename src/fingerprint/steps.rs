@@ -38,7 +38,13 @@ pub(super) struct Step {
 impl Step {
     /// An instruction of which only `reads` is known.
     pub(super) fn known_in_part(instruction: &Instruction, reads: Vec<Read>) -> Self {
-        Self { instruction: instruction.clone(), number: 0, outside: Vec::new(), reads, unpinned: None }
+        Self {
+            instruction: instruction.clone(),
+            number: 0,
+            outside: Vec::new(),
+            reads,
+            unpinned: None,
+        }
     }
 }
 
@@ -55,7 +61,10 @@ pub(super) struct Names<'a> {
 /// What `--from` names; `None` for nothing at all.
 fn resolve(from: &str, numbers: bool, names: Names<'_>) -> Result<Option<Read>, Unclear> {
     let wanted = from.to_lowercase();
-    let by_name = names.stages.iter().rposition(|name| name.as_deref() == Some(&wanted));
+    let by_name = names
+        .stages
+        .iter()
+        .rposition(|name| name.as_deref() == Some(&wanted));
     let by_number = || from.parse().ok().filter(|_| numbers);
     if let Some(stage) = by_number().or(by_name) {
         if stage >= names.own {
@@ -77,10 +86,16 @@ fn resolve(from: &str, numbers: bool, names: Names<'_>) -> Result<Option<Read>, 
 
 /// What an instruction reads from elsewhere than the context. This needs no variables: BuildKit puts none
 /// into `--from`.
-pub(super) fn elsewhere(instruction: &Instruction, escape: char, names: Names<'_>) -> Result<Vec<Read>, Unclear> {
+pub(super) fn elsewhere(
+    instruction: &Instruction,
+    escape: char,
+    names: Names<'_>,
+) -> Result<Vec<Read>, Unclear> {
     let flags = Flags::of(instruction, escape)?;
     let mut reads = Vec::new();
-    if instruction.keyword == "COPY" && let Some(from) = flags.value("from") {
+    if instruction.keyword == "COPY"
+        && let Some(from) = flags.value("from")
+    {
         reads.extend(resolve(from, true, names)?);
     }
     if instruction.keyword == "RUN" {
@@ -108,8 +123,8 @@ pub(super) fn step(
         "ENV" => scope.set_env(instruction, escape)?,
         "COPY" | "ADD" => copy(&mut step, escape, scope)?,
         "RUN" => run(&mut step, escape, scope)?,
-        "CMD" | "ENTRYPOINT" | "EXPOSE" | "HEALTHCHECK" | "LABEL" | "MAINTAINER" | "ONBUILD" | "SHELL"
-        | "STOPSIGNAL" | "USER" | "VOLUME" | "WORKDIR" => {}
+        "CMD" | "ENTRYPOINT" | "EXPOSE" | "HEALTHCHECK" | "LABEL" | "MAINTAINER" | "ONBUILD"
+        | "SHELL" | "STOPSIGNAL" | "USER" | "VOLUME" | "WORKDIR" => {}
         other => return refused(&format!("`{other}` is no instruction")),
     }
     Ok(step)
@@ -119,9 +134,16 @@ fn copy(step: &mut Step, escape: char, scope: &Scope) -> Result<(), Unclear> {
     let flags = Flags::of(&step.instruction, escape)?;
     let words = match parse::json_list(flags.rest) {
         Some(words) => words,
-        None => flags.rest.split(parse::is_space).filter(|w| !w.is_empty()).map(str::to_owned).collect(),
+        None => flags
+            .rest
+            .split(parse::is_space)
+            .filter(|w| !w.is_empty())
+            .map(str::to_owned)
+            .collect(),
     };
-    let Some((_, sources)) = words.split_last() else { return refused("nothing is copied") };
+    let Some((_, sources)) = words.split_last() else {
+        return refused("nothing is copied");
+    };
     let parents = flags.is_on("parents")?;
     let excludes: Vec<String> = flags.values("exclude").map(str::to_owned).collect();
     let checked = match flags.value("checksum") {
@@ -135,7 +157,8 @@ fn copy(step: &mut Step, escape: char, scope: &Scope) -> Result<(), Unclear> {
                 step.unpinned = Some(format!("`{source}` has no checksum"));
             }
         } else if flags.value("from").is_none() {
-            step.reads.push(Read::Context(Source::copied(&source, parents, &excludes)?));
+            step.reads
+                .push(Read::Context(Source::copied(&source, parents, &excludes)?));
         }
     }
     Ok(())
@@ -145,12 +168,18 @@ fn run(step: &mut Step, escape: char, scope: &Scope) -> Result<(), Unclear> {
     let flags = Flags::of(&step.instruction, escape)?;
     for mount in flags.values("mount") {
         let fields = fields(mount)?;
-        let last = |keys: &[&str]| fields.iter().rev().find(|(key, _)| keys.contains(&key.as_str()));
+        let last = |keys: &[&str]| {
+            fields
+                .iter()
+                .rev()
+                .find(|(key, _)| keys.contains(&key.as_str()))
+        };
         let kind = last(&["type"]).map_or("bind", |(_, value)| value);
         match scope.expand(kind, escape)?.to_lowercase().as_str() {
             "bind" if last(&["from"]).is_none() => {
                 let path = last(&["source", "src"]).map_or("", |(_, value)| value);
-                step.reads.push(Read::Context(Source::mounted(&scope.expand(path, escape)?)));
+                step.reads
+                    .push(Read::Context(Source::mounted(&scope.expand(path, escape)?)));
             }
             // What a cache holds, and what a secret says, is in no key, here as in BuildKit.
             "bind" | "cache" | "tmpfs" | "secret" | "ssh" => {}
@@ -162,8 +191,25 @@ fn run(step: &mut Step, escape: char, scope: &Scope) -> Result<(), Unclear> {
 
 /// What a `--mount` may say.
 const MOUNT_KEYS: &[&str] = &[
-    "type", "from", "source", "src", "target", "dst", "destination", "readonly", "ro", "readwrite", "rw",
-    "required", "size", "id", "sharing", "mode", "uid", "gid", "env",
+    "type",
+    "from",
+    "source",
+    "src",
+    "target",
+    "dst",
+    "destination",
+    "readonly",
+    "ro",
+    "readwrite",
+    "rw",
+    "required",
+    "size",
+    "id",
+    "sharing",
+    "mode",
+    "uid",
+    "gid",
+    "env",
 ];
 
 /// The fields of a `--mount`: keys in lower case, without a value where none is written.
@@ -185,14 +231,20 @@ fn is_remote(source: &str) -> bool {
     if source.contains("://") {
         return true;
     }
-    let Some((user, rest)) = source.split_once('@') else { return false };
+    let Some((user, rest)) = source.split_once('@') else {
+        return false;
+    };
     let word = |text: &str| !text.is_empty() && !text.contains(['/', ' ']);
-    word(user) && rest.split_once(':').is_some_and(|(host, path)| word(host) && !path.is_empty())
+    word(user)
+        && rest
+            .split_once(':')
+            .is_some_and(|(host, path)| word(host) && !path.is_empty())
 }
 
 /// Whether a git source names a commit, in its fragment or query.
 fn names_commit(source: &str) -> bool {
-    let is_commit = |text: &str| matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_commit =
+        |text: &str| matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit());
     let (address, fragment) = source.split_once('#').unwrap_or((source, ""));
     let query = address.split_once('?').map_or("", |(_, query)| query);
     let in_query = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -200,7 +252,9 @@ fn names_commit(source: &str) -> bool {
     let path = address.split('?').next().unwrap_or(address);
     let is_git = path.strip_suffix(".git").is_some()
         || !address.starts_with("http://") && !address.starts_with("https://");
-    is_git && (is_commit(fragment.split(':').next().unwrap_or("")) || in_query.any(|(_, value)| is_commit(value)))
+    is_git
+        && (is_commit(fragment.split(':').next().unwrap_or(""))
+            || in_query.any(|(_, value)| is_commit(value)))
 }
 
 /// The flags of COPY, ADD and RUN, all of them known.
@@ -213,10 +267,23 @@ impl<'a> Flags<'a> {
     fn of(instruction: &'a Instruction, escape: char) -> Result<Self, Unclear> {
         let known: &[&str] = match instruction.keyword.as_str() {
             "COPY" => &["from", "chown", "chmod", "link", "parents", "exclude"],
-            "ADD" => &["chown", "chmod", "link", "exclude", "checksum", "keep-git-dir", "unpack"],
+            "ADD" => &[
+                "chown",
+                "chmod",
+                "link",
+                "exclude",
+                "checksum",
+                "keep-git-dir",
+                "unpack",
+            ],
             "RUN" => &["mount", "network", "security", "device"],
             // Others have none that change what they read.
-            _ => return Ok(Self { flags: Vec::new(), rest: &instruction.arguments }),
+            _ => {
+                return Ok(Self {
+                    flags: Vec::new(),
+                    rest: &instruction.arguments,
+                });
+            }
         };
         let (words, rest) = parse::flags(&instruction.arguments, escape);
         let mut flags: Vec<(String, Option<String>)> = Vec::with_capacity(words.len());
@@ -273,7 +340,11 @@ mod tests {
             contexts: BTreeSet::from(["ctx".to_owned()]),
         };
         let stages = [Some("one".to_owned()), None, Some("own".to_owned())];
-        let names = Names { request: &request, stages: &stages, own: 2 };
+        let names = Names {
+            request: &request,
+            stages: &stages,
+            own: 2,
+        };
         let mut scope = Scope::behind_from(Some(&["DIR=d".to_owned()]));
         let instruction = &parse::parse(text).instructions[0];
         step(instruction, '\\', &mut scope, &Globals::default(), names)
@@ -298,14 +369,26 @@ mod tests {
             ("COPY --from=ONE a /to", vec![Read::Stage(0)]),
             ("COPY --from=1 a /to", vec![Read::Stage(1)]),
             ("COPY --from=ctx a /to", vec![Read::Named("ctx".to_owned())]),
-            ("COPY --from=nginx:1 a /to", vec![Read::Image("nginx:1".parse().unwrap())]),
+            (
+                "COPY --from=nginx:1 a /to",
+                vec![Read::Image("nginx:1".parse().unwrap())],
+            ),
             ("COPY --from=scratch a /to", vec![]),
             ("ADD a.tar /to", vec![copied("a.tar")]),
             ("RUN x", vec![]),
             ("RUN --mount=target=/src x", vec![mounted("")]),
-            ("RUN --mount=type=bind,source=$DIR/f,target=f --mount=type=cache,target=/c x", vec![mounted("d/f")]),
-            ("RUN --mount=from=one,target=/x --mount=type=secret,id=a x", vec![Read::Stage(0)]),
-            ("RUN --mount=type=cache,from=one,target=/x y", vec![Read::Stage(0)]),
+            (
+                "RUN --mount=type=bind,source=$DIR/f,target=f --mount=type=cache,target=/c x",
+                vec![mounted("d/f")],
+            ),
+            (
+                "RUN --mount=from=one,target=/x --mount=type=secret,id=a x",
+                vec![Read::Stage(0)],
+            ),
+            (
+                "RUN --mount=type=cache,from=one,target=/x y",
+                vec![Read::Stage(0)],
+            ),
             ("CMD --not a flag", vec![]),
         ];
         for (text, reads) in cases {
@@ -318,7 +401,10 @@ mod tests {
         let commit = "a".repeat(40);
         let cases = [
             ("ADD https://x/y.tgz /".to_owned(), false),
-            (format!("ADD --checksum=sha256:{} https://x/y.tgz /", "0".repeat(64)), true),
+            (
+                format!("ADD --checksum=sha256:{} https://x/y.tgz /", "0".repeat(64)),
+                true,
+            ),
             ("ADD --checksum=$NONE https://x/y.tgz /".to_owned(), false),
             ("ADD https://x/y.git#main /".to_owned(), false),
             (format!("ADD https://x/y.git#{commit}:dir /"), true),

@@ -24,14 +24,23 @@ pub struct Survey {
 ///
 /// # Errors
 /// A missing context, Dockerfile or target, a malformed ignore pattern, or a file that cannot be read.
-pub fn survey(project: &Project, services: &BTreeSet<String>, cache: &StatCache) -> Result<Survey, Error> {
+pub fn survey(
+    project: &Project,
+    services: &BTreeSet<String>,
+    cache: &StatCache,
+) -> Result<Survey, Error> {
     let mut jobs: Vec<(&str, &Service, &Build)> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     let mut indexes = BTreeMap::new();
     for name in services {
-        let unknown = || Error::Unknown { kind: "service", name: name.clone() };
+        let unknown = || Error::Unknown {
+            kind: "service",
+            name: name.clone(),
+        };
         let service = project.services.get(name).ok_or_else(unknown)?;
-        let Some(build) = &service.build else { continue };
+        let Some(build) = &service.build else {
+            continue;
+        };
         let x_larder = service.other.get("x-larder");
         // Only to find equal sections; nothing is kept of it.
         let identity = serde_json::json!([build, service.platform, x_larder]).to_string();
@@ -41,9 +50,15 @@ pub fn survey(project: &Project, services: &BTreeSet<String>, cache: &StatCache)
         });
         indexes.insert(name.clone(), index);
     }
-    let surveyed = threads::map(&jobs, 2, |(name, service, build)| Inputs::read(name, service, build, cache));
+    let surveyed = threads::map(&jobs, 2, |(name, service, build)| {
+        Inputs::read(name, service, build, cache)
+    });
     let builds = surveyed.into_iter().collect::<Result<_, _>>()?;
-    Ok(Survey { builds, services: indexes, cache: cache.clone() })
+    Ok(Survey {
+        builds,
+        services: indexes,
+        cache: cache.clone(),
+    })
 }
 
 impl Survey {
@@ -57,8 +72,13 @@ impl Survey {
     ///
     /// # Errors
     /// One of those files cannot be read.
-    pub fn recipes(&self, bases: &BTreeMap<ImageRef, Base>) -> Result<BTreeMap<String, Fingerprinted>, Error> {
-        let made = threads::map(&self.builds, 64, |build| build.fingerprint(bases, &self.cache));
+    pub fn recipes(
+        &self,
+        bases: &BTreeMap<ImageRef, Base>,
+    ) -> Result<BTreeMap<String, Fingerprinted>, Error> {
+        let made = threads::map(&self.builds, 64, |build| {
+            build.fingerprint(bases, &self.cache)
+        });
         let made: Vec<Fingerprinted> = made.into_iter().collect::<Result<_, _>>()?;
         let named = |(service, index): (&String, &usize)| {
             let mut fingerprinted = made[*index].clone();
@@ -70,7 +90,6 @@ impl Survey {
         Ok(self.services.iter().map(named).collect())
     }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -88,7 +107,10 @@ mod tests {
             "dev": {"build": {"context": context, "target": "dev"}},
             "db": {"image": "postgres"},
         });
-        Project { services: serde_json::from_value(services).unwrap(), ..Project::default() }
+        Project {
+            services: serde_json::from_value(services).unwrap(),
+            ..Project::default()
+        }
     }
 
     fn names(names: &[&str]) -> BTreeSet<String> {
@@ -105,12 +127,28 @@ mod tests {
     #[test]
     fn services_with_equal_builds_share_a_fingerprint() {
         let lab = Lab::new("FROM a AS dev\nRUN x\nFROM b\nCOPY f /\n").file("f", "");
-        let survey = survey(&project(&lab), &names(&["one", "two", "dev", "db"]), &StatCache::open(None)).unwrap();
+        let survey = survey(
+            &project(&lab),
+            &names(&["one", "two", "dev", "db"]),
+            &StatCache::open(None),
+        )
+        .unwrap();
         assert_eq!(survey.builds.len(), 2);
         let images: Vec<String> = survey.bases().iter().map(ToString::to_string).collect();
         assert_eq!(images, ["a:latest", "b:latest"]);
-        let base = |image: &str| (image.parse().unwrap(), Base { identity: image.to_owned(), onbuild: vec![], env: vec![] });
-        let recipes = survey.recipes(&BTreeMap::from([base("a"), base("b")])).unwrap();
+        let base = |image: &str| {
+            (
+                image.parse().unwrap(),
+                Base {
+                    identity: image.to_owned(),
+                    onbuild: vec![],
+                    env: vec![],
+                },
+            )
+        };
+        let recipes = survey
+            .recipes(&BTreeMap::from([base("a"), base("b")]))
+            .unwrap();
         assert_eq!(recipes.keys().collect::<Vec<_>>(), ["dev", "one", "two"]);
         assert_eq!(known(&recipes["one"]).full, known(&recipes["two"]).full);
         assert_ne!(known(&recipes["one"]).full, known(&recipes["dev"]).full);
@@ -122,8 +160,12 @@ mod tests {
         let lab = Lab::new("FROM a AS dev\nFROM b\nCOPY --from=c $X/f /\n");
         let survey = survey(&project(&lab), &names(&["one"]), &StatCache::open(None)).unwrap();
         let recipes = survey.recipes(&BTreeMap::new()).unwrap();
-        let missing = matches!(&recipes["one"], Fingerprinted::Missing(images) if images.len() == 2);
-        assert!(missing, "`b`, and `c`, whose path waits for the environment of `b`");
+        let missing =
+            matches!(&recipes["one"], Fingerprinted::Missing(images) if images.len() == 2);
+        assert!(
+            missing,
+            "`b`, and `c`, whose path waits for the environment of `b`"
+        );
     }
 
     #[test]

@@ -14,7 +14,11 @@ pub(super) fn count() -> usize {
 }
 
 /// `f` of every item, in the items' order; alone when there are fewer items than are `worth` a thread.
-pub(super) fn map<T: Sync, R: Send>(items: &[T], worth: usize, f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(super) fn map<T: Sync, R: Send>(
+    items: &[T],
+    worth: usize,
+    f: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     if items.len() < worth || count() == 1 {
         return items.iter().map(f).collect();
     }
@@ -24,7 +28,9 @@ pub(super) fn map<T: Sync, R: Send>(items: &[T], worth: usize, f: impl Fn(&T) ->
         let mut done = Vec::new();
         loop {
             let start = next.fetch_add(batch, Ordering::Relaxed);
-            let Some(rest) = items.get(start..) else { return done };
+            let Some(rest) = items.get(start..) else {
+                return done;
+            };
             let results: Vec<R> = rest.iter().take(batch).map(&f).collect();
             if results.is_empty() {
                 return done;
@@ -44,7 +50,10 @@ pub(super) fn map<T: Sync, R: Send>(items: &[T], worth: usize, f: impl Fn(&T) ->
         batches
     });
     batches.sort_unstable_by_key(|(start, _)| *start);
-    batches.into_iter().flat_map(|(_, results)| results).collect()
+    batches
+        .into_iter()
+        .flat_map(|(_, results)| results)
+        .collect()
 }
 
 #[cfg(test)]
@@ -53,7 +62,10 @@ mod tests {
     fn order_is_kept() {
         for length in [0, 1, 15, 16, 17, 1_000] {
             let items: Vec<usize> = (0..length).collect();
-            assert_eq!(super::map(&items, 16, |item| item * 2), items.iter().map(|i| i * 2).collect::<Vec<_>>());
+            assert_eq!(
+                super::map(&items, 16, |item| item * 2),
+                items.iter().map(|i| i * 2).collect::<Vec<_>>()
+            );
         }
     }
 }

@@ -26,7 +26,11 @@ impl Pattern {
                 '?' => Piece::Any,
                 '\\' => match chars.next() {
                     Some(escaped @ ('}' | '/' | '*' | '?' | '\\')) => Piece::Char(escaped),
-                    _ => return Err(Unclear::NotUnderstood(format!("`{text}` has an escape of nothing"))),
+                    _ => {
+                        return Err(Unclear::NotUnderstood(format!(
+                            "`{text}` has an escape of nothing"
+                        )));
+                    }
                 },
                 c => Piece::Char(c),
             });
@@ -52,7 +56,9 @@ impl Pattern {
     /// Each piece is compared up to `times` times.
     fn check_work(&self, times: usize) -> Result<(), Unclear> {
         if times.saturating_mul(self.0.len()) > MAX_WORK {
-            return Err(Unclear::NotUnderstood("a value is too long to match in".to_owned()));
+            return Err(Unclear::NotUnderstood(
+                "a value is too long to match in".to_owned(),
+            ));
         }
         Ok(())
     }
@@ -101,7 +107,11 @@ fn matched(pieces: &[Piece], chars: &[char], longest: bool) -> Option<usize> {
         }
         let Some(&c) = chars.get(at) else { break };
         let mut next = vec![false; pieces.len() + 1];
-        for (index, piece) in pieces.iter().enumerate().filter(|(index, _)| active[*index]) {
+        for (index, piece) in pieces
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| active[*index])
+        {
             match piece {
                 Piece::Char(expected) if *expected == c => enter(pieces, &mut next, index + 1),
                 Piece::Any if c != '\n' => enter(pieces, &mut next, index + 1),

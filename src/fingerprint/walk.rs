@@ -65,7 +65,12 @@ impl Folder<'_> {
         let metadata = match fs::symlink_metadata(&absolute) {
             Ok(metadata) => metadata,
             Err(error) if is_gone(&error) => return Ok(None),
-            Err(source) => return Err(Error::Read { path: absolute, source }),
+            Err(source) => {
+                return Err(Error::Read {
+                    path: absolute,
+                    source,
+                });
+            }
         };
         self.item(path.to_owned(), &metadata)
     }
@@ -73,9 +78,14 @@ impl Folder<'_> {
     /// The names in the folder `path`.
     pub(super) fn names(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         let absolute = self.absolute(path);
-        let read = |source| Error::Read { path: absolute.clone(), source };
+        let read = |source| Error::Read {
+            path: absolute.clone(),
+            source,
+        };
         match fs::read_dir(&absolute) {
-            Ok(entries) => entries.map(|entry| Ok(entry.map_err(read)?.file_name().into_vec())).collect(),
+            Ok(entries) => entries
+                .map(|entry| Ok(entry.map_err(read)?.file_name().into_vec()))
+                .collect(),
             Err(error) if is_gone(&error) => Ok(Vec::new()),
             Err(error) => Err(read(error)),
         }
@@ -87,18 +97,25 @@ impl Folder<'_> {
         for start in starts {
             let (excluded, matched) = self.ignore.matches_path(&start);
             if !excluded || self.ignore.may_except_below(&start) {
-                jobs.push(Job { path: start, matched });
+                jobs.push(Job {
+                    path: start,
+                    matched,
+                });
             }
         }
         let mut items = Vec::new();
         for _ in 0..ALONE {
-            let Some(job) = jobs.pop() else { return Ok(items) };
+            let Some(job) = jobs.pop() else {
+                return Ok(items);
+            };
             self.read(&job, &mut items, &mut jobs)?;
         }
         let queue = Queue::new(jobs);
         let helpers = threads::count() - 1;
         thread::scope(|scope| {
-            let handles: Vec<_> = (0..helpers).map(|_| scope.spawn(|| self.drain(&queue))).collect();
+            let handles: Vec<_> = (0..helpers)
+                .map(|_| scope.spawn(|| self.drain(&queue)))
+                .collect();
             items.extend(self.drain(&queue)?);
             for handle in handles {
                 match handle.join() {
@@ -129,7 +146,12 @@ impl Folder<'_> {
             match fs::read_link(&absolute) {
                 Ok(target) => (Kind::Symlink(target.into_os_string().into_vec()), 0o777),
                 Err(error) if is_gone(&error) => return Ok(None),
-                Err(source) => return Err(Error::Read { path: absolute, source }),
+                Err(source) => {
+                    return Err(Error::Read {
+                        path: absolute,
+                        source,
+                    });
+                }
             }
         } else if file_type.is_dir() {
             (Kind::Directory, metadata.mode() & MODE_MASK)
@@ -138,13 +160,21 @@ impl Folder<'_> {
         } else {
             return Ok(None);
         };
-        Ok(Some(Item { path, mode, kind, provisional: false }))
+        Ok(Some(Item {
+            path,
+            mode,
+            kind,
+            provisional: false,
+        }))
     }
 
     /// One folder: what lies in it, and the folders to read next.
     fn read(&self, job: &Job, items: &mut Vec<Item>, folders: &mut Vec<Job>) -> Result<(), Error> {
         let absolute = self.absolute(&job.path);
-        let failed = |source| Error::Read { path: absolute.clone(), source };
+        let failed = |source| Error::Read {
+            path: absolute.clone(),
+            source,
+        };
         let entries = match fs::read_dir(&absolute) {
             Ok(entries) => entries,
             Err(error) if is_gone(&error) => return Ok(()),
@@ -161,13 +191,23 @@ impl Folder<'_> {
             let metadata = match entry.metadata() {
                 Ok(metadata) => metadata,
                 Err(error) if is_gone(&error) => continue,
-                Err(source) => return Err(Error::Read { path: entry.path(), source }),
+                Err(source) => {
+                    return Err(Error::Read {
+                        path: entry.path(),
+                        source,
+                    });
+                }
             };
-            let Some(mut item) = self.item(path, &metadata)? else { continue };
+            let Some(mut item) = self.item(path, &metadata)? else {
+                continue;
+            };
             item.provisional = excluded;
             if matches!(item.kind, Kind::Directory) {
                 let (_, matched) = self.ignore.matches(&item.path, &job.matched);
-                folders.push(Job { path: item.path.clone(), matched });
+                folders.push(Job {
+                    path: item.path.clone(),
+                    matched,
+                });
             }
             items.push(item);
         }
@@ -177,12 +217,19 @@ impl Folder<'_> {
 
 /// Whether something that was just there is there no more, or was never there.
 pub(super) fn is_gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// A name in a folder of the context.
 pub(super) fn child(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    if folder.is_empty() { name.to_owned() } else { [folder, b"/", name].concat() }
+    if folder.is_empty() {
+        name.to_owned()
+    } else {
+        [folder, b"/", name].concat()
+    }
 }
 
 /// A folder to read.
@@ -205,8 +252,15 @@ struct QueueState {
 
 impl Queue {
     fn new(jobs: Vec<Job>) -> Self {
-        let state = Mutex::new(QueueState { jobs, busy: 0, failed: false });
-        Self { state, changed: Condvar::new() }
+        let state = Mutex::new(QueueState {
+            jobs,
+            busy: 0,
+            failed: false,
+        });
+        Self {
+            state,
+            changed: Condvar::new(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState> {
@@ -226,7 +280,10 @@ impl Queue {
             if state.busy == 0 {
                 return None;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 

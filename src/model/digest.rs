@@ -26,6 +26,14 @@ impl Digest {
         &self.0
     }
 
+    /// The digest of what `value` says: its serialised tree, under a domain.
+    pub fn of_tree<T: serde::Serialize>(domain: &str, value: &T) -> Self {
+        let mut writer = DigestWriter::new(domain);
+        // Plain data with string keys always serialises; a type that did not would miss, never hit.
+        writer.tree(&serde_json::to_value(value).unwrap_or(serde_json::Value::Null));
+        writer.finish()
+    }
+
     /// The first 12 hex digits: enough for a person to compare, never for a program.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()
@@ -131,9 +139,9 @@ impl DigestWriter {
             Value::String(text) => self.number(3).text(text),
             Value::Array(items) => {
                 self.number(4).number(items.len() as u64);
-                items.iter().for_each(|item| {
+                for item in items {
                     self.tree(item);
-                });
+                }
                 self
             }
             Value::Object(map) => {
@@ -195,7 +203,10 @@ mod tests {
             writer.tree(&serde_json::from_str(json).unwrap());
             writer.finish()
         };
-        assert_eq!(digest(r#"{"a":1,"b":[null]}"#), digest(r#"{"b":[null],"a":1}"#));
+        assert_eq!(
+            digest(r#"{"a":1,"b":[null]}"#),
+            digest(r#"{"b":[null],"a":1}"#)
+        );
         assert_ne!(digest(r#"{"a":1}"#), digest(r#"{"a":"1"}"#));
         assert_ne!(digest(r#"{"a":null}"#), digest("{}"));
         assert_ne!(digest("[[],[]]"), digest("[[[]]]"));

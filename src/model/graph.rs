@@ -20,11 +20,19 @@ pub fn start_order(graph: &BTreeMap<String, Vec<String>>) -> Result<Vec<String>,
         Done,
     }
     let names: Vec<&String> = graph.keys().collect();
-    let index: BTreeMap<&str, usize> =
-        names.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
+    let index: BTreeMap<&str, usize> = names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| (name.as_str(), at))
+        .collect();
     let edges: Vec<Vec<usize>> = graph
         .values()
-        .map(|waits| waits.iter().filter_map(|name| index.get(name.as_str()).copied()).collect())
+        .map(|waits| {
+            waits
+                .iter()
+                .filter_map(|name| index.get(name.as_str()).copied())
+                .collect()
+        })
         .collect();
 
     let mut marks = vec![Mark::Fresh; names.len()];
@@ -67,7 +75,10 @@ mod tests {
 
     fn graph(edges: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
         let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
-        edges.iter().map(|(name, waits)| ((*name).to_owned(), owned(waits))).collect()
+        edges
+            .iter()
+            .map(|(name, waits)| ((*name).to_owned(), owned(waits)))
+            .collect()
     }
 
     #[test]
@@ -86,8 +97,9 @@ mod tests {
 
     #[test]
     fn a_long_chain_is_no_deep_stack() {
-        let mut chain: BTreeMap<String, Vec<String>> =
-            (0..100_000).map(|i| (format!("s{i}"), vec![format!("s{}", i + 1)])).collect();
+        let mut chain: BTreeMap<String, Vec<String>> = (0..100_000)
+            .map(|i| (format!("s{i}"), vec![format!("s{}", i + 1)]))
+            .collect();
         chain.insert("s100000".into(), Vec::new());
         assert_eq!(start_order(&chain).unwrap().len(), 100_001);
     }

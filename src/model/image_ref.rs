@@ -79,7 +79,11 @@ impl FromStr for ImageRef {
             }
             _ => ("docker.io", name),
         };
-        let registry = if registry == "index.docker.io" { "docker.io" } else { registry };
+        let registry = if registry == "index.docker.io" {
+            "docker.io"
+        } else {
+            registry
+        };
         if path.is_empty() || !path.split('/').all(is_path_component) {
             return Err(invalid());
         }
@@ -89,13 +93,19 @@ impl FromStr for ImageRef {
             path.to_owned()
         };
         let tag = tag.or_else(|| digest.is_none().then(|| "latest".to_owned()));
-        Ok(Self { registry: registry.to_owned(), repository, tag, digest })
+        Ok(Self {
+            registry: registry.to_owned(),
+            repository,
+            tag,
+            digest,
+        })
     }
 }
 
 fn is_digest(text: &str) -> bool {
-    text.strip_prefix("sha256:")
-        .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+    text.strip_prefix("sha256:").is_some_and(|hex| {
+        hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 fn is_tag(text: &str) -> bool {
@@ -107,7 +117,9 @@ fn is_path_component(text: &str) -> bool {
     let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let bytes = text.as_bytes();
     matches!((bytes.first(), bytes.last()), (Some(a), Some(z)) if word(*a) && word(*z))
-        && bytes.iter().all(|b| word(*b) || matches!(b, b'.' | b'_' | b'-'))
+        && bytes
+            .iter()
+            .all(|b| word(*b) || matches!(b, b'.' | b'_' | b'-'))
 }
 
 /// The text is not an image name.
@@ -123,18 +135,37 @@ mod tests {
     fn names_are_read_as_the_engine_reads_them() {
         let cases = [
             ("python", "docker.io", "library/python", Some("latest")),
-            ("python:3.11-slim", "docker.io", "library/python", Some("3.11-slim")),
+            (
+                "python:3.11-slim",
+                "docker.io",
+                "library/python",
+                Some("3.11-slim"),
+            ),
             ("me/app", "docker.io", "me/app", Some("latest")),
             ("localhost/app:1", "localhost", "app", Some("1")),
-            ("localhost:5000/a/b", "localhost:5000", "a/b", Some("latest")),
+            (
+                "localhost:5000/a/b",
+                "localhost:5000",
+                "a/b",
+                Some("latest"),
+            ),
             ("ghcr.io/a/b:v1", "ghcr.io", "a/b", Some("v1")),
         ];
         for (text, registry, repository, tag) in cases {
             let image: ImageRef = text.parse().unwrap();
-            assert_eq!((image.registry.as_str(), image.repository.as_str()), (registry, repository));
+            assert_eq!(
+                (image.registry.as_str(), image.repository.as_str()),
+                (registry, repository)
+            );
             assert_eq!(image.tag.as_deref(), tag, "{text}");
         }
-        assert_eq!("docker.io/library/redis:7".parse::<ImageRef>().unwrap().to_string(), "redis:7");
+        assert_eq!(
+            "docker.io/library/redis:7"
+                .parse::<ImageRef>()
+                .unwrap()
+                .to_string(),
+            "redis:7"
+        );
     }
 
     #[test]
@@ -146,7 +177,16 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_refused() {
-        for text in ["", "Python", "a//b", "a:", "a@sha256:12", "-a", "a b", "http://a/b"] {
+        for text in [
+            "",
+            "Python",
+            "a//b",
+            "a:",
+            "a@sha256:12",
+            "-a",
+            "a b",
+            "http://a/b",
+        ] {
             assert!(text.parse::<ImageRef>().is_err(), "{text}");
         }
     }

@@ -23,8 +23,13 @@ impl FromStr for Bytes {
     /// docker/go-units `RAMInBytes`: a decimal number and `b`, `k`, `m`, `g`, `t` or `p`, each also with `b`
     /// or `ib` behind it, all of them powers of 1024, in any case.
     fn from_str(text: &str) -> Result<Self, InvalidUnit> {
-        let invalid = || InvalidUnit { text: text.to_owned(), kind: "a size, as in `64m` or `1.5g`" };
-        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let invalid = || InvalidUnit {
+            text: text.to_owned(),
+            kind: "a size, as in `64m` or `1.5g`",
+        };
+        let digits = text
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
         let unit = unit.strip_prefix(' ').unwrap_or(unit).to_ascii_lowercase();
         let power = match unit.trim_end_matches('b').trim_end_matches('i') {
@@ -41,7 +46,8 @@ impl FromStr for Bytes {
         if bytes >= 9.2e18 {
             return Err(invalid());
         }
-        #[allow(clippy::cast_possible_truncation)] // go-units truncates too, and the range was checked
+        #[allow(clippy::cast_possible_truncation)]
+        // go-units truncates too, and the range was checked
         Ok(Self(bytes as i64))
     }
 }
@@ -101,7 +107,11 @@ impl fmt::Display for Span {
         if hours > 0 || minutes > 0 {
             write!(f, "{minutes}m")?;
         }
-        write!(f, "{}s", decimal(seconds % 60 * 1_000_000_000 + rest, 1_000_000_000))
+        write!(
+            f,
+            "{}s",
+            decimal(seconds % 60 * 1_000_000_000 + rest, 1_000_000_000)
+        )
     }
 }
 
@@ -112,7 +122,9 @@ fn decimal(value: u64, unit: u64) -> String {
         return whole.to_string();
     }
     let width = unit.ilog10() as usize;
-    format!("{whole}.{rest:0width$}").trim_end_matches('0').to_owned()
+    format!("{whole}.{rest:0width$}")
+        .trim_end_matches('0')
+        .to_owned()
 }
 
 impl FromStr for Span {
@@ -120,7 +132,10 @@ impl FromStr for Span {
 
     /// Go's `time.ParseDuration` with days and weeks added: numbers with units behind them, `1m30s`, `1.5h`.
     fn from_str(text: &str) -> Result<Self, InvalidUnit> {
-        let invalid = || InvalidUnit { text: text.to_owned(), kind: "a duration, as in `30s` or `1m30s`" };
+        let invalid = || InvalidUnit {
+            text: text.to_owned(),
+            kind: "a duration, as in `30s` or `1m30s`",
+        };
         let (negative, mut rest) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -133,9 +148,13 @@ impl FromStr for Span {
         }
         let mut nanos = 0f64;
         while !rest.is_empty() {
-            let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(invalid)?;
+            let digits = rest
+                .find(|c: char| !c.is_ascii_digit() && c != '.')
+                .ok_or_else(invalid)?;
             let (number, tail) = rest.split_at(digits);
-            let end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+            let end = tail
+                .find(|c: char| c.is_ascii_digit() || c == '.')
+                .unwrap_or(tail.len());
             let (unit, tail) = tail.split_at(end);
             let unit = match unit {
                 "ns" => 1.0,
@@ -168,7 +187,9 @@ impl Serialize for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
     }
 }
 

@@ -1,0 +1,505 @@
+//! The Dockerfile that builds one part of a recipe: a stage up to its dependency cut, or the target on
+//! dependency images. Text in, text out; must not know who builds it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::fingerprint::{Dockerfile, Instruction, Recipe, StageBase};
+use crate::model::{Digest, ImageRef, labels};
+use crate::runtime::BuildPart;
+
+/// A Dockerfile's text with a way back from its lines to those of the Dockerfile that the user wrote.
+#[derive(Clone, Debug, Default)]
+pub struct Rewritten {
+    /// The text.
+    pub text: String,
+    /// The user's line for each line of `text`, from 1.
+    lines: Vec<usize>,
+    stages: Vec<Steps>,
+    pins: Pins,
+}
+
+/// The instructions of one stage that BuildKit counts in its progress.
+#[derive(Clone, Debug, Default)]
+struct Steps {
+    name: Option<String>,
+    steps: Vec<Spot>,
+}
+
+/// Where an instruction stands in the Dockerfile that the user wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The line, from 1.
+    pub line: usize,
+    /// The keyword, upper case.
+    pub keyword: String,
+    /// The instruction on one line.
+    pub instruction: String,
+}
+
+/// Images to be taken by another name than the one that is written: by their digest.
+pub type Pins = BTreeMap<ImageRef, String>;
+
+/// The Dockerfile that builds `part` of `recipe`.
+pub fn rewrite(recipe: &Recipe, part: &BuildPart<'_>) -> Rewritten {
+    rewrite_pinned(recipe, part, Pins::new())
+}
+
+/// The Dockerfile that builds `part` of `recipe`, with images pinned in FROM and in `COPY --from`.
+pub fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: Pins) -> Rewritten {
+    let dockerfile = &*recipe.dockerfile;
+    let mut out = Rewritten {
+        pins,
+        ..Rewritten::default()
+    };
+    let cut_of = |stage: usize| recipe.cuts.iter().find(|cut| cut.stage == stage);
+    match part {
+        BuildPart::Dependencies { stage } => {
+            out.directives(dockerfile);
+            let length = cut_of(*stage).map_or(0, |cut| cut.instructions);
+            for (number, own) in dockerfile.stages.iter().enumerate().take(stage + 1) {
+                let end = if number == *stage {
+                    length
+                } else {
+                    own.instructions.len()
+                };
+                out.stage(dockerfile, number, None);
+                out.rest(&own.instructions[..end]);
+            }
+            out
+        }
+        BuildPart::Target { on } => {
+            let starts: Vec<Option<(usize, &Digest)>> = (0..dockerfile.stages.len())
+                .map(|stage| {
+                    let cut = cut_of(stage)?;
+                    let key = on.get(&stage)?;
+                    can_start_from_image(dockerfile, stage, cut.instructions)
+                        .then_some((cut.instructions, key))
+                })
+                .collect();
+            if starts.iter().all(Option::is_none) && out.pins.is_empty() {
+                out.whole(dockerfile);
+                return out;
+            }
+            out.directives(dockerfile);
+            for (number, own) in dockerfile.stages.iter().enumerate() {
+                out.stage(dockerfile, number, starts[number].map(|(_, key)| key));
+                let cut = starts[number].map_or(0, |(instructions, _)| instructions);
+                if cut > 0 {
+                    out.rest(reopened(dockerfile, number, cut));
+                }
+                out.rest(&own.instructions[cut..]);
+            }
+            out
+        }
+    }
+}
+
+/// Whether a stage can go on from an image of its first `cut` instructions with the same result. Where it
+/// cannot, it is built whole: that is slower and never wrong.
+pub(super) fn can_start_from_image(dockerfile: &Dockerfile, stage: usize, cut: usize) -> bool {
+    let prefix = &dockerfile.stages[stage].instructions[..cut];
+    // A trigger would run when the rest starts from the image.
+    let triggers = prefix.iter().any(|own| own.keyword == "ONBUILD");
+    !triggers
+        && arguments_keep_their_values(dockerfile, stage, cut)
+        && command_is_kept(dockerfile, stage, cut)
+}
+
+/// The stage's own prefix behind all instructions of the stages that it starts from: child stages inherit
+/// ARGs (BuildKit `dockerfile2llb/convert.go`).
+fn in_front_of_cut(dockerfile: &Dockerfile, stage: usize, cut: usize) -> Vec<&Instruction> {
+    let mut all: Vec<&Instruction> = Vec::new();
+    let mut prefix = &dockerfile.stages[stage].instructions[..cut];
+    let mut stage = stage;
+    loop {
+        all.splice(0..0, prefix);
+        match dockerfile.stages[stage].base {
+            StageBase::Stage(base) if base < stage => {
+                stage = base;
+                prefix = &dockerfile.stages[base].instructions;
+            }
+            _ => return all,
+        }
+    }
+}
+
+/// Whether every ARG in front of the cut has the same value when it is declared again behind it: its default
+/// must not use a variable that an ENV between the two sets.
+fn arguments_keep_their_values(dockerfile: &Dockerfile, stage: usize, cut: usize) -> bool {
+    let scope = in_front_of_cut(dockerfile, stage, cut);
+    scope.iter().enumerate().all(|(at, own)| {
+        own.keyword != "ARG"
+            || variables(&own.arguments).all(|name| {
+                scope[at..]
+                    .iter()
+                    .all(|later| later.keyword != "ENV" || !later.arguments.contains(name))
+            })
+    })
+}
+
+/// The names behind each `$` or `${`.
+fn variables(text: &str) -> impl Iterator<Item = &str> {
+    text.split('$').skip(1).map(|behind| {
+        let name = behind.strip_prefix('{').unwrap_or(behind);
+        let end = name
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(name.len());
+        &name[..end]
+    })
+}
+
+/// Whether a CMD that has to be repeated means the same behind the cut: its shell form takes the SHELL that
+/// was in force where it stands.
+fn command_is_kept(dockerfile: &Dockerfile, stage: usize, cut: usize) -> bool {
+    let Some(command) = repeated_command(dockerfile, stage, cut) else {
+        return true;
+    };
+    let prefix = &dockerfile.stages[stage].instructions[..cut];
+    let behind = prefix.iter().skip_while(|own| *own != command);
+    command.arguments.trim_start().starts_with('[')
+        || !behind.into_iter().any(|own| own.keyword == "SHELL")
+}
+
+/// The CMD in front of the cut, when an ENTRYPOINT stands behind it: BuildKit clears the CMD of the image that
+/// a stage starts from when the stage sets ENTRYPOINT, but not the stage's own (`dispatchEntrypoint`).
+fn repeated_command(dockerfile: &Dockerfile, stage: usize, cut: usize) -> Option<&Instruction> {
+    let (prefix, rest) = dockerfile.stages[stage].instructions.split_at(cut);
+    rest.iter()
+        .any(|own| own.keyword == "ENTRYPOINT")
+        .then(|| prefix.iter().rev().find(|own| own.keyword == "CMD"))?
+}
+
+/// What an image does not carry and the rest of the stage may need.
+fn reopened(
+    dockerfile: &Dockerfile,
+    stage: usize,
+    cut: usize,
+) -> impl Iterator<Item = &Instruction> {
+    in_front_of_cut(dockerfile, stage, cut)
+        .into_iter()
+        .filter(|own| own.keyword == "ARG")
+        .chain(repeated_command(dockerfile, stage, cut))
+}
+
+/// `FROM` with its base replaced; flags and name as written.
+fn from_image(from: &Instruction, image: &str) -> String {
+    let mut words = from.arguments.split_whitespace();
+    let mut line = from.keyword.clone();
+    for word in words.by_ref() {
+        if !word.starts_with("--") {
+            break;
+        }
+        let _ = write!(line, " {word}");
+    }
+    let _ = write!(line, " {image}");
+    for word in words {
+        let _ = write!(line, " {word}");
+    }
+    line
+}
+
+/// What a COPY names behind `--from`, as written and read as an image's name.
+fn copied_from(own: &Instruction) -> Option<(&str, ImageRef)> {
+    let mut flags = own
+        .arguments
+        .split_whitespace()
+        .take_while(|word| word.starts_with("--"));
+    let word = flags.find_map(|flag| flag.strip_prefix("--from="))?;
+    (own.keyword == "COPY").then(|| Some((word, word.parse().ok()?)))?
+}
+
+impl Rewritten {
+    fn whole(&mut self, dockerfile: &Dockerfile) {
+        for (number, own) in dockerfile.stages.iter().enumerate() {
+            self.open(dockerfile, number, false);
+            own.instructions.iter().for_each(|own| self.count(own));
+        }
+        self.text.clone_from(&dockerfile.text);
+        self.lines = (1..=dockerfile.text.lines().count()).collect();
+    }
+
+    fn directives(&mut self, dockerfile: &Dockerfile) {
+        if let Some(syntax) = &dockerfile.syntax {
+            self.line(&format!("# syntax={syntax}"), 1);
+        }
+        if dockerfile.escape != '\\' {
+            self.line(&format!("# escape={}", dockerfile.escape), 1);
+        }
+        for own in &dockerfile.global_args {
+            self.instruction(own);
+        }
+    }
+
+    fn stage(&mut self, dockerfile: &Dockerfile, number: usize, on: Option<&Digest>) {
+        let stage = &dockerfile.stages[number];
+        let pin = match &stage.base {
+            StageBase::Image(image) => self.pins.get(image).cloned(),
+            _ => None,
+        };
+        match on.map(labels::dependencies_name).or(pin) {
+            Some(image) => self.line(&from_image(&stage.from, &image), stage.from.lines.0),
+            None => self.instruction(&stage.from),
+        }
+        self.open(dockerfile, number, on.is_some());
+    }
+
+    fn rest<'a>(&mut self, instructions: impl IntoIterator<Item = &'a Instruction>) {
+        for own in instructions {
+            self.instruction(own);
+            self.count(own);
+        }
+    }
+
+    fn instruction(&mut self, own: &Instruction) {
+        let pin = copied_from(own).and_then(|(word, image)| Some((word, self.pins.get(&image)?)));
+        let source = match pin {
+            Some((word, pin)) => {
+                let flag = format!("--from={word}");
+                own.source.replacen(&flag, &format!("--from={pin}"), 1)
+            }
+            None => own.source.clone(),
+        };
+        for (at, line) in source.lines().enumerate() {
+            self.line(line, own.lines.0 + at);
+        }
+    }
+
+    fn line(&mut self, line: &str, number: usize) {
+        self.text.push_str(line);
+        self.text.push('\n');
+        self.lines.push(number);
+    }
+
+    fn open(&mut self, dockerfile: &Dockerfile, number: usize, on_image: bool) {
+        let stage = &dockerfile.stages[number];
+        self.stages.push(Steps {
+            name: stage.name.clone(),
+            steps: Vec::new(),
+        });
+        if on_image || matches!(stage.base, StageBase::Image(_)) {
+            self.step(&stage.from);
+        }
+    }
+
+    fn count(&mut self, own: &Instruction) {
+        if matches!(own.keyword.as_str(), "ADD" | "COPY" | "RUN" | "WORKDIR") {
+            self.step(own);
+        }
+    }
+
+    fn step(&mut self, own: &Instruction) {
+        let first = own.arguments.lines().next().unwrap_or_default();
+        let spot = Spot {
+            line: own.lines.0,
+            keyword: own.keyword.clone(),
+            instruction: format!("{} {}", own.keyword, first.trim()),
+        };
+        if let Some(stage) = self.stages.last_mut() {
+            stage.steps.push(spot);
+        }
+    }
+
+    /// The user's line for a line of the text, both from 1.
+    pub fn original(&self, line: usize) -> Option<usize> {
+        self.lines.get(line.checked_sub(1)?).copied()
+    }
+
+    /// The user's line that a message names: `<file>:9`, or `parse error on line 9`.
+    pub fn line_in(&self, message: &str, file: &str) -> Option<usize> {
+        let number = |behind: &str| -> Option<usize> {
+            let digits = behind
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(behind.len());
+            self.original(behind[..digits].parse().ok()?)
+        };
+        let place = format!("{file}:");
+        let places = message
+            .match_indices(&place)
+            .map(|(at, _)| at + place.len());
+        let parse_errors = message
+            .match_indices("line ")
+            .filter(|(at, _)| message[..*at].contains("parse error"))
+            .map(|(at, _)| at + "line ".len());
+        places
+            .chain(parse_errors)
+            .find_map(|at| number(&message[at..]))
+    }
+
+    /// The RUN whose shell was given `command`; the first one where several were.
+    pub fn run(&self, command: &str) -> Option<&Spot> {
+        let first = command.trim().lines().next()?.trim();
+        let mut steps = self.stages.iter().flat_map(|stage| &stage.steps);
+        steps.find(|spot| spot.keyword == "RUN" && spot.instruction.ends_with(first))
+    }
+
+    /// The instruction that BuildKit's progress calls `[web 2/5] RUN …`: the stage's name, `stage-N` where it
+    /// has none, nothing where it is the only one (`dockerfile2llb` `prefixCommand`).
+    pub fn spot(&self, vertex: &str) -> Option<&Spot> {
+        let (place, text) = vertex.strip_prefix('[')?.split_once(']')?;
+        let (count, names) = {
+            let mut words = place.split_whitespace().rev();
+            (words.next()?, words)
+        };
+        let at: usize = count.split_once('/')?.0.parse().ok()?;
+        // A platform may stand in front of the name.
+        let stage = match names.into_iter().next() {
+            None => self.stages.first()?,
+            Some(name) => self
+                .stages
+                .iter()
+                .enumerate()
+                .find(|(number, stage)| match &stage.name {
+                    Some(own) => own == name,
+                    None => name == format!("stage-{number}"),
+                })
+                .map(|(_, stage)| stage)
+                // The only stage, with a platform in front of it.
+                .or_else(|| self.stages.first().filter(|_| name.contains('/')))?,
+        };
+        let spot = stage.steps.get(at.checked_sub(1)?)?;
+        let keyword = text.split_whitespace().next()?;
+        (spot.keyword == keyword).then_some(spot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::sample::{on, recipe};
+    use std::path::Path;
+
+    /// The rewritten text of the target, dependency images named by their stage.
+    fn resumed(text: &str, cuts: &[(usize, usize)]) -> String {
+        let recipe = recipe(Path::new("/nonexistent-is-empty"), text, cuts);
+        let on = on(&recipe);
+        let mut out = rewrite(&recipe, &BuildPart::Target { on: &on }).text;
+        for (stage, key) in &on {
+            out = out.replace(
+                &labels::dependencies_name(key),
+                &format!("DEPENDENCIES-{stage}"),
+            );
+        }
+        out
+    }
+
+    #[test]
+    fn a_prefix_becomes_an_image_and_the_rest_stays_as_written() {
+        let text = "# syntax=docker/dockerfile:1\nARG V=3\nFROM --platform=linux/amd64 python AS Web\n\
+            # why\nRUN pip \\\n  install\nCOPY . /app\nCMD [\"x\"]\n";
+        let expected = "# syntax=docker/dockerfile:1\nARG V=3\n\
+            FROM --platform=linux/amd64 DEPENDENCIES-0 AS Web\nCOPY . /app\nCMD [\"x\"]\n";
+        assert_eq!(resumed(text, &[(0, 1)]), expected);
+    }
+
+    #[test]
+    fn stages_keep_their_numbers_and_names() {
+        let text = "FROM node AS front\nRUN npm ci\nCOPY src /src\nFROM python\nRUN pip\n\
+            COPY --from=0 /src /web\nFROM scratch\nCOPY --from=front /src /a\n";
+        let expected = "FROM DEPENDENCIES-0 AS front\nCOPY src /src\nFROM DEPENDENCIES-1\n\
+            COPY --from=0 /src /web\nFROM scratch\nCOPY --from=front /src /a\n";
+        assert_eq!(resumed(text, &[(0, 1), (1, 1)]), expected);
+    }
+
+    #[test]
+    fn arguments_in_scope_are_declared_again_with_those_of_parent_stages() {
+        let text = "ARG G=1\nFROM debian AS base\nARG A=one\nFROM base\nARG G\nARG B=${A}\nRUN b\n\
+            COPY . /\nRUN echo $A $B $G\n";
+        let expected = "ARG G=1\nFROM debian AS base\nARG A=one\nFROM DEPENDENCIES-1\nARG A=one\n\
+            ARG G\nARG B=${A}\nCOPY . /\nRUN echo $A $B $G\n";
+        assert_eq!(resumed(text, &[(1, 3)]), expected);
+    }
+
+    #[test]
+    fn a_stage_is_built_whole_where_an_argument_would_change_its_value() {
+        let moved = "FROM debian\nARG V=1\nARG W=$V\nENV V=2\nRUN b\nCOPY . /\n";
+        assert_eq!(resumed(moved, &[(0, 4)]), moved);
+        let before = "FROM debian\nENV V=2\nARG W=$V\nRUN b\nCOPY . /\n";
+        let expected = "FROM DEPENDENCIES-0\nARG W=$V\nCOPY . /\n";
+        assert_eq!(resumed(before, &[(0, 3)]), expected);
+    }
+
+    #[test]
+    fn a_command_survives_the_entrypoint_behind_the_cut() {
+        let text = "FROM debian\nCMD [\"a\"]\nRUN b\nCOPY . /\nENTRYPOINT [\"/e\"]\n";
+        let expected = "FROM DEPENDENCIES-0\nCMD [\"a\"]\nCOPY . /\nENTRYPOINT [\"/e\"]\n";
+        assert_eq!(resumed(text, &[(0, 2)]), expected);
+        let shell = "FROM debian\nCMD a\nSHELL [\"/bin/bash\", \"-c\"]\nRUN b\nCOPY . /\nENTRYPOINT [\"/e\"]\n";
+        assert_eq!(resumed(shell, &[(0, 3)]), shell);
+    }
+
+    #[test]
+    fn a_dependency_image_is_a_stage_up_to_its_cut_with_the_stages_before_it() {
+        let text = "ARG G=1\nFROM node AS front\nRUN npm ci\nCOPY src /src\nFROM python AS back\n\
+            COPY --from=front /x /x\nRUN pip\nCOPY . /app\nFROM back\n";
+        let recipe = recipe(Path::new("/nonexistent-is-empty"), text, &[(1, 2)]);
+        let rewritten = rewrite(&recipe, &BuildPart::Dependencies { stage: 1 });
+        let expected = "ARG G=1\nFROM node AS front\nRUN npm ci\nCOPY src /src\nFROM python AS back\n\
+            COPY --from=front /x /x\nRUN pip\n";
+        assert_eq!(rewritten.text, expected);
+    }
+
+    #[test]
+    fn pinned_images_are_taken_by_their_digest() {
+        let text =
+            "FROM python:3.11 AS a\nRUN b\nFROM a\nCOPY --chown=1 --from=ghcr.io/uv:1 /uv /uv\n";
+        let recipe = recipe(Path::new("/nonexistent-is-empty"), text, &[]);
+        let pin = |name: &str, pinned: &str| (name.parse().unwrap(), pinned.to_owned());
+        let pins = [
+            pin("python:3.11", "python@sha256:1"),
+            pin("ghcr.io/uv:1", "ghcr.io/uv@sha256:2"),
+        ];
+        let none = BTreeMap::new();
+        let part = BuildPart::Target { on: &none };
+        let expected = "FROM python@sha256:1 AS a\nRUN b\nFROM a\n\
+            COPY --chown=1 --from=ghcr.io/uv@sha256:2 /uv /uv\n";
+        assert_eq!(rewrite_pinned(&recipe, &part, pins.into()).text, expected);
+    }
+
+    #[test]
+    fn lines_and_progress_lead_back_to_the_users_dockerfile() {
+        let text =
+            "FROM python AS web\n\nRUN pip\n# src\nCOPY . /app\nENV A=1\nRUN make \\\n  all\n";
+        let recipe = recipe(Path::new("/nonexistent-is-empty"), text, &[(0, 1)]);
+        let on = on(&recipe);
+        let rewritten = rewrite(&recipe, &BuildPart::Target { on: &on });
+        let spot = rewritten.spot("[web 3/3] RUN make   all").unwrap();
+        assert_eq!(
+            (spot.line, spot.instruction.as_str()),
+            (7, "RUN make   all")
+        );
+        assert_eq!(
+            rewritten.spot("[web 1/3] FROM localhost/x").unwrap().line,
+            1
+        );
+        assert_eq!(
+            rewritten
+                .spot("[linux/amd64 web 2/3] COPY . /app")
+                .unwrap()
+                .line,
+            5
+        );
+        assert_eq!(rewritten.spot("[web 2/3] RUN other"), None);
+        assert_eq!(rewritten.spot("[internal] load build context"), None);
+        let error = "dockerfile parse error line 5: unknown";
+        assert_eq!(rewritten.line_in(error, "D"), Some(8));
+        assert_eq!(rewritten.line_in("D:2\n---", "D"), Some(5));
+        assert_eq!(rewritten.line_in("line 2", "D"), None);
+    }
+
+    #[test]
+    fn the_only_stage_has_no_name_and_the_others_their_numbers() {
+        let one = recipe(Path::new("/nonexistent-is-empty"), "FROM a\nRUN b\n", &[]);
+        let none = std::collections::BTreeMap::new();
+        let whole = rewrite(&one, &BuildPart::Target { on: &none });
+        assert_eq!(whole.spot("[2/2] RUN b").unwrap().line, 2);
+        assert_eq!(whole.spot("[linux/arm64 2/2] RUN b").unwrap().line, 2);
+        let two = recipe(
+            Path::new("/nonexistent-is-empty"),
+            "FROM a\nRUN b\nFROM c\nRUN d\n",
+            &[],
+        );
+        let whole = rewrite(&two, &BuildPart::Target { on: &none });
+        assert_eq!(whole.spot("[stage-1 2/2] RUN d").unwrap().line, 4);
+    }
+}

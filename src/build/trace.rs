@@ -1,0 +1,134 @@
+//! What BuildKit tells while it builds, as progress, and after a failure the instruction it belongs to. Must
+//! not know how a build is started.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::error::Error as StdError;
+
+use bollard::moby::buildkit::v1::{StatusResponse, Vertex};
+
+use super::resume::{Rewritten, Spot};
+use crate::runtime::{BuildError, Progress};
+
+/// How many of an instruction's last lines an error shows.
+pub(super) const LAST_LINES: usize = 20;
+
+/// Follows one build.
+pub(super) struct Trace<'a> {
+    progress: &'a Progress,
+    dockerfile: &'a Rewritten,
+    vertices: BTreeMap<String, Seen>,
+    failed: Option<String>,
+}
+
+#[derive(Default)]
+struct Seen {
+    name: String,
+    told: bool,
+    /// The begin of a line whose end was not printed yet.
+    open: Vec<u8>,
+    last: VecDeque<String>,
+}
+
+impl<'a> Trace<'a> {
+    pub(super) fn new(dockerfile: &'a Rewritten, progress: &'a Progress) -> Self {
+        Self {
+            progress,
+            dockerfile,
+            vertices: BTreeMap::new(),
+            failed: None,
+        }
+    }
+
+    /// Takes what BuildKit tells next.
+    pub(super) fn take(&mut self, status: StatusResponse) {
+        for vertex in status.vertexes {
+            self.vertex(vertex);
+        }
+        for log in status.logs {
+            let seen = self.vertices.entry(log.vertex).or_default();
+            seen.open.extend_from_slice(&log.msg);
+            while let Some(end) = seen.open.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = seen.open.drain(..=end).collect();
+                seen.line(&line, self.progress);
+            }
+        }
+    }
+
+    fn vertex(&mut self, vertex: Vertex) {
+        let seen = self.vertices.entry(vertex.digest.clone()).or_default();
+        if vertex.started.is_some() && !vertex.cached && !seen.told {
+            seen.told = true;
+            self.progress.doing(doing(&vertex.name));
+        }
+        // A build that was cancelled since another instruction failed says `context canceled`.
+        let own = !vertex.error.is_empty() && !vertex.error.ends_with("context canceled");
+        seen.name = vertex.name;
+        if own && self.failed.is_none() {
+            self.failed = Some(vertex.digest);
+        }
+    }
+
+    /// The error of a build that ended with `source`.
+    pub(super) fn failure(
+        mut self,
+        service: &str,
+        file: &str,
+        source: Box<dyn StdError + Send + Sync>,
+    ) -> BuildError {
+        let seen = self
+            .failed
+            .and_then(|digest| self.vertices.remove(&digest))
+            .map(|mut seen| {
+                let open = std::mem::take(&mut seen.open);
+                if !open.is_empty() {
+                    seen.line(&open, self.progress);
+                }
+                seen
+            })
+            .unwrap_or_default();
+        let spot = self.dockerfile.spot(&seen.name);
+        BuildError::Instruction {
+            service: service.to_owned(),
+            line: spot
+                .map(|spot| spot.line)
+                .or_else(|| self.dockerfile.line_in(&source.to_string(), file)),
+            instruction: spot.map(|spot: &Spot| spot.instruction.clone()),
+            output: seen.last.into(),
+            source,
+        }
+    }
+}
+
+impl Seen {
+    fn line(&mut self, bytes: &[u8], progress: &Progress) {
+        let text = String::from_utf8_lossy(bytes);
+        // What a carriage return overwrote was not meant to stay.
+        let line = text.trim_end_matches(['\n', '\r']);
+        let line = line.rsplit('\r').next().unwrap_or(line);
+        progress.output(line);
+        if self.last.len() == LAST_LINES {
+            self.last.pop_front();
+        }
+        self.last.push_back(line.to_owned());
+    }
+}
+
+/// `[web 2/5] RUN npm ci` without the part in brackets.
+fn doing(vertex: &str) -> &str {
+    match vertex.split_once("] ") {
+        Some((place, rest)) if place.starts_with('[') => rest,
+        _ => vertex,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::doing;
+
+    #[test]
+    fn progress_names_the_instruction_alone() {
+        assert_eq!(doing("[web 2/5] RUN npm ci"), "RUN npm ci");
+        assert_eq!(doing("[internal] load build context"), "load build context");
+        assert_eq!(doing("exporting to image"), "exporting to image");
+    }
+}

@@ -1,0 +1,50 @@
+//! The labels that larder writes: docker compose's own, so that its commands work on a stack that larder
+//! started (docker/compose `pkg/api/labels.go`), and larder's, which its own decisions rest on.
+
+use super::Digest;
+
+/// The project's name.
+pub const PROJECT: &str = "com.docker.compose.project";
+/// The service's name.
+pub const SERVICE: &str = "com.docker.compose.service";
+/// The container's number in its service, from 1.
+pub const NUMBER: &str = "com.docker.compose.container-number";
+/// `True` on a container that `run` made, else `False`.
+pub const ONE_OFF: &str = "com.docker.compose.oneoff";
+/// docker compose's hash of the service; a container without the key is invisible to its commands.
+pub const CONFIG_HASH: &str = "com.docker.compose.config-hash";
+/// What docker compose compares the image with.
+pub const IMAGE: &str = "com.docker.compose.image";
+/// `service:condition:restart` of each dependency, joined by commas.
+pub const DEPENDS_ON: &str = "com.docker.compose.depends_on";
+/// The project's folder.
+pub const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
+/// The Compose files, joined by commas.
+pub const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
+/// The files named by `--env-file`, joined by commas.
+pub const ENVIRONMENT_FILE: &str = "com.docker.compose.project.environment_file";
+/// The version of the command that made it.
+pub const VERSION: &str = "com.docker.compose.version";
+/// A network's key in the Compose file.
+pub const NETWORK: &str = "com.docker.compose.network";
+/// A volume's key in the Compose file.
+pub const VOLUME: &str = "com.docker.compose.volume";
+
+/// On an image and its containers: the full fingerprint.
+pub const FINGERPRINT: &str = "dev.larder.fingerprint";
+/// On a dependency image: the key of its cut. On a full image: its dependency fingerprint.
+pub const DEPENDENCIES: &str = "dev.larder.dependencies";
+/// On a container, network or volume: larder's own hash of what it was made from, image aside.
+pub const CONFIG: &str = "dev.larder.config";
+
+/// The name that larder gives to the image with this full fingerprint.
+///
+/// `localhost/` is a registry that nobody pulls from, so the name can only mean what is on this engine.
+pub fn image_name(fingerprint: &Digest) -> String {
+    format!("localhost/larder/image:{fingerprint}")
+}
+
+/// The name that larder gives to the dependency image with this key.
+pub fn dependencies_name(key: &Digest) -> String {
+    format!("localhost/larder/dependencies:{key}")
+}

@@ -1,0 +1,324 @@
+//! What happens to each service's containers: kept, started, replaced, renamed or removed.
+
+use std::collections::BTreeMap;
+
+use super::decide::{Draft, Error, Started};
+use super::images::Chosen;
+use super::observed::{Container, Health, State};
+use super::step::{Action, ContainerSource, ImageSource, Readiness, StepId};
+use crate::model::{Condition, Digest, MountKind, Service, labels};
+
+impl Draft<'_> {
+    /// Decides about all containers of a service.
+    pub(super) fn containers(
+        &mut self,
+        service: &str,
+        image: &Chosen,
+        config: Option<Digest>,
+    ) -> Result<(), Error> {
+        let definition = &self.wanted.project.services[service];
+        let Some(config) = config else { return Ok(()) };
+        let resources = self.resources_of(definition)?;
+        let gates = self.gates(service);
+        let mut started = Vec::new();
+        for number in 1..=definition.replicas() {
+            let spec = Slot {
+                service,
+                number,
+                image,
+                config,
+                resources: &resources,
+                gates: &gates,
+            };
+            started.push(self.container(&spec));
+        }
+        self.surplus(service, definition.replicas());
+        self.started.insert(service.to_owned(), started);
+        if self.wanted.wait {
+            self.final_wait(service);
+        }
+        Ok(())
+    }
+
+    /// The steps that make the networks and volumes of a service.
+    fn resources_of(&mut self, service: &Service) -> Result<Vec<StepId>, Error> {
+        let mut steps = Vec::new();
+        for key in service.networks.keys() {
+            steps.extend(self.network(key)?);
+        }
+        for mount in &service.volumes {
+            if let (MountKind::Volume, Some(key)) = (mount.kind, &mount.source) {
+                steps.extend(self.volume(key)?);
+            }
+        }
+        Ok(steps)
+    }
+
+    fn container(&mut self, slot: &Slot<'_>) -> Started {
+        let name = self
+            .wanted
+            .project
+            .container_name(slot.service, slot.number);
+        if let Some(plan) = self.plan.services.get_mut(slot.service) {
+            plan.containers.push(name.clone());
+        }
+        let mut there: Vec<&Container> = self
+            .observed
+            .containers
+            .iter()
+            .filter(|c| !c.one_off && c.service == slot.service && c.number == slot.number)
+            .collect();
+        // The one that is as wanted is kept; of several, the running and rightly named one.
+        there.sort_by_key(|c| {
+            (
+                stale(c, slot).is_some(),
+                !c.state.is_running(),
+                c.name != name,
+            )
+        });
+        let (kept, rest) = match there.split_first() {
+            None => return self.create(slot, &name, None, "it is not there".to_owned()),
+            Some((first, rest)) => (*first, rest),
+        };
+        for other in rest {
+            self.remove(
+                slot.service,
+                other,
+                format!("`{name}` must be there once"),
+                [],
+            );
+        }
+        match stale(kept, slot) {
+            None => self.keep(slot, &name, kept),
+            Some(cause) => self.create(slot, &name, Some(kept), cause),
+        }
+    }
+
+    /// A container that is as wanted: started where it does not run, renamed where a crash left it misnamed.
+    fn keep(&mut self, slot: &Slot<'_>, name: &str, container: &Container) -> Started {
+        let source = ContainerSource::Id(container.id.clone());
+        let mut before = None;
+        if container.name != name {
+            let action = Action::Rename {
+                container: source.clone(),
+                name: name.to_owned(),
+            };
+            let cause = format!("it is called `{}`", container.name);
+            before = Some(self.step(Some(slot.service), action, cause, []));
+        }
+        let mut holds = Vec::new();
+        let step = match container.state {
+            State::Running(health) => {
+                if matches!(health, Health::None | Health::Healthy) {
+                    holds.push(Readiness::Ready);
+                }
+                if health == Health::Healthy {
+                    holds.push(Readiness::Healthy);
+                }
+                None
+            }
+            State::Paused => {
+                let action = Action::Unpause {
+                    container: container.id.clone(),
+                };
+                Some(self.step(Some(slot.service), action, "it is paused", before))
+            }
+            State::Restarting => None,
+            State::Exited(0) if self.is_one_shot(slot.service) => {
+                holds.extend([Readiness::Ready, Readiness::Completed]);
+                None
+            }
+            state => {
+                let cause = match state {
+                    State::Exited(code) => format!("it ended with code {code}"),
+                    _ => "it was created and never started".to_owned(),
+                };
+                Some(self.start(slot, source.clone(), cause, before))
+            }
+        };
+        Started {
+            container: source,
+            step: step.or(before),
+            holds,
+        }
+    }
+
+    /// Whether a service is run to its end by those that depend on it: done once, it stays done.
+    fn is_one_shot(&self, service: &str) -> bool {
+        self.wanted.project.services.values().any(|other| {
+            let dependency = other.depends_on.get(service);
+            dependency.is_some_and(|dependency| dependency.condition == Condition::Completed)
+        })
+    }
+
+    /// A new container, in place of an old one where there is one: made beside it, then the old one goes.
+    fn create(
+        &mut self,
+        slot: &Slot<'_>,
+        name: &str,
+        old: Option<&Container>,
+        cause: String,
+    ) -> Started {
+        let service = slot.service;
+        let taken = self.observed.containers.iter().any(|c| c.name == name);
+        // docker compose's name for a container on its way in, so that its commands know it too.
+        let first_name = match old {
+            Some(old) if taken => format!("{}_{name}", &old.id[..old.id.len().min(12)]),
+            _ => name.to_owned(),
+        };
+        let action = Action::Create {
+            number: slot.number,
+            name: first_name.clone(),
+            image: slot.image.source.clone(),
+            config: slot.config,
+            inherits: old.map(|old| self.inherited(slot, old)).unwrap_or_default(),
+        };
+        let after = slot.image.after.iter().chain(slot.resources).copied();
+        let created = self.step(Some(service), action, cause.clone(), after);
+        let container = ContainerSource::Step(created);
+
+        let mut last = created;
+        if let Some(old) = old {
+            let before: Vec<StepId> = [created]
+                .into_iter()
+                .chain(slot.gates.0.iter().copied())
+                .collect();
+            last = self.remove(service, old, cause.clone(), before);
+            if first_name != name {
+                let action = Action::Rename {
+                    container: container.clone(),
+                    name: name.to_owned(),
+                };
+                last = self.step(Some(service), action, cause.clone(), [last]);
+            }
+        }
+        let step = self.start(slot, container.clone(), cause, [last]);
+        Started {
+            container,
+            step: Some(step),
+            holds: Vec::new(),
+        }
+    }
+
+    fn start(
+        &mut self,
+        slot: &Slot<'_>,
+        container: ContainerSource,
+        cause: String,
+        before: impl IntoIterator<Item = StepId>,
+    ) -> StepId {
+        let after: Vec<StepId> = before
+            .into_iter()
+            .chain(slot.gates.0.iter().copied())
+            .collect();
+        let step = self.step(
+            Some(slot.service),
+            Action::Start { container },
+            cause,
+            after,
+        );
+        self.plan.steps[step.0].settled.clone_from(&slot.gates.1);
+        step
+    }
+
+    /// Stops a container if it runs, and removes it; its last step.
+    fn remove(
+        &mut self,
+        service: &str,
+        container: &Container,
+        cause: String,
+        after: impl IntoIterator<Item = StepId>,
+    ) -> StepId {
+        let mut after: Vec<StepId> = after.into_iter().collect();
+        if container.state.is_running() {
+            let action = Action::Stop {
+                container: container.id.clone(),
+            };
+            after = vec![self.step(Some(service), action, cause.clone(), after)];
+        }
+        let action = Action::Remove {
+            container: container.id.clone(),
+        };
+        self.step(Some(service), action, cause, after)
+    }
+
+    /// Containers with a number beyond the service's replicas.
+    fn surplus(&mut self, service: &str, replicas: u32) {
+        let observed = self.observed;
+        let beyond = |c: &&Container| !c.one_off && c.service == service && c.number > replicas;
+        for container in observed.containers.iter().filter(beyond) {
+            self.remove(
+                service,
+                container,
+                format!("`{service}` has {replicas} replicas now"),
+                [],
+            );
+        }
+    }
+
+    /// The anonymous volumes that a new container takes over from the old one. Data that the image declares
+    /// is kept; a volume that the Compose file declares without a source (`/app/node_modules`) holds what the
+    /// image brought, and is renewed with its dependencies.
+    fn inherited(&mut self, slot: &Slot<'_>, old: &Container) -> BTreeMap<String, String> {
+        let definition = &self.wanted.project.services[slot.service];
+        let declared = |target: &str| {
+            definition
+                .volumes
+                .iter()
+                .find(|mount| mount.target == target)
+        };
+        let before = old.labels.get(labels::DEPENDENCIES);
+        let now = slot.image.dependencies.map(|digest| digest.to_string());
+        let renewed = before.is_some() && before != now.as_ref();
+        let mut inherits = BTreeMap::new();
+        for (target, volume) in &old.volumes {
+            let anonymous = volume.len() == 64 && volume.bytes().all(|b| b.is_ascii_hexdigit());
+            match declared(target) {
+                _ if !anonymous => {}
+                Some(mount) if mount.source.is_some() || mount.kind != MountKind::Volume => {}
+                Some(_) if renewed => self.plan.warnings.push(format!(
+                    "`{}` gets a new anonymous volume at `{target}`: its dependencies changed",
+                    slot.service
+                )),
+                _ => {
+                    inherits.insert(target.clone(), volume.clone());
+                }
+            }
+        }
+        inherits
+    }
+}
+
+/// Why a container is not what is wanted; `None` when it is.
+fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
+    let label = |key| container.labels.get(key);
+    let image_moved = match (slot.image.fingerprint, &slot.image.source) {
+        (Some(fingerprint), ImageSource::Id(id)) => {
+            container.image != *id && label(labels::FINGERPRINT) != Some(&fingerprint.to_string())
+        }
+        (None, ImageSource::Id(id)) => container.image != *id,
+        (_, ImageSource::Step(_)) => true,
+    };
+    match label(labels::CONFIG) {
+        None => Some("larder did not make it, so what it was made from is not known".to_owned()),
+        Some(_) if image_moved => Some("its image changed".to_owned()),
+        Some(config) if *config != slot.config.to_string() => {
+            Some("its configuration changed".to_owned())
+        }
+        Some(_) if container.state == State::Dead => {
+            Some("the engine could not remove it".to_owned())
+        }
+        Some(_) => None,
+    }
+}
+
+/// One container of one service, with what it needs.
+struct Slot<'a> {
+    service: &'a str,
+    number: u32,
+    image: &'a Chosen,
+    config: Digest,
+    resources: &'a [StepId],
+    /// Steps that must have succeeded, and steps that must have ended, before it starts.
+    gates: &'a (Vec<StepId>, Vec<StepId>),
+}

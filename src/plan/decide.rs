@@ -1,0 +1,393 @@
+//! The decision: from what is wanted and what is there, the steps between. Pure: no clock, environment,
+//! network or terminal, so what `larder plan` prints is what `up` does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::observed::Observed;
+use super::step::{
+    Action, BuilderKind, ContainerSource, Plan, Readiness, ServicePlan, Step, StepId,
+};
+use crate::fingerprint::Fingerprinted;
+use crate::model::{Condition, Cycle, Digest, Project, labels, start_order};
+
+/// What a run is asked to reach.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// The project.
+    pub project: &'a Project,
+    /// The services to start, with all that they depend on.
+    pub services: &'a BTreeSet<String>,
+    /// The fingerprints of those with a `build:`.
+    pub fingerprints: &'a BTreeMap<String, Fingerprinted>,
+    /// Their config hashes.
+    pub configs: &'a BTreeMap<String, Digest>,
+    /// Who builds what.
+    pub builders: Builders,
+    /// Whether images that take in something unpinned were built in this run already. Otherwise they are
+    /// built, whatever is there.
+    pub fresh: bool,
+    /// Whether containers are wanted, or images only.
+    pub containers: bool,
+    /// Whether the run ends when every service is ready, or when all are started.
+    pub wait: bool,
+}
+
+/// Who builds what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Builders {
+    /// Dependency images.
+    pub dependencies: BuilderKind,
+    /// Everything else.
+    pub rest: BuilderKind,
+    /// Whether the other builder may take what the chosen one has no input for.
+    pub strict: bool,
+}
+
+/// What is wanted cannot be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Services wait for each other.
+    #[error("services wait for each other: {}", .0.0.join(" → "))]
+    Cycle(Cycle),
+    /// A network of somebody else's is not there.
+    #[error("network `{name}` is declared external, but the engine has none of that name")]
+    ExternalNetwork {
+        /// The engine's name for it.
+        name: String,
+    },
+    /// A volume of somebody else's is not there.
+    #[error("volume `{name}` is declared external, but the engine has none of that name")]
+    ExternalVolume {
+        /// The engine's name for it.
+        name: String,
+    },
+    /// An image may not be pulled, and is not there.
+    #[error(
+        "service `{service}` has `pull_policy: never`, but image `{image}` is not on the engine"
+    )]
+    NeverPulled {
+        /// The service.
+        service: String,
+        /// The image.
+        image: String,
+    },
+    /// A builder was asked for by name and has no input for part of the build section.
+    #[error("dagger cannot build `{service}`: it has no input for `build.{attribute}`")]
+    BeyondDagger {
+        /// The service.
+        service: String,
+        /// The attribute.
+        attribute: String,
+    },
+}
+
+impl Error {
+    /// What a person can do about it.
+    pub fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Cycle(_) => "take one of these out of `depends_on`".to_owned(),
+            Self::ExternalNetwork { name } => {
+                format!("make it with `docker network create {name}`")
+            }
+            Self::ExternalVolume { name } => format!("make it with `docker volume create {name}`"),
+            Self::NeverPulled { image, .. } => format!("bring it with `docker pull {image}`"),
+            Self::BeyondDagger { .. } => {
+                "`--builder auto` lets the engine's BuildKit build it".to_owned()
+            }
+        };
+        vec![hint]
+    }
+}
+
+/// Decides.
+///
+/// # Errors
+/// What is wanted cannot be reached from what is there.
+pub fn decide(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Error> {
+    let mut draft = Draft::new(wanted, observed);
+    for service in order(wanted)? {
+        let image = draft.image(&service)?;
+        if wanted.containers {
+            let config = wanted.configs.get(&service).copied();
+            draft.containers(&service, &image, config)?;
+        }
+    }
+    if wanted.containers {
+        draft.strangers();
+    }
+    Ok(draft.plan)
+}
+
+/// The services, every one behind those it waits for.
+fn order(wanted: &Wanted<'_>) -> Result<Vec<String>, Error> {
+    let graph = wanted
+        .project
+        .services
+        .iter()
+        .filter(|(name, _)| wanted.services.contains(*name))
+        .map(|(name, service)| (name.clone(), service.depends_on.keys().cloned().collect()))
+        .collect();
+    start_order(&graph).map_err(Error::Cycle)
+}
+
+/// A plan in the making, with what later services need to know of earlier ones.
+pub(super) struct Draft<'a> {
+    pub(super) wanted: &'a Wanted<'a>,
+    pub(super) observed: &'a Observed,
+    pub(super) plan: Plan,
+    /// Dependency images in the making: key → step.
+    pub(super) dependency_images: BTreeMap<Digest, StepId>,
+    /// Full images in the making: fingerprint → step.
+    pub(super) images: BTreeMap<Digest, StepId>,
+    /// Pulls: image name → step.
+    pub(super) pulls: BTreeMap<String, StepId>,
+    /// Networks and volumes that were looked at: the engine's name → its step, when it must be made.
+    pub(super) resources: BTreeMap<(&'static str, String), Option<StepId>>,
+    /// What starts each service's containers, and what its containers are called.
+    pub(super) started: BTreeMap<String, Vec<Started>>,
+    /// Waits, made once however many wait for the same.
+    waits: BTreeMap<(String, Readiness), Vec<StepId>>,
+}
+
+/// A container that is, or will be, running.
+pub(super) struct Started {
+    pub(super) container: ContainerSource,
+    /// The step that starts it, when one does.
+    pub(super) step: Option<StepId>,
+    /// What holds of it already.
+    pub(super) holds: Vec<Readiness>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(wanted: &'a Wanted<'a>, observed: &'a Observed) -> Self {
+        Self {
+            wanted,
+            observed,
+            plan: Plan::default(),
+            dependency_images: BTreeMap::new(),
+            images: BTreeMap::new(),
+            pulls: BTreeMap::new(),
+            resources: BTreeMap::new(),
+            started: BTreeMap::new(),
+            waits: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a step.
+    pub(super) fn step(
+        &mut self,
+        service: Option<&str>,
+        action: Action,
+        cause: impl Into<String>,
+        after: impl IntoIterator<Item = StepId>,
+    ) -> StepId {
+        let id = StepId(self.plan.steps.len());
+        let mut after: Vec<StepId> = after.into_iter().collect();
+        after.sort_unstable();
+        after.dedup();
+        self.plan.steps.push(Step {
+            id,
+            service: service.map(ToOwned::to_owned),
+            action,
+            cause: cause.into(),
+            after,
+            settled: Vec::new(),
+        });
+        id
+    }
+
+    /// Notes what was decided about a service.
+    pub(super) fn service(&mut self, name: &str, decided: ServicePlan) {
+        self.plan.services.insert(name.to_owned(), decided);
+    }
+
+    /// The steps behind which a service's containers may start: those that must succeed, and those that
+    /// must only have ended.
+    pub(super) fn gates(&mut self, service: &str) -> (Vec<StepId>, Vec<StepId>) {
+        let (mut after, mut settled) = (Vec::new(), Vec::new());
+        let depends_on = &self.wanted.project.services[service].depends_on;
+        for (name, dependency) in depends_on {
+            let steps = match dependency.condition {
+                Condition::Started => self.starts(name),
+                Condition::Healthy => self.wait(name, Readiness::Healthy, service),
+                Condition::Completed => self.wait(name, Readiness::Completed, service),
+            };
+            if dependency.required {
+                &mut after
+            } else {
+                &mut settled
+            }
+            .extend(steps);
+        }
+        (after, settled)
+    }
+
+    fn starts(&self, service: &str) -> Vec<StepId> {
+        self.started
+            .get(service)
+            .into_iter()
+            .flatten()
+            .filter_map(|started| started.step)
+            .collect()
+    }
+
+    /// The steps that wait for a service's containers, made when they are not there yet.
+    fn wait(&mut self, service: &str, until: Readiness, dependent: &str) -> Vec<StepId> {
+        let cause = format!("`{dependent}` waits for it");
+        self.wait_because(service, until, &cause)
+    }
+
+    fn wait_because(&mut self, service: &str, until: Readiness, cause: &str) -> Vec<StepId> {
+        let key = (service.to_owned(), until);
+        if let Some(steps) = self.waits.get(&key) {
+            return steps.clone();
+        }
+        let open: Vec<(ContainerSource, Option<StepId>)> = self
+            .started
+            .get(service)
+            .into_iter()
+            .flatten()
+            .filter(|started| !started.holds.contains(&until))
+            .map(|started| (started.container.clone(), started.step))
+            .collect();
+        let steps: Vec<StepId> = open
+            .into_iter()
+            .map(|(container, after)| {
+                self.step(
+                    Some(service),
+                    Action::Wait { container, until },
+                    cause,
+                    after,
+                )
+            })
+            .collect();
+        self.waits.insert(key, steps.clone());
+        steps
+    }
+
+    /// The wait that `up` itself does for a service, unless a dependent's wait already says as much.
+    pub(super) fn final_wait(&mut self, service: &str) {
+        let wanted = self.wanted;
+        let asking = |condition| {
+            let asks = |other: &&String| {
+                let dependency = wanted.project.services[*other].depends_on.get(service);
+                dependency.is_some_and(|dependency| dependency.condition == condition)
+            };
+            wanted.services.iter().find(asks)
+        };
+        let (until, dependent) = if let Some(dependent) = asking(Condition::Completed) {
+            (Readiness::Completed, Some(dependent))
+        } else if let Some(dependent) = asking(Condition::Healthy) {
+            (Readiness::Healthy, Some(dependent))
+        } else {
+            (Readiness::Ready, None)
+        };
+        match dependent {
+            Some(dependent) => self.wait(service, until, dependent),
+            None => self.wait_because(service, until, "`up` ends when it is"),
+        };
+    }
+
+    /// Containers of the project that no Compose file speaks of any more.
+    fn strangers(&mut self) {
+        let project = self.wanted.project;
+        let mut names: Vec<&str> = self
+            .observed
+            .containers
+            .iter()
+            .filter(|container| {
+                !container.one_off
+                    && !project.services.contains_key(&container.service)
+                    && !project.disabled.contains(&container.service)
+            })
+            .map(|container| container.name.as_str())
+            .collect();
+        names.sort_unstable();
+        if !names.is_empty() {
+            self.plan.warnings.push(format!(
+                "no compose file defines the service of {}: `larder down --remove-orphans` removes it",
+                names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+            ));
+        }
+    }
+
+    /// The step that makes a network, when it is not there.
+    pub(super) fn network(&mut self, key: &str) -> Result<Option<StepId>, Error> {
+        let name = self.wanted.project.network_name(key);
+        let slot = ("network", name.clone());
+        if let Some(step) = self.resources.get(&slot) {
+            return Ok(*step);
+        }
+        let definition = self.wanted.project.networks.get(key);
+        let external = definition.is_some_and(|network| network.external);
+        let found = self
+            .observed
+            .networks
+            .iter()
+            .find(|network| network.name == name);
+        let step = match found {
+            Some(found) => {
+                let config =
+                    definition.map(|network| Digest::of_tree("larder-network-v1", network));
+                self.compare("network", &name, found.labels.get(labels::CONFIG), config);
+                None
+            }
+            None if external => return Err(Error::ExternalNetwork { name }),
+            None => {
+                let action = Action::CreateNetwork {
+                    key: key.to_owned(),
+                    name,
+                };
+                Some(self.step(None, action, "it is not on the engine", []))
+            }
+        };
+        self.resources.insert(slot, step);
+        Ok(step)
+    }
+
+    /// The step that makes a volume, when it is not there.
+    pub(super) fn volume(&mut self, key: &str) -> Result<Option<StepId>, Error> {
+        let name = self.wanted.project.volume_name(key);
+        let slot = ("volume", name.clone());
+        if let Some(step) = self.resources.get(&slot) {
+            return Ok(*step);
+        }
+        let definition = self.wanted.project.volumes.get(key);
+        let external = definition.is_some_and(|volume| volume.external);
+        let found = self
+            .observed
+            .volumes
+            .iter()
+            .find(|volume| volume.name == name);
+        let step = match found {
+            Some(found) => {
+                let config = definition.map(|volume| Digest::of_tree("larder-volume-v1", volume));
+                self.compare("volume", &name, found.labels.get(labels::CONFIG), config);
+                None
+            }
+            None if external => return Err(Error::ExternalVolume { name }),
+            None => {
+                let action = Action::CreateVolume {
+                    key: key.to_owned(),
+                    name,
+                };
+                Some(self.step(None, action, "it is not on the engine", []))
+            }
+        };
+        self.resources.insert(slot, step);
+        Ok(step)
+    }
+
+    /// A network or volume that is there stays as it is: containers and data hang on it.
+    fn compare(&mut self, kind: &str, name: &str, label: Option<&String>, config: Option<Digest>) {
+        if let (Some(label), Some(config)) = (label, config)
+            && *label != config.to_string()
+        {
+            self.plan.warnings.push(format!(
+                "{kind} `{name}` was made from another definition and stays as it is; \
+                 `larder down{}` and `larder up` make it anew",
+                if kind == "volume" { " -v" } else { "" },
+            ));
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What is there, what is wanted, and the steps between: a snapshot of the engine as data, a pure decision,
+//! and a plan that can be printed.
+
+mod containers;
+mod decide;
+mod images;
+mod observed;
+mod render;
+mod step;
+
+pub use decide::{Builders, Error, Wanted, decide};
+pub use observed::{
+    Container, EngineFacts, Health, Image, Observed, PublishedPort, Resource, State,
+};
+pub use render::{json, sentence, text};
+pub use step::{
+    Action, BuilderKind, ContainerSource, ImageSource, Outcome, Plan, Readiness, ServicePlan, Step,
+    StepId,
+};

@@ -1,0 +1,160 @@
+//! One snapshot of an engine, as data: what the docker room saw, before anybody decides anything.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Digest, ImageId};
+
+/// What is on the engine, taken by a constant number of calls.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The engine itself.
+    pub engine: EngineFacts,
+    /// The project's containers in every state, one-off ones included.
+    pub containers: Vec<Container>,
+    /// All tagged or labelled images.
+    pub images: Vec<Image>,
+    /// All networks.
+    pub networks: Vec<Resource>,
+    /// All volumes.
+    pub volumes: Vec<Resource>,
+}
+
+impl Observed {
+    /// The image under a name, as the engine lists it (`redis:7-alpine`).
+    pub fn image_named(&self, name: &str) -> Option<&Image> {
+        self.images
+            .iter()
+            .find(|image| image.names.iter().any(|own| own == name))
+    }
+}
+
+/// The engine itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineFacts {
+    /// Its own, lasting ID.
+    pub id: String,
+    /// Its version, `28.5.2`.
+    pub version: String,
+    /// The API version that larder talks, `1.41`.
+    pub api: String,
+    /// The platform it runs, `linux/amd64`.
+    pub platform: String,
+}
+
+/// A container of the project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// The engine's ID for it.
+    pub id: String,
+    /// Its name, without the leading slash.
+    pub name: String,
+    /// The service it belongs to.
+    pub service: String,
+    /// Its number in the service, from 1.
+    pub number: u32,
+    /// Whether `run` made it.
+    pub one_off: bool,
+    /// The image it was created from.
+    pub image: ImageId,
+    /// The name under which it was created from it.
+    pub image_name: String,
+    /// What it is doing.
+    pub state: State,
+    /// The engine's own words for it: `Up 3 minutes (healthy)`.
+    pub status: String,
+    /// When it was created, seconds since 1970.
+    pub created: i64,
+    /// All its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The volumes mounted into it: target → the volume's name.
+    pub volumes: BTreeMap<String, String>,
+    /// The names of the networks it is attached to.
+    pub networks: Vec<String>,
+    /// Its published ports.
+    pub ports: Vec<PublishedPort>,
+}
+
+/// A port of a container that the host answers on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedPort {
+    /// The host's address, absent for a port that is only exposed.
+    pub host_ip: Option<String>,
+    /// The host's port, absent for a port that is only exposed.
+    pub published: Option<u16>,
+    /// The container's port.
+    pub target: u16,
+    /// `tcp`, `udp` or `sctp`.
+    pub protocol: String,
+}
+
+/// What a container is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Created, never started.
+    Created,
+    /// Running; health as far as the engine knows it.
+    Running(Health),
+    /// Frozen.
+    Paused,
+    /// Between two starts of its restart policy.
+    Restarting,
+    /// Ended with this code.
+    Exited(i64),
+    /// On its way out, or broken.
+    Dead,
+}
+
+impl State {
+    /// Whether a process of it is alive.
+    pub fn is_running(self) -> bool {
+        matches!(self, Self::Running(_) | Self::Paused | Self::Restarting)
+    }
+}
+
+/// What the engine's health check said last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It has no health check.
+    None,
+    /// No verdict yet.
+    Starting,
+    /// The last probe passed.
+    Healthy,
+    /// Too many probes failed.
+    Unhealthy,
+}
+
+/// An image on the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The engine's ID for it.
+    pub id: ImageId,
+    /// Its names with tags, familiar form.
+    pub names: Vec<String>,
+    /// Its names with registry digests: `python@sha256:…`.
+    pub digests: Vec<String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Image {
+    /// Whether this is the image that larder built for a key: its label says so, and it still has the name
+    /// that only larder gives. A label alone proves nothing, since every image built from this one inherits it.
+    pub fn is_for(&self, label: &str, key: &Digest, name: &str) -> bool {
+        self.labels
+            .get(label)
+            .is_some_and(|value| *value == key.to_string())
+            && self.names.iter().any(|own| own == name)
+    }
+}
+
+/// A network or a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// The engine's ID for it; a volume's is its name.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}

@@ -1,0 +1,86 @@
+//! A plan as text for a person and as JSON for a program.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::step::{Action, Plan, Step};
+
+/// The plan for a person: a line per service, then the steps in order with their causes.
+pub fn text(plan: &Plan) -> String {
+    let mut out = String::new();
+    let width = plan
+        .services
+        .keys()
+        .map(|name| name.chars().count())
+        .max()
+        .unwrap_or(0);
+    for (name, service) in &plan.services {
+        let _ = writeln!(out, "{name:width$}  {:6}  {}", service.image, service.cause);
+    }
+    if plan.is_empty() {
+        out.push_str("\nnothing to do\n");
+        return out;
+    }
+    out.push('\n');
+    let digits = plan.steps.len().to_string().len();
+    for step in &plan.steps {
+        let _ = write!(out, "{:>digits$}  {}", step.id.0 + 1, sentence(step));
+        let _ = write!(out, ": {}", step.cause);
+        let after: Vec<String> = step
+            .after
+            .iter()
+            .chain(&step.settled)
+            .map(|id| (id.0 + 1).to_string())
+            .collect();
+        if !after.is_empty() {
+            let _ = write!(out, " (after {})", after.join(", "));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// What a step does, in a few words.
+pub fn sentence(step: &Step) -> String {
+    let service = step.service.as_deref().unwrap_or_default();
+    match &step.action {
+        Action::CreateNetwork { name, .. } => format!("create network {name}"),
+        Action::CreateVolume { name, .. } => format!("create volume {name}"),
+        Action::Pull { image, .. } => format!("pull {image}"),
+        Action::BuildDependencies { key, builder, .. } => {
+            format!(
+                "build the dependencies of {service} with {builder} ({})",
+                key.short()
+            )
+        }
+        Action::Build { on, builder, .. } if on.is_empty() => {
+            format!("build {service} with {builder}")
+        }
+        Action::Build { builder, .. } => {
+            format!("build {service} on its dependencies with {builder}")
+        }
+        Action::Tag { name, .. } => format!("tag the image of {service} as {name}"),
+        Action::Create { name, .. } => format!("create {name}"),
+        Action::Stop { container } => format!("stop {service} ({})", short(container)),
+        Action::Remove { container } => format!("remove {service} ({})", short(container)),
+        Action::Rename { name, .. } => format!("rename to {name}"),
+        Action::Start { .. } => format!("start {service}"),
+        Action::Unpause { container } => format!("unpause {service} ({})", short(container)),
+        Action::Wait { until, .. } => format!("wait until {service} is {until}"),
+    }
+}
+
+fn short(container: &str) -> &str {
+    &container[..container.len().min(12)]
+}
+
+/// The plan for a program: `{"schema": 1, "services": {…}, "steps": […], "warnings": […]}`.
+pub fn json(plan: &Plan) -> Value {
+    json!({
+        "schema": 1,
+        "services": plan.services,
+        "steps": plan.steps,
+        "warnings": plan.warnings,
+    })
+}

@@ -1,0 +1,270 @@
+//! A plan: steps with their causes and prerequisites. One step is one engine or builder call, or one wait;
+//! whoever carries it out decides nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::model::{Digest, ImageId};
+
+/// The number of a step in its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct StepId(pub usize);
+
+/// What `up` will do, and why.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Every service in the plan, with what was decided about its image and its containers.
+    pub services: BTreeMap<String, ServicePlan>,
+    /// The steps. A step's prerequisites stand in front of it.
+    pub steps: Vec<Step>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Whether nothing is left to do.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Whether an image must be built.
+    pub fn builds(&self) -> bool {
+        self.steps.iter().any(|step| {
+            matches!(
+                step.action,
+                Action::BuildDependencies { .. } | Action::Build { .. }
+            )
+        })
+    }
+}
+
+/// What was decided about one service.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServicePlan {
+    /// Where its image comes from.
+    pub image: Outcome,
+    /// Why.
+    pub cause: String,
+    /// Its full fingerprint, for a service with a `build:` whose bases are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Digest>,
+    /// Its dependency fingerprint, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dependencies: Option<Digest>,
+    /// Its containers' names.
+    pub containers: Vec<String>,
+}
+
+/// Where a service's image comes from, cheapest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It is on the engine.
+    Reuse,
+    /// It is pulled from a registry.
+    Pull,
+    /// The rest of the Dockerfile is built on dependency images that are on the engine.
+    Resume,
+    /// All of it is built.
+    Build,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Reuse => "reuse",
+            Self::Pull => "pull",
+            Self::Resume => "resume",
+            Self::Build => "build",
+        })
+    }
+}
+
+/// One step.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// Its number.
+    pub id: StepId,
+    /// The service it is done for, where it is done for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// What is done.
+    #[serde(flatten)]
+    pub action: Action,
+    /// Why.
+    pub cause: String,
+    /// The steps that must have succeeded before.
+    pub after: Vec<StepId>,
+    /// The steps that must have ended before, well or not: dependencies with `required: false`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<StepId>,
+}
+
+/// What one step does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "kebab-case")]
+pub enum Action {
+    /// Creates a network of the project.
+    CreateNetwork {
+        /// Its key in the project.
+        key: String,
+        /// The engine's name for it.
+        name: String,
+    },
+    /// Creates a volume of the project.
+    CreateVolume {
+        /// Its key in the project.
+        key: String,
+        /// The engine's name for it.
+        name: String,
+    },
+    /// Pulls an image.
+    Pull {
+        /// Its name.
+        image: String,
+        /// The platform asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        platform: Option<String>,
+    },
+    /// Builds the dependency image of one stage.
+    BuildDependencies {
+        /// The service whose recipe is built.
+        recipe: String,
+        /// The stage's number.
+        stage: usize,
+        /// The key of its cut.
+        key: Digest,
+        /// Who builds it.
+        builder: BuilderKind,
+    },
+    /// Builds the image of one or more services with one fingerprint.
+    Build {
+        /// The service whose recipe is built.
+        recipe: String,
+        /// The fingerprint.
+        fingerprint: Digest,
+        /// The dependency images that it is built on: stage → key. Empty: the whole Dockerfile is built.
+        on: BTreeMap<usize, Digest>,
+        /// Who builds it.
+        builder: BuilderKind,
+    },
+    /// Gives an image a name.
+    Tag {
+        /// The image.
+        image: ImageSource,
+        /// The name.
+        name: String,
+    },
+    /// Creates a container.
+    Create {
+        /// The container's number in the service.
+        number: u32,
+        /// Its name; a container to be replaced has the final name until it is removed.
+        name: String,
+        /// The image it is made from.
+        image: ImageSource,
+        /// The hash of what it is made from, image aside.
+        config: Digest,
+        /// Anonymous volumes handed over from the container it replaces: target → the volume's name.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        inherits: BTreeMap<String, String>,
+    },
+    /// Stops a container that is to be replaced or removed.
+    Stop {
+        /// Its ID.
+        container: String,
+    },
+    /// Removes a container, its anonymous volumes kept.
+    Remove {
+        /// Its ID.
+        container: String,
+    },
+    /// Gives a container its final name.
+    Rename {
+        /// The container.
+        container: ContainerSource,
+        /// The name.
+        name: String,
+    },
+    /// Starts a container.
+    Start {
+        /// The container.
+        container: ContainerSource,
+    },
+    /// Resumes a paused container.
+    Unpause {
+        /// Its ID.
+        container: String,
+    },
+    /// Waits until a container is what a dependent, or `up` itself, waits for.
+    Wait {
+        /// The container.
+        container: ContainerSource,
+        /// What it waits for.
+        until: Readiness,
+    },
+}
+
+/// What a wait waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Readiness {
+    /// Its health check passed; where it has none, its process runs.
+    Ready,
+    /// Its health check passed; having none is an error.
+    Healthy,
+    /// It ended with code 0.
+    Completed,
+}
+
+impl fmt::Display for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ready => "ready",
+            Self::Healthy => "healthy",
+            Self::Completed => "completed",
+        })
+    }
+}
+
+/// Where a step finds the image it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImageSource {
+    /// On the engine.
+    Id(ImageId),
+    /// The result of a step.
+    Step(StepId),
+}
+
+/// Where a step finds the container it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContainerSource {
+    /// On the engine.
+    Id(String),
+    /// The result of a step.
+    Step(StepId),
+}
+
+/// The builders there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BuilderKind {
+    /// Dagger.
+    Dagger,
+    /// The BuildKit inside the Docker Engine.
+    Docker,
+}
+
+impl fmt::Display for BuilderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Dagger => "dagger",
+            Self::Docker => "docker",
+        })
+    }
+}

@@ -1,0 +1,474 @@
+//! Builds on a real engine: what `resume` gives is what the whole Dockerfile gives, failures name their place,
+//! and what was not fingerprinted is never built. Every image made here is removed again.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bollard::Docker;
+// The samples' recipes are those of the unit tests; they name the rooms as the crate does.
+use larder::build::{BuildKit, Dagger, available};
+use larder::fingerprint::{Base, Recipe};
+use larder::model::{Digest, ImageId, Project, labels};
+use larder::plan::{BuilderKind, StepId};
+use larder::runtime::{BuildError, BuildPart, BuildRequest, Builder, Event, EventSink, Progress};
+use larder::{fingerprint, model};
+
+#[path = "../src/build/sample.rs"]
+mod sample;
+
+/// What a build reported.
+#[derive(Default)]
+struct Events(Mutex<Vec<Event>>);
+
+impl EventSink for Events {
+    fn send(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+impl Events {
+    fn doing(&self) -> Vec<String> {
+        let events = self.0.lock().unwrap();
+        let doing = events.iter().filter_map(|event| match event {
+            Event::Progress { doing, .. } => Some(doing.clone()),
+            _ => None,
+        });
+        doing.collect()
+    }
+
+    fn output(&self) -> Vec<String> {
+        let events = self.0.lock().unwrap();
+        let output = events.iter().filter_map(|event| match event {
+            Event::Output { line, .. } => Some(line.clone()),
+            _ => None,
+        });
+        output.collect()
+    }
+}
+
+/// A folder with a Dockerfile's context, and the images that were made from it.
+struct Lab {
+    folder: tempfile::TempDir,
+    events: Arc<Events>,
+    names: Mutex<Vec<String>>,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        std::fs::create_dir_all(root.join("src/empty")).unwrap();
+        // New each time: nothing that reads it is in a builder's cache.
+        std::fs::write(root.join("need.txt"), root.to_str().unwrap()).unwrap();
+        std::fs::write(root.join("src/main"), "#!/bin/sh\necho main\n").unwrap();
+        run("chmod", &["755", root.join("src/main").to_str().unwrap()]);
+        std::os::unix::fs::symlink("./main", root.join("src/link")).unwrap();
+        Self {
+            folder,
+            events: Arc::default(),
+            names: Mutex::default(),
+        }
+    }
+
+    fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn recipe(&self, text: &str, cuts: &[(usize, usize)]) -> Recipe {
+        sample::recipe(self.root(), text, cuts)
+    }
+
+    async fn build(
+        &self,
+        builder: &impl Builder,
+        recipe: &Recipe,
+        part: BuildPart<'_>,
+        name: String,
+    ) -> Result<ImageId, BuildError> {
+        self.names.lock().unwrap().push(name.clone());
+        let label = match part {
+            BuildPart::Dependencies { .. } => labels::DEPENDENCIES,
+            BuildPart::Target { .. } => labels::FINGERPRINT,
+        };
+        let request = BuildRequest {
+            project: &Project::default(),
+            recipe,
+            part,
+            builder: BuilderKind::Docker,
+            name,
+            labels: BTreeMap::from([(label.to_owned(), "test".to_owned())]),
+        };
+        let sink: Arc<dyn EventSink> = Arc::clone(&self.events) as _;
+        builder
+            .build(&request, &Progress::new(StepId(0), sink))
+            .await
+    }
+
+    async fn whole(&self, builder: &impl Builder, recipe: &Recipe) -> Result<ImageId, BuildError> {
+        let name = format!("localhost/larder-test/whole:{}", recipe.full);
+        let none = BTreeMap::new();
+        self.build(builder, recipe, BuildPart::Target { on: &none }, name)
+            .await
+    }
+
+    /// The dependency images of all cuts by `slow`, and the rest on them by the engine's BuildKit.
+    async fn resumed(&self, slow: &impl Builder, recipe: &Recipe) -> ImageId {
+        for cut in &recipe.cuts {
+            let part = BuildPart::Dependencies { stage: cut.stage };
+            let name = labels::dependencies_name(&cut.key);
+            self.build(slow, recipe, part, name).await.unwrap();
+        }
+        let on = sample::on(recipe);
+        let name = format!("localhost/larder-test/resumed:{}", recipe.full);
+        let part = BuildPart::Target { on: &on };
+        self.build(&buildkit(), recipe, part, name).await.unwrap()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        for name in self.names.lock().unwrap().iter().rev() {
+            let _ = Command::new("docker").args(["rmi", "-f", name]).output();
+        }
+    }
+}
+
+fn buildkit() -> BuildKit {
+    BuildKit::new(Docker::connect_with_defaults().unwrap())
+}
+
+fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {error}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// An image's configuration, larder's own labels aside.
+fn configuration(image: &ImageId) -> serde_json::Value {
+    let text = run("docker", &["image", "inspect", &image.0]);
+    let mut all: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let image = &mut all[0];
+    let mut config = image["Config"].take();
+    if let Some(labels) = config["Labels"].as_object_mut() {
+        labels.retain(|name, _| !name.starts_with("dev.larder."));
+    }
+    // What only the container of a classic build had.
+    for key in ["Image", "Hostname"] {
+        config.as_object_mut().unwrap().remove(key);
+    }
+    serde_json::json!([config, image["Os"], image["Architecture"], image["Author"]])
+}
+
+/// Everything in an image's file system: type, mode, owner, size, link, and the digest of the content.
+fn files(image: &ImageId) -> BTreeMap<String, String> {
+    let container = run("docker", &["create", &image.0, "nothing"]);
+    let archive = Command::new("docker")
+        .args(["export", container.trim()])
+        .output()
+        .unwrap()
+        .stdout;
+    run("docker", &["rm", container.trim()]);
+    let mut archive = tar::Archive::new(archive.as_slice());
+    let entries = archive.entries().unwrap().map(|entry| {
+        let mut entry = entry.unwrap();
+        let mut content = Vec::new();
+        std::io::Read::read_to_end(&mut entry, &mut content).unwrap();
+        let header = entry.header();
+        let link = entry
+            .link_name_bytes()
+            .map(|link| String::from_utf8_lossy(&link).into_owned());
+        let what = format!(
+            "{:?} {:o} {}:{} {:?} {} {}",
+            header.entry_type(),
+            header.mode().unwrap() & 0o7777,
+            header.uid().unwrap(),
+            header.gid().unwrap(),
+            link,
+            content.len(),
+            Digest::of(&content).short(),
+        );
+        (
+            String::from_utf8_lossy(&entry.path_bytes()).into_owned(),
+            what,
+        )
+    });
+    entries.collect()
+}
+
+fn assert_same(one: &ImageId, other: &ImageId) {
+    assert_eq!(configuration(one), configuration(other));
+    let (one, other) = (files(one), files(other));
+    for name in one.keys().chain(other.keys()) {
+        assert_eq!(one.get(name), other.get(name), "{name}");
+    }
+}
+
+/// A bit of everything that an image carries from one instruction to the next.
+const RICH: &str = r#"ARG VERSION=7
+FROM debian:bookworm-slim AS tools
+ARG PREFIX=/opt
+SHELL ["/bin/bash", "-c"]
+RUN mkdir -p $PREFIX && [[ -n $BASH_VERSION ]] && echo tool > $PREFIX/tool
+COPY need.txt $PREFIX/
+ONBUILD RUN touch /triggered
+
+FROM python:3.11-slim AS base
+ARG VERSION
+ARG GREETING="hello $VERSION"
+ENV MODE=fast PATH=/app/bin:$PATH
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+RUN useradd -m -u 1234 worker && install -d -o worker /app
+WORKDIR /app
+USER worker
+VOLUME /data
+HEALTHCHECK --interval=3s CMD true
+LABEL team=core
+STOPSIGNAL SIGINT
+CMD ["serve"]
+COPY --chown=worker need.txt .
+RUN sort need.txt > installed
+COPY --from=0 /opt/tool tool
+COPY src ./src
+RUN [[ -n $BASH_VERSION ]] && echo "$GREETING $MODE $(id -un) $PWD" > said
+ENTRYPOINT ["/app/src/main"]
+
+FROM base
+RUN echo "child $GREETING" > child
+COPY --from=tools /opt/need.txt /app/need-too
+EXPOSE 80
+"#;
+
+#[tokio::test]
+async fn a_resumed_image_is_the_whole_image() {
+    let lab = Lab::new();
+    // Stage 0 is cut in front of its ONBUILD, stage 1 behind the RUN that installs.
+    let recipe = lab.recipe(RICH, &[(0, 3), (1, 14)]);
+    let whole = lab.whole(&buildkit(), &recipe).await.unwrap();
+    let resumed = lab.resumed(&buildkit(), &recipe).await;
+    assert_ne!(whole, resumed);
+    assert_same(&whole, &resumed);
+    let found = files(&resumed);
+    assert!(
+        found["app/src/main"].contains(" 755 0:0 "),
+        "{}",
+        found["app/src/main"]
+    );
+    assert!(found["app/need.txt"].contains(" 1234:1234 "));
+    assert!(found["app/src/link"].contains("./main"));
+    assert!(!found.contains_key("triggered"));
+    let doing = lab.events.doing();
+    assert!(
+        doing
+            .iter()
+            .any(|doing| doing.starts_with("RUN sort need.txt")),
+        "{doing:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_command_set_before_the_cut_survives_an_entrypoint_behind_it() {
+    let lab = Lab::new();
+    let text =
+        "FROM debian:bookworm-slim\nCMD [\"a\"]\nRUN true\nCOPY src /src\nENTRYPOINT [\"/e\"]\n";
+    let recipe = lab.recipe(text, &[(0, 2)]);
+    let whole = lab.whole(&buildkit(), &recipe).await.unwrap();
+    let resumed = lab.resumed(&buildkit(), &recipe).await;
+    assert_eq!(configuration(&whole)[0]["Cmd"], serde_json::json!(["a"]));
+    assert_same(&whole, &resumed);
+}
+
+#[tokio::test]
+async fn arguments_targets_and_labels_of_the_build_section_count() {
+    let lab = Lab::new();
+    let text =
+        "FROM debian:bookworm-slim AS one\nARG A=default\nRUN echo $A > /a\nFROM scratch AS two\n";
+    let mut recipe = lab.recipe(text, &[]);
+    recipe.build.target = Some("one".to_owned());
+    recipe
+        .build
+        .args
+        .insert("A".to_owned(), Some("given".to_owned()));
+    recipe
+        .build
+        .labels
+        .insert("team".to_owned(), "core".to_owned());
+    let image = lab.whole(&buildkit(), &recipe).await.unwrap();
+    let given = Digest::of(b"given\n").short();
+    assert!(files(&image)["a"].ends_with(&given));
+    assert_eq!(configuration(&image)[0]["Labels"]["team"], "core");
+}
+
+#[tokio::test]
+async fn a_failed_instruction_comes_with_its_line_and_its_last_words() {
+    let lab = Lab::new();
+    let text = "FROM debian:bookworm-slim AS slim\nRUN true\n\n# the rest\nCOPY src /src\n\
+        RUN seq 30 \\\n  && printf 'no newline' && exit 3\n";
+    let recipe = lab.recipe(text, &[(0, 1)]);
+    for whole in [true, false] {
+        let error = if whole {
+            lab.whole(&buildkit(), &recipe).await.unwrap_err()
+        } else {
+            let dependencies = BuildPart::Dependencies { stage: 0 };
+            let name = labels::dependencies_name(&recipe.cuts[0].key);
+            lab.build(&buildkit(), &recipe, dependencies, name)
+                .await
+                .unwrap();
+            let on = sample::on(&recipe);
+            let name = "localhost/larder-test/fails:never".to_owned();
+            let part = BuildPart::Target { on: &on };
+            lab.build(&buildkit(), &recipe, part, name)
+                .await
+                .unwrap_err()
+        };
+        let BuildError::Instruction {
+            line,
+            instruction,
+            output,
+            ..
+        } = &error
+        else {
+            panic!("{error:?}");
+        };
+        assert_eq!(*line, Some(6), "{error:?}");
+        assert!(instruction.as_ref().unwrap().starts_with("RUN seq 30"));
+        assert_eq!(output.len(), 20);
+        assert_eq!(output.last().unwrap(), "no newline");
+        assert!(lab.events.output().contains(&"12".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_dockerfile_that_does_not_parse_comes_with_its_line() {
+    let lab = Lab::new();
+    let recipe = lab.recipe("FROM debian:bookworm-slim\n\nNONSENSE here\n", &[]);
+    let error = lab.whole(&buildkit(), &recipe).await.unwrap_err();
+    assert!(
+        matches!(error, BuildError::Instruction { line: Some(3), .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_moved_is_not_built() {
+    let lab = Lab::new();
+    let recipe = lab.recipe("FROM scratch\nCOPY src /src\n", &[]);
+    std::fs::write(lab.root().join("src/main"), "#!/bin/sh\necho MAIN\n").unwrap();
+    let error = lab.whole(&buildkit(), &recipe).await.unwrap_err();
+    assert!(
+        matches!(&error, BuildError::InputMoved { path, .. } if path == "src/main"),
+        "{error:?}"
+    );
+    let name = format!("localhost/larder-test/whole:{}", recipe.full);
+    let found = run("docker", &["images", "-q", &name]);
+    assert!(found.is_empty());
+}
+
+#[tokio::test]
+async fn a_base_that_moved_gives_no_name() {
+    let lab = Lab::new();
+    let mut recipe = lab.recipe("FROM debian:bookworm-slim\nLABEL a=b\n", &[]);
+    let base = |identity: &str| Base {
+        identity: identity.to_owned(),
+        onbuild: Vec::new(),
+        env: Vec::new(),
+    };
+    let id = run(
+        "docker",
+        &["image", "inspect", "-f", "{{.Id}}", "debian:bookworm-slim"],
+    );
+    recipe.bases = vec![("debian:bookworm-slim".parse().unwrap(), base(id.trim()))];
+    lab.whole(&buildkit(), &recipe).await.unwrap();
+    let mut moved = lab.recipe("FROM debian:bookworm-slim\nLABEL a=c\n", &[]);
+    moved.bases = vec![("debian:bookworm-slim".parse().unwrap(), base("sha256:0000"))];
+    let error = lab.whole(&buildkit(), &moved).await.unwrap_err();
+    assert!(matches!(error, BuildError::BaseMoved { .. }), "{error:?}");
+    let name = format!("localhost/larder-test/whole:{}", moved.full);
+    assert!(run("docker", &["images", "-q", &name]).is_empty());
+}
+
+#[tokio::test]
+async fn what_the_engine_has_no_input_for_is_refused_by_name() {
+    let lab = Lab::new();
+    let mut recipe = lab.recipe("FROM scratch\nLABEL a=b\n", &[]);
+    recipe
+        .build
+        .other
+        .insert("ssh".to_owned(), serde_json::json!(["default"]));
+    let error = lab.whole(&buildkit(), &recipe).await.unwrap_err();
+    assert!(matches!(&error, BuildError::Unsupported { attribute, .. } if attribute == "ssh"));
+}
+
+/// Dagger, where it answers; elsewhere the test says aloud that it shows nothing.
+async fn dagger(test: &str) -> Option<Dagger> {
+    let docker = Docker::connect_with_defaults().unwrap();
+    let variable = |name: &str| std::env::var(name).ok();
+    let why = match available(variable) {
+        Ok(source) => {
+            let dagger = Dagger::new(source, Duration::from_secs(10), docker);
+            match dagger.open().await {
+                Ok(()) => return Some(dagger),
+                Err(error) => format!("{error}: {}", std::error::Error::source(&error).unwrap()),
+            }
+        }
+        Err(why) => why,
+    };
+    eprintln!("\n*** SKIPPED {test}: NO DAGGER ENGINE ANSWERS ({why}) ***\n");
+    None
+}
+
+#[tokio::test]
+async fn dagger_builds_what_buildkit_builds() {
+    let Some(dagger) = dagger("dagger_builds_what_buildkit_builds").await else {
+        return;
+    };
+    let lab = Lab::new();
+    let mut recipe = lab.recipe(RICH, &[(0, 3), (1, 14)]);
+    recipe.bases = ["debian:bookworm-slim", "python:3.11-slim"]
+        .map(local_base)
+        .into();
+    let by_buildkit = lab.whole(&buildkit(), &recipe).await.unwrap();
+    let by_dagger = lab.whole(&dagger, &recipe).await.unwrap();
+    assert_same(&by_buildkit, &by_dagger);
+    let resumed = lab.resumed(&dagger, &recipe).await;
+    assert_same(&by_buildkit, &resumed);
+}
+
+fn local_base(name: &str) -> (model::ImageRef, Base) {
+    let id = run("docker", &["image", "inspect", "-f", "{{.Id}}", name]);
+    let base = Base {
+        identity: id.trim().to_owned(),
+        onbuild: Vec::new(),
+        env: Vec::new(),
+    };
+    (name.parse().unwrap(), base)
+}
+
+#[tokio::test]
+async fn an_instruction_that_fails_in_dagger_comes_with_its_line_and_its_last_words() {
+    let Some(dagger) = dagger("an_instruction_that_fails_in_dagger").await else {
+        return;
+    };
+    let lab = Lab::new();
+    let text = "FROM debian:bookworm-slim\n\nRUN seq 30 \\\n  && echo oh >&2 && exit 3\n";
+    let recipe = lab.recipe(text, &[]);
+    let error = lab.whole(&dagger, &recipe).await.unwrap_err();
+    let BuildError::Instruction { line, output, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(*line, Some(3), "{error:?}");
+    assert!(
+        output.contains(&"30".to_owned()) && output.contains(&"oh".to_owned()),
+        "{error:?}"
+    );
+    let recipe = lab.recipe("FROM debian:bookworm-slim\n\nNONSENSE here\n", &[]);
+    let error = lab.whole(&dagger, &recipe).await.unwrap_err();
+    assert!(
+        matches!(error, BuildError::Instruction { line: Some(3), .. }),
+        "{error:?}"
+    );
+}
