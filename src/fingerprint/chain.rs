@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn every_edit_of_what_is_read_moves_the_key() {
         let before = app().full();
-        let edits: [(&str, Lab); 14] = [
+        let edits: Vec<(&str, Lab)> = vec![
             ("content", app().file("src/a.py", "other")),
             ("exec bit", app().mode("run.sh", 0o755)),
             ("read bits", app().mode("run.sh", 0o600)),
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn what_is_not_read_moves_nothing() {
         let before = app().full();
-        let edits: [(&str, Lab); 7] = [
+        let edits: Vec<(&str, Lab)> = vec![
             ("excluded file", app().file("notes.md", "other")),
             ("new excluded file", app().file("more.md", "")),
             (
@@ -337,7 +337,7 @@ mod tests {
             .build
             .extra_hosts
             .insert("h".to_owned(), vec!["1.2.3.4".to_owned()]);
-        let labs = [
+        let labs = vec![
             ("label", labelled),
             ("network", network),
             ("platform", platform),

@@ -235,7 +235,7 @@ mod tests {
                 ..FileObject::default()
             };
             hash(&service, |project| {
-                drop(project.secrets.insert("key".to_owned(), object))
+                drop(project.secrets.insert("key".to_owned(), object));
             })
         };
         assert_eq!(of("one"), of("one"));

@@ -293,7 +293,7 @@ fn run(pieces: &[Piece], path: &[u32]) -> bool {
                 Piece::Char(c) if *c == rune => enter(pieces, &mut next, index + 1, false),
                 Piece::Any if rune != SLASH => enter(pieces, &mut next, index + 1, false),
                 Piece::Class(class) if class.contains(rune) => {
-                    enter(pieces, &mut next, index + 1, false)
+                    enter(pieces, &mut next, index + 1, false);
                 }
                 Piece::Star if rune != SLASH => enter(pieces, &mut next, index, false),
                 Piece::Rest if rune != LINE_BREAK => enter(pieces, &mut next, index, false),

@@ -328,6 +328,20 @@ mod tests {
         (keyword.to_owned(), arguments.to_owned(), lines)
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read(text in "([A-Z]{1,4} |[ -~é\\n\\\\]{0,6}|RUN <<E\n|E\n|# escape=`\n|\\$\\{A[:#%/+-]?|\"|`\n){0,12}") {
+            let script = parse(&text);
+            for instruction in &script.instructions {
+                proptest::prop_assert!(instruction.lines.0 <= instruction.lines.1);
+                let (_, rest) = flags(&instruction.arguments, script.escape);
+                for word in assignments(rest, script.escape) {
+                    let _ = words::expand(&word, script.escape, &|_| Ok(Some("a/b\n".to_owned())));
+                }
+            }
+        }
+    }
+
     #[test]
     fn continuation_lines_join_and_comments_between_them_go() {
         let text = "FROM a\n# note\nrun one \\\n  # inside\n\n  two \\  \n  three\n\nCMD x\n";

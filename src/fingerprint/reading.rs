@@ -172,8 +172,11 @@ impl Reader<'_> {
                 Err(Unclear::NotUnderstood(why)) => {
                     return Err(format!("line {}: {why}", instruction.lines.0));
                 }
-                // In the first reading this waits for the base; nothing behind an image is final there.
-                Err(Unclear::NeedsBase) if self.bases.is_none() => {}
+                // In the first reading this waits for the base; what needs no variables is known already.
+                Err(Unclear::NeedsBase) if self.bases.is_none() => {
+                    let reads = self.elsewhere(number, instruction)?;
+                    steps.push(Step::known_in_part(instruction, reads));
+                }
                 Err(Unclear::NeedsBase) => {
                     let line = instruction.lines.0;
                     return Err(format!(

@@ -7,6 +7,8 @@ use super::dockerfile::Instruction;
 use super::parse;
 use super::words::{Unclear, expand};
 
+/// Linux gives a process 2 MiB for its arguments and environment.
+const MAX_SIZE: usize = 2 * 1024 * 1024;
 /// What BuildKit sets where an image sets none.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -50,6 +52,8 @@ pub(super) struct Scope {
     /// `None` for one that depends on a base image whose environment is not known.
     values: BTreeMap<String, Option<String>>,
     base_known: bool,
+    /// Bytes set so far.
+    size: usize,
 }
 
 impl Scope {
@@ -68,6 +72,7 @@ impl Scope {
         Self {
             values,
             base_known: env.is_some(),
+            size: 0,
         }
     }
 
@@ -85,6 +90,12 @@ impl Scope {
             Err(Unclear::NeedsBase) => None,
             Err(refused) => return Err(refused),
         };
+        self.size += name.len() + value.as_ref().map_or(0, String::len);
+        if self.size > MAX_SIZE {
+            return Err(Unclear::NotUnderstood(
+                "the environment is too large".to_owned(),
+            ));
+        }
         self.values.insert(name, value);
         Ok(())
     }

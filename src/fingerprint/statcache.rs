@@ -186,9 +186,9 @@ impl StatCache {
         while low < high {
             let middle = usize::midpoint(low, high);
             if at(middle) < key {
-                low = middle + 1
+                low = middle + 1;
             } else {
-                high = middle
+                high = middle;
             }
         }
         (low < count && at(low) == key).then_some(low)

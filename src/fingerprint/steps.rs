@@ -35,6 +35,19 @@ pub(super) struct Step {
     pub(super) unpinned: Option<String>,
 }
 
+impl Step {
+    /// An instruction of which only `reads` is known.
+    pub(super) fn known_in_part(instruction: &Instruction, reads: Vec<Read>) -> Self {
+        Self {
+            instruction: instruction.clone(),
+            number: 0,
+            outside: Vec::new(),
+            reads,
+            unpinned: None,
+        }
+    }
+}
+
 /// The stages that a `--from` can mean.
 #[derive(Clone, Copy)]
 pub(super) struct Names<'a> {
@@ -104,13 +117,7 @@ pub(super) fn step(
     globals: &Globals,
     names: Names<'_>,
 ) -> Result<Step, Unclear> {
-    let mut step = Step {
-        instruction: instruction.clone(),
-        number: 0,
-        outside: Vec::new(),
-        reads: elsewhere(instruction, escape, names)?,
-        unpinned: None,
-    };
+    let mut step = Step::known_in_part(instruction, elsewhere(instruction, escape, names)?);
     match instruction.keyword.as_str() {
         "ARG" => step.outside = scope.declare(instruction, globals, escape)?,
         "ENV" => scope.set_env(instruction, escape)?,

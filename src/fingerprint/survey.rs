@@ -90,3 +90,88 @@ impl Survey {
         Ok(self.services.iter().map(named).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fingerprint::lab::Lab;
+    use crate::fingerprint::recipe::Recipe;
+
+    fn project(lab: &Lab) -> Project {
+        let context = lab.path("").to_str().unwrap().to_owned();
+        let services = json!({
+            "one": {"build": {"context": context}, "command": ["1"]},
+            "two": {"build": {"context": context}, "image": "named"},
+            "dev": {"build": {"context": context, "target": "dev"}},
+            "db": {"image": "postgres"},
+        });
+        Project {
+            services: serde_json::from_value(services).unwrap(),
+            ..Project::default()
+        }
+    }
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn known(fingerprinted: &Fingerprinted) -> &Recipe {
+        match fingerprinted {
+            Fingerprinted::Known(recipe) => recipe,
+            Fingerprinted::Missing(images) => panic!("{images:?}"),
+        }
+    }
+
+    #[test]
+    fn services_with_equal_builds_share_a_fingerprint() {
+        let lab = Lab::new("FROM a AS dev\nRUN x\nFROM b\nCOPY f /\n").file("f", "");
+        let survey = survey(
+            &project(&lab),
+            &names(&["one", "two", "dev", "db"]),
+            &StatCache::open(None),
+        )
+        .unwrap();
+        assert_eq!(survey.builds.len(), 2);
+        let images: Vec<String> = survey.bases().iter().map(ToString::to_string).collect();
+        assert_eq!(images, ["a:latest", "b:latest"]);
+        let base = |image: &str| {
+            (
+                image.parse().unwrap(),
+                Base {
+                    identity: image.to_owned(),
+                    onbuild: vec![],
+                    env: vec![],
+                },
+            )
+        };
+        let recipes = survey
+            .recipes(&BTreeMap::from([base("a"), base("b")]))
+            .unwrap();
+        assert_eq!(recipes.keys().collect::<Vec<_>>(), ["dev", "one", "two"]);
+        assert_eq!(known(&recipes["one"]).full, known(&recipes["two"]).full);
+        assert_ne!(known(&recipes["one"]).full, known(&recipes["dev"]).full);
+        assert_eq!(known(&recipes["two"]).service, "two");
+    }
+
+    #[test]
+    fn a_base_that_is_not_known_is_named() {
+        let lab = Lab::new("FROM a AS dev\nFROM b\nCOPY --from=c $X/f /\n");
+        let survey = survey(&project(&lab), &names(&["one"]), &StatCache::open(None)).unwrap();
+        let recipes = survey.recipes(&BTreeMap::new()).unwrap();
+        let missing =
+            matches!(&recipes["one"], Fingerprinted::Missing(images) if images.len() == 2);
+        assert!(
+            missing,
+            "`b`, and `c`, whose path waits for the environment of `b`"
+        );
+    }
+
+    #[test]
+    fn a_service_that_is_not_there_is_an_error() {
+        let lab = Lab::new("FROM a");
+        let result = survey(&project(&lab), &names(&["three"]), &StatCache::open(None));
+        assert!(matches!(result, Err(Error::Unknown { .. })));
+    }
+}

@@ -48,6 +48,9 @@ pub(super) fn split(text: &str, raw_quotes: bool) -> Result<Vec<String>, Unclear
 /// `${a:-${b:-…}}` deeper than this is refused: it is read by recursion.
 const MAX_DEPTH: usize = 64;
 
+/// `ENV A=$A$A`, sixty times over, is no value: Linux takes 128 KiB in one variable.
+const MAX_LENGTH: usize = 128 * 1024;
+
 struct Lexer<'a> {
     chars: Peekable<Chars<'a>>,
     escape: char,
@@ -111,6 +114,9 @@ impl<'a> Lexer<'a> {
             match c {
                 '$' => {
                     let value = self.variable()?;
+                    if text.len() + value.len() > MAX_LENGTH {
+                        return refused("a value is too long");
+                    }
                     value.chars().for_each(|c| words.push(c));
                     text.push_str(&value);
                 }
@@ -189,7 +195,12 @@ impl<'a> Lexer<'a> {
                     }
                     return Ok(text);
                 }
-                Some('$') => text.push_str(&self.variable()?),
+                Some('$') => {
+                    text.push_str(&self.variable()?);
+                    if text.len() > MAX_LENGTH {
+                        return refused("a value is too long");
+                    }
+                }
                 Some(c) if c == self.escape => {
                     if raw_escapes {
                         text.push(c);
@@ -269,11 +280,11 @@ impl<'a> Lexer<'a> {
                 let longest = word.starts_with(operator);
                 let pattern = trim::Pattern::parse(if longest { &word[1..] } else { &word })?;
                 let value = value.unwrap_or_default();
-                Ok(if operator == '#' {
+                if operator == '#' {
                     pattern.without_prefix(&value, longest)
                 } else {
                     pattern.without_suffix(&value, longest)
-                })
+                }
             }
             '/' if !colon => {
                 let all = self.chars.next_if_eq(&'/').is_some();
@@ -382,6 +393,8 @@ mod tests {
                 "{word}"
             );
         }
+        let long = expand(&"$A".repeat(3), '\\', &|_| Ok(Some("x".repeat(100_000))));
+        assert!(long.is_err());
         let deep = format!("{}{}", "${N:-".repeat(100_000), "}".repeat(100_000));
         assert!(with_env(&deep).is_err());
     }
