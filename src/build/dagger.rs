@@ -275,6 +275,35 @@ fn beyond_dagger(request: &BuildRequest<'_>) -> Option<String> {
         .into_iter()
         .find_map(|(name, set)| set.then(|| name.to_owned()))
         .or_else(|| other.cloned())
+        .or_else(|| changed_owner(request))
+}
+
+/// A COPY or ADD that sets owners or modes: Dagger sets them on a folder that is there already, too, where BuildKit
+/// leaves it as it is (seen with the engine of 0.21.9).
+fn changed_owner(request: &BuildRequest<'_>) -> Option<String> {
+    let recipe = request.recipe;
+    let stages = recipe.dockerfile.stages.iter().enumerate();
+    let carried_out = stages.flat_map(|(number, stage)| {
+        let cut = recipe.cuts.iter().find(|cut| cut.stage == number);
+        let end = match request.part {
+            BuildPart::Dependencies { stage } if number > stage => 0,
+            BuildPart::Dependencies { stage } if number == stage => {
+                cut.map_or(0, |cut| cut.instructions)
+            }
+            _ => stage.instructions.len(),
+        };
+        &stage.instructions[..end]
+    });
+    carried_out
+        .filter(|own| matches!(own.keyword.as_str(), "COPY" | "ADD"))
+        .find_map(|own| {
+            let mut flags = own.arguments.split_whitespace();
+            let flag = flags
+                .by_ref()
+                .take_while(|word| word.starts_with("--"))
+                .find(|flag| flag.starts_with("--chown=") || flag.starts_with("--chmod="))?;
+            Some(format!("{} {flag}", own.keyword))
+        })
 }
 
 /// The images that a RUN mounts from: their names are not pinned in the text.
