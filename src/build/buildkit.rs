@@ -237,25 +237,26 @@ pub(super) fn settle(
     }
 }
 
-/// The names of the images that a part of a recipe is built from: not those that only stages start from
-/// whose dependency images stand in for them.
+/// The names of the images that a part of a recipe is built from: not those that only stages start from that are
+/// not built, or that start from their dependency images.
 pub(super) fn used_bases(recipe: &Recipe, part: &BuildPart<'_>) -> BTreeSet<String> {
-    let all = recipe.bases.iter().map(|(image, _)| image.familiar());
-    let BuildPart::Target { on } = part else {
-        return all.collect();
+    let replaced = |number: usize| match part {
+        BuildPart::Dependencies { stage } => number > *stage,
+        BuildPart::Target { on } => on.contains_key(&number),
     };
     let stages = || recipe.dockerfile.stages.iter().enumerate();
-    let from = |replaced: bool| -> BTreeSet<String> {
+    let from = |without: bool| -> BTreeSet<String> {
         stages()
-            .filter(|(number, _)| on.contains_key(number) == replaced)
+            .filter(|(number, _)| replaced(*number) == without)
             .filter_map(|(_, stage)| match &stage.base {
                 StageBase::Image(image) => Some(image.familiar()),
                 _ => None,
             })
             .collect()
     };
-    let (replaced, started) = (from(true), from(false));
-    all.filter(|name| !replaced.contains(name) || started.contains(name))
+    let (unused, used) = (from(true), from(false));
+    let all = recipe.bases.iter().map(|(image, _)| image.familiar());
+    all.filter(|name| !unused.contains(name) || used.contains(name))
         .collect()
 }
 

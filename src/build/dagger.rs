@@ -20,10 +20,11 @@ use tokio::sync::OnceCell;
 use super::archive::Archive;
 use super::buildkit::{BuildKit, build_args, image_labels, refused, settle, used_bases};
 use super::context::Upload;
+use super::leak::leaked;
 use super::resume::{Pins, Rewritten, rewrite_pinned};
 use super::session::{DaggerSource, Session};
 use super::trace::LAST_LINES;
-use crate::fingerprint::{Recipe, StageBase};
+use crate::fingerprint::Recipe;
 use crate::model::{ImageId, ImageRef, labels};
 use crate::plan::BuilderKind;
 use crate::runtime::{BuildError, BuildPart, BuildRequest, Builder, Progress};
@@ -34,13 +35,6 @@ pub struct Dagger {
     limit: Duration,
     session: OnceCell<Arc<Session>>,
     docker: Docker,
-}
-
-/// What a build needs to know about the images that it starts from.
-struct Bases {
-    pins: Pins,
-    /// The layers of the image that the built stage starts from, when it starts from one.
-    layers: Option<(String, Vec<String>)>,
 }
 
 impl Dagger {
@@ -91,6 +85,7 @@ impl Dagger {
         settle(service, unpacked.await)?;
         let session = self.session().await?;
         let query = session.query();
+        let _listening = session.listen(dockerfile.clone(), progress.clone());
         let failed = |error| failure(service, dockerfile, &file, error);
         let secrets = secrets(&query, request).await?;
         let build = &request.recipe.build;
@@ -99,6 +94,12 @@ impl Dagger {
             BuildPart::Target { .. } => build.target.as_deref(),
             BuildPart::Dependencies { .. } => None,
         };
+        let environment = leaked(request.recipe, &request.part);
+        let environment = environment.map_err(|name| BuildError::Unsupported {
+            service: service.clone(),
+            builder: BuilderKind::Dagger,
+            attribute: format!("{name}, which the Dockerfile declares both as ARG and as ENV"),
+        })?;
         let options = DirectoryDockerBuildOpts {
             build_args: Some(arguments.collect()),
             dockerfile: Some(&file),
@@ -112,6 +113,12 @@ impl Dagger {
         let context = context.to_string_lossy().into_owned();
         let image = query.host().directory(context).docker_build_opts(options);
         let mut image = image.sync().await.map_err(failed)?;
+        for (name, value) in environment {
+            image = match value {
+                Some(value) => image.with_env_variable(name, value),
+                None => image.without_env_variable(name),
+            };
+        }
         for (name, value) in image_labels(request) {
             image = image.with_label(name, value);
         }
@@ -135,17 +142,12 @@ impl Dagger {
     }
 
     /// How Dagger, which looks for images in registries and not on the engine, gets the very images that were
-    /// fingerprinted: by their digest. One that no registry is known to have is let pass only where the built
-    /// image shows whether it was the same: when the built stage starts from it.
-    async fn bases(&self, request: &BuildRequest<'_>) -> Result<Bases, BuildError> {
+    /// fingerprinted: by the digest under which a registry has them. The layers of those on the engine, too.
+    async fn bases(&self, request: &BuildRequest<'_>) -> Result<(Pins, Vec<Layers>), BuildError> {
         let recipe = request.recipe;
-        let bottom = bottom(recipe, &request.part);
         let used = used_bases(recipe, &request.part);
         let mounted = mounted_images(recipe);
-        let mut bases = Bases {
-            pins: Pins::new(),
-            layers: None,
-        };
+        let (mut pins, mut layers) = (Pins::new(), Vec::new());
         for (image, base) in &recipe.bases {
             let name = image.familiar();
             if !used.contains(&name) {
@@ -159,57 +161,50 @@ impl Dagger {
                     base: name,
                 });
             }
-            let is_bottom = bottom == Some(image);
-            match registry_digest(image, &found) {
-                Some(pinned) if !mounted.contains(image) => {
-                    bases.pins.insert(image.clone(), pinned);
-                }
-                _ if is_bottom && !mounted.contains(image) => {}
+            match pinned(image, &found) {
+                Some(pinned) if !mounted.contains(image) => pins.insert(image.clone(), pinned),
                 _ => {
                     return Err(BuildError::Unsupported {
                         service: recipe.service.clone(),
                         builder: BuilderKind::Dagger,
-                        attribute: format!("{name}, an image of the Docker Engine alone"),
+                        attribute: format!("{name}, which no registry is known to have"),
                     });
                 }
-            }
-            if is_bottom {
-                bases.layers = Some((name, layers(found)));
-            }
+            };
+            layers.extend(layers_of(found));
         }
-        Ok(bases)
+        Ok((pins, layers))
     }
 
-    /// How many of the lowest layers the engine has: those of the base, which must be the built image's too, and
-    /// of a dependency image of the same stage.
+    /// How many of an image's lowest layers the engine has for certain: those of a base, or of a dependency image
+    /// of the same recipe. Dagger keeps the layers of a base as they were pulled, but not across its restarts.
     async fn known(
         &self,
         request: &BuildRequest<'_>,
-        bases: &Bases,
+        mut there: Vec<Layers>,
         archive: &Archive,
-    ) -> Result<usize, BuildError> {
-        let mut known = 0;
-        if let Some((base, layers)) = &bases.layers {
-            if !archive.diff_ids.starts_with(layers) {
-                return Err(BuildError::BaseMoved {
-                    service: request.recipe.service.clone(),
-                    base: base.clone(),
-                });
-            }
-            known = layers.len();
-        }
+    ) -> usize {
         for cut in &request.recipe.cuts {
             let name = labels::dependencies_name(&cut.key);
-            if let Ok(found) = self.docker.inspect_image(&name).await {
-                let layers = layers(found);
-                if layers.len() > known && archive.diff_ids.starts_with(&layers) {
-                    known = layers.len();
-                }
-            }
+            there.extend(
+                self.docker
+                    .inspect_image(&name)
+                    .await
+                    .ok()
+                    .and_then(layers_of),
+            );
         }
-        Ok(known)
+        there
+            .iter()
+            .filter(|layers| archive.diff_ids.starts_with(layers))
+            .map(Vec::len)
+            .max()
+            .unwrap_or(0)
     }
 }
+
+/// The digests of an image's uncompressed layers, from the bottom.
+type Layers = Vec<String>;
 
 impl Builder for Dagger {
     async fn build(
@@ -236,8 +231,8 @@ impl Builder for Dagger {
                 attribute,
             });
         }
-        let bases = self.bases(request).await?;
-        let dockerfile = rewrite_pinned(request.recipe, &request.part, bases.pins.clone());
+        let (pins, there) = self.bases(request).await?;
+        let dockerfile = rewrite_pinned(request.recipe, &request.part, pins);
         let folder = tempfile::tempdir().map_err(|source| BuildError::Context {
             service: request.recipe.service.clone(),
             source,
@@ -245,7 +240,8 @@ impl Builder for Dagger {
         let archive = self
             .archive(request, &dockerfile, folder.path(), progress)
             .await?;
-        let known = self.known(request, &bases, &archive).await?;
+        let known = self.known(request, there, &archive).await;
+        tracing::debug!(known, of = archive.diff_ids.len(), "layers on the engine");
         progress.doing("loading the image onto the engine");
         let image = archive.load(&self.docker, known).await?;
         BuildKit::new(self.docker.clone())
@@ -258,8 +254,16 @@ impl Builder for Dagger {
 /// The first attribute of a build section that `dockerBuild` has no input for (API 0.21).
 fn beyond_dagger(request: &BuildRequest<'_>) -> Option<String> {
     let build = &request.recipe.build;
+    let special = request
+        .recipe
+        .context
+        .entries
+        .iter()
+        .any(|entry| entry.mode & 0o7000 != 0);
     let fixed = [
         ("context", build.is_remote()),
+        // Dagger takes a folder without its set-user-ID, set-group-ID and sticky bits.
+        ("files with special mode bits", special),
         ("network", build.network.is_some()),
         ("extra_hosts", !build.extra_hosts.is_empty()),
         ("shm_size", build.shm_size.is_some()),
@@ -271,27 +275,35 @@ fn beyond_dagger(request: &BuildRequest<'_>) -> Option<String> {
         .into_iter()
         .find_map(|(name, set)| set.then(|| name.to_owned()))
         .or_else(|| other.cloned())
+        .or_else(|| changed_owner(request))
 }
 
-/// The image that the built stage starts from, through the stages between.
-fn bottom<'a>(recipe: &'a Recipe, part: &BuildPart<'_>) -> Option<&'a ImageRef> {
-    let stages = &recipe.dockerfile.stages;
-    let last = stages.len().checked_sub(1)?;
-    let mut stage = match (part, &recipe.build.target) {
-        (BuildPart::Dependencies { stage }, _) => *stage,
-        (_, None) => last,
-        (_, Some(target)) => stages
-            .iter()
-            .position(|stage| stage.name.as_deref() == Some(target.to_lowercase().as_str()))
-            .or_else(|| target.parse().ok())?,
-    };
-    loop {
-        match &stages.get(stage)?.base {
-            StageBase::Image(image) => return Some(image),
-            StageBase::Stage(base) if *base < stage => stage = *base,
-            _ => return None,
-        }
-    }
+/// A COPY or ADD that sets owners or modes: Dagger sets them on a folder that is there already, too, where BuildKit
+/// leaves it as it is (seen with the engine of 0.21.9).
+fn changed_owner(request: &BuildRequest<'_>) -> Option<String> {
+    let recipe = request.recipe;
+    let stages = recipe.dockerfile.stages.iter().enumerate();
+    let carried_out = stages.flat_map(|(number, stage)| {
+        let cut = recipe.cuts.iter().find(|cut| cut.stage == number);
+        let end = match request.part {
+            BuildPart::Dependencies { stage } if number > stage => 0,
+            BuildPart::Dependencies { stage } if number == stage => {
+                cut.map_or(0, |cut| cut.instructions)
+            }
+            _ => stage.instructions.len(),
+        };
+        &stage.instructions[..end]
+    });
+    carried_out
+        .filter(|own| matches!(own.keyword.as_str(), "COPY" | "ADD"))
+        .find_map(|own| {
+            let mut flags = own.arguments.split_whitespace();
+            let flag = flags
+                .by_ref()
+                .take_while(|word| word.starts_with("--"))
+                .find(|flag| flag.starts_with("--chown=") || flag.starts_with("--chmod="))?;
+            Some(format!("{} {flag}", own.keyword))
+        })
 }
 
 /// The images that a RUN mounts from: their names are not pinned in the text.
@@ -307,19 +319,20 @@ fn mounted_images(recipe: &Recipe) -> Vec<ImageRef> {
         .collect()
 }
 
-/// The image's name with the digest under which its own registry has it.
-fn registry_digest(image: &ImageRef, found: &ImageInspect) -> Option<String> {
+/// The image's name with a digest under which a registry has it: its own registry's, else that of another one,
+/// since a digest says the same wherever it is found.
+fn pinned(image: &ImageRef, found: &ImageInspect) -> Option<String> {
     let name = image.familiar_name();
     let digests = found.repo_digests.iter().flatten();
-    let own = |digest: &&String| digest.split('@').next() == Some(name.as_str());
-    digests.into_iter().find(own).cloned()
+    let digests = digests.filter_map(|own| own.split_once('@'));
+    let digests: Vec<(&str, &str)> = digests.collect();
+    let own = digests.iter().find(|(of, _)| *of == name);
+    let (_, digest) = own.or_else(|| digests.first())?;
+    Some(format!("{name}@{digest}"))
 }
 
-fn layers(found: ImageInspect) -> Vec<String> {
-    found
-        .root_fs
-        .and_then(|root| root.layers)
-        .unwrap_or_default()
+fn layers_of(found: ImageInspect) -> Option<Layers> {
+    found.root_fs?.layers
 }
 
 /// The secrets of a build, handed to the session.
@@ -361,6 +374,14 @@ fn failure(service: &str, dockerfile: &Rewritten, file: &str, error: DaggerError
             source: error.into(),
         };
     };
+    // Asked for by digest, at the registry that its name stands for.
+    if let Some(image) = missing_image(message) {
+        return BuildError::Unsupported {
+            service: service.to_owned(),
+            builder: BuilderKind::Dagger,
+            attribute: format!("{image}, which it finds in no registry"),
+        };
+    }
     let exec = fields.iter().find_map(|field| match &field.extensions {
         Some(GraphQlExtension::ExecError {
             cmd,
@@ -385,6 +406,61 @@ fn failure(service: &str, dockerfile: &Rewritten, file: &str, error: DaggerError
             .or_else(|| dockerfile.line_in(message, file)),
         instruction: spot.map(|spot| spot.instruction.clone()),
         output: output[last..].to_vec(),
-        source: message.clone().into(),
+        source: telling(message).into(),
+    }
+}
+
+/// The image in `…: docker.io/library/x@sha256:…: not found`.
+fn missing_image(message: &str) -> Option<&str> {
+    let (before, _) = message.split_once(": not found")?;
+    let image = before.rsplit(' ').next()?;
+    image.contains("@sha256:").then_some(image)
+}
+
+/// What a person can use of a message: without the trace's number, and without the recipe of the container that
+/// Dagger puts in front of the cause of a long one.
+fn telling(message: &str) -> &str {
+    const LONG: usize = 500;
+    let message = message.split(" [traceparent:").next().unwrap_or(message);
+    match message.rfind("failed to ") {
+        Some(cause) if message.len() > LONG => &message[cause..],
+        _ => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_pinned_by_its_own_registrys_digest_before_anothers() {
+        let image: ImageRef = "python:3.11".parse().unwrap();
+        let found = |digests: &[&str]| ImageInspect {
+            repo_digests: Some(digests.iter().map(ToString::to_string).collect()),
+            ..ImageInspect::default()
+        };
+        assert_eq!(pinned(&image, &found(&[])), None);
+        let other = found(&["mirror:5000/python@sha256:2"]);
+        assert_eq!(pinned(&image, &other).unwrap(), "python@sha256:2");
+        let both = found(&["mirror:5000/python@sha256:2", "python@sha256:1"]);
+        assert_eq!(pinned(&image, &both).unwrap(), "python@sha256:1");
+    }
+
+    #[test]
+    fn an_image_that_dagger_does_not_find_is_named() {
+        let message =
+            "failed to convert Dockerfile to LLB: x:1: docker.io/library/x@sha256:1: not found";
+        assert_eq!(missing_image(message), Some("docker.io/library/x@sha256:1"));
+        assert_eq!(missing_image("lstat /nothere.txt: not found"), None);
+    }
+
+    #[test]
+    fn a_message_is_cut_to_what_a_person_can_use() {
+        let message = format!(
+            "failed to load {}: failed to copy x: no such file [traceparent:1]",
+            "q".repeat(500)
+        );
+        assert_eq!(telling(&message), "failed to copy x: no such file");
+        assert_eq!(telling("exit code: 7 [traceparent:1]"), "exit code: 7");
     }
 }

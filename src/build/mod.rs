@@ -8,6 +8,8 @@ mod builders;
 mod buildkit;
 mod context;
 mod dagger;
+mod leak;
+mod narration;
 mod resume;
 #[cfg(test)]
 mod sample;

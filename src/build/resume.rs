@@ -108,7 +108,7 @@ pub(super) fn can_start_from_image(dockerfile: &Dockerfile, stage: usize, cut: u
 
 /// The stage's own prefix behind all instructions of the stages that it starts from: child stages inherit
 /// ARGs (BuildKit `dockerfile2llb/convert.go`).
-fn in_front_of_cut(dockerfile: &Dockerfile, stage: usize, cut: usize) -> Vec<&Instruction> {
+pub(super) fn in_scope(dockerfile: &Dockerfile, stage: usize, cut: usize) -> Vec<&Instruction> {
     let mut all: Vec<&Instruction> = Vec::new();
     let mut prefix = &dockerfile.stages[stage].instructions[..cut];
     let mut stage = stage;
@@ -127,7 +127,7 @@ fn in_front_of_cut(dockerfile: &Dockerfile, stage: usize, cut: usize) -> Vec<&In
 /// Whether every ARG in front of the cut has the same value when it is declared again behind it: its default
 /// must not use a variable that an ENV between the two sets.
 fn arguments_keep_their_values(dockerfile: &Dockerfile, stage: usize, cut: usize) -> bool {
-    let scope = in_front_of_cut(dockerfile, stage, cut);
+    let scope = in_scope(dockerfile, stage, cut);
     scope.iter().enumerate().all(|(at, own)| {
         own.keyword != "ARG"
             || variables(&own.arguments).all(|name| {
@@ -176,7 +176,7 @@ fn reopened(
     stage: usize,
     cut: usize,
 ) -> impl Iterator<Item = &Instruction> {
-    in_front_of_cut(dockerfile, stage, cut)
+    in_scope(dockerfile, stage, cut)
         .into_iter()
         .filter(|own| own.keyword == "ARG")
         .chain(repeated_command(dockerfile, stage, cut))
@@ -197,6 +197,11 @@ fn from_image(from: &Instruction, image: &str) -> String {
         let _ = write!(line, " {word}");
     }
     line
+}
+
+/// A text with single spaces between its words.
+fn spaced(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What a COPY names behind `--from`, as written and read as an image's name.
@@ -326,11 +331,15 @@ impl Rewritten {
             .find_map(|at| number(&message[at..]))
     }
 
-    /// The RUN whose shell was given `command`; the first one where several were.
+    /// The RUN that a command line carries out, `/bin/sh -c pip install`; the first one where several do the same.
     pub fn run(&self, command: &str) -> Option<&Spot> {
-        let first = command.trim().lines().next()?.trim();
+        let command = spaced(command);
         let mut steps = self.stages.iter().flat_map(|stage| &stage.steps);
-        steps.find(|spot| spot.keyword == "RUN" && spot.instruction.ends_with(first))
+        steps.find(|spot| {
+            let words = spot.instruction.split_whitespace().skip(1);
+            let own: Vec<&str> = words.skip_while(|word| word.starts_with("--")).collect();
+            spot.keyword == "RUN" && !own.is_empty() && command.ends_with(&own.join(" "))
+        })
     }
 
     /// The instruction that BuildKit's progress calls `[web 2/5] RUN …`: the stage's name, `stage-N` where it

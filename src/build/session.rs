@@ -1,16 +1,22 @@
 //! A Dagger session: where it is found, opened once and shared by all builds of a run. Must not know what is
 //! built in it.
 
-use std::collections::VecDeque;
+use std::error::Error as StdError;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dagger_sdk::core::cli_session::{CliSession, DaggerSessionProc};
 use dagger_sdk::core::connect_params::ConnectParams;
 use dagger_sdk::core::graphql_client::{DefaultGraphQLClient, DynGraphQLClient};
-use dagger_sdk::core::logger::Logger;
 use dagger_sdk::{Config, Query, Selection};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use super::narration::Narration;
+use super::resume::Rewritten;
+use crate::runtime::Progress;
 
 /// Where a Dagger session comes from.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,6 +51,15 @@ pub fn available(variable: impl Fn(&str) -> Option<String>) -> Result<DaggerSour
     let port = variable("DAGGER_SESSION_PORT").and_then(|port| port.parse().ok());
     if let (Some(port), Some(token)) = (port, variable("DAGGER_SESSION_TOKEN")) {
         return Ok(DaggerSource::Session { port, token });
+    }
+    let engine = variable("_EXPERIMENTAL_DAGGER_RUNNER_HOST");
+    if let Some(socket) = engine
+        .as_deref()
+        .and_then(|host| host.strip_prefix("unix://"))
+    {
+        UnixStream::connect(socket).map_err(|error| {
+            format!("no Dagger engine answers at `{socket}` (`_EXPERIMENTAL_DAGGER_RUNNER_HOST`): {error}")
+        })?;
     }
     if let Some(path) = variable("_EXPERIMENTAL_DAGGER_CLI_BIN") {
         let path = PathBuf::from(path);
@@ -87,9 +102,9 @@ pub enum SessionError {
     Refused {
         /// The last lines of the `dagger` command.
         said: Vec<String>,
-        /// The SDK's words.
+        /// What it ended with.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<dyn StdError + Send + Sync>,
     },
 }
 
@@ -101,104 +116,117 @@ impl std::fmt::Display for Said<'_> {
     }
 }
 
-/// An open session. It ends when the last of its queries is dropped.
+/// An open session. It ends when it is dropped.
 pub(super) struct Session {
-    process: Option<Arc<DaggerSessionProc>>,
     client: DynGraphQLClient,
+    narration: Arc<Mutex<Narration>>,
+    /// Lives as long as the session: killed when dropped.
+    _process: Option<Child>,
 }
 
 impl Session {
+    /// Opens a session, within `limit`: without an engine the `dagger` command waits for ever.
     pub(super) async fn open(source: &DaggerSource, limit: Duration) -> Result<Self, SessionError> {
-        let lines = Arc::new(Lines::default());
-        let config = Config::builder()
-            .logger(Arc::clone(&lines) as _)
-            .timeout_ms(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX))
-            .build();
+        let narration = Arc::new(Mutex::new(Narration::default()));
         let (params, process) = match source {
             DaggerSource::Session { port, token } => (ConnectParams::new(*port, token), None),
             DaggerSource::Command(path) => {
-                let session = CliSession::new();
-                let opening = session.connect(&config, path);
-                let (params, process) = tokio::time::timeout(limit, opening)
-                    .await
-                    .map_err(|_| SessionError::Late {
-                        limit,
-                        said: lines.last(),
-                    })?
-                    .map_err(|source| SessionError::Refused {
-                        said: lines.last(),
-                        source: source.into(),
-                    })?;
-                (params, Some(Arc::new(process)))
+                let opening = start(path, &narration);
+                let opened = tokio::time::timeout(limit, opening).await;
+                let said = || told(&narration).last_lines();
+                let opened = opened.map_err(|_| SessionError::Late {
+                    limit,
+                    said: said(),
+                })?;
+                let (params, process) = opened.map_err(|source| SessionError::Refused {
+                    said: said(),
+                    source,
+                })?;
+                (params, Some(process))
             }
         };
+        let config = Config::builder()
+            .timeout_ms(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX))
+            .build();
         Ok(Self {
-            process,
             client: Arc::new(DefaultGraphQLClient::new(&params, &config)),
+            narration,
+            _process: process,
         })
     }
 
     /// The root of a query.
     pub(super) fn query(&self) -> Query {
         Query {
-            proc: self.process.clone(),
+            proc: None,
             selection: Selection::default(),
             graphql_client: Arc::clone(&self.client),
         }
     }
-}
 
-/// How many lines of the `dagger` command an error shows.
-const LAST_LINES: usize = 5;
-
-/// Takes what the SDK and the `dagger` command would print: to the log, and the last lines for an error.
-#[derive(Default)]
-struct Lines(Mutex<VecDeque<String>>);
-
-impl Lines {
-    fn last(&self) -> Vec<String> {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().cloned().collect()
-    }
-
-    fn take(&self, line: &str) {
-        let line = plain(line);
-        tracing::debug!(target: "larder::dagger", "{line}");
-        if line.trim().is_empty() {
-            return;
+    /// Reports what the session says about a build, until the result is dropped.
+    pub(super) fn listen(&self, dockerfile: Rewritten, progress: Progress) -> Listening {
+        Listening {
+            number: told(&self.narration).listen(dockerfile, progress),
+            narration: Arc::clone(&self.narration),
         }
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == LAST_LINES {
-            lines.pop_front();
-        }
-        lines.push_back(line);
     }
 }
 
-impl Logger for Lines {
-    fn stdout(&self, output: &str) -> eyre::Result<()> {
-        self.take(output);
-        Ok(())
-    }
+/// A build that hears what the session says about it.
+pub(super) struct Listening {
+    number: usize,
+    narration: Arc<Mutex<Narration>>,
+}
 
-    fn stderr(&self, output: &str) -> eyre::Result<()> {
-        self.take(output);
-        Ok(())
+impl Drop for Listening {
+    fn drop(&mut self) {
+        told(&self.narration).forget(self.number);
     }
 }
 
-/// A line without its colours (`ESC [ … letter`) and other control characters.
-fn plain(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    let mut characters = line.chars();
-    while let Some(character) = characters.next() {
-        if character == '\u{1b}' {
-            characters.by_ref().skip(1).find(char::is_ascii_alphabetic);
-        } else if !character.is_control() {
-            out.push(character);
+fn told(narration: &Mutex<Narration>) -> std::sync::MutexGuard<'_, Narration> {
+    narration.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts the `dagger` command and reads where its session listens. Not by the SDK, which downloads a `dagger`
+/// of its own when this one does not start (`core/engine.rs`) and leaves the process alone when it is dropped.
+async fn start(
+    path: &Path,
+    narration: &Arc<Mutex<Narration>>,
+) -> Result<(ConnectParams, Child), Box<dyn StdError + Send + Sync>> {
+    let mut process = Command::new(path)
+        .args(["session", "--label", "dagger.io/sdk.name:rust"])
+        .env("NO_COLOR", "1")
+        .env("DAGGER_PROGRESS", "plain")
+        // Starting a stack is no occasion to call home.
+        .env("DAGGER_NO_NAG", "1")
+        .env("DAGGER_NO_UPDATE_CHECK", "1")
+        .env("DO_NOT_TRACK", "1")
+        // It ends when this pipe does.
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let (Some(stdout), Some(stderr)) = (process.stdout.take(), process.stderr.take()) else {
+        return Err("its output cannot be read".into());
+    };
+    let narration = Arc::clone(narration);
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(stderr).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            tracing::debug!(target: "larder::dagger", "{line}");
+            told(&narration).take(&line);
+        }
+    });
+    let mut lines = BufReader::new(stdout).lines();
+    while let Some(line) = lines.next_line().await? {
+        if let Ok(params) = serde_json::from_str(&line) {
+            return Ok((params, process));
         }
     }
-    out
+    Err(format!("it ended with {}", process.wait().await?).into())
 }
 
 #[cfg(test)]
@@ -247,11 +275,11 @@ mod tests {
     }
 
     #[test]
-    fn lines_lose_their_colours() {
-        assert_eq!(
-            plain("\u{1b}[95m1 : \u{1b}[0m\u{1b}[90;2m\u{1b}[0mconnect\r"),
-            "1 : connect"
-        );
+    fn an_engine_whose_socket_nobody_answers_is_not_there() {
+        let sh = ("_EXPERIMENTAL_DAGGER_CLI_BIN", "/bin/sh");
+        let nobody = ("_EXPERIMENTAL_DAGGER_RUNNER_HOST", "unix:///none.sock");
+        assert!(found(&[sh]).is_ok());
+        assert!(found(&[sh, nobody]).unwrap_err().contains("/none.sock"));
     }
 
     #[tokio::test]
