@@ -44,7 +44,8 @@ struct Line {
     /// Steps that have not ended.
     left: usize,
     failed: bool,
-    skipped: bool,
+    /// Why it is not finished, once one of its steps was skipped.
+    skipped: Option<&'static str>,
 }
 
 impl Live {
@@ -62,7 +63,7 @@ impl Live {
                     since: Instant::now(),
                     left: 0,
                     failed: false,
-                    skipped: false,
+                    skipped: None,
                 });
             line.left += 1;
         }
@@ -98,7 +99,7 @@ impl Live {
         if first {
             line.shown = true;
             line.since = Instant::now();
-            line.bar = ProgressBar::no_length().with_prefix(visible(subject));
+            line.bar = ProgressBar::hidden().with_prefix(visible(subject));
         }
         line.bar.set_style(style);
         line.bar.set_message(message);
@@ -173,10 +174,10 @@ impl Live {
             line.bar
                 .set_style(self.ending("✗", Style::new().red(), line.since));
             line.bar.abandon_with_message("failed");
-        } else if line.skipped {
+        } else if let Some(why) = line.skipped {
             line.bar
                 .set_style(self.ending("-", Style::new().yellow(), line.since));
-            line.bar.abandon_with_message("not reached");
+            line.bar.abandon_with_message(why);
         } else {
             line.bar
                 .set_style(self.ending("✓", Style::new().green(), line.since));
@@ -186,7 +187,7 @@ impl Live {
 
     /// A step that will not run: its service's line may still have to end.
     fn skipped(&self, state: &mut State, id: StepId) {
-        state.board.end(id);
+        let begun = state.board.end(id).is_some();
         let Some(subject) = state.subjects.get(&id) else {
             return;
         };
@@ -194,7 +195,11 @@ impl Live {
             return;
         };
         line.left = line.left.saturating_sub(1);
-        line.skipped = true;
+        line.skipped = Some(match line.skipped {
+            Some("interrupted") => "interrupted",
+            _ if begun => "interrupted",
+            _ => "not reached",
+        });
         if line.left == 0 {
             self.show(line, subject, self.working(None), String::new());
             self.finish(line, "");
