@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bollard::Docker;
 // The samples' recipes are those of the unit tests; they name the rooms as the crate does.
-use larder::build::BuildKit;
+use larder::build::{BuildKit, Dagger, available};
 use larder::fingerprint::{Base, Recipe};
 use larder::model::{Digest, ImageId, Project, labels};
 use larder::plan::{BuilderKind, StepId};
@@ -61,7 +62,8 @@ impl Lab {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         std::fs::create_dir_all(root.join("src/empty")).unwrap();
-        std::fs::write(root.join("need.txt"), "need\n").unwrap();
+        // New each time: nothing that reads it is in a builder's cache.
+        std::fs::write(root.join("need.txt"), root.to_str().unwrap()).unwrap();
         std::fs::write(root.join("src/main"), "#!/bin/sh\necho main\n").unwrap();
         run("chmod", &["755", root.join("src/main").to_str().unwrap()]);
         std::os::unix::fs::symlink("./main", root.join("src/link")).unwrap();
@@ -206,10 +208,8 @@ fn assert_same(one: &ImageId, other: &ImageId) {
     }
 }
 
-#[tokio::test]
-async fn a_resumed_image_is_the_whole_image() {
-    let lab = Lab::new();
-    let text = r#"ARG VERSION=7
+/// A bit of everything that an image carries from one instruction to the next.
+const RICH: &str = r#"ARG VERSION=7
 FROM debian:bookworm-slim AS tools
 ARG PREFIX=/opt
 SHELL ["/bin/bash", "-c"]
@@ -242,8 +242,12 @@ RUN echo "child $GREETING" > child
 COPY --from=tools /opt/need.txt /app/need-too
 EXPOSE 80
 "#;
+
+#[tokio::test]
+async fn a_resumed_image_is_the_whole_image() {
+    let lab = Lab::new();
     // Stage 0 is cut in front of its ONBUILD, stage 1 behind the RUN that installs.
-    let recipe = lab.recipe(text, &[(0, 3), (1, 14)]);
+    let recipe = lab.recipe(RICH, &[(0, 3), (1, 14)]);
     let whole = lab.whole(&buildkit(), &recipe).await.unwrap();
     let resumed = lab.resumed(&buildkit(), &recipe).await;
     assert_ne!(whole, resumed);
@@ -397,4 +401,74 @@ async fn what_the_engine_has_no_input_for_is_refused_by_name() {
         .insert("ssh".to_owned(), serde_json::json!(["default"]));
     let error = lab.whole(&buildkit(), &recipe).await.unwrap_err();
     assert!(matches!(&error, BuildError::Unsupported { attribute, .. } if attribute == "ssh"));
+}
+
+/// Dagger, where it answers; elsewhere the test says aloud that it shows nothing.
+async fn dagger(test: &str) -> Option<Dagger> {
+    let docker = Docker::connect_with_defaults().unwrap();
+    let variable = |name: &str| std::env::var(name).ok();
+    let why = match available(variable) {
+        Ok(source) => {
+            let dagger = Dagger::new(source, Duration::from_secs(10), docker);
+            match dagger.open().await {
+                Ok(()) => return Some(dagger),
+                Err(error) => format!("{error}: {}", std::error::Error::source(&error).unwrap()),
+            }
+        }
+        Err(why) => why,
+    };
+    eprintln!("\n*** SKIPPED {test}: NO DAGGER ENGINE ANSWERS ({why}) ***\n");
+    None
+}
+
+#[tokio::test]
+async fn dagger_builds_what_buildkit_builds() {
+    let Some(dagger) = dagger("dagger_builds_what_buildkit_builds").await else {
+        return;
+    };
+    let lab = Lab::new();
+    let mut recipe = lab.recipe(RICH, &[(0, 3), (1, 14)]);
+    recipe.bases = ["debian:bookworm-slim", "python:3.11-slim"]
+        .map(local_base)
+        .into();
+    let by_buildkit = lab.whole(&buildkit(), &recipe).await.unwrap();
+    let by_dagger = lab.whole(&dagger, &recipe).await.unwrap();
+    assert_same(&by_buildkit, &by_dagger);
+    let resumed = lab.resumed(&dagger, &recipe).await;
+    assert_same(&by_buildkit, &resumed);
+}
+
+fn local_base(name: &str) -> (model::ImageRef, Base) {
+    let id = run("docker", &["image", "inspect", "-f", "{{.Id}}", name]);
+    let base = Base {
+        identity: id.trim().to_owned(),
+        onbuild: Vec::new(),
+        env: Vec::new(),
+    };
+    (name.parse().unwrap(), base)
+}
+
+#[tokio::test]
+async fn an_instruction_that_fails_in_dagger_comes_with_its_line_and_its_last_words() {
+    let Some(dagger) = dagger("an_instruction_that_fails_in_dagger").await else {
+        return;
+    };
+    let lab = Lab::new();
+    let text = "FROM debian:bookworm-slim\n\nRUN seq 30 \\\n  && echo oh >&2 && exit 3\n";
+    let recipe = lab.recipe(text, &[]);
+    let error = lab.whole(&dagger, &recipe).await.unwrap_err();
+    let BuildError::Instruction { line, output, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(*line, Some(3), "{error:?}");
+    assert!(
+        output.contains(&"30".to_owned()) && output.contains(&"oh".to_owned()),
+        "{error:?}"
+    );
+    let recipe = lab.recipe("FROM debian:bookworm-slim\n\nNONSENSE here\n", &[]);
+    let error = lab.whole(&dagger, &recipe).await.unwrap_err();
+    assert!(
+        matches!(error, BuildError::Instruction { line: Some(3), .. }),
+        "{error:?}"
+    );
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bollard::Docker;
-use bollard::models::BuildInfoAux;
+use bollard::models::{BuildInfoAux, ImageInspect};
 use bollard::query_parameters::{BuildImageOptions, BuilderVersion, TagImageOptions};
 use futures_util::StreamExt as _;
 
@@ -142,14 +142,7 @@ impl BuildKit {
             }
             let now = self.docker.inspect_image(&name).await;
             let same = match now {
-                Ok(now) => {
-                    let digests = now.repo_digests.unwrap_or_default();
-                    now.id.is_some_and(|id| id == base.identity)
-                        || digests.iter().any(|digest| {
-                            *digest == base.identity
-                                || digest.rsplit('@').next() == Some(base.identity.as_str())
-                        })
-                }
+                Ok(now) => Self::is_same(&now, &base.identity),
                 Err(error) if status(&error) == Some(404) => false,
                 Err(error) => return Err(refused(&format!("inspecting `{name}`"), error).into()),
             };
@@ -161,6 +154,15 @@ impl BuildKit {
             }
         }
         Ok(())
+    }
+
+    /// Whether an image is the one that was keyed as `identity`: an image's ID, or a registry's digest.
+    pub(super) fn is_same(image: &ImageInspect, identity: &str) -> bool {
+        let digests = image.repo_digests.iter().flatten();
+        image.id.as_deref() == Some(identity)
+            || digests
+                .into_iter()
+                .any(|own| own == identity || own.rsplit('@').next() == Some(identity))
     }
 
     /// Gives the image the name by which larder finds it: from here on it counts.

@@ -90,26 +90,62 @@ impl Upload {
     /// The tar archive as a stream that is made while it is taken. The task's result says whether all of it was
     /// what was fingerprinted; when it was not, the stream ends in an error and never in an end of archive.
     pub fn stream(self) -> (Pieces, tokio::task::JoinHandle<Result<(), ContextError>>) {
-        let (sender, pieces) = mpsc::channel(WAITING);
-        let task = tokio::task::spawn_blocking(move || {
-            let mut out = Sender {
-                to: sender.clone(),
-                piece: Vec::with_capacity(PIECE),
-            };
-            let result = self
-                .write(&mut out)
-                .and_then(|()| out.flush().map_err(ContextError::Dropped));
-            if let Err(error) = &result {
-                // A receiver that is gone needs no error.
-                let _ = sender.blocking_send(Err(io::Error::other(error.to_string())));
+        pieces(move |out| self.write(out))
+    }
+
+    /// Writes the files into a folder, with the Dockerfile and an ignore file of its own, so that a builder that
+    /// looks for one applies none.
+    pub fn unpack(&self, folder: &Path) -> Result<(), ContextError> {
+        let (reader, writer) = io::pipe()?;
+        let unpacked = std::thread::scope(|scope| {
+            let writing = scope.spawn(move || self.write(writer));
+            let mut archive = tar::Archive::new(reader);
+            archive.set_preserve_mtime(true);
+            let unpacked = archive.unpack(folder);
+            // Whoever writes learns from the closed pipe that nobody reads any more.
+            drop(archive);
+            match writing.join() {
+                Ok(Err(error)) if !matches!(error, ContextError::Dropped(_)) => Err(error),
+                _ => unpacked.map_err(ContextError::Dropped),
             }
-            result
         });
-        (Pieces(pieces), task)
+        unpacked?;
+        let ignore = folder.join(format!("{}.dockerignore", self.dockerfile));
+        // An empty one would not count.
+        Ok(std::fs::write(ignore, "# everything here is read\n")?)
     }
 }
 
-/// The pieces of a context's archive.
+impl From<io::Error> for ContextError {
+    fn from(error: io::Error) -> Self {
+        Self::Dropped(error)
+    }
+}
+
+/// What `write` writes, as a stream that is made while it is taken; it ends in an error where `write` does.
+pub(super) fn pieces<E>(
+    write: impl FnOnce(&mut dyn Write) -> Result<(), E> + Send + 'static,
+) -> (Pieces, tokio::task::JoinHandle<Result<(), E>>)
+where
+    E: std::fmt::Display + From<io::Error> + Send + 'static,
+{
+    let (sender, pieces) = mpsc::channel(WAITING);
+    let task = tokio::task::spawn_blocking(move || {
+        let mut out = Sender {
+            to: sender.clone(),
+            piece: Vec::with_capacity(PIECE),
+        };
+        let result = write(&mut out).and_then(|()| Ok(out.flush()?));
+        if let Err(error) = &result {
+            // A receiver that is gone needs no error.
+            let _ = sender.blocking_send(Err(io::Error::other(error.to_string())));
+        }
+        result
+    });
+    (Pieces(pieces), task)
+}
+
+/// A stream of pieces of an archive.
 pub struct Pieces(mpsc::Receiver<io::Result<Bytes>>);
 
 impl futures_util::Stream for Pieces {
@@ -501,7 +537,7 @@ mod tests {
         let changes: [(&str, Change); 6] = [
             ("need", |root| fs::write(root.join("need"), "two").unwrap()),
             ("need", |root| {
-                fs::write(root.join("need"), "longer").unwrap()
+                fs::write(root.join("need"), "longer").unwrap();
             }),
             ("need", |root| fs::remove_file(root.join("need")).unwrap()),
             ("need", |root| {
@@ -509,7 +545,7 @@ mod tests {
                 symlink("other", root.join("need")).unwrap();
             }),
             ("src/deep", |root| {
-                fs::rename(root.join("src/deep"), root.join("gone")).unwrap()
+                fs::rename(root.join("src/deep"), root.join("gone")).unwrap();
             }),
             ("src/run", |root| {
                 let mode = fs::Permissions::from_mode(0o644);

@@ -3,13 +3,20 @@
 //! [`Builders`] is the door: it hands each build to the engine's BuildKit or to Dagger. [`Upload`] is the context
 //! as a stream, [`rewrite`] the Dockerfile for one part of a recipe.
 
+mod archive;
+mod builders;
 mod buildkit;
 mod context;
+mod dagger;
 mod resume;
 #[cfg(test)]
 mod sample;
+mod session;
 mod trace;
 
+pub use builders::Builders;
 pub use buildkit::BuildKit;
 pub use context::{ContextError, Pieces, Upload};
-pub use resume::{Rewritten, Spot, rewrite};
+pub use dagger::Dagger;
+pub use resume::{Pins, Rewritten, Spot, rewrite, rewrite_pinned};
+pub use session::{DaggerSource, SessionError, available};

@@ -1,10 +1,11 @@
 //! The Dockerfile that builds one part of a recipe: a stage up to its dependency cut, or the target on
 //! dependency images. Text in, text out; must not know who builds it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::fingerprint::{Dockerfile, Instruction, Recipe, StageBase};
-use crate::model::{Digest, labels};
+use crate::model::{Digest, ImageRef, labels};
 use crate::runtime::BuildPart;
 
 /// A Dockerfile's text with a way back from its lines to those of the Dockerfile that the user wrote.
@@ -15,6 +16,7 @@ pub struct Rewritten {
     /// The user's line for each line of `text`, from 1.
     lines: Vec<usize>,
     stages: Vec<Steps>,
+    pins: Pins,
 }
 
 /// The instructions of one stage that BuildKit counts in its progress.
@@ -35,13 +37,24 @@ pub struct Spot {
     pub instruction: String,
 }
 
+/// Images to be taken by another name than the one that is written: by their digest.
+pub type Pins = BTreeMap<ImageRef, String>;
+
 /// The Dockerfile that builds `part` of `recipe`.
 pub fn rewrite(recipe: &Recipe, part: &BuildPart<'_>) -> Rewritten {
+    rewrite_pinned(recipe, part, Pins::new())
+}
+
+/// The Dockerfile that builds `part` of `recipe`, with images pinned in FROM and in `COPY --from`.
+pub fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: Pins) -> Rewritten {
     let dockerfile = &*recipe.dockerfile;
+    let mut out = Rewritten {
+        pins,
+        ..Rewritten::default()
+    };
     let cut_of = |stage: usize| recipe.cuts.iter().find(|cut| cut.stage == stage);
     match part {
         BuildPart::Dependencies { stage } => {
-            let mut out = Rewritten::default();
             out.directives(dockerfile);
             let length = cut_of(*stage).map_or(0, |cut| cut.instructions);
             for (number, own) in dockerfile.stages.iter().enumerate().take(stage + 1) {
@@ -64,8 +77,7 @@ pub fn rewrite(recipe: &Recipe, part: &BuildPart<'_>) -> Rewritten {
                         .then_some((cut.instructions, key))
                 })
                 .collect();
-            let mut out = Rewritten::default();
-            if starts.iter().all(Option::is_none) {
+            if starts.iter().all(Option::is_none) && out.pins.is_empty() {
                 out.whole(dockerfile);
                 return out;
             }
@@ -171,7 +183,7 @@ fn reopened(
 }
 
 /// `FROM` with its base replaced; flags and name as written.
-fn from_image(from: &Instruction, key: &Digest) -> String {
+fn from_image(from: &Instruction, image: &str) -> String {
     let mut words = from.arguments.split_whitespace();
     let mut line = from.keyword.clone();
     for word in words.by_ref() {
@@ -180,11 +192,21 @@ fn from_image(from: &Instruction, key: &Digest) -> String {
         }
         let _ = write!(line, " {word}");
     }
-    let _ = write!(line, " {}", labels::dependencies_name(key));
+    let _ = write!(line, " {image}");
     for word in words {
         let _ = write!(line, " {word}");
     }
     line
+}
+
+/// What a COPY names behind `--from`, as written and read as an image's name.
+fn copied_from(own: &Instruction) -> Option<(&str, ImageRef)> {
+    let mut flags = own
+        .arguments
+        .split_whitespace()
+        .take_while(|word| word.starts_with("--"));
+    let word = flags.find_map(|flag| flag.strip_prefix("--from="))?;
+    (own.keyword == "COPY").then(|| Some((word, word.parse().ok()?)))?
 }
 
 impl Rewritten {
@@ -209,13 +231,17 @@ impl Rewritten {
         }
     }
 
-    fn stage(&mut self, dockerfile: &Dockerfile, number: usize, image: Option<&Digest>) {
-        let from = &dockerfile.stages[number].from;
-        match image {
-            Some(key) => self.line(&from_image(from, key), from.lines.0),
-            None => self.instruction(from),
+    fn stage(&mut self, dockerfile: &Dockerfile, number: usize, on: Option<&Digest>) {
+        let stage = &dockerfile.stages[number];
+        let pin = match &stage.base {
+            StageBase::Image(image) => self.pins.get(image).cloned(),
+            _ => None,
+        };
+        match on.map(labels::dependencies_name).or(pin) {
+            Some(image) => self.line(&from_image(&stage.from, &image), stage.from.lines.0),
+            None => self.instruction(&stage.from),
         }
-        self.open(dockerfile, number, image.is_some());
+        self.open(dockerfile, number, on.is_some());
     }
 
     fn rest<'a>(&mut self, instructions: impl IntoIterator<Item = &'a Instruction>) {
@@ -226,7 +252,15 @@ impl Rewritten {
     }
 
     fn instruction(&mut self, own: &Instruction) {
-        for (at, line) in own.source.lines().enumerate() {
+        let pin = copied_from(own).and_then(|(word, image)| Some((word, self.pins.get(&image)?)));
+        let source = match pin {
+            Some((word, pin)) => {
+                let flag = format!("--from={word}");
+                own.source.replacen(&flag, &format!("--from={pin}"), 1)
+            }
+            None => own.source.clone(),
+        };
+        for (at, line) in source.lines().enumerate() {
             self.line(line, own.lines.0 + at);
         }
     }
@@ -290,6 +324,13 @@ impl Rewritten {
         places
             .chain(parse_errors)
             .find_map(|at| number(&message[at..]))
+    }
+
+    /// The RUN whose shell was given `command`; the first one where several were.
+    pub fn run(&self, command: &str) -> Option<&Spot> {
+        let first = command.trim().lines().next()?.trim();
+        let mut steps = self.stages.iter().flat_map(|stage| &stage.steps);
+        steps.find(|spot| spot.keyword == "RUN" && spot.instruction.ends_with(first))
     }
 
     /// The instruction that BuildKit's progress calls `[web 2/5] RUN …`: the stage's name, `stage-N` where it
@@ -396,6 +437,23 @@ mod tests {
         let expected = "ARG G=1\nFROM node AS front\nRUN npm ci\nCOPY src /src\nFROM python AS back\n\
             COPY --from=front /x /x\nRUN pip\n";
         assert_eq!(rewritten.text, expected);
+    }
+
+    #[test]
+    fn pinned_images_are_taken_by_their_digest() {
+        let text =
+            "FROM python:3.11 AS a\nRUN b\nFROM a\nCOPY --chown=1 --from=ghcr.io/uv:1 /uv /uv\n";
+        let recipe = recipe(Path::new("/nonexistent-is-empty"), text, &[]);
+        let pin = |name: &str, pinned: &str| (name.parse().unwrap(), pinned.to_owned());
+        let pins = [
+            pin("python:3.11", "python@sha256:1"),
+            pin("ghcr.io/uv:1", "ghcr.io/uv@sha256:2"),
+        ];
+        let none = BTreeMap::new();
+        let part = BuildPart::Target { on: &none };
+        let expected = "FROM python@sha256:1 AS a\nRUN b\nFROM a\n\
+            COPY --chown=1 --from=ghcr.io/uv@sha256:2 /uv /uv\n";
+        assert_eq!(rewrite_pinned(&recipe, &part, pins.into()).text, expected);
     }
 
     #[test]

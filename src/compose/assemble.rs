@@ -86,6 +86,8 @@ impl Parts {
         for (name, mut service) in self.services {
             let path = TreePath::of(&["services", &name]);
             read_files(&mut service, &path, environment)?;
+            omit_empty(&mut service);
+            mount_kinds(&service, &path)?;
             let service: Service = typed(service, path)?;
             project.services.insert(name, service);
         }
@@ -115,6 +117,56 @@ fn profiles_of(service: &Value) -> Vec<String> {
 fn is_on(service: &Value, active: &BTreeSet<String>) -> bool {
     let own = profiles_of(service);
     own.is_empty() || active.contains("*") || own.iter().any(|profile| active.contains(profile))
+}
+
+/// Attributes for which empty is not the same as absent.
+const MEANT_EMPTY: &[&str] = &[
+    "build",
+    "command",
+    "deploy",
+    "develop",
+    "entrypoint",
+    "healthcheck",
+    "init",
+    "logging",
+    "scale",
+];
+
+/// Leaves out what says nothing: empty text and lists, zeros, switches that are off (Go's `omitempty`).
+fn omit_empty(service: &mut Value) {
+    let says_nothing = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+    };
+    if let Some(map) = service.as_object_mut() {
+        map.retain(|key, value| {
+            is_extension(key) || MEANT_EMPTY.contains(&key.as_str()) || !says_nothing(value)
+        });
+    }
+}
+
+/// The model has the kinds of mount that larder carries out; a mount left out would be no warning.
+fn mount_kinds(service: &Value, path: &TreePath) -> Result<(), Error> {
+    let mounts = service.get("volumes").and_then(Value::as_array);
+    for (index, mount) in mounts.into_iter().flatten().enumerate() {
+        let path = || path.clone().and("volumes").and_index(index).and("type");
+        match mount.get("type").and_then(Value::as_str) {
+            Some("bind" | "tmpfs" | "volume") => {}
+            Some(kind) => {
+                return Err(ErrorKind::MountKind {
+                    path: path(),
+                    kind: kind.to_owned(),
+                }
+                .into());
+            }
+            None => return Err(ErrorKind::Required { path: path() }.into()),
+        }
+    }
+    Ok(())
 }
 
 /// A section of named resources; a null one has all defaults.

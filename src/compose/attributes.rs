@@ -33,7 +33,7 @@ const fn closed(fields: &'static [Field]) -> Table {
 /// A Compose file.
 pub(super) static ROOT: Shape = Fields(&ROOT_TABLE);
 pub(super) static ROOT_TABLE: Table = table(&[
-    field("configs", Named(&Fields(&CONFIG))),
+    field("configs", Named(&Parsed(long::external, &Fields(&CONFIG)))),
     field("include", Any).merge(Replace),
     field("models", Any).refused("AI models"),
     field("name", Text),
@@ -41,7 +41,7 @@ pub(super) static ROOT_TABLE: Table = table(&[
         "networks",
         Named(&Maybe(&Parsed(long::external, &Fields(&NETWORK)))),
     ),
-    field("secrets", Named(&Fields(&SECRET))),
+    field("secrets", Named(&Parsed(long::external, &Fields(&SECRET)))),
     field("services", Named(&SERVICE_SHAPE)),
     field("version", Text).harmless(),
     field(
@@ -139,9 +139,9 @@ pub(super) static SERVICE: Table = table(&[
     field("pids_limit", Int),
     field("platform", Text),
     field("ports", Parsed(long::ports, &List(&Fields(&PORT)))).merge(Unique(ports::identity)),
-    field("post_start", Any).later(),
+    field("post_start", List(&HOOK)).later(),
     field("pre_start", Any).later(),
-    field("pre_stop", Any).later(),
+    field("pre_stop", List(&HOOK)).later(),
     field("privileged", Bool),
     field("profiles", List(&Text)).merge(Unique(whole)),
     field("provider", Any).refused("a provider, an external program that larder would have to run"),
@@ -296,6 +296,14 @@ static HEALTHCHECK: Table = closed(&[
     field("test", Long(long::health_test, &List(&Text))).merge(Replace),
     field("timeout", Duration),
 ]);
+
+static HOOK: Shape = Fields(&table(&[
+    field("command", Parsed(long::command, &Maybe(&List(&Text)))),
+    field("environment", Variables),
+    field("privileged", Bool),
+    field("user", Text),
+    field("working_dir", Text),
+]));
 
 static LOGGING: Table = closed(&[field("driver", Text), field("options", Labels)]);
 

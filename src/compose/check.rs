@@ -349,9 +349,7 @@ fn resources(project: &Project) -> Result<(), Error> {
             let given = sources.iter().filter(|source| source.is_some()).count();
             let path = TreePath::of(&[kind, name]);
             let reason = match given {
-                0 if !object.external && !object.other.contains_key("driver") => {
-                    "says nothing of where it is from"
-                }
+                0 if !object.external => "says nothing of where it is from",
                 0 | 1 => continue,
                 _ => "comes from more than one place",
             };

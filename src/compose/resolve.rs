@@ -23,7 +23,7 @@ impl Against<'_> {
             (Some(rest), Some(home)) => clean(&format!("{home}/{rest}")),
             _ => path.to_owned(),
         };
-        if expanded.is_empty() || expanded.starts_with('/') {
+        if expanded.is_empty() || expanded.starts_with('/') || is_windows_path(&expanded) {
             return expanded;
         }
         clean(&format!("{}/{expanded}", self.folder.display()))
@@ -49,6 +49,14 @@ impl Against<'_> {
             *value = self.absolute(path).into();
         }
     }
+}
+
+/// A drive or a share: absolute for an engine on Windows, so it stays as it is (compose-go `IsWindowsAbs`).
+fn is_windows_path(path: &str) -> bool {
+    let drive = path.as_bytes();
+    let on_drive =
+        matches!(drive, [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic());
+    on_drive || path.starts_with(r"\\")
 }
 
 /// Makes every path in `tree` absolute. Twice is as good as once.

@@ -64,6 +64,7 @@ fn defaults(service: &mut Service, environment: &Environment) {
         }
         build.args.retain(|_, value| value.is_some());
     }
+    service.dns.retain(|server| !server.is_empty());
     if service.pull_policy.as_deref() == Some("if_not_present") {
         service.pull_policy = Some("missing".to_owned());
     }
@@ -84,6 +85,9 @@ fn defaults(service: &mut Service, environment: &Environment) {
         .filter(|mount| !mount.target.is_empty())
     {
         mount.target = clean(&mount.target);
+        if let Some(tmpfs) = &mut mount.tmpfs {
+            tmpfs.size = tmpfs.size.filter(|size| size.0 != 0);
+        }
     }
 }
 

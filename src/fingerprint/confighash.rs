@@ -9,7 +9,7 @@ use super::error::Error;
 use super::extras;
 use super::gather;
 use super::ignorefile::Patterns;
-use super::statcache::{Stat, StatCache};
+use super::statcache::StatCache;
 use crate::model::{Digest, DigestWriter, FileObject, FileReference, MountKind, Project, Service};
 
 /// Attributes that say how a service is built, ordered, chosen or counted, and not what its container is; and
@@ -140,10 +140,119 @@ fn content(path: &Path) -> Result<Digest, Error> {
     // The engine follows links on the way to a bound file.
     let path = path.canonicalize().map_err(read)?;
     let metadata = path.metadata().map_err(read)?;
-    let cache = StatCache::open(None);
     if metadata.is_dir() {
-        return extras::folder_digest(&path, &Patterns::default(), &cache);
+        return extras::folder_digest(&path, &Patterns::default(), &StatCache::open(None));
     }
-    let (_, digest) = gather::digest(&path, Stat::of(&metadata), &cache)?;
-    Ok(digest)
+    Ok(gather::file_digest(&path)?.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn hash(service: &Value, change: impl FnOnce(&mut Project)) -> Digest {
+        let mut project = Project {
+            name: "p".to_owned(),
+            ..Project::default()
+        };
+        project.services.insert(
+            "s".to_owned(),
+            serde_json::from_value(service.clone()).unwrap(),
+        );
+        change(&mut project);
+        config_hash(&project, "s").unwrap()
+    }
+
+    fn plain() -> Value {
+        json!({"image": "a", "environment": {"A": "1"}, "networks": {"default": null},
+            "volumes": [{"type": "volume", "source": "data", "target": "/d"}]})
+    }
+
+    fn with(name: &str, value: Value) -> Value {
+        let mut service = plain();
+        service[name] = value;
+        service
+    }
+
+    #[test]
+    fn what_reaches_the_container_counts() {
+        let before = hash(&plain(), |_| ());
+        let changes = [
+            ("environment", json!({"A": "2"})),
+            ("environment", json!({"A": null})),
+            ("command", json!([])),
+            ("entrypoint", json!(["x"])),
+            ("ports", json!([{"target": 80, "protocol": "tcp"}])),
+            ("networks", json!({"default": {"aliases": ["b"]}})),
+            ("deploy", json!({"resources": {"limits": {"memory": "1"}}})),
+            ("labels", json!({"a": "b"})),
+            ("pid", json!("host")),
+        ];
+        let mut hashes = vec![before];
+        for (name, value) in changes {
+            let hash = hash(&with(name, value.clone()), |_| ());
+            assert!(!hashes.contains(&hash), "{name} {value}");
+            hashes.push(hash);
+        }
+        let renamed = hash(&plain(), |project| project.name = "q".to_owned());
+        assert!(
+            !hashes.contains(&renamed),
+            "the engine's names of networks and volumes"
+        );
+    }
+
+    #[test]
+    fn what_stays_beside_the_container_does_not() {
+        let before = hash(&plain(), |_| ());
+        let changes = [
+            ("build", json!({"context": "/x"})),
+            ("depends_on", json!({"b": {"condition": "service_started"}})),
+            ("profiles", json!(["x"])),
+            ("pull_policy", json!("always")),
+            ("scale", json!(3)),
+            ("deploy", json!({"replicas": 3})),
+            ("develop", json!({"watch": []})),
+            ("x-larder", json!({"a": 1})),
+            ("command", json!(null)),
+        ];
+        for (name, value) in changes {
+            assert_eq!(hash(&with(name, value), |_| ()), before, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_content_of_configs_and_secrets_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        let path = file.to_str().unwrap().to_owned();
+        let service = with("secrets", json!([{"source": "key"}]));
+        let of = |content: &str| {
+            std::fs::write(&file, content).unwrap();
+            let object = FileObject {
+                file: Some(path.clone()),
+                ..FileObject::default()
+            };
+            hash(&service, |project| {
+                drop(project.secrets.insert("key".to_owned(), object))
+            })
+        };
+        assert_eq!(of("one"), of("one"));
+        assert_ne!(of("one"), of("two"));
+        let project = Project {
+            services: [("s".to_owned(), serde_json::from_value(service).unwrap())].into(),
+            ..Project::default()
+        };
+        assert!(matches!(
+            config_hash(&project, "s"),
+            Err(Error::Unknown { kind: "secret", .. })
+        ));
+    }
+
+    #[test]
+    fn a_container_keeps_its_hash_from_version_to_version() {
+        // Every container that is running was labelled with such a value: a change recreates all of them.
+        insta::assert_snapshot!(hash(&plain(), |_| ()), @"8305a80782e46166e5fa7cd3725657740dfdf9e029a2544f1cad15bab85b98f7");
+    }
 }

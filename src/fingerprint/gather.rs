@@ -2,9 +2,12 @@
 //! digest of each file. What comes out is a snapshot; nothing behind it reads the context again.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -24,7 +27,7 @@ const WORTH_A_THREAD: usize = 256;
 /// A context's entries, and what each source takes of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gathered {
-    pub(super) context: Context,
+    pub(super) context: Arc<Context>,
     pub(super) taken: BTreeMap<Source, Taken>,
 }
 
@@ -90,10 +93,10 @@ fn once(
         taken.reads.iter_mut().for_each(|at| *at = positions[*at]);
     }
     let entries = read_all(folder, items, cache)?;
-    let context = Context {
+    let context = Arc::new(Context {
         root: folder.root.to_owned(),
         entries,
-    };
+    });
     Ok(Gathered {
         context,
         taken: sources.iter().cloned().zip(taken).collect(),
@@ -244,7 +247,7 @@ fn read_all(folder: Folder<'_>, items: Vec<Item>, cache: &StatCache) -> Result<V
     let kinds = threads::map(&items, WORTH_A_THREAD, |item| {
         Ok(match &item.kind {
             Kind::File(stat) => {
-                let (stat, digest) = digest(&folder.absolute(&item.path), *stat, cache)?;
+                let (stat, digest) = digest(folder.root, &item.path, *stat, cache)?;
                 EntryKind::File {
                     size: stat.size,
                     digest,
@@ -269,17 +272,26 @@ fn read_all(folder: Folder<'_>, items: Vec<Item>, cache: &StatCache) -> Result<V
 }
 
 /// The digest of a regular file's content, from the cache when it has not changed since.
-pub(super) fn digest(path: &Path, stat: Stat, cache: &StatCache) -> Result<(Stat, Digest), Error> {
-    if let Some(digest) = cache.get(path, &stat) {
+fn digest(
+    root: &Path,
+    path: &[u8],
+    stat: Stat,
+    cache: &StatCache,
+) -> Result<(Stat, Digest), Error> {
+    if let Some(digest) = cache.get(root, path, &stat) {
         return Ok((stat, digest));
     }
     cache.about_to_read();
+    let (stat, digest) = file_digest(&root.join(OsStr::from_bytes(path)))?;
+    cache.put(root, path, stat, digest);
+    Ok((stat, digest))
+}
+
+/// The digest of a file's content, read now; again when it changes meanwhile.
+pub(super) fn file_digest(path: &Path) -> Result<(Stat, Digest), Error> {
     for _ in 0..ATTEMPTS {
         match read(path) {
-            Ok(Some((stat, digest))) => {
-                cache.put(path, stat, digest);
-                return Ok((stat, digest));
-            }
+            Ok(Some(known)) => return Ok(known),
             Ok(None) => {}
             Err(error) if is_gone(&error) => break,
             Err(source) => {
@@ -532,7 +544,6 @@ mod tests {
 
     #[test]
     fn names_are_bytes() {
-        use std::os::unix::ffi::OsStrExt;
         let named = |name: &[u8]| {
             let lab = lab("COPY . /");
             std::fs::write(lab.path("").join(std::ffi::OsStr::from_bytes(name)), "").unwrap();

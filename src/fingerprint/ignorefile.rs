@@ -128,6 +128,16 @@ impl Patterns {
         (matched, Matched(info))
     }
 
+    /// Whether `path` is matched, as `matches` has it, for something that nothing lies below.
+    pub(super) fn is_match(&self, path: &[u8], parent: &Matched) -> bool {
+        let patterns = self.patterns.iter().enumerate();
+        patterns.fold(false, |matched, (index, pattern)| {
+            let inherited = parent.0.get(index).copied().unwrap_or(false);
+            let decides = inherited || (pattern.exception == matched && pattern.is_match(path));
+            if decides { !pattern.exception } else { matched }
+        })
+    }
+
     /// Whether `path` is matched, by walking down to it.
     pub(super) fn matches_path(&self, path: &[u8]) -> (bool, Matched) {
         let mut verdict = (false, Matched::default());
@@ -415,6 +425,14 @@ mod tests {
         ];
         for (text, path, expected) in cases {
             assert_eq!(ignored(text, path), expected, "{text:?} {path}");
+            let patterns = Patterns::parse(text).unwrap();
+            let (parent, _) = path.rsplit_once('/').unwrap_or_default();
+            let parent = patterns.matches_path(parent.as_bytes()).1;
+            assert_eq!(
+                patterns.is_match(path.as_bytes(), &parent),
+                expected,
+                "{text:?} {path}"
+            );
         }
     }
 

@@ -300,7 +300,7 @@ impl Inputs {
             opaque: reading.doubt.clone(),
             unpinned: reading.unpinned.clone(),
             dockerfile: Arc::clone(&self.dockerfile),
-            context: Arc::new(gathered.context.clone()),
+            context: Arc::clone(&gathered.context),
             bases: reading.images.iter().filter_map(of_image).collect(),
             build: self.build.clone(),
             platform: self.platform.clone(),

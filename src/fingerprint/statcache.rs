@@ -134,9 +134,9 @@ impl StatCache {
         fs::rename(&draft.path, path)
     }
 
-    /// The digest of the file at `path`, when it is known and the file has not changed since.
-    pub(super) fn get(&self, path: &Path, stat: &Stat) -> Option<Digest> {
-        let key = key(path);
+    /// The digest of the file at `path` below `root`, when it is known and the file has not changed since.
+    pub(super) fn get(&self, root: &Path, path: &[u8], stat: &Stat) -> Option<Digest> {
+        let key = key(root, path);
         if self.0.draft.get().is_some() {
             let fresh = self.0.fresh.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((known, digest)) = fresh.get(&key) {
@@ -157,13 +157,13 @@ impl StatCache {
     }
 
     /// Remembers a digest, unless the file was too young to be told from a later change.
-    pub(super) fn put(&self, path: &Path, stat: Stat, digest: Digest) {
+    pub(super) fn put(&self, root: &Path, path: &[u8], stat: Stat, digest: Digest) {
         let Some(Some(draft)) = self.0.draft.get() else {
             return;
         };
         if stat.mtime.max(stat.ctime).saturating_add(RACY_NANOS) < draft.made {
             let mut fresh = self.0.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-            fresh.insert(key(path), (stat, digest));
+            fresh.insert(key(root, path), (stat, digest));
         }
     }
 
@@ -220,9 +220,11 @@ fn records(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
 }
 
 /// Paths count by a hash: a collision needs equal stat values too before it says anything.
-fn key(path: &Path) -> u64 {
+fn key(root: &Path, path: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    hasher.write(path.as_os_str().as_bytes());
+    hasher.write(root.as_os_str().as_bytes());
+    hasher.write(b"/");
+    hasher.write(path);
     hasher.finish()
 }
 
@@ -284,7 +286,8 @@ mod tests {
         cache.about_to_read();
         for number in 0..count {
             cache.put(
-                Path::new(&format!("/p/{number}")),
+                Path::new("/p"),
+                number.to_string().as_bytes(),
                 stat(number),
                 Digest::of(&number.to_be_bytes()),
             );
@@ -299,14 +302,11 @@ mod tests {
         let path = saved(folder.path(), 3_000);
         let cache = StatCache::open(Some(&path));
         for number in 0..3_000 {
-            let file = format!("/p/{number}");
-            assert_eq!(
-                cache.get(Path::new(&file), &stat(number)),
-                Some(Digest::of(&number.to_be_bytes()))
-            );
-            assert_eq!(cache.get(Path::new(&file), &stat(number + 1)), None);
+            let get = |stat| cache.get(Path::new("/p"), number.to_string().as_bytes(), &stat);
+            assert_eq!(get(stat(number)), Some(Digest::of(&number.to_be_bytes())));
+            assert_eq!(get(stat(number + 1)), None);
         }
-        assert_eq!(cache.get(Path::new("/p/x"), &stat(1)), None);
+        assert_eq!(cache.get(Path::new("/p"), b"x", &stat(1)), None);
         assert_eq!(
             fs::read_dir(folder.path()).unwrap().count(),
             1,
@@ -322,7 +322,7 @@ mod tests {
         let known = |bytes: &[u8]| {
             fs::write(&path, bytes).unwrap();
             StatCache::open(Some(&path))
-                .get(Path::new("/p/1"), &stat(1))
+                .get(Path::new("/p"), b"1", &stat(1))
                 .is_some()
         };
         assert!(known(&good));
@@ -346,7 +346,7 @@ mod tests {
         let cache = StatCache::open(Some(&path));
         cache.about_to_read();
         let stat = Stat::of(&fs::metadata(&file).unwrap());
-        cache.put(&file, stat, Digest::of(b"x"));
+        cache.put(folder.path(), b"file", stat, Digest::of(b"x"));
         cache.save().unwrap();
         assert!(!path.exists());
     }
@@ -357,7 +357,7 @@ mod tests {
         let path = saved(folder.path(), 1);
         let before = Stat::of(&fs::metadata(&path).unwrap());
         let cache = StatCache::open(Some(&path));
-        assert!(cache.get(Path::new("/p/0"), &stat(0)).is_some());
+        assert!(cache.get(Path::new("/p"), b"0", &stat(0)).is_some());
         cache.save().unwrap();
         assert_eq!(Stat::of(&fs::metadata(&path).unwrap()), before);
     }
@@ -366,7 +366,7 @@ mod tests {
     fn a_folder_that_cannot_be_written_is_no_error() {
         let cache = StatCache::open(Some(Path::new("/proc/larder/stat")));
         cache.about_to_read();
-        cache.put(Path::new("/p"), stat(1), Digest::of(b""));
+        cache.put(Path::new("/p"), b"1", stat(1), Digest::of(b""));
         cache.save().unwrap();
     }
 }

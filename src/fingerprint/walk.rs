@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::error::Error;
@@ -72,7 +72,7 @@ impl Folder<'_> {
                 });
             }
         };
-        item(path.to_owned(), &absolute, &metadata)
+        self.item(path.to_owned(), &metadata)
     }
 
     /// The names in the folder `path`.
@@ -99,7 +99,7 @@ impl Folder<'_> {
             if !excluded || self.ignore.may_except_below(&start) {
                 jobs.push(Job {
                     path: start,
-                    matched: Arc::new(matched),
+                    matched,
                 });
             }
         }
@@ -138,6 +138,36 @@ impl Folder<'_> {
         Ok(items)
     }
 
+    /// Sockets, FIFOs and devices are nothing that counts.
+    fn item(&self, path: Vec<u8>, metadata: &Metadata) -> Result<Option<Item>, Error> {
+        let file_type = metadata.file_type();
+        let (kind, mode) = if file_type.is_symlink() {
+            let absolute = self.absolute(&path);
+            match fs::read_link(&absolute) {
+                Ok(target) => (Kind::Symlink(target.into_os_string().into_vec()), 0o777),
+                Err(error) if is_gone(&error) => return Ok(None),
+                Err(source) => {
+                    return Err(Error::Read {
+                        path: absolute,
+                        source,
+                    });
+                }
+            }
+        } else if file_type.is_dir() {
+            (Kind::Directory, metadata.mode() & MODE_MASK)
+        } else if file_type.is_file() {
+            (Kind::File(Stat::of(metadata)), metadata.mode() & MODE_MASK)
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(Item {
+            path,
+            mode,
+            kind,
+            provisional: false,
+        }))
+    }
+
     /// One folder: what lies in it, and the folders to read next.
     fn read(&self, job: &Job, items: &mut Vec<Item>, folders: &mut Vec<Job>) -> Result<(), Error> {
         let absolute = self.absolute(&job.path);
@@ -153,12 +183,10 @@ impl Folder<'_> {
         for entry in entries {
             let entry = entry.map_err(failed)?;
             let path = child(&job.path, entry.file_name().as_bytes());
-            let (excluded, matched) = self.ignore.matches(&path, &job.matched);
-            if excluded {
-                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                if !is_folder || !self.ignore.may_except_below(&path) {
-                    continue;
-                }
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let excluded = self.ignore.is_match(&path, &job.matched);
+            if excluded && !(is_folder && self.ignore.may_except_below(&path)) {
+                continue;
             }
             let metadata = match entry.metadata() {
                 Ok(metadata) => metadata,
@@ -170,49 +198,21 @@ impl Folder<'_> {
                     });
                 }
             };
-            let Some(mut item) = item(path, &entry.path(), &metadata)? else {
+            let Some(mut item) = self.item(path, &metadata)? else {
                 continue;
             };
             item.provisional = excluded;
             if matches!(item.kind, Kind::Directory) {
+                let (_, matched) = self.ignore.matches(&item.path, &job.matched);
                 folders.push(Job {
                     path: item.path.clone(),
-                    matched: Arc::new(matched),
+                    matched,
                 });
             }
             items.push(item);
         }
         Ok(())
     }
-}
-
-/// Sockets, FIFOs and devices are nothing that counts.
-fn item(path: Vec<u8>, absolute: &Path, metadata: &Metadata) -> Result<Option<Item>, Error> {
-    let file_type = metadata.file_type();
-    let (kind, mode) = if file_type.is_symlink() {
-        match fs::read_link(absolute) {
-            Ok(target) => (Kind::Symlink(target.into_os_string().into_vec()), 0o777),
-            Err(error) if is_gone(&error) => return Ok(None),
-            Err(source) => {
-                return Err(Error::Read {
-                    path: absolute.to_owned(),
-                    source,
-                });
-            }
-        }
-    } else if file_type.is_dir() {
-        (Kind::Directory, metadata.mode() & MODE_MASK)
-    } else if file_type.is_file() {
-        (Kind::File(Stat::of(metadata)), metadata.mode() & MODE_MASK)
-    } else {
-        return Ok(None);
-    };
-    Ok(Some(Item {
-        path,
-        mode,
-        kind,
-        provisional: false,
-    }))
 }
 
 /// Whether something that was just there is there no more, or was never there.
@@ -235,7 +235,7 @@ pub(super) fn child(folder: &[u8], name: &[u8]) -> Vec<u8> {
 /// A folder to read.
 struct Job {
     path: Vec<u8>,
-    matched: Arc<Matched>,
+    matched: Matched,
 }
 
 /// The folders that threads take from and add to; it ends when nobody can add any more.
