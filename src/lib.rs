@@ -7,7 +7,13 @@
 //! [`term`] what a person sees · [`cli`] one file per command.
 
 pub mod build;
+pub mod cli;
+pub mod compose;
+pub mod docker;
+pub mod failure;
 pub mod fingerprint;
 pub mod model;
 pub mod plan;
 pub mod runtime;
+pub mod settings;
+pub mod term;

@@ -1,1 +1,30 @@
-fn main() {}
+//! The `larder` command: parse, start tokio, run, return the exit code.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+
+use clap::Parser;
+use larder::cli::{self, Cli};
+use larder::failure::{self, Kind};
+use tokio::runtime::Runtime;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    panic::set_hook(Box::new(|info| {
+        failure::panicked(&info.to_string());
+    }));
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| {
+        let runtime = match Runtime::new() {
+            Ok(runtime) => runtime,
+            Err(error) => return failure::panicked(&format!("no threads: {error}")),
+        };
+        let code = runtime.block_on(cli::run(cli, environment));
+        // A thread that reads a terminal can be waited for forever.
+        runtime.shutdown_background();
+        code
+    }));
+    ExitCode::from(ended.unwrap_or(Kind::Bug.code()))
+}

@@ -22,7 +22,10 @@ pub(super) struct Class {
 
 impl Class {
     pub(super) fn contains(&self, rune: u32) -> bool {
-        self.ranges.iter().any(|(low, high)| (*low..=*high).contains(&rune)) != self.negated
+        self.ranges
+            .iter()
+            .any(|(low, high)| (*low..=*high).contains(&rune))
+            != self.negated
     }
 }
 
@@ -95,7 +98,9 @@ impl Glob {
 }
 
 /// The class behind a `[`.
-pub(super) fn class(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Class, Malformed> {
+pub(super) fn class(
+    chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
+) -> Result<Class, Malformed> {
     let negated = chars.next_if_eq(&'^').is_some();
     let mut ranges = Vec::new();
     loop {
@@ -103,7 +108,11 @@ pub(super) fn class(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Res
             return Ok(Class { negated, ranges });
         }
         let low = class_char(chars)?;
-        let high = if chars.next_if_eq(&'-').is_some() { class_char(chars)? } else { low };
+        let high = if chars.next_if_eq(&'-').is_some() {
+            class_char(chars)?
+        } else {
+            low
+        };
         ranges.push((low, high));
     }
 }
@@ -121,7 +130,12 @@ pub(super) fn runes(name: &[u8]) -> Vec<u32> {
     let mut runes = Vec::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
         runes.extend(chunk.valid().chars().map(u32::from));
-        runes.extend(chunk.invalid().iter().map(|_| u32::from(char::REPLACEMENT_CHARACTER)));
+        runes.extend(
+            chunk
+                .invalid()
+                .iter()
+                .map(|_| u32::from(char::REPLACEMENT_CHARACTER)),
+        );
     }
     runes
 }
@@ -152,7 +166,11 @@ mod tests {
             (".*", ".env", true),
         ];
         for (pattern, name, expected) in cases {
-            assert_eq!(Glob::parse(pattern).unwrap().matches(name.as_bytes()), expected, "{pattern} {name}");
+            assert_eq!(
+                Glob::parse(pattern).unwrap().matches(name.as_bytes()),
+                expected,
+                "{pattern} {name}"
+            );
         }
         assert!(Glob::parse("a?").unwrap().matches(b"a\xff"));
     }

@@ -35,7 +35,11 @@ enum Matcher {
     Exact,
     Prefix(usize),
     Suffix,
-    Pieces { pieces: Vec<Piece>, head: String, tail: String },
+    Pieces {
+        pieces: Vec<Piece>,
+        head: String,
+        tail: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +67,10 @@ impl Patterns {
             if line.starts_with('#') || line.trim().is_empty() {
                 continue;
             }
-            let bad = |_| BadPattern { line: index + 1, pattern: line.trim().to_owned() };
+            let bad = |_| BadPattern {
+                line: index + 1,
+                pattern: line.trim().to_owned(),
+            };
             let (exception, rest) = match line.trim().strip_prefix('!') {
                 Some(rest) => (true, rest.trim()),
                 None => (false, line.trim()),
@@ -72,7 +79,11 @@ impl Patterns {
                 return Err(bad(Malformed));
             }
             let cleaned = clean(rest);
-            let relative = if cleaned.len() > 1 { cleaned.trim_start_matches('/') } else { &cleaned };
+            let relative = if cleaned.len() > 1 {
+                cleaned.trim_start_matches('/')
+            } else {
+                &cleaned
+            };
             patterns.push(Pattern::parse(exception, relative).map_err(bad)?);
         }
         Ok(Self { patterns })
@@ -117,13 +128,27 @@ impl Patterns {
         (matched, Matched(info))
     }
 
+    /// Whether `path` is matched, as `matches` has it, for something that nothing lies below.
+    pub(super) fn is_match(&self, path: &[u8], parent: &Matched) -> bool {
+        let patterns = self.patterns.iter().enumerate();
+        patterns.fold(false, |matched, (index, pattern)| {
+            let inherited = parent.0.get(index).copied().unwrap_or(false);
+            let decides = inherited || (pattern.exception == matched && pattern.is_match(path));
+            if decides { !pattern.exception } else { matched }
+        })
+    }
+
     /// Whether `path` is matched, by walking down to it.
     pub(super) fn matches_path(&self, path: &[u8]) -> (bool, Matched) {
         let mut verdict = (false, Matched::default());
         if self.is_empty() || path.is_empty() {
             return verdict;
         }
-        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        let ends = path
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'/')
+            .map(|(at, _)| at);
         for end in ends.chain([path.len()]) {
             verdict = self.matches(&path[..end], &verdict.1);
         }
@@ -132,7 +157,11 @@ impl Patterns {
 
     /// Whether an exception could take in something below the folder `path`, which is matched itself.
     pub(super) fn may_except_below(&self, path: &[u8]) -> bool {
-        let mut exceptions = self.patterns.iter().filter(|pattern| pattern.exception).peekable();
+        let mut exceptions = self
+            .patterns
+            .iter()
+            .filter(|pattern| pattern.exception)
+            .peekable();
         if exceptions.peek().is_none() {
             return false;
         }
@@ -140,7 +169,8 @@ impl Patterns {
         exceptions.any(|pattern| {
             let text = pattern.text.strip_suffix("/**").unwrap_or(&pattern.text);
             let text = text.strip_suffix("/*").unwrap_or(text);
-            text.contains(['*', '[', ']', '?', '^', '\\']) || format!("{text}/").as_bytes().starts_with(&below)
+            text.contains(['*', '[', ']', '?', '^', '\\'])
+                || format!("{text}/").as_bytes().starts_with(&below)
         })
     }
 }
@@ -148,7 +178,11 @@ impl Patterns {
 impl Pattern {
     fn parse(exception: bool, text: &str) -> Result<Self, Malformed> {
         let matcher = Matcher::parse(text)?;
-        Ok(Self { exception, text: text.to_owned(), matcher })
+        Ok(Self {
+            exception,
+            text: text.to_owned(),
+            matcher,
+        })
     }
 
     fn is_match(&self, path: &[u8]) -> bool {
@@ -258,7 +292,9 @@ fn run(pieces: &[Piece], path: &[u32]) -> bool {
             match &pieces[index] {
                 Piece::Char(c) if *c == rune => enter(pieces, &mut next, index + 1, false),
                 Piece::Any if rune != SLASH => enter(pieces, &mut next, index + 1, false),
-                Piece::Class(class) if class.contains(rune) => enter(pieces, &mut next, index + 1, false),
+                Piece::Class(class) if class.contains(rune) => {
+                    enter(pieces, &mut next, index + 1, false);
+                }
                 Piece::Star if rune != SLASH => enter(pieces, &mut next, index, false),
                 Piece::Rest if rune != LINE_BREAK => enter(pieces, &mut next, index, false),
                 Piece::Folders if rune != LINE_BREAK => {
@@ -321,7 +357,10 @@ mod tests {
     use super::*;
 
     fn ignored(text: &str, path: &str) -> bool {
-        Patterns::parse(text).unwrap().matches_path(path.as_bytes()).0
+        Patterns::parse(text)
+            .unwrap()
+            .matches_path(path.as_bytes())
+            .0
     }
 
     #[test]
@@ -372,7 +411,11 @@ mod tests {
             (".", "a", false),
             ("./a", "a", true),
             ("a/../b", "b", true),
-            ("*.md\n!README*.md\nREADME-secret.md", "README-secret.md", true),
+            (
+                "*.md\n!README*.md\nREADME-secret.md",
+                "README-secret.md",
+                true,
+            ),
             ("*.md\n!README*.md", "README-a.md", false),
             ("a.b", "axb", false),
             ("a+*", "a+x", true),
@@ -382,12 +425,26 @@ mod tests {
         ];
         for (text, path, expected) in cases {
             assert_eq!(ignored(text, path), expected, "{text:?} {path}");
+            let patterns = Patterns::parse(text).unwrap();
+            let (parent, _) = path.rsplit_once('/').unwrap_or_default();
+            let parent = patterns.matches_path(parent.as_bytes()).1;
+            assert_eq!(
+                patterns.is_match(path.as_bytes(), &parent),
+                expected,
+                "{text:?} {path}"
+            );
         }
     }
 
     #[test]
     fn malformed_lines_are_told_with_their_number() {
-        for (text, line) in [("a\n[", 2), ("!", 1), ("a\n\n!\n", 3), ("[]", 1), ("x\\", 1)] {
+        for (text, line) in [
+            ("a\n[", 2),
+            ("!", 1),
+            ("a\n\n!\n", 3),
+            ("[]", 1),
+            ("x\\", 1),
+        ] {
             assert_eq!(Patterns::parse(text).unwrap_err().line, line, "{text:?}");
         }
     }
@@ -397,7 +454,11 @@ mod tests {
         let patterns = Patterns::parse("dir\nother\n!dir/keep").unwrap();
         assert!(patterns.may_except_below(b"dir"));
         assert!(!patterns.may_except_below(b"other"));
-        assert!(Patterns::parse("dir\n!*/keep").unwrap().may_except_below(b"dir"));
+        assert!(
+            Patterns::parse("dir\n!*/keep")
+                .unwrap()
+                .may_except_below(b"dir")
+        );
         assert!(!Patterns::parse("dir").unwrap().may_except_below(b"dir"));
     }
 

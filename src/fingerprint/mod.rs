@@ -1,12 +1,46 @@
 //! What each image is made of: the Dockerfile parsed, the files it reads, a key per instruction, and where
 //! the dependencies end.
+//!
+//! [`survey`] is the door. Text: `parse` splits a Dockerfile into instructions, `words` and `trim` expand
+//! variables, `scope` says what they hold, `stages` groups instructions, `steps` says what each one reads,
+//! `reading` what the target needs of it all. Files: `ignorefile` and `glob` match, `sources` finds what a
+//! COPY names, `walk` reads folders, `gather` brings it together with the digests that `statcache` keeps.
+//! Keys: `section` and `extras` for the build section, `chain` for the instructions, `manifests` and `cut`
+//! for the dependencies; `inputs` is one build from its files to its [`Recipe`]. `confighash` is the
+//! container's side.
 
+mod chain;
+mod confighash;
+mod cut;
 mod dockerfile;
+mod error;
+mod extras;
+mod gather;
 mod glob;
 mod ignorefile;
+mod inputs;
+#[cfg(test)]
+mod lab;
+mod manifests;
+mod parse;
+mod platform;
+mod reading;
 mod recipe;
+mod scope;
+mod section;
+mod sources;
+mod stages;
+mod statcache;
+mod steps;
+mod survey;
+mod threads;
 mod trim;
+mod walk;
 mod words;
 
+pub use confighash::config_hash;
 pub use dockerfile::{Dockerfile, Heredoc, Instruction, Stage, StageBase};
+pub use error::Error;
 pub use recipe::{Base, Context, Cut, Entry, EntryKind, Fingerprinted, Link, Recipe};
+pub use statcache::StatCache;
+pub use survey::{Survey, survey};

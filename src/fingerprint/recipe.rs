@@ -113,11 +113,11 @@ pub struct Base {
     pub env: Vec<String>,
 }
 
-/// What is known of one service's image.
+/// A service's fingerprint, or what is missing for it.
 #[derive(Clone, Debug)]
 pub enum Fingerprinted {
     /// All of it.
     Known(Box<Recipe>),
-    /// Not its fingerprint: these base images were not given.
+    /// These bases were not given, so nothing can be said.
     Missing(Vec<ImageRef>),
 }

@@ -3,8 +3,8 @@
 
 use super::words::Unclear;
 
-/// A value longer than this is left to BuildKit: matching is quadratic.
-const MAX_VALUE: usize = 16 * 1024;
+/// More comparisons than this are left to BuildKit.
+const MAX_WORK: usize = 4 * 1024 * 1024;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Piece {
@@ -26,7 +26,11 @@ impl Pattern {
                 '?' => Piece::Any,
                 '\\' => match chars.next() {
                     Some(escaped @ ('}' | '/' | '*' | '?' | '\\')) => Piece::Char(escaped),
-                    _ => return Err(Unclear::NotUnderstood(format!("`{text}` has an escape of nothing"))),
+                    _ => {
+                        return Err(Unclear::NotUnderstood(format!(
+                            "`{text}` has an escape of nothing"
+                        )));
+                    }
                 },
                 c => Piece::Char(c),
             });
@@ -34,25 +38,35 @@ impl Pattern {
         Ok(Self(pieces))
     }
 
-    pub(super) fn without_prefix(&self, value: &str, longest: bool) -> String {
+    pub(super) fn without_prefix(&self, value: &str, longest: bool) -> Result<String, Unclear> {
+        self.check_work(value.len())?;
         let chars: Vec<char> = value.chars().collect();
         let end = matched(&self.0, &chars, longest).unwrap_or(0);
-        chars[end..].iter().collect()
+        Ok(chars[end..].iter().collect())
     }
 
-    pub(super) fn without_suffix(&self, value: &str, longest: bool) -> String {
+    pub(super) fn without_suffix(&self, value: &str, longest: bool) -> Result<String, Unclear> {
+        self.check_work(value.len())?;
         let pieces: Vec<Piece> = self.0.iter().rev().copied().collect();
         let chars: Vec<char> = value.chars().rev().collect();
         let end = matched(&pieces, &chars, longest).unwrap_or(0);
-        chars[end..].iter().rev().collect()
+        Ok(chars[end..].iter().rev().collect())
+    }
+
+    /// Each piece is compared up to `times` times.
+    fn check_work(&self, times: usize) -> Result<(), Unclear> {
+        if times.saturating_mul(self.0.len()) > MAX_WORK {
+            return Err(Unclear::NotUnderstood(
+                "a value is too long to match in".to_owned(),
+            ));
+        }
+        Ok(())
     }
 
     /// The value with the first longest match, or all of them, replaced.
     pub(super) fn replace(&self, value: &str, with: &str, all: bool) -> Result<String, Unclear> {
         let not_understood = |why: &str| Err(Unclear::NotUnderstood(why.to_owned()));
-        if value.len() > MAX_VALUE {
-            return not_understood("a value is too long to replace in");
-        }
+        self.check_work(value.len().saturating_mul(value.len()))?;
         if all && with.contains('$') {
             return not_understood("a replacement holds `$`");
         }
@@ -93,7 +107,11 @@ fn matched(pieces: &[Piece], chars: &[char], longest: bool) -> Option<usize> {
         }
         let Some(&c) = chars.get(at) else { break };
         let mut next = vec![false; pieces.len() + 1];
-        for (index, piece) in pieces.iter().enumerate().filter(|(index, _)| active[*index]) {
+        for (index, piece) in pieces
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| active[*index])
+        {
             match piece {
                 Piece::Char(expected) if *expected == c => enter(pieces, &mut next, index + 1),
                 Piece::Any if c != '\n' => enter(pieces, &mut next, index + 1),

@@ -48,6 +48,9 @@ pub(super) fn split(text: &str, raw_quotes: bool) -> Result<Vec<String>, Unclear
 /// `${a:-${b:-…}}` deeper than this is refused: it is read by recursion.
 const MAX_DEPTH: usize = 64;
 
+/// `ENV A=$A$A`, sixty times over, is no value: Linux takes 128 KiB in one variable.
+const MAX_LENGTH: usize = 128 * 1024;
+
 struct Lexer<'a> {
     chars: Peekable<Chars<'a>>,
     escape: char,
@@ -86,11 +89,22 @@ impl Words {
 
 impl<'a> Lexer<'a> {
     fn new(text: &'a str, escape: char, lookup: Lookup<'a>) -> Self {
-        Self { chars: text.chars().peekable(), escape, lookup, raw_quotes: false, keep_unset: false, depth: 0 }
+        Self {
+            chars: text.chars().peekable(),
+            escape,
+            lookup,
+            raw_quotes: false,
+            keep_unset: false,
+            depth: 0,
+        }
     }
 
     /// Reads to `stop`, or to the end when there is none: the text, and the words it falls into.
-    fn text(&mut self, stop: Option<char>, raw_escapes: bool) -> Result<(String, Vec<String>), Unclear> {
+    fn text(
+        &mut self,
+        stop: Option<char>,
+        raw_escapes: bool,
+    ) -> Result<(String, Vec<String>), Unclear> {
         let mut text = String::new();
         let mut words = Words::default();
         while let Some(c) = self.chars.next() {
@@ -100,11 +114,18 @@ impl<'a> Lexer<'a> {
             match c {
                 '$' => {
                     let value = self.variable()?;
+                    if text.len() + value.len() > MAX_LENGTH {
+                        return refused("a value is too long");
+                    }
                     value.chars().for_each(|c| words.push(c));
                     text.push_str(&value);
                 }
                 '\'' | '"' => {
-                    let quoted = if c == '"' { self.double_quoted(raw_escapes)? } else { self.single_quoted()? };
+                    let quoted = if c == '"' {
+                        self.double_quoted(raw_escapes)?
+                    } else {
+                        self.single_quoted()?
+                    };
                     words.open.push_str(&quoted);
                     text.push_str(&quoted);
                 }
@@ -174,13 +195,21 @@ impl<'a> Lexer<'a> {
                     }
                     return Ok(text);
                 }
-                Some('$') => text.push_str(&self.variable()?),
+                Some('$') => {
+                    text.push_str(&self.variable()?);
+                    if text.len() > MAX_LENGTH {
+                        return refused("a value is too long");
+                    }
+                }
                 Some(c) if c == self.escape => {
                     if raw_escapes {
                         text.push(c);
                     }
                     let escape = self.escape;
-                    match self.chars.next_if(|next| *next == '"' || *next == '$' || *next == escape) {
+                    match self
+                        .chars
+                        .next_if(|next| *next == '"' || *next == '$' || *next == escape)
+                    {
                         Some(escaped) => text.push(escaped),
                         None if self.chars.peek().is_some() => text.push(c),
                         None => {}
@@ -230,8 +259,12 @@ impl<'a> Lexer<'a> {
         if colon {
             operator = self.chars.next();
         }
-        let is_set = value.as_deref().is_some_and(|value| !(colon && value.is_empty()));
-        let Some(operator) = operator else { return refused("`}` is missing") };
+        let is_set = value
+            .as_deref()
+            .is_some_and(|value| !(colon && value.is_empty()));
+        let Some(operator) = operator else {
+            return refused("`}` is missing");
+        };
         match operator {
             '-' | '+' | '?' => {
                 let word = self.text(Some('}'), false)?.0;
@@ -247,17 +280,21 @@ impl<'a> Lexer<'a> {
                 let longest = word.starts_with(operator);
                 let pattern = trim::Pattern::parse(if longest { &word[1..] } else { &word })?;
                 let value = value.unwrap_or_default();
-                Ok(if operator == '#' {
+                if operator == '#' {
                     pattern.without_prefix(&value, longest)
                 } else {
                     pattern.without_suffix(&value, longest)
-                })
+                }
             }
             '/' if !colon => {
                 let all = self.chars.next_if_eq(&'/').is_some();
                 let pattern = self.text(Some('/'), true)?.0;
                 let replacement = self.text(Some('}'), true)?.0;
-                trim::Pattern::parse(&pattern)?.replace(&value.unwrap_or_default(), &replacement, all)
+                trim::Pattern::parse(&pattern)?.replace(
+                    &value.unwrap_or_default(),
+                    &replacement,
+                    all,
+                )
             }
             _ => refused(&format!("`{operator}` is no modifier of `${{{name}}}`")),
         }
@@ -339,9 +376,25 @@ mod tests {
 
     #[test]
     fn what_buildkit_refuses_is_not_understood() {
-        for word in ["${", "${}", "${A", "'a", "\"a", "${A:=b}", "${A:#x}", "${NONE:?gone}", "${A/x", "${A@Q}"] {
-            assert!(matches!(with_env(word), Err(Unclear::NotUnderstood(_))), "{word}");
+        for word in [
+            "${",
+            "${}",
+            "${A",
+            "'a",
+            "\"a",
+            "${A:=b}",
+            "${A:#x}",
+            "${NONE:?gone}",
+            "${A/x",
+            "${A@Q}",
+        ] {
+            assert!(
+                matches!(with_env(word), Err(Unclear::NotUnderstood(_))),
+                "{word}"
+            );
         }
+        let long = expand(&"$A".repeat(3), '\\', &|_| Ok(Some("x".repeat(100_000))));
+        assert!(long.is_err());
         let deep = format!("{}{}", "${N:-".repeat(100_000), "}".repeat(100_000));
         assert!(with_env(&deep).is_err());
     }
@@ -349,6 +402,9 @@ mod tests {
     #[test]
     fn raw_words_keep_quotes_and_variables() {
         let words = split_raw("RUN cat <<\"E F\" <<- X > $HOME \\\"a").unwrap();
-        assert_eq!(words, ["RUN", "cat", "<<\"E F\"", "<<-", "X", ">", "$HOME", "\\\"a"]);
+        assert_eq!(
+            words,
+            ["RUN", "cat", "<<\"E F\"", "<<-", "X", ">", "$HOME", "\\\"a"]
+        );
     }
 }

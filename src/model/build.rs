@@ -35,7 +35,7 @@ pub struct Build {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
     /// Lines for the hosts file of RUN steps.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", with = "super::hosts")]
     pub extra_hosts: BTreeMap<String, Vec<String>>,
     /// The size of `/dev/shm` in RUN steps.
     #[serde(skip_serializing_if = "Option::is_none")]

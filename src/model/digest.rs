@@ -139,9 +139,9 @@ impl DigestWriter {
             Value::String(text) => self.number(3).text(text),
             Value::Array(items) => {
                 self.number(4).number(items.len() as u64);
-                items.iter().for_each(|item| {
+                for item in items {
                     self.tree(item);
-                });
+                }
                 self
             }
             Value::Object(map) => {

@@ -5,6 +5,7 @@
 mod build;
 mod digest;
 mod graph;
+mod hosts;
 mod image_ref;
 pub mod labels;
 mod mount;
@@ -19,7 +20,7 @@ pub use graph::{Cycle, start_order};
 pub use image_ref::{ImageRef, InvalidImageRef};
 pub use mount::{BindOptions, FileReference, Mount, MountKind, TmpfsOptions, VolumeOptions};
 pub use network::{Attachment, FileObject, Ipam, IpamPool, Network, Volume};
-pub use project::{Place, Project, Warning};
+pub use project::{Place, Project, UnknownService, Warning};
 pub use service::{
     Condition, Dependency, Deploy, Healthcheck, Limits, Logging, Port, Resources, Service, Ulimit,
 };

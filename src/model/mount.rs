@@ -1,6 +1,9 @@
 //! What a service sees in its file system: volumes, binds, tmpfs, and files from configs and secrets.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Bytes;
 
@@ -48,21 +51,25 @@ pub enum MountKind {
 
 /// `bind`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct BindOptions {
     /// How mounts below it propagate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub propagation: Option<String>,
     /// Whether a missing host path becomes an empty folder.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub create_host_path: bool,
     /// `z` or `Z`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selinux: Option<String>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 /// `volume`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct VolumeOptions {
     /// Whether a new volume stays empty in place of getting the image's files.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -70,6 +77,9 @@ pub struct VolumeOptions {
     /// A folder in the volume (API 1.45).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subpath: Option<String>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 /// `tmpfs` in a long mount.

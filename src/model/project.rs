@@ -85,6 +85,44 @@ impl Project {
             .and_then(|service| service.container_name.clone());
         own.unwrap_or_else(|| format!("{}-{service}-{number}", self.name))
     }
+
+    /// The services named, and all those they wait for, directly or not; every service when none is named.
+    /// What is switched off by profile is passed over.
+    ///
+    /// # Errors
+    /// A name that no service has.
+    pub fn with_dependencies(&self, names: &[String]) -> Result<BTreeSet<String>, UnknownService> {
+        if names.is_empty() {
+            return Ok(self.services.keys().cloned().collect());
+        }
+        if let Some(name) = names.iter().find(|name| !self.services.contains_key(*name)) {
+            let known = self.services.keys().cloned().collect();
+            return Err(UnknownService {
+                name: name.clone(),
+                known,
+            });
+        }
+        let mut wanted = BTreeSet::new();
+        let mut open: Vec<&str> = names.iter().map(String::as_str).collect();
+        while let Some(name) = open.pop() {
+            if let Some(service) = self.services.get(name)
+                && wanted.insert(name.to_owned())
+            {
+                open.extend(service.depends_on.keys().map(String::as_str));
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+/// A name that no service of the project has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no service is named `{name}`")]
+pub struct UnknownService {
+    /// The name.
+    pub name: String,
+    /// The names that there are.
+    pub known: Vec<String>,
 }
 
 /// A place in a file, for a person to go to.
@@ -113,4 +151,54 @@ pub struct Warning {
     pub text: String,
     /// Where it was written, when that is known.
     pub place: Option<Place>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Condition, Dependency};
+
+    /// Services and what each waits for.
+    fn project(services: &[(&str, &[&str])]) -> Project {
+        let dependency = Dependency {
+            condition: Condition::Started,
+            required: true,
+            restart: false,
+        };
+        let service = |waits: &[&str]| Service {
+            depends_on: waits
+                .iter()
+                .map(|name| ((*name).to_owned(), dependency.clone()))
+                .collect(),
+            ..Service::default()
+        };
+        let services = services
+            .iter()
+            .map(|(name, waits)| ((*name).to_owned(), service(waits)))
+            .collect();
+        Project {
+            services,
+            ..Project::default()
+        }
+    }
+
+    #[test]
+    fn a_selection_brings_what_it_waits_for() {
+        let project = project(&[
+            ("a", &["b", "off"]),
+            ("b", &["c"]),
+            ("c", &["b"]),
+            ("d", &["a"]),
+        ]);
+        let with = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+            project
+                .with_dependencies(&names)
+                .map(|set| set.into_iter().collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(with(&["a"]).unwrap(), "a b c");
+        assert_eq!(with(&["c"]).unwrap(), "b c");
+        assert_eq!(with(&[]).unwrap(), "a b c d");
+        assert_eq!(with(&["x"]).unwrap_err().known.len(), 4);
+    }
 }

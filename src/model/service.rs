@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{Attachment, Build, Bytes, FileReference, Mount, Span};
@@ -32,7 +33,7 @@ pub struct Service {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_name: Option<String>,
     /// CPUs it may use at most.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "go_number")]
     pub cpus: Option<f64>,
     /// The services it waits for.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -52,7 +53,7 @@ pub struct Service {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expose: Vec<String>,
     /// Lines for the container's hosts file: name to addresses.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", with = "super::hosts")]
     pub extra_hosts: BTreeMap<String, Vec<String>>,
     /// When it counts as healthy.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,7 +95,7 @@ pub struct Service {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Port>,
     /// Whether it runs with all the engine's privileges.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "is_off")]
     pub privileged: Option<bool>,
     /// The profiles that switch it on; none means always on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -103,7 +104,7 @@ pub struct Service {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_policy: Option<String>,
     /// Whether its root file system is read-only.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "is_off")]
     pub read_only: Option<bool>,
     /// `no`, `always`, `unless-stopped`, `on-failure[:N]`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,7 +122,7 @@ pub struct Service {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shm_size: Option<Bytes>,
     /// Whether standard input stays open.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "is_off")]
     pub stdin_open: Option<bool>,
     /// How long it may take to stop before it is killed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,7 +137,7 @@ pub struct Service {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tmpfs: Vec<String>,
     /// Whether it has a terminal.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "is_off")]
     pub tty: Option<bool>,
     /// Resource limits of its processes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -185,6 +186,25 @@ pub struct Dependency {
 
 fn yes() -> bool {
     true
+}
+
+/// Switches that are off unless somebody turns them on are printed only when they are on.
+#[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref)] // serde hands over this
+fn is_off(switch: &Option<bool>) -> bool {
+    *switch != Some(true)
+}
+
+/// A number as Go prints it: without a fraction where there is none.
+#[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref)] // serde hands over this
+fn go_number<S: Serializer>(number: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match number {
+        #[allow(clippy::cast_possible_truncation)] // checked to be whole and small
+        Some(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+            serializer.serialize_i64(*number as i64)
+        }
+        Some(number) => serializer.serialize_f64(*number),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// What a dependent waits for.
@@ -264,13 +284,25 @@ pub struct Port {
     pub app_protocol: Option<String>,
 }
 
-/// A soft and a hard limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A soft and a hard limit; one number where they are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Ulimit {
     /// Where the process is warned.
     pub soft: i64,
     /// Where it is stopped.
     pub hard: i64,
+}
+
+impl Serialize for Ulimit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.soft == self.hard {
+            return serializer.serialize_i64(self.soft);
+        }
+        let mut both = serializer.serialize_struct("Ulimit", 2)?;
+        both.serialize_field("soft", &self.soft)?;
+        both.serialize_field("hard", &self.hard)?;
+        both.end()
+    }
 }
 
 /// `logging`.
@@ -317,7 +349,7 @@ pub struct Resources {
 #[serde(default)]
 pub struct Limits {
     /// CPUs.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "go_number")]
     pub cpus: Option<f64>,
     /// Memory.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -71,7 +71,7 @@ impl Draft<'_> {
         // The one that is as wanted is kept; of several, the running and rightly named one.
         there.sort_by_key(|c| {
             (
-                self.stale(c, slot).is_some(),
+                stale(c, slot).is_some(),
                 !c.state.is_running(),
                 c.name != name,
             )
@@ -88,35 +88,9 @@ impl Draft<'_> {
                 [],
             );
         }
-        match self.stale(kept, slot) {
+        match stale(kept, slot) {
             None => self.keep(slot, &name, kept),
             Some(cause) => self.create(slot, &name, Some(kept), cause),
-        }
-    }
-
-    /// Why a container is not what is wanted; `None` when it is.
-    fn stale(&self, container: &Container, slot: &Slot<'_>) -> Option<String> {
-        let label = |key| container.labels.get(key);
-        let image_moved = match (slot.image.fingerprint, &slot.image.source) {
-            (Some(fingerprint), ImageSource::Id(id)) => {
-                container.image != *id
-                    && label(labels::FINGERPRINT) != Some(&fingerprint.to_string())
-            }
-            (None, ImageSource::Id(id)) => container.image != *id,
-            (_, ImageSource::Step(_)) => true,
-        };
-        match label(labels::CONFIG) {
-            None => {
-                Some("larder did not make it, so what it was made from is not known".to_owned())
-            }
-            Some(_) if image_moved => Some("its image changed".to_owned()),
-            Some(config) if *config != slot.config.to_string() => {
-                Some("its configuration changed".to_owned())
-            }
-            Some(_) if container.state == State::Dead => {
-                Some("the engine could not remove it".to_owned())
-            }
-            Some(_) => None,
         }
     }
 
@@ -312,6 +286,29 @@ impl Draft<'_> {
             }
         }
         inherits
+    }
+}
+
+/// Why a container is not what is wanted; `None` when it is.
+fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
+    let label = |key| container.labels.get(key);
+    let image_moved = match (slot.image.fingerprint, &slot.image.source) {
+        (Some(fingerprint), ImageSource::Id(id)) => {
+            container.image != *id && label(labels::FINGERPRINT) != Some(&fingerprint.to_string())
+        }
+        (None, ImageSource::Id(id)) => container.image != *id,
+        (_, ImageSource::Step(_)) => true,
+    };
+    match label(labels::CONFIG) {
+        None => Some("larder did not make it, so what it was made from is not known".to_owned()),
+        Some(_) if image_moved => Some("its image changed".to_owned()),
+        Some(config) if *config != slot.config.to_string() => {
+            Some("its configuration changed".to_owned())
+        }
+        Some(_) if container.state == State::Dead => {
+            Some("the engine could not remove it".to_owned())
+        }
+        Some(_) => None,
     }
 }
 

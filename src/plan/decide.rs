@@ -23,6 +23,9 @@ pub struct Wanted<'a> {
     pub configs: &'a BTreeMap<String, Digest>,
     /// Who builds what.
     pub builders: Builders,
+    /// Whether images that take in something unpinned were built in this run already. Otherwise they are
+    /// built, whatever is there.
+    pub fresh: bool,
     /// Whether containers are wanted, or images only.
     pub containers: bool,
     /// Whether the run ends when every service is ready, or when all are started.
@@ -265,22 +268,24 @@ impl<'a> Draft<'a> {
     /// The wait that `up` itself does for a service, unless a dependent's wait already says as much.
     pub(super) fn final_wait(&mut self, service: &str) {
         let wanted = self.wanted;
-        let asked = |condition| {
-            wanted.project.services.values().any(|other| {
-                other
-                    .depends_on
-                    .get(service)
-                    .is_some_and(|dependency| dependency.condition == condition)
-            })
+        let asking = |condition| {
+            let asks = |other: &&String| {
+                let dependency = wanted.project.services[*other].depends_on.get(service);
+                dependency.is_some_and(|dependency| dependency.condition == condition)
+            };
+            wanted.services.iter().find(asks)
         };
-        let until = if asked(Condition::Completed) {
-            Readiness::Completed
-        } else if asked(Condition::Healthy) {
-            Readiness::Healthy
+        let (until, dependent) = if let Some(dependent) = asking(Condition::Completed) {
+            (Readiness::Completed, Some(dependent))
+        } else if let Some(dependent) = asking(Condition::Healthy) {
+            (Readiness::Healthy, Some(dependent))
         } else {
-            Readiness::Ready
+            (Readiness::Ready, None)
         };
-        self.wait_because(service, until, "`up` ends when it is");
+        match dependent {
+            Some(dependent) => self.wait(service, until, dependent),
+            None => self.wait_because(service, until, "`up` ends when it is"),
+        };
     }
 
     /// Containers of the project that no Compose file speaks of any more.

@@ -89,11 +89,12 @@ impl Draft<'_> {
 
     fn built_image(&mut self, service: &str, recipe: &Recipe) -> Result<Chosen, Error> {
         let name = labels::image_name(&recipe.full);
+        let usable = recipe.unpinned.is_none() || self.wanted.fresh;
         let found = self
             .observed
             .images
             .iter()
-            .find(|image| image.is_for(labels::FINGERPRINT, &recipe.full, &name))
+            .find(|image| usable && image.is_for(labels::FINGERPRINT, &recipe.full, &name))
             .cloned();
         let (outcome, cause, source) = match (&found, self.images.get(&recipe.full)) {
             (Some(image), _) => {
@@ -141,21 +142,19 @@ impl Draft<'_> {
             if there {
                 continue;
             }
-            let step = match self.dependency_images.get(&cut.key) {
-                Some(step) => *step,
-                None => {
-                    let action = Action::BuildDependencies {
-                        recipe: service.to_owned(),
-                        stage: cut.stage,
-                        key: cut.key,
-                        builder: dependencies,
-                    };
-                    // A prefix that copies from an earlier stage builds that stage itself.
-                    let cause = format!("no dependency image {} on the engine", cut.key.short());
-                    let step = self.step(Some(service), action, cause, []);
-                    self.dependency_images.insert(cut.key, step);
-                    step
-                }
+            let step = if let Some(step) = self.dependency_images.get(&cut.key) {
+                *step
+            } else {
+                let action = Action::BuildDependencies {
+                    recipe: service.to_owned(),
+                    stage: cut.stage,
+                    key: cut.key,
+                    builder: dependencies,
+                };
+                let cause = format!("no dependency image {} on the engine", cut.key.short());
+                let step = self.step(Some(service), action, cause, []);
+                self.dependency_images.insert(cut.key, step);
+                step
             };
             after.push(step);
         }
@@ -177,6 +176,9 @@ impl Draft<'_> {
 
     /// Why no image has the fingerprint: what the service's last image tells.
     fn miss(&self, service: &str, recipe: &Recipe) -> String {
+        if let Some(unpinned) = &recipe.unpinned {
+            return format!("it is built each time: {unpinned}");
+        }
         let fingerprint = recipe.full.short();
         let name = familiar(&self.wanted.project.image_name(service));
         let last = self.observed.image_named(&name);

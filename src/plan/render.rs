@@ -60,7 +60,7 @@ pub fn sentence(step: &Step) -> String {
         Action::Build { builder, .. } => {
             format!("build {service} on its dependencies with {builder}")
         }
-        Action::Tag { name, .. } => format!("name the image of {service} {name}"),
+        Action::Tag { name, .. } => format!("tag the image of {service} as {name}"),
         Action::Create { name, .. } => format!("create {name}"),
         Action::Stop { container } => format!("stop {service} ({})", short(container)),
         Action::Remove { container } => format!("remove {service} ({})", short(container)),

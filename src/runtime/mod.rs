@@ -1,10 +1,15 @@
 //! Carries out a plan: the traits through which steps reach an engine and its builders, the events they
 //! report, the executor, and what it means for a container to be ready.
 
+mod error;
 mod event;
+mod execute;
 mod ports;
+mod readiness;
 
+pub use error::StepError;
 pub use event::{Event, EventSink, Progress};
+pub use execute::{Failure, Outcome, Run, execute};
 pub use ports::{
     BuildError, BuildPart, BuildRequest, Builder, Condition, ContainerSpec, Engine, EngineError,
     Happening, HappeningKind,

@@ -1,0 +1,40 @@
+# `make demo` and `make test` need nothing but Rust: scripts/setup brings the rest, and leaves alone what is there.
+SHELL := bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test bench build lint setup clean
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: ## build larder, start the example application with it, show its page
+	@scripts/setup
+	cargo build --release --locked
+	@scripts/demo
+
+test: ## formatting, lints, and every test against a real Docker Engine
+	@scripts/setup registry
+	@$(MAKE) --no-print-directory lint
+	cargo test --locked
+
+bench: ## larder and docker compose side by side, as ratios (BENCH="--runs 10 --json FILE")
+	@scripts/setup bench
+	cargo build --release --locked
+	@bench/run $(BENCH)
+
+build: ## the release binary, target/release/larder
+	cargo build --release --locked
+
+lint: ## rustfmt, clippy without warnings, cargo-deny where it is installed
+	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny --locked check; else echo "cargo-deny is not installed: licences and advisories were not checked"; fi
+
+setup: ## Docker Engine, its plugins and the base images
+	@scripts/setup
+
+clean: ## the example application and its volumes, and what cargo built
+	-docker compose -f examples/hub/compose.yaml down --volumes
+	cargo clean

@@ -1,0 +1,309 @@
+//! The command line: what can be typed. What it means is each command's own.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::settings::{Builder, Progress};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  everything asked for is done
+    1  a service or a build failed
+    2  the command line or a Compose file is wrong
+    3  the engine, Dagger or a registry is out of reach
+   70  larder itself is wrong
+  130  interrupted";
+
+/// Starts a Compose stack in about the time its containers need: never stale, never rebuilt for nothing.
+#[derive(Debug, Parser)]
+#[command(name = "larder", version, after_help = EXIT_CODES)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    /// What goes for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that go for every command. Those that may be repeated, and those whose letter a command has for
+/// itself, stand in front of the command only, as with docker compose.
+#[derive(Args, Debug)]
+pub struct Global {
+    /// A Compose file; more than one are merged in order [env: COMPOSE_FILE]
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The project's name, in place of the folder's [env: COMPOSE_PROJECT_NAME]
+    #[arg(short, long, value_name = "NAME", global = true)]
+    pub project_name: Option<String>,
+    /// The folder that relative paths are read against, in place of the first file's
+    #[arg(long, value_name = "DIR", global = true)]
+    pub project_directory: Option<PathBuf>,
+    /// A file of variables, in place of `.env`
+    #[arg(long = "env-file", value_name = "FILE")]
+    pub env_files: Vec<PathBuf>,
+    /// Switches on the services of a profile [env: COMPOSE_PROFILES]
+    #[arg(long = "profile", value_name = "NAME")]
+    pub profiles: Vec<String>,
+    /// How progress is shown
+    #[arg(
+        long,
+        value_enum,
+        value_name = "MODE",
+        global = true,
+        hide_possible_values = true
+    )]
+    #[arg(help = "How progress is shown: auto, tty, plain, json or quiet")]
+    pub progress: Option<Progress>,
+    /// Who builds
+    #[arg(
+        long,
+        value_enum,
+        value_name = "BUILDER",
+        global = true,
+        hide_possible_values = true
+    )]
+    #[arg(help = "Who builds: auto, dagger or docker [env: LARDER_BUILDER]")]
+    pub builder: Option<Builder>,
+    /// Tells more of what larder does; twice tells all of it
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start services, and return when every one is ready
+    Up(Up),
+    /// Show what `up` would do and why; changes nothing
+    Plan(Plan),
+    /// Show what each image is keyed by
+    Fingerprint(Fingerprint),
+    /// Build images, and nothing else
+    Build(Services),
+    /// Show the resolved Compose model
+    Config(Config),
+    /// List the project's containers
+    Ps(Ps),
+    /// Show what containers print
+    Logs(Logs),
+    /// Restart services, those they depend on first
+    Restart(Services),
+    /// Stop services, those that depend on them first
+    Stop(Services),
+    /// Start services that were stopped, those they depend on first
+    Start(Services),
+    /// Run a command in a service's container
+    Exec(Exec),
+    /// Stop and remove the project's containers and networks
+    Down(Down),
+}
+
+/// Services by name.
+#[derive(Args, Debug)]
+pub struct Services {
+    /// The services; all of them when none is named
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+}
+
+/// `larder up`.
+#[derive(Args, Debug)]
+pub struct Up {
+    /// The services, with all that they depend on; all of them when none is named
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// Accepted and changes nothing: larder always returns
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Follow the logs once every service is ready
+    #[arg(short, long, conflicts_with = "detach")]
+    pub attach: bool,
+    /// Return when every service is started, ready or not
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Give up when a service takes longer than this to become ready
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: Option<u64>,
+}
+
+/// `larder plan`.
+#[derive(Args, Debug)]
+pub struct Plan {
+    /// The services, with all that they depend on; all of them when none is named
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// The format
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Report,
+}
+
+/// `larder fingerprint`.
+#[derive(Args, Debug)]
+pub struct Fingerprint {
+    /// The services; all of them when none is named
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// The format
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Report,
+}
+
+/// `larder config`.
+#[derive(Args, Debug)]
+pub struct Config {
+    /// The format
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Document,
+    /// Only check the files; print nothing
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `larder ps`.
+#[derive(Args, Debug)]
+pub struct Ps {
+    /// List stopped containers too
+    #[arg(short, long)]
+    pub all: bool,
+    /// The format
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Listing,
+}
+
+/// `larder logs`.
+#[derive(Args, Debug)]
+pub struct Logs {
+    /// The services; all of them when none is named
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// Go on printing what comes
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many of the last lines of each container; `all` for all of them
+    #[arg(short = 'n', long, value_name = "N", default_value = "all", value_parser = tail)]
+    pub tail: Tail,
+    /// Show when each line was printed
+    #[arg(short, long)]
+    pub timestamps: bool,
+}
+
+/// `larder exec`.
+#[derive(Args, Debug)]
+pub struct Exec {
+    /// No terminal for the command; the default when standard input is none
+    #[arg(short = 'T', long = "no-tty")]
+    pub no_tty: bool,
+    /// The service
+    pub service: String,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<String>,
+}
+
+/// `larder down`.
+#[derive(Args, Debug)]
+pub struct Down {
+    /// Remove the project's volumes too, and all data in them
+    #[arg(short, long)]
+    pub volumes: bool,
+    /// Remove containers of services that no Compose file defines
+    #[arg(long)]
+    pub remove_orphans: bool,
+}
+
+/// For a person or for a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Report {
+    /// For a person.
+    #[default]
+    Text,
+    /// For a program.
+    Json,
+}
+
+/// The language of a document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Document {
+    /// YAML.
+    #[default]
+    Yaml,
+    /// JSON.
+    Json,
+}
+
+/// The form of a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Listing {
+    /// Columns.
+    #[default]
+    Table,
+    /// JSON.
+    Json,
+}
+
+/// How many of the last lines; `None` for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail(pub Option<usize>);
+
+fn tail(text: &str) -> Result<Tail, String> {
+    match text {
+        "all" => Ok(Tail(None)),
+        number => number
+            .parse()
+            .map(|lines| Tail(Some(lines)))
+            .map_err(|_| "neither a number of lines nor `all`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Cli {
+        Cli::try_parse_from(line.split(' ')).unwrap()
+    }
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_letter_means_what_its_place_says() {
+        let cli = parse("larder -f a.yaml -f b.yaml -v logs -f --tail 5 api");
+        assert_eq!(cli.global.files.len(), 2);
+        assert_eq!(cli.global.verbose, 1);
+        let Command::Logs(logs) = cli.command else {
+            panic!("not logs")
+        };
+        assert!(logs.follow);
+        assert_eq!(logs.tail, Tail(Some(5)));
+        let Command::Down(down) = parse("larder down -v").command else {
+            panic!("not down")
+        };
+        assert!(down.volumes);
+    }
+
+    #[test]
+    fn single_global_options_may_follow_the_command() {
+        let cli = parse("larder up -p hub --progress json --builder docker");
+        assert_eq!(cli.global.project_name.as_deref(), Some("hub"));
+        assert_eq!(cli.global.progress, Some(Progress::Json));
+        assert_eq!(cli.global.builder, Some(Builder::Docker));
+    }
+
+    #[test]
+    fn what_follows_execs_command_is_the_commands() {
+        let Command::Exec(exec) = parse("larder exec -T db psql -U me --help").command else {
+            panic!("not exec")
+        };
+        assert!(exec.no_tty);
+        assert_eq!(exec.command, ["psql", "-U", "me", "--help"]);
+    }
+}

@@ -1,0 +1,45 @@
+//! `larder build`: images, and nothing else.
+
+use std::time::Instant;
+
+use super::args::Services;
+use super::carry_out::carry_out;
+use super::invocation::Invocation;
+use super::prepare::{Goal, prepare};
+use crate::failure::Failure;
+use crate::settings::Progress;
+use crate::term::duration;
+
+pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let project = invocation.load(&args.services)?;
+    let settings = invocation.settings(Some(&project), None)?;
+    invocation.warn(&project);
+    let goal = Goal {
+        containers: false,
+        wait: false,
+        pull: true,
+    };
+    // Without a `build:` there is nothing to build; with names, those and not what they depend on.
+    let names = &args.services;
+    let mut prepared = prepare(invocation, project, names, settings, goal).await?;
+    prepared.services.retain(|name| {
+        let service = prepared.project.services.get(name);
+        service.is_some_and(|service| service.build.is_some())
+            && (names.is_empty() || names.contains(name))
+    });
+    let plan = prepared.decide()?;
+    if !plan.is_empty() {
+        carry_out(invocation, &prepared, &plan).await?;
+    }
+    if !matches!(prepared.settings.progress, Progress::Quiet | Progress::Json) {
+        let how = if plan.builds() { "built" } else { "up to date" };
+        let took = duration(begun.elapsed());
+        let count = match prepared.services.len() {
+            1 => "1 image".to_owned(),
+            count => format!("{count} images"),
+        };
+        invocation.screen.out(&format!("{count} {how} in {took}\n"));
+    }
+    Ok(())
+}

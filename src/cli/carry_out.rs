@@ -1,0 +1,49 @@
+//! A plan carried out with its progress on the screen, until it is done or somebody interrupts it.
+
+use std::time::Duration;
+
+use super::interrupt::Interrupt;
+use super::invocation::Invocation;
+use super::prepare::Prepared;
+use crate::build::BuildKit;
+use crate::failure::Failure;
+use crate::plan::Plan;
+use crate::runtime::{self, Run};
+use crate::term::{Display, History};
+
+/// Carries out a plan; how long it took.
+pub(super) async fn carry_out(
+    invocation: &Invocation,
+    prepared: &Prepared,
+    plan: &Plan,
+) -> Result<Duration, Failure> {
+    let Prepared {
+        project,
+        settings,
+        engine,
+        recipes,
+        ..
+    } = prepared;
+    let history = History::open(settings.cache.as_deref(), &project.name);
+    let display = Display::open(settings.progress, &invocation.screen, history, &plan.steps);
+    let interrupt = Interrupt::listen(display.sink());
+    let builder = BuildKit::new(engine.client().clone());
+    let outcome = runtime::execute(Run {
+        plan,
+        project,
+        recipes,
+        engine,
+        builder: &builder,
+        events: display.sink(),
+        interrupt: interrupt.watch(),
+        timeout: settings.timeout,
+    })
+    .await;
+    drop(interrupt);
+    display.close();
+    match (outcome.failures.is_empty(), outcome.interrupted) {
+        (true, false) => Ok(outcome.took),
+        (_, true) => Err(Failure::Interrupted),
+        (false, false) => Err(Failure::Steps(outcome.failures)),
+    }
+}

@@ -1,0 +1,31 @@
+//! `larder config`: the resolved Compose model.
+
+use super::args::{Config, Document};
+use super::invocation::Invocation;
+use crate::failure::Failure;
+
+pub(super) fn config(invocation: &Invocation, args: &Config) -> Result<(), Failure> {
+    let project = invocation.load(&[])?;
+    invocation.warn(&project);
+    if args.quiet {
+        return Ok(());
+    }
+    let text = match args.format {
+        Document::Yaml => serde_yaml::to_string(&project).map_err(|error| Failure::Print {
+            format: "YAML",
+            source: error.into(),
+        })?,
+        Document::Json => {
+            let mut text =
+                serde_json::to_string_pretty(&project).map_err(|error| Failure::Print {
+                    format: "JSON",
+                    source: error.into(),
+                })?;
+            text.push('\n');
+            text
+        }
+    };
+    // A document is written as it is: its bytes are the model's.
+    invocation.screen.raw_out(text.as_bytes());
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! `larder down`: stops and removes the project's containers and networks, and its volumes when asked. Goes
+//! by labels, so it works where the Compose file is gone.
+
+use futures_util::future::join_all;
+
+use super::args::Down;
+use super::invocation::{Invocation, Named};
+use super::turn::{Turn, turn_all};
+use crate::failure::Failure;
+use crate::model::labels;
+use crate::plan::{Container, Resource};
+use crate::runtime::{Engine, EngineError};
+use crate::settings::Progress;
+
+pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Failure> {
+    let named = invocation.named()?;
+    let engine = invocation.engine().await?;
+    let observed = engine.observe(&named.name).await?;
+    let (gone, kept): (Vec<&Container>, Vec<&Container>) = observed
+        .containers
+        .iter()
+        .partition(|container| args.remove_orphans || belongs(container, &named));
+    let turn = Turn::Remove {
+        volumes: args.volumes,
+    };
+    turn_all(invocation, &engine, &named.name, gone, turn).await?;
+    if !kept.is_empty() {
+        invocation.warning(&orphans(&kept));
+    }
+    let networks = own(&observed.networks, &named.name);
+    let networks = remove(&networks, async |network| {
+        engine.remove_network(&network.id).await
+    });
+    tell(invocation, "network", networks.await)?;
+    if args.volumes {
+        let volumes = own(&observed.volumes, &named.name);
+        let volumes = remove(&volumes, async |volume| {
+            engine.remove_volume(&volume.name).await
+        });
+        tell(invocation, "volume", volumes.await)?;
+    }
+    Ok(())
+}
+
+/// Whether a container is one of the services that the Compose file defines; all are, where there is none.
+fn belongs(container: &Container, named: &Named) -> bool {
+    let Some(project) = &named.project else {
+        return true;
+    };
+    project.services.contains_key(&container.service)
+        || project.disabled.contains(&container.service)
+}
+
+fn orphans(kept: &[&Container]) -> String {
+    let names: Vec<String> = kept.iter().map(|c| format!("`{}`", c.name)).collect();
+    format!(
+        "no compose file defines the service of {}: `larder down --remove-orphans` removes it",
+        names.join(", ")
+    )
+}
+
+/// The networks or volumes that carry the project's label: never external ones, which carry none or another's.
+fn own<'a>(resources: &'a [Resource], project: &str) -> Vec<&'a Resource> {
+    let label = |resource: &&Resource| {
+        let label = resource.labels.get(labels::PROJECT);
+        label.is_some_and(|label| label == project)
+    };
+    resources.iter().filter(label).collect()
+}
+
+/// Removes them side by side, each with what came of it.
+async fn remove<'a>(
+    resources: &[&'a Resource],
+    remove: impl AsyncFn(&Resource) -> Result<(), EngineError>,
+) -> Vec<(&'a Resource, Result<(), EngineError>)> {
+    join_all(
+        resources
+            .iter()
+            .map(async |resource| (*resource, remove(resource).await)),
+    )
+    .await
+}
+
+/// One that is still in use stays, with a warning; any other refusal ends the command.
+fn tell(
+    invocation: &Invocation,
+    kind: &str,
+    removed: Vec<(&Resource, Result<(), EngineError>)>,
+) -> Result<(), Failure> {
+    let quiet = matches!(
+        invocation.settings(None, None)?.progress,
+        Progress::Quiet | Progress::Json
+    );
+    for (resource, result) in removed {
+        let name = &resource.name;
+        match result {
+            Ok(()) if quiet => {}
+            Ok(()) => invocation.screen.err(&format!("{name}: {kind} removed\n")),
+            // 403: "has active endpoints"; 409: "volume is in use".
+            Err(EngineError::Refused {
+                status: Some(403 | 409),
+                ..
+            }) => invocation.warning(&format!("{kind} `{name}` is still in use and stays")),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

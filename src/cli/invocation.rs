@@ -1,0 +1,134 @@
+//! What every command starts from: what was typed, the environment, the folder, the screen.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::args::Global;
+use crate::compose::{self, LoadOptions};
+use crate::docker::Docker;
+use crate::failure::Failure;
+use crate::model::Project;
+use crate::settings::{Environment, Settings, Typed};
+use crate::term::{Message, Screen};
+
+/// One call of larder.
+pub(super) struct Invocation {
+    pub(super) global: Global,
+    pub(super) environment: Environment,
+    /// Where it was called; absolute.
+    pub(super) folder: PathBuf,
+    pub(super) screen: Arc<Screen>,
+}
+
+/// The project that a command on running containers is about. Their labels say the rest.
+pub(super) struct Named {
+    pub(super) name: String,
+    /// `None` where only the name is known.
+    pub(super) project: Option<Project>,
+}
+
+impl Named {
+    /// The services that a Compose file defines.
+    pub(super) fn services(&self) -> BTreeSet<String> {
+        let project = self.project.iter();
+        let defined = project.flat_map(|project| project.services.keys().chain(&project.disabled));
+        defined.cloned().collect()
+    }
+}
+
+impl Invocation {
+    pub(super) fn new(
+        global: Global,
+        environment: Environment,
+        folder: PathBuf,
+        screen: Screen,
+    ) -> Self {
+        Self {
+            global,
+            environment,
+            folder,
+            screen: Arc::new(screen),
+        }
+    }
+
+    /// Loads the project, with the profiles of the named services on.
+    pub(super) fn load(&self, services: &[String]) -> Result<Project, Failure> {
+        Ok(compose::load(&self.options(services))?)
+    }
+
+    /// The project, or its name alone where one is given and no Compose file is there to load.
+    pub(super) fn named(&self) -> Result<Named, Failure> {
+        let options = self.options(&[]);
+        let given = self.global.project_name.clone().or_else(|| {
+            let name = self.environment.get("COMPOSE_PROJECT_NAME").cloned();
+            name.filter(|name| !name.is_empty())
+        });
+        match (compose::load(&options), given) {
+            (Ok(project), _) => Ok(Named {
+                name: project.name.clone(),
+                project: Some(project),
+            }),
+            (Err(error), Some(name)) if error.is_no_file() => Ok(Named {
+                name,
+                project: None,
+            }),
+            (Err(error), _) => Err(error.into()),
+        }
+    }
+
+    fn options(&self, services: &[String]) -> LoadOptions {
+        LoadOptions {
+            working_dir: self.folder.clone(),
+            files: self.global.files.clone(),
+            project_directory: self.global.project_directory.clone(),
+            project_name: self.global.project_name.clone(),
+            env_files: self.global.env_files.clone(),
+            profiles: self.global.profiles.clone(),
+            services: services.to_vec(),
+            environment: self.environment.clone(),
+        }
+    }
+
+    /// What the run goes by.
+    pub(super) fn settings(
+        &self,
+        project: Option<&Project>,
+        timeout: Option<u64>,
+    ) -> Result<Settings, Failure> {
+        let typed = Typed {
+            progress: self.global.progress,
+            builder: self.global.builder,
+            timeout,
+        };
+        let extension = project.and_then(|project| project.extensions.get("x-larder"));
+        let terminal = self.screen.is_terminal();
+        Ok(Settings::resolve(
+            typed,
+            &self.environment,
+            extension,
+            terminal,
+        )?)
+    }
+
+    /// Reaches the engine.
+    pub(super) async fn engine(&self) -> Result<Docker, Failure> {
+        Ok(Docker::connect(&self.environment).await?)
+    }
+
+    /// Prints what a person should know of a project and that stops nothing.
+    pub(super) fn warn(&self, project: &Project) {
+        for warning in &project.warnings {
+            Message::from(warning).warning(&self.screen, &self.folder);
+        }
+    }
+
+    /// Prints one warning.
+    pub(super) fn warning(&self, text: &str) {
+        let message = Message {
+            text: text.to_owned(),
+            ..Message::default()
+        };
+        message.warning(&self.screen, &self.folder);
+    }
+}

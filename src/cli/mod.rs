@@ -1,0 +1,26 @@
+//! The command line: one short file per command, and what they share.
+//!
+//! `args` what can be typed · `run` from a command to its exit code · `invocation` what every command starts
+//! from · `prepare` load, fingerprint, observe, decide · `carry_out` execute with progress on the screen ·
+//! `stack` a project's containers by their labels · `interrupt` Ctrl-C.
+
+mod args;
+mod build;
+mod carry_out;
+mod config;
+mod down;
+mod exec;
+mod fingerprint;
+mod interrupt;
+mod invocation;
+mod logs;
+mod plan;
+mod prepare;
+mod ps;
+mod run;
+mod stack;
+mod turn;
+mod up;
+
+pub use args::Cli;
+pub use run::run;

@@ -1,0 +1,203 @@
+//! The line that `up`, `plan`, `fingerprint` and `build` share: fingerprint and observe side by side, look up
+//! the bases, decide.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::try_join_all;
+
+use super::carry_out::carry_out;
+use super::invocation::Invocation;
+use crate::docker::Docker;
+use crate::failure::Failure;
+use crate::fingerprint::{self, Base, Fingerprinted, StatCache, Survey};
+use crate::model::{Digest, ImageRef, Project};
+use crate::plan::{self, Action, BuilderKind, Builders, Observed, Plan, Step, StepId, Wanted};
+use crate::runtime::Engine;
+use crate::settings::{Builder, Settings};
+
+/// What a command wants to reach.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Goal {
+    /// Containers, or images only.
+    pub(super) containers: bool,
+    /// Whether the run ends when every service is ready.
+    pub(super) wait: bool,
+    /// Whether base images that are not there are pulled, or only reported.
+    pub(super) pull: bool,
+}
+
+/// Everything that is known before a decision.
+pub(super) struct Prepared {
+    pub(super) project: Project,
+    pub(super) settings: Settings,
+    /// The services in question, with all that they depend on.
+    pub(super) services: BTreeSet<String>,
+    pub(super) engine: Docker,
+    pub(super) observed: Observed,
+    pub(super) recipes: BTreeMap<String, Fingerprinted>,
+    configs: BTreeMap<String, Digest>,
+    goal: Goal,
+}
+
+/// What reading the project's files gives.
+struct Inputs {
+    survey: Survey,
+    configs: BTreeMap<String, Digest>,
+    cache: StatCache,
+}
+
+/// Finds out all that a decision needs.
+pub(super) async fn prepare(
+    invocation: &Invocation,
+    project: Project,
+    names: &[String],
+    settings: Settings,
+    goal: Goal,
+) -> Result<Prepared, Failure> {
+    let services = project.with_dependencies(names)?;
+    let reading = {
+        let (project, services) = (project.clone(), services.clone());
+        let cache = settings.cache.as_ref().map(|folder| folder.join("files"));
+        tokio::task::spawn_blocking(move || read(&project, &services, cache.as_deref()))
+    };
+    // On the heap: the future of a first call to an engine is a large one.
+    let looking = Box::pin(async {
+        let engine = invocation.engine().await?;
+        let observed = engine.observe(&project.name).await?;
+        Ok::<_, Failure>((engine, observed))
+    });
+    let (inputs, seen) = tokio::join!(reading, looking);
+    // What is wrong with the files is told first: it is so whatever the engine says.
+    let inputs = inputs??;
+    let (engine, observed) = seen?;
+
+    let mut prepared = Prepared {
+        project,
+        settings,
+        services,
+        engine,
+        observed,
+        recipes: BTreeMap::new(),
+        configs: inputs.configs,
+        goal,
+    };
+    let bases = prepared.bases(invocation, &inputs.survey).await?;
+    let survey = inputs.survey;
+    let cache = inputs.cache;
+    prepared.recipes = tokio::task::spawn_blocking(move || {
+        let recipes = survey.recipes(&bases);
+        if let Err(error) = cache.save() {
+            tracing::debug!(%error, "the stat cache is not kept");
+        }
+        recipes
+    })
+    .await??;
+    Ok(prepared)
+}
+
+/// Reads all that images and containers are made of.
+fn read(
+    project: &Project,
+    services: &BTreeSet<String>,
+    cache: Option<&std::path::Path>,
+) -> Result<Inputs, fingerprint::Error> {
+    let cache = StatCache::open(cache);
+    let survey = fingerprint::survey(project, services, &cache)?;
+    let configs = services
+        .iter()
+        .map(|service| Ok((service.clone(), fingerprint::config_hash(project, service)?)))
+        .collect::<Result<_, fingerprint::Error>>()?;
+    Ok(Inputs {
+        survey,
+        configs,
+        cache,
+    })
+}
+
+impl Prepared {
+    /// What the engine knows of the images that builds start from, pulling those that are missing where the
+    /// goal says so.
+    async fn bases(
+        &mut self,
+        invocation: &Invocation,
+        survey: &Survey,
+    ) -> Result<BTreeMap<ImageRef, Base>, Failure> {
+        let wanted = survey.bases();
+        let mut known = self.look_up(&wanted).await?;
+        let missing: Vec<&ImageRef> = wanted
+            .iter()
+            .filter(|image| !known.contains_key(*image))
+            .collect();
+        if missing.is_empty() || !self.goal.pull {
+            return Ok(known);
+        }
+        let pulls = Plan {
+            steps: missing.iter().enumerate().map(pull).collect(),
+            ..Plan::default()
+        };
+        Box::pin(carry_out(invocation, self, &pulls)).await?;
+        let missing = missing.into_iter().cloned().collect();
+        known.extend(self.look_up(&missing).await?);
+        self.observed = self.engine.observe(&self.project.name).await?;
+        Ok(known)
+    }
+
+    async fn look_up(
+        &self,
+        images: &BTreeSet<ImageRef>,
+    ) -> Result<BTreeMap<ImageRef, Base>, Failure> {
+        let look_ups = images.iter().map(async |image| {
+            let base = self.engine.base(image).await?;
+            Ok::<_, Failure>(base.map(|base| (image.clone(), base)))
+        });
+        Ok(try_join_all(look_ups)
+            .await?
+            .into_iter()
+            .flatten()
+            .collect())
+    }
+
+    /// Decides. `auto` looks for Dagger only where something must be built.
+    pub(super) fn decide(&self) -> Result<Plan, Failure> {
+        use BuilderKind::{Dagger, Docker};
+        let builders = |dependencies, rest, strict| Builders {
+            dependencies,
+            rest,
+            strict,
+        };
+        self.decide_with(match self.settings.builder {
+            Builder::Docker => builders(Docker, Docker, true),
+            Builder::Dagger => builders(Dagger, Dagger, true),
+            Builder::Auto => builders(Docker, Docker, false),
+        })
+    }
+
+    fn decide_with(&self, builders: Builders) -> Result<Plan, Failure> {
+        let wanted = Wanted {
+            project: &self.project,
+            services: &self.services,
+            fingerprints: &self.recipes,
+            configs: &self.configs,
+            builders,
+            fresh: false,
+            containers: self.goal.containers,
+            wait: self.goal.wait,
+        };
+        Ok(plan::decide(&wanted, &self.observed)?)
+    }
+}
+
+/// The step that pulls a base image.
+fn pull((number, image): (usize, &&ImageRef)) -> Step {
+    Step {
+        id: StepId(number),
+        service: None,
+        action: Action::Pull {
+            image: image.familiar(),
+            platform: None,
+        },
+        cause: "a Dockerfile starts from it, and it is not on the engine".to_owned(),
+        after: Vec::new(),
+        settled: Vec::new(),
+    }
+}

@@ -1,0 +1,130 @@
+//! A project's containers by their labels, in the order in which they depend on each other: what commands on
+//! running containers work on, with or without a Compose file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{UnknownService, labels};
+use crate::plan::Container;
+
+/// The containers of the named services, or of all, one-off ones left out.
+///
+/// # Errors
+/// A named service has no container, and `defined` does not know it either.
+pub(super) fn of_services<'a>(
+    containers: &'a [Container],
+    names: &[String],
+    defined: &BTreeSet<String>,
+) -> Result<Vec<&'a Container>, UnknownService> {
+    let own: Vec<&Container> = containers
+        .iter()
+        .filter(|container| !container.one_off)
+        .collect();
+    let mut known: BTreeSet<&String> = own.iter().map(|container| &container.service).collect();
+    known.extend(defined);
+    if let Some(name) = names.iter().find(|name| !known.contains(name)) {
+        return Err(UnknownService {
+            name: name.clone(),
+            known: known.into_iter().cloned().collect(),
+        });
+    }
+    let mut chosen = own;
+    chosen.retain(|container| names.is_empty() || names.contains(&container.service));
+    chosen.sort_by_key(|container| (&container.service, container.number));
+    Ok(chosen)
+}
+
+/// The containers in waves: those of each wave depend only on those of earlier ones. Containers that
+/// depend on each other in a circle, which no Compose file can say, come last.
+pub(super) fn waves(containers: Vec<&Container>) -> Vec<Vec<&Container>> {
+    let services: BTreeSet<&str> = containers.iter().map(|c| c.service.as_str()).collect();
+    let mut waits: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for container in &containers {
+        let on = dependencies(container).filter(|name| services.contains(name));
+        waits.entry(&container.service).or_default().extend(on);
+    }
+    let mut waves = Vec::new();
+    let mut left = containers;
+    let mut done: BTreeSet<&str> = BTreeSet::new();
+    while !left.is_empty() {
+        let free = |container: &Container| waits[container.service.as_str()].is_subset(&done);
+        let (mut wave, mut later): (Vec<_>, Vec<_>) = left.into_iter().partition(|c| free(c));
+        if wave.is_empty() {
+            wave.append(&mut later);
+        }
+        done.extend(wave.iter().map(|container| container.service.as_str()));
+        waves.push(wave);
+        left = later;
+    }
+    waves
+}
+
+/// The services that a container's label says it depends on: `service:condition:restart`, joined by commas.
+fn dependencies(container: &Container) -> impl Iterator<Item = &str> {
+    let label = container.labels.get(labels::DEPENDS_ON);
+    let entries = label.map(String::as_str).unwrap_or_default().split(',');
+    entries
+        .filter_map(|entry| entry.split(':').next())
+        .filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::model::ImageId;
+    use crate::plan::{Health, State};
+
+    pub(crate) fn container(service: &str, depends_on: &str) -> Container {
+        let label = (labels::DEPENDS_ON.to_owned(), depends_on.to_owned());
+        Container {
+            id: format!("id-{service}"),
+            name: format!("hub-{service}-1"),
+            service: service.to_owned(),
+            number: 1,
+            one_off: false,
+            image: ImageId(String::new()),
+            image_name: String::new(),
+            state: State::Running(Health::None),
+            status: String::new(),
+            created: 0,
+            labels: BTreeMap::from([label]),
+            volumes: BTreeMap::new(),
+            networks: Vec::new(),
+            ports: Vec::new(),
+        }
+    }
+
+    fn names(waves: &[Vec<&Container>]) -> Vec<Vec<String>> {
+        let names = |wave: &Vec<&Container>| wave.iter().map(|c| c.service.clone()).collect();
+        waves.iter().map(names).collect()
+    }
+
+    #[test]
+    fn dependencies_stand_in_earlier_waves() {
+        let all = [
+            container("web", "api:service_healthy:false"),
+            container("api", "db:service_healthy:true,cache:service_started:false"),
+            container("cache", ""),
+            container("db", "gone:service_started:false"),
+        ];
+        let waves = waves(all.iter().collect());
+        assert_eq!(
+            names(&waves),
+            [vec!["cache", "db"], vec!["api"], vec!["web"]]
+        );
+    }
+
+    #[test]
+    fn a_circle_ends() {
+        let all = [container("a", "b:x:y"), container("b", "a:x:y")];
+        assert_eq!(names(&waves(all.iter().collect())), [vec!["a", "b"]]);
+    }
+
+    #[test]
+    fn a_service_without_container_is_fine_where_a_file_defines_it() {
+        let all = [container("db", "")];
+        let names = ["api".to_owned()];
+        assert!(of_services(&all, &names, &BTreeSet::from(names.clone())).is_ok());
+        let error = of_services(&all, &names, &BTreeSet::new()).unwrap_err();
+        assert_eq!(error.to_string(), "no service is named `api`");
+    }
+}

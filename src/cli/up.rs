@@ -1,0 +1,87 @@
+//! `larder up`: starts services and returns when every one is ready.
+
+use std::time::Instant;
+
+use super::args::Up;
+use super::carry_out::carry_out;
+use super::invocation::Invocation;
+use super::logs;
+use super::prepare::{Goal, Prepared, prepare};
+use crate::failure::Failure;
+use crate::plan::{Container, Health, Observed, State};
+use crate::runtime::Engine;
+use crate::settings::Progress;
+use crate::term::{Readout, Ready};
+
+pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let project = invocation.load(&args.services)?;
+    let settings = invocation.settings(Some(&project), args.timeout)?;
+    invocation.warn(&project);
+    let goal = Goal {
+        containers: true,
+        wait: !args.no_wait,
+        pull: true,
+    };
+    let mut prepared = prepare(invocation, project, &args.services, settings, goal).await?;
+    let plan = prepared.decide()?;
+    for warning in &plan.warnings {
+        invocation.warning(warning);
+    }
+    if !plan.is_empty() {
+        carry_out(invocation, &prepared, &plan).await?;
+        prepared.observed = prepared.engine.observe(&prepared.project.name).await?;
+    }
+    verify(&prepared, &prepared.observed)?;
+    let ready = Ready {
+        project: &prepared.project,
+        services: &prepared.services,
+        observed: &prepared.observed,
+        took: begun.elapsed(),
+        readout: match (plan.is_empty(), args.no_wait) {
+            (true, _) => Readout::UpToDate,
+            (false, true) => Readout::Started,
+            (false, false) => Readout::Ready,
+        },
+    };
+    match prepared.settings.progress {
+        Progress::Quiet => {}
+        Progress::Json => ready.print_json(&invocation.screen),
+        _ => ready.print(&invocation.screen),
+    }
+    if args.attach {
+        logs::follow(invocation, &prepared).await?;
+    }
+    Ok(())
+}
+
+/// Looks once more: a service that was ready may have fallen since.
+fn verify(prepared: &Prepared, observed: &Observed) -> Result<(), Failure> {
+    let fallen = observed
+        .containers
+        .iter()
+        .filter(|container| !container.one_off && prepared.services.contains(&container.service))
+        .find_map(|container| fell(container).map(|state| (container, state)));
+    match fallen {
+        None => Ok(()),
+        Some((container, state)) => Err(Failure::Fell {
+            service: container.service.clone(),
+            state,
+        }),
+    }
+}
+
+/// What is wrong with a container that should be up, or have done its work.
+fn fell(container: &Container) -> Option<String> {
+    match container.state {
+        State::Running(Health::None | Health::Starting | Health::Healthy) | State::Exited(0) => {
+            None
+        }
+        State::Running(Health::Unhealthy) => Some("unhealthy".to_owned()),
+        State::Exited(code) => Some(format!("ended with code {code}")),
+        State::Created => Some("not started".to_owned()),
+        State::Paused => Some("paused".to_owned()),
+        State::Restarting => Some("restarting".to_owned()),
+        State::Dead => Some("dead".to_owned()),
+    }
+}

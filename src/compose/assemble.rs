@@ -1,0 +1,301 @@
+//! The merged tree into model types: services switched on by profile, their env and label files read, the rest
+//! deserialised.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::environment::Environment;
+use super::error::{Error, ErrorKind};
+use super::path::{Segment, TreePath};
+use super::schema::is_extension;
+use super::{dotenv, files};
+use crate::model::{Project, Service};
+
+/// A merged tree with its services apart.
+pub(super) struct Parts {
+    /// The services that are on.
+    pub(super) services: Map<String, Value>,
+    /// The profiles of those that are off.
+    pub(super) off: BTreeMap<String, Vec<String>>,
+    /// Everything else.
+    pub(super) rest: Value,
+}
+
+impl Parts {
+    /// Takes the services that the active profiles switch on. Naming a service activates its profiles, all of
+    /// them (compose-go `WithServicesEnabled`).
+    ///
+    /// # Errors
+    /// The tree is empty, or no service has a name that was asked for.
+    pub(super) fn of(
+        mut tree: Value,
+        profiles: &[String],
+        named: &[String],
+    ) -> Result<Self, Error> {
+        if tree.as_object().is_none_or(Map::is_empty) {
+            return Err(ErrorKind::Empty.into());
+        }
+        let mut services = match tree
+            .as_object_mut()
+            .and_then(|map| map.shift_remove("services"))
+        {
+            Some(Value::Object(services)) => services,
+            _ => Map::new(),
+        };
+        let mut active: BTreeSet<String> = profiles.iter().cloned().collect();
+        for name in named {
+            let Some(service) = services.get(name) else {
+                let known = services.keys().cloned().collect();
+                return Err(ErrorKind::UnknownService {
+                    name: name.clone(),
+                    known,
+                }
+                .into());
+            };
+            if !is_on(service, &active) {
+                active.extend(profiles_of(service));
+            }
+        }
+        let mut off = BTreeMap::new();
+        services.retain(|name, service| {
+            let on = is_on(service, &active);
+            if !on {
+                off.insert(name.clone(), profiles_of(service));
+            }
+            on
+        });
+        Ok(Self {
+            services,
+            off,
+            rest: tree,
+        })
+    }
+
+    /// The project, without what is only known outside of the tree.
+    ///
+    /// # Errors
+    /// An env file that is missing or cannot be read, and values that the model does not have.
+    pub(super) fn project(mut self, environment: &Environment) -> Result<Project, Error> {
+        let mut project = Project {
+            disabled: self.off.into_keys().collect(),
+            ..Project::default()
+        };
+        for (name, mut service) in self.services {
+            let path = TreePath::of(&["services", &name]);
+            read_files(&mut service, &path, environment)?;
+            omit_empty(&mut service);
+            mount_kinds(&service, &path)?;
+            let service: Service = typed(service, path)?;
+            project.services.insert(name, service);
+        }
+        project.networks = section(&mut self.rest, "networks")?;
+        project.volumes = section(&mut self.rest, "volumes")?;
+        project.configs = section(&mut self.rest, "configs")?;
+        project.secrets = section(&mut self.rest, "secrets")?;
+        if let Value::Object(rest) = self.rest {
+            project.extensions = rest
+                .into_iter()
+                .filter(|(key, _)| is_extension(key))
+                .collect();
+        }
+        Ok(project)
+    }
+}
+
+fn profiles_of(service: &Value) -> Vec<String> {
+    let list = service.get("profiles").and_then(Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn is_on(service: &Value, active: &BTreeSet<String>) -> bool {
+    let own = profiles_of(service);
+    own.is_empty() || active.contains("*") || own.iter().any(|profile| active.contains(profile))
+}
+
+/// Attributes for which empty is not the same as absent.
+const MEANT_EMPTY: &[&str] = &[
+    "build",
+    "command",
+    "deploy",
+    "develop",
+    "entrypoint",
+    "healthcheck",
+    "init",
+    "logging",
+    "scale",
+];
+
+/// Leaves out what says nothing: empty text and lists, zeros, switches that are off (Go's `omitempty`).
+fn omit_empty(service: &mut Value) {
+    let says_nothing = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+    };
+    if let Some(map) = service.as_object_mut() {
+        map.retain(|key, value| {
+            is_extension(key) || MEANT_EMPTY.contains(&key.as_str()) || !says_nothing(value)
+        });
+    }
+}
+
+/// The model has the kinds of mount that larder carries out; a mount left out would be no warning.
+fn mount_kinds(service: &Value, path: &TreePath) -> Result<(), Error> {
+    let mounts = service.get("volumes").and_then(Value::as_array);
+    for (index, mount) in mounts.into_iter().flatten().enumerate() {
+        let path = || path.clone().and("volumes").and_index(index).and("type");
+        match mount.get("type").and_then(Value::as_str) {
+            Some("bind" | "tmpfs" | "volume") => {}
+            Some(kind) => {
+                return Err(ErrorKind::MountKind {
+                    path: path(),
+                    kind: kind.to_owned(),
+                }
+                .into());
+            }
+            None => return Err(ErrorKind::Required { path: path() }.into()),
+        }
+    }
+    Ok(())
+}
+
+/// A section of named resources; a null one has all defaults.
+fn section<T: DeserializeOwned + Default>(
+    rest: &mut Value,
+    kind: &str,
+) -> Result<BTreeMap<String, T>, Error> {
+    let Some(Value::Object(map)) = rest.get_mut(kind).map(Value::take) else {
+        return Ok(BTreeMap::new());
+    };
+    map.into_iter()
+        .map(|(name, value)| {
+            let path = TreePath::of(&[kind, &name]);
+            let resource = if value.is_null() {
+                T::default()
+            } else {
+                typed(value, path)?
+            };
+            Ok((name, resource))
+        })
+        .collect()
+}
+
+/// A part of the tree as the model has it. The tables leave little to go wrong here.
+fn typed<T: DeserializeOwned>(value: Value, mut path: TreePath) -> Result<T, Error> {
+    use serde_path_to_error::Segment as Step;
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        path.0
+            .extend(error.path().iter().filter_map(|step| match step {
+                Step::Seq { index } => Some(Segment::Index(*index)),
+                Step::Map { key } => Some(Segment::Key(key.clone())),
+                _ => None,
+            }));
+        ErrorKind::Invalid {
+            path,
+            reason: error.into_inner().to_string(),
+        }
+        .into()
+    })
+}
+
+/// Reads `env_file` into `environment` and `label_file` into `labels`; what is written in the Compose file
+/// wins, also where it says that a variable has no value.
+fn read_files(
+    service: &mut Value,
+    path: &TreePath,
+    environment: &Environment,
+) -> Result<(), Error> {
+    let Some(map) = service.as_object_mut() else {
+        return Ok(());
+    };
+    if let Some(Value::Array(list)) = map.shift_remove("env_file") {
+        let mut own = match map.shift_remove("environment") {
+            Some(Value::Object(own)) => own,
+            _ => Map::new(),
+        };
+        for (name, value) in &mut own {
+            if let (true, Some(found)) = (value.is_null(), environment.get(name)) {
+                *value = found.into();
+            }
+        }
+        let read = env_files(&list, &own, environment)
+            .map_err(|error| error.at(path.clone().and("env_file")))?;
+        map.insert("environment".into(), over(read, own));
+    }
+    if let Some(Value::Array(list)) = map.shift_remove("label_file") {
+        let mut labels = BTreeMap::new();
+        for file in list.iter().filter_map(Value::as_str).map(Path::new) {
+            let text =
+                read_env_file(file).map_err(|error| error.at(path.clone().and("label_file")))?;
+            dotenv::parse(&text, &mut labels, &|_| None).map_err(|bad| bad.of(file))?;
+        }
+        let own = match map.shift_remove("labels") {
+            Some(Value::Object(own)) => own,
+            _ => Map::new(),
+        };
+        map.insert("labels".into(), over(labels, own));
+    }
+    Ok(())
+}
+
+fn over(read: BTreeMap<String, String>, own: Map<String, Value>) -> Value {
+    let mut all: Map<String, Value> = read
+        .into_iter()
+        .map(|(name, value)| (name, value.into()))
+        .collect();
+    all.extend(own);
+    all.into()
+}
+
+fn env_files(
+    list: &[Value],
+    own: &Map<String, Value>,
+    environment: &Environment,
+) -> Result<BTreeMap<String, String>, Error> {
+    let lookup = |name: &str| {
+        let own = || own.get(name).and_then(Value::as_str);
+        environment.get(name).or_else(own).map(str::to_owned)
+    };
+    let mut read = BTreeMap::new();
+    for entry in list {
+        let file = PathBuf::from(
+            entry
+                .get("path")
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
+        );
+        let required = entry
+            .get("required")
+            .and_then(Value::as_bool)
+            .unwrap_or(true);
+        if !required && !file.exists() {
+            continue;
+        }
+        let text = read_env_file(&file)?;
+        let raw = entry.get("format").and_then(Value::as_str) == Some("raw");
+        let parsed = if raw {
+            dotenv::parse_raw(&text, &mut read, &lookup)
+        } else {
+            dotenv::parse(&text, &mut read, &lookup)
+        };
+        parsed.map_err(|bad| bad.of(&file))?;
+    }
+    Ok(read)
+}
+
+fn read_env_file(file: &Path) -> Result<String, Error> {
+    files::read(file).map_err(|error| match *error.kind {
+        ErrorKind::MissingFile(path) => ErrorKind::NoEnvFile(path).into(),
+        _ => error,
+    })
+}

@@ -1,0 +1,314 @@
+//! The grammar of `.env`, `env_file` and `label_file` (compose-go `dotenv/parser.go`), and docker's plainer
+//! `format: raw`. Knows text and a look-up function; which file it is, and what wins over what, is the caller's.
+
+use std::collections::BTreeMap;
+
+use super::error::{Error, ErrorKind};
+use super::interpolate::{Scope, substitute};
+
+/// A line that cannot be read.
+#[derive(Debug)]
+pub(super) struct BadLine {
+    pub(super) line: usize,
+    pub(super) reason: String,
+}
+
+/// Adds the variables of `text` to `vars`. `lookup` is asked first for the variables in values, then `vars`;
+/// a name without a value takes `lookup`'s, and is left out when that has none.
+///
+/// # Errors
+/// A name with characters that names do not have, a quote without its end, a bad variable in a value.
+pub(super) fn parse(
+    text: &str,
+    vars: &mut BTreeMap<String, String>,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<(), BadLine> {
+    let mut cursor = Cursor {
+        rest: text.strip_prefix('\u{feff}').unwrap_or(text),
+        line: 1,
+    };
+    while cursor.skip_to_statement() {
+        let line = cursor.line;
+        let (key, has_value) = cursor.key()?;
+        if !has_value {
+            if let Some(value) = lookup(&key) {
+                vars.insert(key, value);
+            }
+            continue;
+        }
+        let value = cursor.value()?;
+        let value = match value {
+            Quoted::Literally(value) => value,
+            Quoted::Not(value) => {
+                let scope = |name: &str| lookup(name).or_else(|| vars.get(name).cloned());
+                substitute(&value, &Scope::new(&scope)).map_err(|error| BadLine {
+                    line,
+                    reason: error.to_string(),
+                })?
+            }
+        };
+        vars.insert(key, value);
+    }
+    Ok(())
+}
+
+/// docker's own env files (`format: raw`): every line `NAME=value` as it stands, `#` only at a line's start.
+pub(super) fn parse_raw(
+    text: &str,
+    vars: &mut BTreeMap<String, String>,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<(), BadLine> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim_start();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (name, value) = line
+            .split_once('=')
+            .map_or((line, None), |(name, value)| (name, Some(value)));
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            let reason = format!("`{name}` is not a variable's name");
+            return Err(BadLine {
+                line: index + 1,
+                reason,
+            });
+        }
+        if let Some(value) = value.map(str::to_owned).or_else(|| lookup(name)) {
+            vars.insert(name.to_owned(), value);
+        }
+    }
+    Ok(())
+}
+
+impl BadLine {
+    pub(super) fn of(self, path: &std::path::Path) -> Error {
+        ErrorKind::EnvFile {
+            path: path.to_owned(),
+            line: self.line,
+            reason: self.reason,
+        }
+        .into()
+    }
+}
+
+/// A value, and whether its variables count.
+enum Quoted {
+    Literally(String),
+    Not(String),
+}
+
+struct Cursor<'a> {
+    rest: &'a str,
+    line: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn advance(&mut self, length: usize) -> &'a str {
+        let (passed, rest) = self.rest.split_at(length);
+        self.line += passed.bytes().filter(|b| *b == b'\n').count();
+        self.rest = rest;
+        passed
+    }
+
+    /// Passes blanks and comments; whether anything follows.
+    fn skip_to_statement(&mut self) -> bool {
+        loop {
+            let blanks = self.rest.len() - self.rest.trim_start().len();
+            self.advance(blanks);
+            if !self.rest.starts_with('#') {
+                return !self.rest.is_empty();
+            }
+            let comment = self.rest.find('\n').unwrap_or(self.rest.len());
+            self.advance(comment);
+        }
+    }
+
+    /// A name, and whether `=` or `:` follows it on its line.
+    fn key(&mut self) -> Result<(String, bool), BadLine> {
+        if let Some(rest) = self.rest.strip_prefix("export")
+            && rest.starts_with(is_blank)
+        {
+            self.rest = rest.trim_start_matches(is_blank);
+        }
+        let allowed = |c: char| {
+            is_blank(c) || matches!(c, '_' | '.' | '-' | '[' | ']') || c.is_alphanumeric()
+        };
+        let end = self.rest.find(|c| !allowed(c)).unwrap_or(self.rest.len());
+        let key = self.rest[..end].trim_end().to_owned();
+        let next = self.rest[end..].chars().next();
+        if !matches!(next, None | Some('=' | ':' | '\n')) {
+            let line = self.rest.lines().next().unwrap_or_default();
+            let reason = format!(
+                "a variable's name cannot have `{}`: `{line}`",
+                next.unwrap_or_default()
+            );
+            return Err(BadLine {
+                line: self.line,
+                reason,
+            });
+        }
+        if key.contains(' ') {
+            return Err(BadLine {
+                line: self.line,
+                reason: format!("`{key}` has a blank in it"),
+            });
+        }
+        self.advance(end + usize::from(next.is_some()));
+        let has_value = matches!(next, Some('=' | ':'));
+        if has_value {
+            self.rest = self.rest.trim_start_matches(is_blank);
+        }
+        Ok((key, has_value))
+    }
+
+    fn value(&mut self) -> Result<Quoted, BadLine> {
+        match self.rest.chars().next() {
+            Some('\'') => self.quoted('\'').map(Quoted::Literally),
+            Some('"') => self.quoted('"').map(|value| Quoted::Not(unescape(&value))),
+            _ => {
+                let line = self.rest.find('\n').unwrap_or(self.rest.len());
+                let value = self.advance(line);
+                let value = value.split(" #").next().unwrap_or(value);
+                Ok(Quoted::Not(value.trim_end().to_owned()))
+            }
+        }
+    }
+
+    /// A value in quotes, over as many lines as it takes. `\` before the quote keeps it in the value.
+    fn quoted(&mut self, quote: char) -> Result<String, BadLine> {
+        let mut value = String::new();
+        let mut escaped = false;
+        let body = &self.rest[1..];
+        for (at, char) in body.char_indices() {
+            if char == quote && !escaped {
+                self.advance(1 + at + quote.len_utf8());
+                return Ok(value);
+            }
+            if escaped && char != quote {
+                value.push('\\');
+            }
+            escaped = char == '\\' && !escaped;
+            if !escaped {
+                value.push(char);
+            }
+        }
+        let start = self.rest.lines().next().unwrap_or_default();
+        Err(BadLine {
+            line: self.line,
+            reason: format!("the quote has no end: `{start}`"),
+        })
+    }
+}
+
+/// A blank within a line.
+fn is_blank(c: char) -> bool {
+    matches!(c, '\t' | '\x0b' | '\x0c' | '\r' | ' ' | '\u{85}' | '\u{a0}')
+}
+
+/// The escapes of double quotes; `\$` becomes `$$`, which the substitution that follows turns into `$`.
+fn unescape(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        let plain = match after.chars().next() {
+            Some('n') => Some("\n"),
+            Some('r') => Some("\r"),
+            Some('t') => Some("\t"),
+            Some('a') => Some("\x07"),
+            Some('b') => Some("\x08"),
+            Some('f') => Some("\x0c"),
+            Some('v') => Some("\x0b"),
+            Some('\\') => Some("\\"),
+            Some('"') => Some("\""),
+            Some('$') => Some("$$"),
+            _ => None,
+        };
+        let octal = after.strip_prefix('0').and_then(|digits| digits.get(..3));
+        if let Some(plain) = plain {
+            out.push_str(plain);
+            rest = &after[1..];
+        } else if let Some(byte) = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            out.push(char::from(byte));
+            rest = &after[4..];
+        } else {
+            out.push('\\');
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookup(name: &str) -> Option<String> {
+        (name == "SHELL").then(|| "/bin/sh".to_owned())
+    }
+
+    fn parsed(text: &str) -> Result<Vec<(String, String)>, String> {
+        let mut vars = BTreeMap::new();
+        parse(text, &mut vars, &lookup).map_err(|bad| format!("{}: {}", bad.line, bad.reason))?;
+        Ok(vars.into_iter().collect())
+    }
+
+    fn value(text: &str) -> String {
+        let vars = parsed(text).unwrap();
+        vars.into_iter().find(|(name, _)| name == "A").unwrap().1
+    }
+
+    #[test]
+    fn values_and_quotes() {
+        let cases = [
+            ("A=b c # d", "b c"),
+            ("A=a#c", "a#c"),
+            ("A= b  ", "b"),
+            ("A=", ""),
+            ("A: yaml", "yaml"),
+            ("export A=1", "1"),
+            ("\u{feff}A=1\r\n", "1"),
+            ("A='$SHELL \\n'", "$SHELL \\n"),
+            ("A='it\\'s'", "it's"),
+            (
+                "A=\"$SHELL\\n\\\"x\\\" \\$X \\0101 \\q\" # c",
+                "/bin/sh\n\"x\" $X A \\q",
+            ),
+            ("A=\"two\nlines\"\nB=1", "two\nlines"),
+            ("B=x\nA=${B}-${SHELL}-${C:-d}", "x-/bin/sh-d"),
+            ("A=$$B", "$B"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(value(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_bare_name_is_inherited_or_dropped() {
+        assert_eq!(
+            parsed("SHELL\nNOTHING\n").unwrap(),
+            [("SHELL".to_owned(), "/bin/sh".to_owned())]
+        );
+    }
+
+    #[test]
+    fn bad_lines_have_a_number() {
+        assert!(parsed("# c\n\nA&B=1").unwrap_err().starts_with("3: "));
+        assert!(parsed("A B=1").unwrap_err().contains("blank"));
+        assert!(parsed("X=1\nA=\"open\n\n").unwrap_err().starts_with("2: "));
+        assert!(parsed("A=${").unwrap_err().starts_with("1: "));
+    }
+
+    #[test]
+    fn raw_files_are_taken_as_they_stand() {
+        let mut vars = BTreeMap::new();
+        parse_raw("# c\nA='$B' # x\nSHELL\nNONE\n", &mut vars, &lookup).unwrap();
+        assert_eq!(vars["A"], "'$B' # x");
+        assert_eq!(vars["SHELL"], "/bin/sh");
+        assert_eq!(vars.len(), 2);
+        assert!(parse_raw("A B=1", &mut vars, &lookup).is_err());
+    }
+}

@@ -1,0 +1,89 @@
+//! The variables a project is read with: the process environment, then what env files add to it. Given as
+//! data; this room never asks the process itself.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::error::{Error, ErrorKind};
+use super::{dotenv, files};
+
+/// Names and values, the process environment first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    pub(super) fn new(variables: BTreeMap<String, String>) -> Self {
+        Self(variables)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.0.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// A look-up for who replaces variables.
+    pub(super) fn lookup(&self) -> impl Fn(&str) -> Option<String> {
+        |name| self.0.get(name).cloned()
+    }
+
+    /// Adds what the files define and nothing defines yet; of two files the later wins.
+    ///
+    /// # Errors
+    /// A file is missing or has a line that cannot be read.
+    pub(super) fn add_files(&mut self, paths: &[PathBuf]) -> Result<(), Error> {
+        let mut added = BTreeMap::new();
+        for path in paths {
+            let text = files::read(path).map_err(|error| match *error.kind {
+                ErrorKind::MissingFile(path) => ErrorKind::NoEnvFile(path).into(),
+                _ => error,
+            })?;
+            let lookup = |name: &str| self.0.get(name).cloned();
+            dotenv::parse(&text, &mut added, &lookup).map_err(|bad| bad.of(path))?;
+        }
+        for (name, value) in added {
+            self.0.entry(name).or_insert(value);
+        }
+        Ok(())
+    }
+
+    /// Adds the folder's own `.env`, when there is one.
+    ///
+    /// # Errors
+    /// It has a line that cannot be read.
+    pub(super) fn add_default_file(&mut self, folder: &Path) -> Result<(), Error> {
+        let path = folder.join(".env");
+        match path.metadata() {
+            Ok(metadata) if !metadata.is_dir() => self.add_files(&[path]),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_wins_then_the_later_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let files = [file("1", "A=1\nB=1\nC=$B"), file("2", "B=2\nD=$A$B")];
+        let mut environment = Environment::new(BTreeMap::from([("A".to_owned(), "0".to_owned())]));
+        environment.add_files(&files).unwrap();
+        let values: Vec<_> = ["A", "B", "C", "D"]
+            .map(|name| environment.get(name).unwrap())
+            .to_vec();
+        assert_eq!(values, ["0", "2", "1", "02"]);
+        let missing = environment
+            .add_files(&[folder.path().join("3")])
+            .unwrap_err();
+        assert!(missing.to_string().ends_with("3` does not exist"));
+    }
+}

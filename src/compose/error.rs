@@ -1,0 +1,325 @@
+//! Why a project could not be loaded: what failed, where it is written, and what may help. Errors are data
+//! here; they are printed elsewhere.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::notice::Notices;
+use super::path::TreePath;
+use super::suggest;
+use crate::model::{InvalidImageRef, InvalidUnit, Place};
+
+/// A project that cannot be loaded. Its `Display` is one sentence; [`Error::place`] says where the cause is
+/// written and [`Error::hints`] what may help.
+#[derive(Debug)]
+pub struct Error {
+    pub(super) kind: Box<ErrorKind>,
+    pub(super) path: Option<TreePath>,
+    pub(super) place: Option<Place>,
+    /// The unset variable that the text in question asks for.
+    pub(super) hole: Option<String>,
+}
+
+/// What failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ErrorKind {
+    #[error("no Compose file in `{}` or a folder above it", .0.display())]
+    NoFile(PathBuf),
+    #[error("the file `{}` does not exist", .0.display())]
+    MissingFile(PathBuf),
+    #[error("`{}` is a folder where a file is expected", .0.display())]
+    Folder(PathBuf),
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("`{}` is not UTF-8 text", .0.display())]
+    NotText(PathBuf),
+    #[error("`{}` is larger than {} MiB", path.display(), limit >> 20)]
+    TooLarge { path: PathBuf, limit: u64 },
+    #[error("the file is not valid YAML: {0}")]
+    Yaml(String),
+    #[error("the YAML aliases stand for more than the file may expand to")]
+    Expansion,
+    #[error("the YAML nests more than {0} deep, or refers to itself")]
+    Depth(usize),
+    #[error("`{0}` is written twice")]
+    DuplicateKey(String),
+    #[error("keys must be text, and this one is {0}")]
+    KeyType(&'static str),
+    #[error("the Compose file is empty")]
+    Empty,
+    #[error("{owner} has no attribute `{key}`")]
+    UnknownKey {
+        owner: String,
+        key: String,
+        known: Vec<&'static str>,
+    },
+    #[error("`{path}` must be {expected}, not {found}")]
+    WrongType {
+        path: TreePath,
+        expected: &'static str,
+        found: &'static str,
+    },
+    #[error("`{path}`: {reason}")]
+    Invalid { path: TreePath, reason: String },
+    #[error("`{path}`: {unit}")]
+    Unit { path: TreePath, unit: InvalidUnit },
+    #[error("`{path}` is needed and missing")]
+    Required { path: TreePath },
+    #[error("`{0}` is not a variable: write `${{NAME}}`, or `$$` for a dollar sign")]
+    Template(String),
+    #[error("the variable `{name}` is needed{}{message}", if message.is_empty() { "" } else { ": " })]
+    MissingVariable { name: String, message: String },
+    #[error("variables are nested more than {0} deep")]
+    Nesting(usize),
+    #[error("`{}` line {line}: {reason}", path.display())]
+    EnvFile {
+        path: PathBuf,
+        line: usize,
+        reason: String,
+    },
+    #[error("the env file `{}` does not exist", .0.display())]
+    NoEnvFile(PathBuf),
+    #[error(
+        "`{0}` is not a project name: lower-case letters, digits, `-` and `_`, a letter or digit first"
+    )]
+    ProjectName(String),
+    #[error("the project has no name: the folder's name gives none")]
+    NoProjectName,
+    #[error("`{path}` cannot be merged: one file writes {base}, another {over}")]
+    Merge {
+        path: TreePath,
+        base: &'static str,
+        over: &'static str,
+    },
+    #[error(
+        "service `{service}` {verb} `{name}`, but no compose file defines {}`{name}`",
+        article(what)
+    )]
+    Undefined {
+        service: String,
+        verb: &'static str,
+        what: &'static str,
+        name: String,
+        known: Vec<String>,
+    },
+    #[error("service `{service}` waits for `{name}`, which is off: none of its profiles is active")]
+    Off {
+        service: String,
+        name: String,
+        profiles: Vec<String>,
+    },
+    #[error("services wait for each other: {}", .0.join(" → "))]
+    Cycle(Vec<String>),
+    #[error("service `{0}` has neither `image` nor `build`")]
+    NoImage(String),
+    #[error("service `{service}`: {source}")]
+    Image {
+        service: String,
+        source: InvalidImageRef,
+    },
+    #[error("services `{first}` and `{second}` have the same `container_name`, `{name}`")]
+    ContainerName {
+        name: String,
+        first: String,
+        second: String,
+    },
+    #[error("{0}")]
+    Rule(String),
+    #[error("no service is named `{name}`")]
+    UnknownService { name: String, known: Vec<String> },
+    #[error("service `{service}` extends `{base}`, which `{}` does not define", file.display())]
+    NoBase {
+        service: String,
+        base: String,
+        file: PathBuf,
+        known: Vec<String>,
+    },
+    #[error("services extend each other: {}", .0.join(" → "))]
+    ExtendsCycle(Vec<String>),
+    #[error("Compose files include each other: {}", .0.join(" → "))]
+    IncludeCycle(Vec<String>),
+    #[error("`{path}` is defined here and, differently, in an included file")]
+    IncludeConflict { path: TreePath },
+    #[error("`{0}` is a remote resource, which larder does not fetch")]
+    Remote(String),
+    #[error("`{path}` is a mount of type `{kind}`, which larder does not carry out yet")]
+    MountKind { path: TreePath, kind: String },
+    #[error("`{path}` asks for {what}, which larder does not do")]
+    Refused { path: TreePath, what: &'static str },
+}
+
+impl Error {
+    /// Where the cause is written, with line and column where there is one.
+    pub fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
+    /// Whether no Compose file was named and none was found.
+    pub fn is_no_file(&self) -> bool {
+        matches!(*self.kind, ErrorKind::NoFile(_))
+    }
+
+    /// What may help, one sentence each.
+    pub fn hints(&self) -> Vec<String> {
+        let hole = self.hole.iter();
+        let mut hints: Vec<String> = hole
+            .map(|name| format!("the variable `{name}` is not set"))
+            .collect();
+        hints.extend(self.own_hints());
+        hints
+    }
+
+    fn own_hints(&self) -> Vec<String> {
+        match self.kind.as_ref() {
+            ErrorKind::NoFile(_) => {
+                vec![format!(
+                    "looked for {}; `-f FILE` names another",
+                    quoted(super::files::DEFAULT_NAMES)
+                )]
+            }
+            ErrorKind::UnknownKey { key, known, .. } => nearest(key, known).into_iter().collect(),
+            ErrorKind::Undefined {
+                what, name, known, ..
+            } => {
+                vec![named_here(&format!("{what}s"), name, known)]
+            }
+            ErrorKind::UnknownService { name, known }
+            | ErrorKind::NoBase {
+                base: name, known, ..
+            } => {
+                vec![named_here("services", name, known)]
+            }
+            ErrorKind::Off { profiles, .. } => {
+                vec![format!(
+                    "activate it with `--profile {}`, or write `required: false`",
+                    profiles.join("|")
+                )]
+            }
+            ErrorKind::NoImage(_) => {
+                vec!["write `image:` to run one that exists, or `build:` to make one".to_owned()]
+            }
+            ErrorKind::MissingVariable { name, .. } => {
+                vec![format!(
+                    "set it in the environment or in `.env`: `{name}=…`"
+                )]
+            }
+            ErrorKind::NoEnvFile(_) => {
+                vec![
+                    "create it, or write `path:` and `required: false` when it may be missing"
+                        .to_owned(),
+                ]
+            }
+            ErrorKind::Remote(_) => vec!["download it and name the local file".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Names the file that the cause is in, unless a place is known already.
+    pub(super) fn in_file(mut self, file: &std::path::Path) -> Self {
+        let place = self.place.get_or_insert_with(|| Place {
+            file: file.to_owned(),
+            at: None,
+        });
+        if place.file.as_os_str().is_empty() {
+            // A YAML error knows its line and not its file.
+            place.file = file.into();
+        }
+        self
+    }
+
+    /// Names the variable whose absence explains a bad value.
+    pub(super) fn with_hole(mut self, notices: &Notices) -> Self {
+        let hole = self.path.as_ref().and_then(|path| notices.hole(path));
+        self.hole = hole.map(str::to_owned);
+        self
+    }
+
+    pub(super) fn at(mut self, path: TreePath) -> Self {
+        self.path.get_or_insert(path);
+        self
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        let path = match &kind {
+            ErrorKind::WrongType { path, .. }
+            | ErrorKind::Invalid { path, .. }
+            | ErrorKind::Unit { path, .. }
+            | ErrorKind::Merge { path, .. }
+            | ErrorKind::Required { path }
+            | ErrorKind::IncludeConflict { path }
+            | ErrorKind::MountKind { path, .. }
+            | ErrorKind::Refused { path, .. } => Some(path.clone()),
+            _ => None,
+        };
+        let place = match &kind {
+            ErrorKind::EnvFile { path, line, .. } => Some(Place {
+                file: path.clone(),
+                at: Some((*line, 1)),
+            }),
+            _ => None,
+        };
+        Self {
+            kind: Box::new(kind),
+            path,
+            place,
+            hole: None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.kind.source()
+    }
+}
+
+/// "did you mean `redis`? services here: `db`, `redis`, `web`"
+fn named_here(what: &str, name: &str, known: &[String]) -> String {
+    const SHOWN: usize = 12;
+    if known.is_empty() {
+        return format!("there are no {what} here");
+    }
+    let near = nearest(name, known).map_or_else(String::new, |near| format!("{near} "));
+    let more = match known.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "{near}{what} here: {}{more}",
+        quoted(&known[..known.len().min(SHOWN)])
+    )
+}
+
+/// What goes in front of a name: a service is named without it.
+fn article(what: &str) -> String {
+    if what == "service" {
+        String::new()
+    } else {
+        format!("the {what} ")
+    }
+}
+
+fn nearest<T: AsRef<str>>(name: &str, known: &[T]) -> Option<String> {
+    suggest::nearest(name, known.iter().map(AsRef::as_ref))
+        .map(|near| format!("did you mean `{near}`?"))
+}
+
+fn quoted<T: AsRef<str>>(names: &[T]) -> String {
+    names
+        .iter()
+        .map(|name| format!("`{}`", name.as_ref()))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

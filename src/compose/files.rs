@@ -1,0 +1,318 @@
+//! Which Compose files a command works on, and their text: searched, read within a limit, parsed once. Keeps
+//! the texts, so that an error or a warning can be given its line.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::environment::Environment;
+use super::error::{Error, ErrorKind};
+use super::locate::Spots;
+use super::path::TreePath;
+use super::tree::{Document, parse};
+use crate::model::Place;
+
+/// The names looked for in a folder and those above it, best first (compose-go `DefaultFileNames`).
+pub(super) const DEFAULT_NAMES: &[&str] = &[
+    "compose.yaml",
+    "compose.yml",
+    "docker-compose.yml",
+    "docker-compose.yaml",
+];
+const OVERRIDE_NAMES: &[&str] = &[
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+];
+
+/// The largest file that is read, in bytes.
+const LIMIT: u64 = 8 << 20;
+
+/// Standard input, as `-f -` names it.
+pub(super) const STDIN: &str = "-";
+
+/// What was found, and what a person should know about it.
+#[derive(Default)]
+pub(super) struct Chosen {
+    pub(super) files: Vec<PathBuf>,
+    pub(super) notes: Vec<String>,
+}
+
+/// The files named by `-f`, by `COMPOSE_FILE`, or found from `search` upwards.
+///
+/// # Errors
+/// None is found.
+pub(super) fn choose(
+    named: &[PathBuf],
+    working_dir: &Path,
+    search: &Path,
+    environment: &Environment,
+) -> Result<Chosen, Error> {
+    let absolute = |file: &Path| {
+        if file == Path::new(STDIN) {
+            file.to_owned()
+        } else {
+            working_dir.join(file)
+        }
+    };
+    if !named.is_empty() {
+        return Ok(Chosen {
+            files: named.iter().map(|file| absolute(file)).collect(),
+            notes: Vec::new(),
+        });
+    }
+    if let Some(list) = environment
+        .get("COMPOSE_FILE")
+        .filter(|list| !list.is_empty())
+    {
+        let separator = environment
+            .get("COMPOSE_PATH_SEPARATOR")
+            .filter(|text| !text.is_empty())
+            .unwrap_or(":");
+        let files = list
+            .split(separator)
+            .map(|file| absolute(Path::new(file)))
+            .collect();
+        return Ok(Chosen {
+            files,
+            notes: Vec::new(),
+        });
+    }
+    for folder in search.ancestors() {
+        let mut chosen = Chosen::default();
+        for names in [DEFAULT_NAMES, OVERRIDE_NAMES] {
+            let mut found = names
+                .iter()
+                .map(|name| folder.join(name))
+                .filter(|file| file.exists());
+            let Some(file) = found.next() else { break };
+            if let Some(passed) = found.next() {
+                chosen.notes.push(format!(
+                    "`{}` is used, not `{}`",
+                    file.display(),
+                    passed.display()
+                ));
+            }
+            chosen.files.push(file);
+        }
+        if !chosen.files.is_empty() {
+            return Ok(chosen);
+        }
+    }
+    Err(ErrorKind::NoFile(search.to_owned()).into())
+}
+
+/// Every file that was read for a project.
+#[derive(Default)]
+pub(super) struct Sources(Vec<Source>);
+
+struct Source {
+    file: PathBuf,
+    text: String,
+    /// Handed out once; parsed anew for who comes later.
+    documents: Option<Vec<Document>>,
+}
+
+impl Sources {
+    /// Reads and parses a file, once however often it is named.
+    pub(super) fn open(&mut self, file: &Path) -> Result<usize, Error> {
+        if let Some(known) = self.0.iter().position(|source| source.file == file) {
+            return Ok(known);
+        }
+        let text = if file == Path::new(STDIN) {
+            read_from(std::io::stdin().lock(), file)
+        } else {
+            read(file)
+        };
+        self.0.push(Source {
+            file: file.to_owned(),
+            text: text?,
+            documents: None,
+        });
+        let number = self.0.len() - 1;
+        self.0[number].documents = Some(self.parse(number)?);
+        Ok(number)
+    }
+
+    fn parse(&self, number: usize) -> Result<Vec<Document>, Error> {
+        let source = &self.0[number];
+        parse(&source.text).map_err(|error| error.in_file(&source.file))
+    }
+
+    /// A file's documents, for reading.
+    pub(super) fn documents(&self, number: usize) -> &[Document] {
+        self.0[number].documents.as_deref().unwrap_or_default()
+    }
+
+    /// A file's documents, to keep.
+    pub(super) fn take(&mut self, number: usize) -> Result<Vec<Document>, Error> {
+        match self.0[number].documents.take() {
+            Some(documents) => Ok(documents),
+            None => self.parse(number),
+        }
+    }
+
+    /// For finding the places of paths; a file is read for it only once.
+    pub(super) fn places(&self) -> Places<'_> {
+        Places {
+            sources: self,
+            spots: self.0.iter().map(|_| None).collect(),
+        }
+    }
+
+    /// Gives an error the line that it is about.
+    pub(super) fn locate(&self, mut error: Error) -> Error {
+        let file = error.place.as_ref().map(|place| place.file.clone());
+        let known = error.place.as_ref().is_some_and(|place| place.at.is_some());
+        if let (false, Some(path)) = (known, &error.path)
+            && let Some(place) = self.places().find(path, file.as_deref())
+        {
+            error.place = Some(place);
+        }
+        error
+    }
+}
+
+/// Where paths are written.
+pub(super) struct Places<'a> {
+    sources: &'a Sources,
+    spots: Vec<Option<Spots>>,
+}
+
+impl Places<'_> {
+    /// The place of `path` in `file`, or in whichever file has most of it, the later ones first.
+    pub(super) fn find(&mut self, path: &TreePath, file: Option<&Path>) -> Option<Place> {
+        let mut best: Option<(usize, Place)> = None;
+        for (source, spots) in self.sources.0.iter().zip(&mut self.spots) {
+            if file.is_some_and(|file| file != source.file) {
+                continue;
+            }
+            let spots = spots.get_or_insert_with(|| Spots::read(&source.text));
+            if let Some(found) = spots.find(path)
+                && found.depth > 0
+                && best.as_ref().is_none_or(|(depth, _)| found.depth >= *depth)
+            {
+                best = Some((
+                    found.depth,
+                    Place {
+                        file: source.file.clone(),
+                        at: Some(found.at),
+                    },
+                ));
+            }
+        }
+        best.map(|(_, place)| place)
+    }
+}
+
+/// A text file of at most [`LIMIT`] bytes.
+///
+/// # Errors
+/// It is missing, a folder, unreadable, too large, or not UTF-8.
+pub(super) fn read(path: &Path) -> Result<String, Error> {
+    let opened = File::open(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => ErrorKind::MissingFile(path.to_owned()),
+        _ => ErrorKind::Read {
+            path: path.to_owned(),
+            source,
+        },
+    })?;
+    if opened.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(ErrorKind::Folder(path.to_owned()).into());
+    }
+    read_from(opened, path)
+}
+
+fn read_from(from: impl Read, path: &Path) -> Result<String, Error> {
+    let mut bytes = Vec::new();
+    let read = from.take(LIMIT + 1).read_to_end(&mut bytes);
+    read.map_err(|source| ErrorKind::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(ErrorKind::TooLarge {
+            path: path.to_owned(),
+            limit: LIMIT,
+        }
+        .into());
+    }
+    String::from_utf8(bytes).map_err(|_| ErrorKind::NotText(path.to_owned()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(
+        files: &[&str],
+        environment: &[(&str, &str)],
+        from: &str,
+    ) -> Result<Vec<String>, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("sub/deep")).unwrap();
+        for file in files {
+            std::fs::write(folder.path().join(file), "").unwrap();
+        }
+        let environment = environment
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        let search = folder.path().join(from);
+        let chosen = choose(&[], &search, &search, &Environment::new(environment))?;
+        let relative = |file: &PathBuf| {
+            file.strip_prefix(folder.path())
+                .unwrap()
+                .display()
+                .to_string()
+        };
+        Ok(chosen.files.iter().map(relative).collect())
+    }
+
+    #[test]
+    fn the_nearest_folder_with_a_known_name_wins() {
+        let files = [
+            "compose.yaml",
+            "docker-compose.yml",
+            "compose.override.yml",
+            "sub/docker-compose.yaml",
+        ];
+        assert_eq!(
+            chosen(&files, &[], "sub/deep").unwrap(),
+            ["sub/docker-compose.yaml"]
+        );
+        assert_eq!(
+            chosen(&files[..3], &[], "sub/deep").unwrap(),
+            ["compose.yaml", "compose.override.yml"]
+        );
+    }
+
+    #[test]
+    fn compose_file_names_a_list() {
+        let list = [
+            ("COMPOSE_FILE", "a.yml;b.yml"),
+            ("COMPOSE_PATH_SEPARATOR", ";"),
+        ];
+        assert_eq!(
+            chosen(&["compose.yaml"], &list, "").unwrap(),
+            ["a.yml", "b.yml"]
+        );
+    }
+
+    #[test]
+    fn the_names_looked_for_are_in_the_hint() {
+        let error = choose(
+            &[],
+            Path::new("/nowhere"),
+            Path::new("/nowhere"),
+            &Environment::default(),
+        );
+        let error = error.map(|chosen| chosen.files).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no Compose file in `/nowhere` or a folder above it"
+        );
+        assert!(error.hints()[0].contains("`compose.yaml`, `compose.yml`"));
+    }
+}

@@ -1,0 +1,184 @@
+//! `include`: another project's resources brought into this one, read with that project's own folder and
+//! `.env` (compose-go `loader/include.go`).
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::environment::Environment;
+use super::error::{Error, ErrorKind};
+use super::layers::{Loader, local};
+use super::path::TreePath;
+use super::resolve::Against;
+
+/// How deep files may include each other.
+const DEPTH: usize = 32;
+
+/// What is imported (`importResources`); names, versions and extensions are not.
+const RESOURCES: [&str; 5] = ["services", "volumes", "networks", "secrets", "configs"];
+
+/// One item of the list.
+pub(super) struct Entry {
+    path: TreePath,
+    files: Vec<String>,
+    env_files: Vec<String>,
+    project_directory: Option<String>,
+}
+
+/// The items of an `include` list, short or long.
+///
+/// # Errors
+/// It is not a list of paths, or of maps with `path`, `env_file` and `project_directory`.
+pub(super) fn entries(list: &Value) -> Result<Vec<Entry>, Error> {
+    let path = TreePath::of(&["include"]);
+    let invalid = |path: &TreePath, expected| {
+        Error::from(ErrorKind::WrongType {
+            path: path.clone(),
+            expected,
+            found: "something else",
+        })
+    };
+    let Value::Array(items) = list else {
+        return Err(invalid(&path, "a list"));
+    };
+    let read = |(index, item): (usize, &Value)| {
+        let path = path.clone().and_index(index);
+        let mut entry = Entry {
+            path: path.clone(),
+            files: Vec::new(),
+            env_files: Vec::new(),
+            project_directory: None,
+        };
+        match item {
+            Value::String(file) => entry.files.push(file.clone()),
+            Value::Object(map) => {
+                for (key, value) in map {
+                    let texts = texts(value)
+                        .ok_or_else(|| invalid(&path.clone().and(key), "text or a list of text"))?;
+                    match key.as_str() {
+                        "path" => entry.files = texts,
+                        "env_file" => entry.env_files = texts,
+                        "project_directory" => entry.project_directory = texts.into_iter().next(),
+                        _ => {
+                            let known = vec!["path", "env_file", "project_directory"];
+                            let kind = ErrorKind::UnknownKey {
+                                owner: format!("`{path}`"),
+                                key: key.clone(),
+                                known,
+                            };
+                            return Err(Error::from(kind).at(path.clone().and(key)));
+                        }
+                    }
+                }
+            }
+            _ => return Err(invalid(&path, "a path or a map")),
+        }
+        if entry.files.is_empty() {
+            return Err(ErrorKind::Required {
+                path: path.and("path"),
+            }
+            .into());
+        }
+        Ok(entry)
+    };
+    items.iter().enumerate().map(read).collect()
+}
+
+fn texts(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::String(text) => Some(vec![text.clone()]),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned))
+            .collect(),
+        _ => None,
+    }
+}
+
+/// Loads what `entry` names and imports it into `tree`.
+///
+/// # Errors
+/// A file that cannot be loaded, files that include each other, a name that both define differently.
+pub(super) fn apply(
+    loader: &mut Loader<'_>,
+    tree: &mut Value,
+    entry: &Entry,
+    against: Against<'_>,
+    environment: &Environment,
+    above: &mut Vec<PathBuf>,
+) -> Result<(), Error> {
+    let here = |error: Error| error.at(entry.path.clone());
+    let files: Vec<PathBuf> = entry
+        .files
+        .iter()
+        .map(|file| local(file, against))
+        .collect::<Result<_, _>>()
+        .map_err(here)?;
+    if above.len() >= DEPTH || files.iter().any(|file| above.contains(file)) {
+        let names = above
+            .iter()
+            .chain(&files[..1])
+            .map(|file| format!("`{}`", file.display()))
+            .collect();
+        return Err(here(ErrorKind::IncludeCycle(names).into()));
+    }
+    let folder = match &entry.project_directory {
+        Some(folder) => PathBuf::from(against.absolute(folder)),
+        None => files[0].parent().map(Path::to_owned).unwrap_or_default(),
+    };
+    let mut own = environment.clone();
+    if entry.env_files.is_empty() {
+        own.add_default_file(&folder)?;
+    } else {
+        let env_files: Vec<_> = entry
+            .env_files
+            .iter()
+            .map(|file| against.absolute(file).into())
+            .collect();
+        own.add_files(&env_files).map_err(here)?;
+    }
+    let inner = Against {
+        folder: &folder,
+        home: loader.home,
+    };
+    let mut imported = loader.model(&files, inner, &own, above).map_err(here)?;
+    fill_environment(&mut imported, &own);
+    import(tree, imported)
+}
+
+/// Variables that a service takes from its environment come from the included project's.
+fn fill_environment(tree: &mut Value, environment: &Environment) {
+    let services = tree.get_mut("services").and_then(Value::as_object_mut);
+    for (_, service) in services.into_iter().flatten() {
+        let variables = service
+            .get_mut("environment")
+            .and_then(Value::as_object_mut);
+        for (name, value) in variables.into_iter().flatten() {
+            if let (true, Some(found)) = (value.is_null(), environment.get(name)) {
+                *value = found.into();
+            }
+        }
+    }
+}
+
+fn import(tree: &mut Value, mut imported: Value) -> Result<(), Error> {
+    for kind in RESOURCES {
+        let Some(Value::Object(from)) = imported.get_mut(kind).map(Value::take) else {
+            continue;
+        };
+        let into = &mut tree[kind];
+        if into.is_null() {
+            *into = Value::Object(serde_json::Map::new());
+        }
+        for (name, value) in from {
+            match into.get(&name) {
+                Some(own) if *own != value => {
+                    let path = TreePath::of(&[kind, &name]);
+                    return Err(ErrorKind::IncludeConflict { path }.into());
+                }
+                _ => into[&name] = value,
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! `$NAME` and `${NAME…}` in values, with the six operators and nesting (compose-go `template.go`). Keys are
+//! never touched. Knows variables by a look-up function only.
+
+use std::cell::RefCell;
+
+use serde_json::Value;
+
+use super::error::{Error, ErrorKind};
+use super::path::{At, TreePath};
+
+/// How deep variables may stand in each other's defaults; nobody writes ten.
+const DEPTH: usize = 64;
+
+/// Where variables come from, and which ones were asked for in vain.
+pub(super) struct Scope<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    unset: RefCell<Vec<String>>,
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self {
+            lookup,
+            unset: RefCell::default(),
+        }
+    }
+}
+
+/// Replaces the variables in every text of a tree. Names of variables that are not set and have no default
+/// go to `unset`, each with the first place that asks for it.
+pub(super) fn tree(
+    value: &mut Value,
+    at: At<'_>,
+    scope: &Scope<'_>,
+    unset: &mut Vec<(String, TreePath)>,
+) -> Result<(), Error> {
+    match value {
+        Value::String(text) => {
+            if text.contains('$') {
+                *text = substitute(text, scope).map_err(|error| error.at(at.path()))?;
+                for name in scope.unset.take() {
+                    if !unset.iter().any(|(known, _)| *known == name) {
+                        unset.push((name, at.path()));
+                    }
+                }
+            }
+            Ok(())
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .enumerate()
+            .try_for_each(|(index, item)| tree(item, at.index(index), scope, unset)),
+        Value::Object(map) => map
+            .iter_mut()
+            .try_for_each(|(key, item)| tree(item, at.key(key), scope, unset)),
+        _ => Ok(()),
+    }
+}
+
+/// One text with its variables replaced. A `$` before anything but `$`, a name or `{` stands for itself.
+///
+/// # Errors
+/// A `${` that is no variable, a variable that `:?` or `?` demands, variables nested too deep.
+pub(super) fn substitute(text: &str, scope: &Scope<'_>) -> Result<String, Error> {
+    nested(text, scope, 0)
+}
+
+fn nested(text: &str, scope: &Scope<'_>, depth: usize) -> Result<String, Error> {
+    if depth > DEPTH {
+        return Err(ErrorKind::Nesting(DEPTH).into());
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(dollar) = rest.find('$') {
+        out.push_str(&rest[..dollar]);
+        let after = &rest[dollar + 1..];
+        rest = if let Some(after) = after.strip_prefix('$') {
+            out.push('$');
+            after
+        } else if let Some(braced) = after.strip_prefix('{') {
+            let end = closing_brace(braced).ok_or_else(|| ErrorKind::Template(text.to_owned()))?;
+            let (name, operation) = braced[..end].split_at(name_length(&braced[..end]));
+            if name.is_empty() {
+                return Err(ErrorKind::Template(text.to_owned()).into());
+            }
+            out.push_str(
+                &expand(name, operation, scope, depth).map_err(|error| named(error, text))?,
+            );
+            &braced[end + 1..]
+        } else {
+            match name_length(after) {
+                0 => out.push('$'),
+                length => out.push_str(&plain(&after[..length], scope)),
+            }
+            &after[name_length(after)..]
+        };
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// `${NAME}` and what may follow the name in the braces. The default is expanded even where it is not used,
+/// so a `:?` in it counts always, as in compose-go (`withDefaultWhenAbsence`).
+fn expand(name: &str, operation: &str, scope: &Scope<'_>, depth: usize) -> Result<String, Error> {
+    let (or_empty, operator) = match operation.strip_prefix(':') {
+        Some(operator) => (true, operator),
+        None => (false, operation),
+    };
+    let mut chars = operator.chars();
+    let operator = match chars.next() {
+        None if !or_empty => return Ok(plain(name, scope)),
+        Some(operator @ ('-' | '+' | '?')) => operator,
+        _ => return Err(ErrorKind::Template(String::new()).into()),
+    };
+    let word = nested(chars.as_str(), scope, depth + 1)?;
+    let value = (scope.lookup)(name);
+    let counts = value
+        .as_ref()
+        .is_some_and(|value| !(or_empty && value.is_empty()));
+    match operator {
+        '-' if counts => Ok(value.unwrap_or_default()),
+        '-' => Ok(word),
+        '+' if counts => Ok(word),
+        '?' if !counts => Err(ErrorKind::MissingVariable {
+            name: name.to_owned(),
+            message: word,
+        }
+        .into()),
+        _ => Ok(value.unwrap_or_default()),
+    }
+}
+
+fn plain(name: &str, scope: &Scope<'_>) -> String {
+    (scope.lookup)(name).unwrap_or_else(|| {
+        scope.unset.borrow_mut().push(name.to_owned());
+        String::new()
+    })
+}
+
+/// Fills in the whole text where only the inner part is known to be no variable.
+fn named(mut error: Error, text: &str) -> Error {
+    if let ErrorKind::Template(inner) = error.kind.as_mut() {
+        text.clone_into(inner);
+    }
+    error
+}
+
+/// Letters, digits and underscores, no digit first.
+fn name_length(text: &str) -> usize {
+    let end = text
+        .bytes()
+        .position(|b| !(b.is_ascii_alphanumeric() || b == b'_'))
+        .unwrap_or(text.len());
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        0
+    } else {
+        end
+    }
+}
+
+/// The end of what `${` opened; braces in between come in pairs (`getFirstBraceClosingIndex`).
+fn closing_brace(text: &str) -> Option<usize> {
+    let mut open = 1;
+    text.bytes().position(|byte| {
+        match byte {
+            b'{' => open += 1,
+            b'}' => open -= 1,
+            _ => {}
+        }
+        open == 0
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookup(name: &str) -> Option<String> {
+        match name {
+            "A" => Some("a".to_owned()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        }
+    }
+
+    fn substituted(text: &str) -> Result<String, String> {
+        substitute(text, &Scope::new(&lookup)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_operator() {
+        let cases = [
+            ("$A-${A}", "a-a"),
+            ("$$A $", "$A $"),
+            ("$5 $. ", "$5 $. "),
+            ("${X:-d}${EMPTY:-d}${A:-d}", "dda"),
+            ("${X-d}${EMPTY-d}${A-d}", "da"),
+            ("${X:+r}${EMPTY:+r}${A:+r}", "r"),
+            ("${X+r}${EMPTY+r}${A+r}", "rr"),
+            ("${A:?e}${EMPTY?e}", "a"),
+            ("${A:-x?y}${X:-x?y}", "ax?y"),
+            ("${X:-a${Y:-b}c}", "abc"),
+            ("${X:-{\"k\": {}}}", "{\"k\": {}}"),
+            ("${X:-$$A}", "$A"),
+            ("${X}!", "!"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(substituted(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_variable_is_an_error() {
+        for text in [
+            "x${",
+            "${}",
+            "${1}",
+            "${A:}",
+            "${A!}",
+            "${A",
+            "${A:=x}",
+            "${X:-${}}",
+        ] {
+            assert!(
+                substituted(text).unwrap_err().contains("is not a variable"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn demanded_variables_must_be_there() {
+        let missing = |text| substituted(text).unwrap_err();
+        assert_eq!(missing("${X?}"), "the variable `X` is needed");
+        assert_eq!(
+            missing("${EMPTY:?set it to ${A}}"),
+            "the variable `EMPTY` is needed: set it to a"
+        );
+        assert_eq!(missing("${A:-${X:?no}}"), "the variable `X` is needed: no");
+    }
+
+    #[test]
+    fn unset_variables_are_named_once_with_a_place() {
+        let mut value = serde_json::json!({"a": "$X ${Y:-}", "b": ["${X}$Z"]});
+        let mut unset = Vec::new();
+        tree(&mut value, At::ROOT, &Scope::new(&lookup), &mut unset).unwrap();
+        let named: Vec<_> = unset
+            .iter()
+            .map(|(name, path)| format!("{name} {path}"))
+            .collect();
+        assert_eq!(named, ["X a", "Z b[0]"]);
+    }
+
+    #[test]
+    fn nesting_is_no_deep_stack() {
+        let text = "${X:-".repeat(100_000) + &"}".repeat(100_000);
+        assert!(substituted(&text).unwrap_err().contains("nested"));
+    }
+}

@@ -1,0 +1,182 @@
+//! Files into one canonical tree: every document of every file is interpolated, checked, given its included
+//! and extended parts, and merged over what came before (compose-go `loadYamlFile`).
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::attributes::ROOT;
+use super::environment::Environment;
+use super::error::{Error, ErrorKind};
+use super::extends::{self, Bases, Layer};
+use super::files::Sources;
+use super::include;
+use super::interpolate::{self, Scope};
+use super::lower::lower;
+use super::merge::{merge, reset};
+use super::notice::Notices;
+use super::path::{At, TreePath};
+use super::resolve::{Against, resolve};
+use super::tree::Document;
+
+/// What the loading of files shares.
+pub(super) struct Loader<'a> {
+    pub(super) sources: &'a mut Sources,
+    pub(super) notices: &'a mut Notices,
+    pub(super) home: Option<&'a str>,
+}
+
+impl Loader<'_> {
+    /// The files merged in order, their paths absolute. `above` are the files that include these.
+    ///
+    /// # Errors
+    /// Anything that is wrong with one of the files, or with how they fit together.
+    pub(super) fn model(
+        &mut self,
+        files: &[PathBuf],
+        against: Against<'_>,
+        environment: &Environment,
+        above: &mut Vec<PathBuf>,
+    ) -> Result<Value, Error> {
+        let mut tree = Value::Object(Map::new());
+        for file in files {
+            let number = self.sources.open(file)?;
+            above.push(file.clone());
+            for document in self.sources.take(number)? {
+                let layer = self.layer(document, file, against, environment, above);
+                let (layer, resets) = layer.map_err(|error| error.in_file(file))?;
+                reset(&mut tree, &resets);
+                merge(&mut tree, layer, &ROOT, At::ROOT).map_err(|error| error.in_file(file))?;
+            }
+            above.pop();
+        }
+        default_contexts(&mut tree);
+        resolve(&mut tree, against)?;
+        Ok(tree)
+    }
+
+    /// One document with all that it brings in.
+    fn layer(
+        &mut self,
+        document: Document,
+        file: &Path,
+        against: Against<'_>,
+        environment: &Environment,
+        above: &mut Vec<PathBuf>,
+    ) -> Result<(Value, Vec<TreePath>), Error> {
+        let Document { tree, resets } = document;
+        let mut tree = self.canonical(tree, file, environment)?;
+        if let Some(list) = tree
+            .as_object_mut()
+            .and_then(|map| map.shift_remove("include"))
+        {
+            for entry in &include::entries(&list)? {
+                include::apply(self, &mut tree, entry, against, environment, above)?;
+            }
+        }
+        let folder = against.folder.to_owned();
+        let layer = Layer {
+            file: file.to_owned(),
+            folder,
+            tree,
+            resets: resets.clone(),
+        };
+        let mut bases = Files {
+            loader: self,
+            environment,
+        };
+        Ok((extends::apply(layer, &mut bases)?, resets))
+    }
+
+    /// Variables replaced, attributes checked, short forms made long.
+    fn canonical(
+        &mut self,
+        mut tree: Value,
+        file: &Path,
+        environment: &Environment,
+    ) -> Result<Value, Error> {
+        let lookup = environment.lookup();
+        let mut unset = Vec::new();
+        interpolate::tree(&mut tree, At::ROOT, &Scope::new(&lookup), &mut unset)?;
+        for (name, path) in unset {
+            self.notices.unset(&name, path, file);
+        }
+        lower(&mut tree, &ROOT, At::ROOT)?;
+        if let Some(map) = tree.as_object_mut()
+            && map.shift_remove("version").is_some()
+        {
+            let text = "`version` means nothing any more: leave it out".to_owned();
+            self.notices
+                .say_at(text, TreePath::of(&["version"]), Some(file));
+        }
+        Ok(tree)
+    }
+}
+
+/// A build without a context has the project's folder for one.
+fn default_contexts(tree: &mut Value) {
+    let services = tree.get_mut("services").and_then(Value::as_object_mut);
+    for (_, service) in services.into_iter().flatten() {
+        if let Some(Value::Object(build)) = service.get_mut("build") {
+            build.entry("context").or_insert_with(|| ".".into());
+        }
+    }
+}
+
+/// The files that services of a document extend.
+struct Files<'a, 'b> {
+    loader: &'a mut Loader<'b>,
+    environment: &'a Environment,
+}
+
+impl Bases for Files<'_, '_> {
+    fn base(&mut self, file: &Path) -> Result<Layer, Error> {
+        let number = self.loader.sources.open(file)?;
+        let mut tree = Value::Object(Map::new());
+        let mut resets = Vec::new();
+        for document in self.loader.sources.take(number)? {
+            let layer = self.loader.canonical(document.tree, file, self.environment);
+            let mut layer = layer.map_err(|error| error.in_file(file))?;
+            if let Some(map) = layer.as_object_mut() {
+                // `include` counts for nothing here (compose-go `SkipInclude`).
+                map.shift_remove("include");
+            }
+            reset(&mut tree, &document.resets);
+            merge(&mut tree, layer, &ROOT, At::ROOT).map_err(|error| error.in_file(file))?;
+            resets.extend(document.resets);
+        }
+        let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+        let against = Against {
+            folder: &folder,
+            home: self.loader.home,
+        };
+        resolve(&mut tree, against).map_err(|error| error.in_file(file))?;
+        Ok(Layer {
+            file: file.to_owned(),
+            folder,
+            tree,
+            resets,
+        })
+    }
+
+    fn resolve(&self, file: &str, folder: &Path) -> Result<PathBuf, Error> {
+        local(
+            file,
+            Against {
+                folder,
+                home: self.loader.home,
+            },
+        )
+    }
+}
+
+/// The local file that `extends` or `include` names.
+///
+/// # Errors
+/// It is not on this machine: git and `oci://` references are not fetched.
+pub(super) fn local(file: &str, against: Against<'_>) -> Result<PathBuf, Error> {
+    if file.contains("://") || file.starts_with("git@") || file.starts_with("github.com/") {
+        return Err(ErrorKind::Remote(file.to_owned()).into());
+    }
+    Ok(PathBuf::from(against.absolute(file)))
+}

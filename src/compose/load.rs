@@ -1,0 +1,329 @@
+//! The door: options in, a project out. Tells the load as one line; every step has a file of its own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::environment::Environment;
+use super::error::Error;
+use super::files::{self, STDIN, Sources};
+use super::layers::Loader;
+use super::notice::{Notices, not_carried_out};
+use super::resolve::Against;
+use super::{assemble, check, mounts, project_name, settle};
+use crate::model::Project;
+
+/// What a project is loaded from. All of it is data: nothing is asked of the process.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// Where the command runs; absolute.
+    pub working_dir: PathBuf,
+    /// The files of `-f`, in order; `-` is standard input. Empty: `COMPOSE_FILE`, or a search.
+    pub files: Vec<PathBuf>,
+    /// `--project-directory`.
+    pub project_directory: Option<PathBuf>,
+    /// `-p`.
+    pub project_name: Option<String>,
+    /// The files of `--env-file`, in place of `.env`.
+    pub env_files: Vec<PathBuf>,
+    /// The profiles of `--profile`, in place of `COMPOSE_PROFILES`.
+    pub profiles: Vec<String>,
+    /// The services named on the command line, whose profiles count as active.
+    pub services: Vec<String>,
+    /// The process environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Loads the project that `options` describe, as docker compose 2.40 does (compose-go `loader`).
+///
+/// # Errors
+/// Whatever makes the files no project: see [`Error`], which knows the place and what may help.
+pub fn load(options: &LoadOptions) -> Result<Project, Error> {
+    let mut sources = Sources::default();
+    let mut notices = Notices::default();
+    let loaded = run(options, &mut sources, &mut notices);
+    loaded
+        .map_err(|error| sources.locate(error).with_hole(&notices))
+        .map(|mut project| {
+            project.warnings = notices.located(&sources);
+            project
+        })
+}
+
+fn run(
+    options: &LoadOptions,
+    sources: &mut Sources,
+    notices: &mut Notices,
+) -> Result<Project, Error> {
+    let mut environment = Environment::new(options.environment.clone());
+    let env_files = env_files(options, &environment);
+    let first_folder = project_folder(options, &options.files);
+    add_env(&mut environment, &env_files, &first_folder)?;
+    let chosen = files::choose(
+        &options.files,
+        &options.working_dir,
+        &first_folder,
+        &environment,
+    )?;
+    let folder = project_folder(options, &chosen.files);
+    add_env(&mut environment, &env_files, &folder)?;
+
+    for file in &chosen.files {
+        sources.open(file)?;
+    }
+    let name = project_name::choose(
+        options.project_name.as_deref(),
+        &chosen.files,
+        &folder,
+        &environment,
+        sources,
+    )?;
+    environment.set("COMPOSE_PROJECT_NAME", &name);
+
+    chosen.notes.into_iter().for_each(|note| notices.say(note));
+    let home = options.environment.get("HOME").map(String::as_str);
+    let against = Against {
+        folder: &folder,
+        home,
+    };
+    let mut loader = Loader {
+        sources,
+        notices,
+        home,
+    };
+    let tree = loader.model(&chosen.files, against, &environment, &mut Vec::new())?;
+
+    let profiles = active_profiles(options, &environment);
+    let parts = assemble::Parts::of(tree, &profiles, &options.services)?;
+    not_carried_out(&parts, notices)?;
+    let off = parts.off.clone();
+    let mut project = parts.project(&environment)?;
+    project.name = name;
+    project.working_dir = folder;
+    project.files = chosen.files;
+    project.env_files = env_files;
+    settle::settle(&mut project, &environment, notices);
+    check::check(&project, &off)?;
+    settle::drop_unused(&mut project);
+    Ok(project)
+}
+
+/// The folder that relative paths are read against: `--project-directory`, else the first file's.
+fn project_folder(options: &LoadOptions, files: &[PathBuf]) -> PathBuf {
+    let first = files.iter().find(|file| *file != Path::new(STDIN));
+    let folder = match (&options.project_directory, first) {
+        (Some(folder), _) => folder.clone(),
+        (None, Some(file)) => file.parent().map(Path::to_owned).unwrap_or_default(),
+        (None, None) => PathBuf::new(),
+    };
+    let folder = options.working_dir.join(folder);
+    folder
+        .to_str()
+        .map_or(folder.clone(), |text| PathBuf::from(mounts::clean(text)))
+}
+
+/// The files of `--env-file`, else of `COMPOSE_ENV_FILES`; absolute.
+fn env_files(options: &LoadOptions, environment: &Environment) -> Vec<PathBuf> {
+    let listed = environment.get("COMPOSE_ENV_FILES").unwrap_or_default();
+    let listed = listed
+        .split(',')
+        .filter(|file| !file.is_empty())
+        .map(PathBuf::from);
+    let files = if options.env_files.is_empty() {
+        listed.collect()
+    } else {
+        options.env_files.clone()
+    };
+    files
+        .into_iter()
+        .map(|file: PathBuf| options.working_dir.join(file))
+        .collect()
+}
+
+/// Adds the env files, or the folder's `.env` where none is named and `COMPOSE_DISABLE_ENV_FILE` allows it.
+fn add_env(
+    environment: &mut Environment,
+    env_files: &[PathBuf],
+    folder: &Path,
+) -> Result<(), Error> {
+    let disabled = environment.get("COMPOSE_DISABLE_ENV_FILE");
+    let disabled =
+        disabled.is_some_and(|text| matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True"));
+    match (env_files.is_empty(), disabled) {
+        (false, _) => environment.add_files(env_files),
+        (true, false) => environment.add_default_file(folder),
+        (true, true) => Ok(()),
+    }
+}
+
+fn active_profiles(options: &LoadOptions, environment: &Environment) -> Vec<String> {
+    if !options.profiles.is_empty() {
+        return options.profiles.clone();
+    }
+    let list = environment.get("COMPOSE_PROFILES").unwrap_or_default();
+    list.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Warning;
+
+    /// A folder with files, loaded from there.
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn with(files: &[(&str, &str)]) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            for (name, text) in files {
+                let path = folder.path().join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            Self(folder)
+        }
+
+        fn load(&self, change: impl FnOnce(&mut LoadOptions)) -> Result<Project, Error> {
+            let mut options = LoadOptions {
+                working_dir: self.0.path().to_owned(),
+                ..Default::default()
+            };
+            options.project_name = Some("test".to_owned());
+            change(&mut options);
+            load(&options)
+        }
+
+        fn shown(&self, text: impl ToString) -> String {
+            text.to_string()
+                .replace(&format!("{}/", self.0.path().display()), "")
+        }
+    }
+
+    #[test]
+    fn what_is_not_carried_out_is_said_with_its_place() {
+        let folder = Folder::with(&[(
+            "compose.yaml",
+            "version: '3'
+services:
+  api:
+    image: api
+    gpus: all
+    hostname: $NOBODY
+    labels: {a: $NOBODY}
+    volumes: ['v:/data', {type: bind, source: /x, target: /x, bind: {recursive: enabled}}]
+    develop: {watch: []}
+  off: {image: off, gpus: all, profiles: [p]}
+networks:
+  default: {enable_ipv4: true}
+",
+        )]);
+        let project = folder.load(|_| {}).unwrap();
+        let warning = |warning: &Warning| {
+            let place = warning.place.as_ref().map(|place| folder.shown(place));
+            format!("{} ({})", warning.text, place.unwrap_or_default())
+        };
+        let warnings: Vec<_> = project.warnings.iter().map(warning).collect();
+        let later = "is valid Compose, but larder does not carry it out yet";
+        assert_eq!(
+            warnings,
+            [
+                "the variable `NOBODY` is not set: empty text stands in its place (compose.yaml:6:5)".to_owned(),
+                "`version` means nothing any more: leave it out (compose.yaml:1:1)".to_owned(),
+                format!("`services.api.gpus` {later} (compose.yaml:5:5)"),
+                format!("`services.api.volumes[1].bind.recursive` {later} (compose.yaml:8:70)"),
+                format!("`networks.default.enable_ipv4` {later} (compose.yaml:12:13)"),
+                "`v:/data` is read as a path on a Windows drive: a volume's name needs two letters here \
+                 (compose.yaml:8:15)".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_hole_in_a_value_explains_the_error() {
+        let folder = Folder::with(&[("compose.yaml", "services: {a: {image: 'a:$TAG'}}")]);
+        let error = folder.load(|_| {}).unwrap_err();
+        assert_eq!(error.to_string(), "service `a`: `a:` is not an image name");
+        assert_eq!(error.hints(), ["the variable `TAG` is not set"]);
+    }
+
+    #[test]
+    fn what_is_out_of_scope_is_refused_when_it_is_on() {
+        let services = "services: {a: {provider: {type: x}, profiles: [p]}, b: {image: b}}";
+        let folder = Folder::with(&[("compose.yaml", services)]);
+        assert!(folder.load(|_| {}).is_ok());
+        let error = folder
+            .load(|options| options.profiles = vec!["p".to_owned()])
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("`services.a.provider` asks for a provider"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn naming_a_service_switches_it_on() {
+        let text = "services: {a: {image: a, profiles: [p]}, b: {image: b, profiles: [p]}, c: {image: c, profiles: [q]}}";
+        let folder = Folder::with(&[("compose.yaml", text)]);
+        let project = folder
+            .load(|options| options.services = vec!["a".to_owned()])
+            .unwrap();
+        assert_eq!(project.services.keys().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(project.disabled.iter().collect::<Vec<_>>(), ["c"]);
+        let error = folder
+            .load(|options| options.services = vec!["aa".to_owned()])
+            .unwrap_err();
+        assert_eq!(
+            error.hints(),
+            ["did you mean `a`? services here: `a`, `b`, `c`"]
+        );
+    }
+
+    #[test]
+    fn an_error_in_an_extended_file_is_shown_there() {
+        let folder = Folder::with(&[
+            (
+                "compose.yaml",
+                "services: {a: {extends: {file: sub/base.yaml, service: b}}}",
+            ),
+            ("sub/base.yaml", "services:\n  b:\n    imag: x\n"),
+        ]);
+        let error = folder.load(|_| {}).unwrap_err();
+        assert_eq!(folder.shown(error.place().unwrap()), "sub/base.yaml:3:5");
+    }
+
+    #[test]
+    fn env_files_that_cannot_be_read_are_named_with_their_line() {
+        let folder = Folder::with(&[
+            ("compose.yaml", "services: {a: {image: a, env_file: e.env}}"),
+            ("e.env", "A=1\nB='\n"),
+        ]);
+        let error = folder.load(|_| {}).unwrap_err();
+        assert_eq!(
+            folder.shown(&error),
+            "`e.env` line 2: the quote has no end: `'`"
+        );
+        assert_eq!(folder.shown(error.place().unwrap()), "e.env:2:1");
+    }
+
+    #[test]
+    fn bases_of_a_long_chain_and_many_services_load() {
+        let service =
+            |number: usize| format!("  s{number}: {{image: x, depends_on: [s{}]}}\n", number + 1);
+        let chain: String = (0..3000).map(service).collect();
+        let folder = Folder::with(&[(
+            "compose.yaml",
+            &format!("services:\n{chain}  s3000: {{image: x}}\n"),
+        )]);
+        let project = folder.load(|_| {}).unwrap();
+        assert_eq!(project.services.len(), 3001);
+        assert_eq!(
+            project.with_dependencies(&["s0".to_owned()]).unwrap().len(),
+            3001
+        );
+    }
+}

@@ -1,0 +1,358 @@
+//! Short forms turned into long ones (compose-go `transform`). A value that is neither form is left as it is:
+//! the shape behind the long form says what is wrong with it. Those that have a grammar can fail.
+
+use serde_json::{Map, Value, json};
+
+use super::error::{Error, ErrorKind};
+use super::path::At;
+use super::{mounts, ports as port_forms, words};
+
+fn invalid(at: At<'_>, reason: impl Into<String>) -> Error {
+    ErrorKind::Invalid {
+        path: at.path(),
+        reason: reason.into(),
+    }
+    .into()
+}
+
+/// A text that is one attribute of an object: `build: .`.
+fn only(key: &str, value: Value) -> Value {
+    match value {
+        Value::String(text) => json!({ key: text }),
+        other => other,
+    }
+}
+
+/// `build: DIR`.
+pub(super) fn build(value: Value) -> Value {
+    only("context", value)
+}
+
+/// `extends: SERVICE`.
+pub(super) fn extends(value: Value) -> Value {
+    only("service", value)
+}
+
+/// A config or secret by its name.
+pub(super) fn file_reference(value: Value) -> Value {
+    only("source", value)
+}
+
+/// `env_file: FILE`, or a list of files.
+pub(super) fn env_file(value: Value) -> Value {
+    match value {
+        Value::String(_) => Value::Array(vec![only("path", value)]),
+        Value::Array(items) => items.into_iter().map(|item| only("path", item)).collect(),
+        other => other,
+    }
+}
+
+/// A command as one text is cut into words; a null one keeps the image's, an empty one clears it.
+pub(super) fn command(value: Value, at: At<'_>) -> Result<Value, Error> {
+    match value {
+        Value::String(line) => words::split(&line)
+            .map(Value::from)
+            .map_err(|reason| invalid(at, reason)),
+        other => Ok(other),
+    }
+}
+
+/// A health check as one text runs in a shell.
+pub(super) fn health_test(value: Value) -> Value {
+    match value {
+        Value::String(line) => json!(["CMD-SHELL", line]),
+        other => other,
+    }
+}
+
+/// A list of names as a map to nothing.
+pub(super) fn keyed_by_name(value: Value, at: At<'_>) -> Result<Value, Error> {
+    named(value, at, || Value::Null)
+}
+
+/// A list of services to wait for, with docker compose's defaults.
+pub(super) fn depends_on(value: Value, at: At<'_>) -> Result<Value, Error> {
+    named(
+        value,
+        at,
+        || json!({"condition": "service_started", "required": true}),
+    )
+}
+
+fn named(value: Value, at: At<'_>, content: impl Fn() -> Value) -> Result<Value, Error> {
+    let Value::Array(names) = value else {
+        return Ok(value);
+    };
+    let mut map = Map::new();
+    for (index, name) in names.into_iter().enumerate() {
+        let Value::String(name) = name else {
+            return Err(invalid(at.index(index), "a name is expected here"));
+        };
+        map.insert(name, content());
+    }
+    Ok(map.into())
+}
+
+/// Ports as text or number, ranges taken apart.
+pub(super) fn ports(value: Value, at: At<'_>) -> Result<Value, Error> {
+    let Value::Array(items) = value else {
+        return Ok(value);
+    };
+    let mut ports = Vec::with_capacity(items.len());
+    for (index, item) in items.into_iter().enumerate() {
+        let short = match &item {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        match short {
+            None => ports.push(item),
+            Some(text) => {
+                let parsed = port_forms::parse(&text);
+                ports.extend(
+                    parsed.map_err(|reason| {
+                        invalid(at.index(index), format!("`{text}`: {reason}"))
+                    })?,
+                );
+            }
+        }
+    }
+    Ok(ports.into())
+}
+
+/// A volume as text.
+pub(super) fn volume(value: Value, at: At<'_>) -> Result<Value, Error> {
+    match value {
+        Value::String(text) => {
+            mounts::volume(&text).map_err(|reason| invalid(at, format!("`{text}`: {reason}")))
+        }
+        other => Ok(other),
+    }
+}
+
+/// A device as text.
+pub(super) fn device(value: Value, at: At<'_>) -> Result<Value, Error> {
+    match value {
+        Value::String(text) => {
+            mounts::device(&text).map_err(|reason| invalid(at, format!("`{text}`: {reason}")))
+        }
+        other => Ok(other),
+    }
+}
+
+/// A request for devices: all of them, `-1` for the engine, where neither a count nor ids are given.
+pub(super) fn device_request(mut value: Value) -> Value {
+    if let Some(request) = value.as_object_mut() {
+        let all = match request.get("count") {
+            Some(count) => count == "all",
+            None => !request.contains_key("device_ids"),
+        };
+        if all {
+            request.insert("count".into(), json!(-1));
+        }
+    }
+    value
+}
+
+/// `gpus: all`.
+pub(super) fn gpus(value: Value) -> Value {
+    match value {
+        Value::String(_) => json!([{"count": "all"}]),
+        other => other,
+    }
+}
+
+/// One number for both limits.
+pub(super) fn ulimit(value: Value) -> Value {
+    match value {
+        Value::Number(_) | Value::String(_) => json!({"soft": value, "hard": value}),
+        other => other,
+    }
+}
+
+/// Hosts as a map, or a list of `NAME=IP` or `NAME:IP`; long as a list of `NAME=IP`, one address each.
+pub(super) fn hosts(value: Value, at: At<'_>) -> Result<Value, Error> {
+    let mut lines = Vec::new();
+    match value {
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                let Some(text) = item.as_str() else {
+                    return Ok(Value::Array(items));
+                };
+                let Some((name, ips)) = text.split_once('=').or_else(|| text.split_once(':'))
+                else {
+                    return Err(invalid(
+                        at.index(index),
+                        format!("`{text}` has no address: `NAME=IP`"),
+                    ));
+                };
+                ips.split(',')
+                    .for_each(|ip| lines.push((name.to_owned(), ip.to_owned())));
+            }
+        }
+        Value::Object(map) => {
+            for (name, ips) in map {
+                match ips {
+                    Value::Array(ips) => {
+                        lines.extend(
+                            ips.iter()
+                                .filter_map(super::scalar::text)
+                                .map(|ip| (name.clone(), ip)),
+                        );
+                    }
+                    ip => lines.extend(super::scalar::text(&ip).map(|ip| (name, ip))),
+                }
+            }
+        }
+        other => return Ok(other),
+    }
+    let line = |(name, ip): (String, String)| {
+        if name.is_empty() || name.contains([':', '=']) {
+            return Err(invalid(at, format!("`{name}` is not a host's name")));
+        }
+        let bare = ip
+            .strip_prefix('[')
+            .and_then(|ip| ip.strip_suffix(']'))
+            .unwrap_or(&ip);
+        Ok(Value::from(format!("{name}={bare}")))
+    };
+    lines.into_iter().map(line).collect()
+}
+
+/// `additional_contexts` as a list needs a value behind every name.
+pub(super) fn contexts(value: Value, at: At<'_>) -> Result<Value, Error> {
+    if let Value::Array(items) = &value {
+        for (index, item) in items.iter().enumerate() {
+            if !item.as_str().is_some_and(|text| text.contains('=')) {
+                return Err(invalid(at.index(index), "`NAME=CONTEXT` is expected here"));
+            }
+        }
+    }
+    Ok(value)
+}
+
+/// SSH agents and keys, a list of `default` or `ID=PATH`, or a map.
+pub(super) fn ssh(value: Value, at: At<'_>) -> Result<Value, Error> {
+    let lines: Vec<String> = match value {
+        Value::Object(map) => map
+            .into_iter()
+            .map(|(id, path)| match super::scalar::text(&path) {
+                Some(path) if !path.is_empty() => format!("{id}={path}"),
+                _ => id,
+            })
+            .collect(),
+        Value::Array(items) => items
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+        other => return Ok(other),
+    };
+    match lines
+        .iter()
+        .find(|line| !line.contains('=') && *line != "default")
+    {
+        Some(line) => Err(invalid(
+            at,
+            format!("`{line}` has no path: only `default` may have none"),
+        )),
+        None => Ok(lines.into()),
+    }
+}
+
+/// True and false as text.
+pub(super) fn printed(value: Value) -> Value {
+    match value {
+        Value::Bool(bool) => bool.to_string().into(),
+        other => other,
+    }
+}
+
+/// Permission bits as octal text: of a number, or of text that is octal already.
+pub(super) fn mode(value: Value, at: At<'_>) -> Result<Value, Error> {
+    match mode_number(value, at)? {
+        Value::Number(number) => Ok(format!("0{:o}", number.as_u64().unwrap_or(0)).into()),
+        other => Ok(other),
+    }
+}
+
+/// Permission bits as a number; text is read as octal.
+pub(super) fn mode_number(value: Value, at: At<'_>) -> Result<Value, Error> {
+    match &value {
+        Value::String(text) => u32::from_str_radix(text, 8)
+            .map(Value::from)
+            .map_err(|_| invalid(at, format!("`{text}` is not an octal mode, as in `0440`"))),
+        Value::Number(number)
+            if number
+                .as_u64()
+                .is_none_or(|mode| u32::try_from(mode).is_err()) =>
+        {
+            Err(invalid(at, format!("`{number}` is not a mode")))
+        }
+        _ => Ok(value),
+    }
+}
+
+/// `external: {name: NAME}`, an old way to write `external: true` and `name: NAME`.
+pub(super) fn external(mut value: Value, at: At<'_>) -> Result<Value, Error> {
+    let Some(object) = value.as_object_mut() else {
+        return Ok(value);
+    };
+    if let Some(Value::Object(external)) = object.get_mut("external") {
+        let name = external.shift_remove("name");
+        object.insert("external".into(), true.into());
+        match (name, object.get("name")) {
+            (Some(name), None) => _ = object.insert("name".into(), name),
+            (Some(name), Some(own)) if name != *own => {
+                return Err(invalid(
+                    at,
+                    "`name` and `external.name` differ: write `name` only",
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_lines_of_name_and_address() {
+        let long = |value| hosts(value, At::ROOT);
+        let lines = json!(["a=1.1.1.1", "b=2.2.2.2", "c=::1", "d=1.1.1.1", "d=2.2.2.2"]);
+        let list = json!(["a=1.1.1.1", "b:2.2.2.2", "c=[::1]", "d=1.1.1.1,2.2.2.2"]);
+        assert_eq!(long(list).unwrap(), lines);
+        let map = json!({"a": "1.1.1.1", "b": "2.2.2.2", "c": "::1", "d": ["1.1.1.1", "2.2.2.2"]});
+        assert_eq!(long(map).unwrap(), lines);
+        assert!(long(json!(["a"])).is_err());
+        assert!(long(json!(["=1.1.1.1"])).is_err());
+    }
+
+    #[test]
+    fn modes_are_octal() {
+        assert_eq!(mode(json!(288), At::ROOT).unwrap(), json!("0440"));
+        assert_eq!(mode(json!("0440"), At::ROOT).unwrap(), json!("0440"));
+        assert_eq!(mode_number(json!("755"), At::ROOT).unwrap(), json!(493));
+        assert!(mode(json!("rw"), At::ROOT).is_err());
+    }
+
+    #[test]
+    fn the_old_form_of_external_still_reads() {
+        let read = external(json!({"external": {"name": "n"}}), At::ROOT).unwrap();
+        assert_eq!(read, json!({"external": true, "name": "n"}));
+        assert!(external(json!({"external": {"name": "n"}, "name": "m"}), At::ROOT).is_err());
+    }
+
+    #[test]
+    fn ssh_needs_a_path_for_all_but_default() {
+        let list = ssh(json!(["default", "a=/k"]), At::ROOT).unwrap();
+        assert_eq!(
+            list,
+            ssh(json!({"default": null, "a": "/k"}), At::ROOT).unwrap()
+        );
+        assert!(ssh(json!(["a"]), At::ROOT).is_err());
+    }
+}

@@ -1,0 +1,384 @@
+//! A document checked against the tables and brought to canonical form: unknown attributes and wrong types
+//! refused, short forms made long, text cast where a variable stood for a number. Knows no other document.
+
+use serde_json::{Map, Number, Value};
+
+use super::error::{Error, ErrorKind};
+use super::path::At;
+use super::scalar;
+use super::schema::{Merge, Shape, Table, is_extension};
+use crate::model::{Bytes, InvalidUnit, Span};
+
+/// Brings `value` to the canonical form of `shape`.
+///
+/// # Errors
+/// An unknown attribute, a wrong type, a value that its notation does not have.
+pub(super) fn lower(value: &mut Value, shape: &Shape, at: At<'_>) -> Result<(), Error> {
+    match shape {
+        Shape::Any => Ok(()),
+        Shape::Text if value.is_string() => Ok(()),
+        Shape::Text => Err(wrong(value, "text", at)),
+        Shape::Scalar => replace(value, "text or a number", at, |value| match value {
+            Value::String(_) | Value::Number(_) => scalar::text(value).map(Value::from),
+            _ => None,
+        }),
+        Shape::Bool => replace(value, "true or false", at, |value| match value {
+            Value::Bool(_) => Some(value.clone()),
+            Value::String(text) => bool_of(text).map(Value::from),
+            _ => None,
+        }),
+        Shape::Int => replace(value, "a whole number", at, |value| match value {
+            Value::Number(number) if number.is_f64() => number
+                .as_f64()
+                .filter(|float| float.fract() == 0.0 && float.abs() < 1e15)
+                .map(whole),
+            Value::Number(_) => Some(value.clone()),
+            Value::String(text) => text.parse::<i64>().ok().map(Value::from),
+            _ => None,
+        }),
+        Shape::Number => replace(value, "a number", at, |value| match value {
+            Value::Number(_) => Some(value.clone()),
+            Value::String(text) => text
+                .parse::<f64>()
+                .ok()
+                .and_then(Number::from_f64)
+                .map(Value::Number),
+            _ => None,
+        }),
+        Shape::Size => size(value, at),
+        Shape::Duration => {
+            let Some(text) = value.as_str() else {
+                return Err(wrong(value, "a duration, as in `30s`", at));
+            };
+            let span: Span = text.parse().map_err(|error| unit(error, at))?;
+            *value = span.to_string().into();
+            Ok(())
+        }
+        Shape::OneOf(choices) => one_of(value, choices, at),
+        Shape::List(item) => list(value, item, at),
+        Shape::Texts => {
+            if value.is_string() {
+                *value = Value::Array(vec![value.take()]);
+            }
+            list(value, &Shape::Text, at)
+        }
+        Shape::Variables => variables(value, at, || Value::Null),
+        Shape::Labels => variables(value, at, || Value::from("")),
+        Shape::Fields(table) => fields(value, table, at),
+        Shape::Named(inner) => named(value, inner, at),
+        Shape::Maybe(_) if value.is_null() => Ok(()),
+        Shape::Maybe(inner) => lower(value, inner, at),
+        Shape::Long(long, inner) => {
+            *value = long(value.take());
+            lower(value, inner, at)
+        }
+        Shape::Parsed(parsed, inner) => {
+            *value = parsed(value.take(), at)?;
+            lower(value, inner, at)
+        }
+    }
+}
+
+fn replace(
+    value: &mut Value,
+    expected: &'static str,
+    at: At<'_>,
+    cast: impl FnOnce(&Value) -> Option<Value>,
+) -> Result<(), Error> {
+    *value = cast(value).ok_or_else(|| wrong(value, expected, at))?;
+    Ok(())
+}
+
+#[allow(clippy::cast_possible_truncation)] // the caller keeps it below 1e15
+fn whole(float: f64) -> Value {
+    Value::from(float as i64)
+}
+
+/// YAML 1.1's booleans as text, as compose-go takes them (`toBoolean`).
+fn bool_of(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "y" | "yes" | "on" => Some(true),
+        "false" | "n" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn size(value: &mut Value, at: At<'_>) -> Result<(), Error> {
+    let bytes = match &*value {
+        Value::Number(number) => number.as_i64().map(Bytes),
+        Value::String(text) => Some(text.parse().map_err(|error| unit(error, at))?),
+        _ => None,
+    };
+    let bytes = bytes.ok_or_else(|| wrong(value, "a size, as in `64m`", at))?;
+    *value = bytes.to_string().into();
+    Ok(())
+}
+
+fn one_of(value: &Value, choices: &[&str], at: At<'_>) -> Result<(), Error> {
+    let Some(text) = value.as_str() else {
+        return Err(wrong(value, "text", at));
+    };
+    if choices.contains(&text) {
+        return Ok(());
+    }
+    let choices = choices
+        .iter()
+        .map(|choice| format!("`{choice}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    Err(ErrorKind::Invalid {
+        path: at.path(),
+        reason: format!("`{text}` is not one of {choices}"),
+    }
+    .into())
+}
+
+fn list(value: &mut Value, item: &Shape, at: At<'_>) -> Result<(), Error> {
+    let Value::Array(items) = value else {
+        return Err(wrong(value, "a list", at));
+    };
+    items
+        .iter_mut()
+        .enumerate()
+        .try_for_each(|(index, value)| lower(value, item, at.index(index)))
+}
+
+fn variables(value: &mut Value, at: At<'_>, absent: impl Fn() -> Value) -> Result<(), Error> {
+    let mut map = Map::new();
+    match value.take() {
+        Value::Object(entries) => {
+            for (key, entry) in entries {
+                let text = match &entry {
+                    Value::Null => absent(),
+                    _ => match scalar::text(&entry) {
+                        Some(text) => text.into(),
+                        None => {
+                            return Err(wrong(
+                                &entry,
+                                "text, a number, true, false or nothing",
+                                at.key(&key),
+                            ));
+                        }
+                    },
+                };
+                map.insert(key, text);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.into_iter().enumerate() {
+                let Value::String(line) = item else {
+                    return Err(wrong(&item, "text", at.index(index)));
+                };
+                let (key, text) = match line.split_once('=') {
+                    Some((key, text)) => (key, text.into()),
+                    None => (line.as_str(), absent()),
+                };
+                if key.ends_with(char::is_whitespace) {
+                    let reason = format!("`{key}` ends with a blank");
+                    return Err(ErrorKind::Invalid {
+                        path: at.index(index).path(),
+                        reason,
+                    }
+                    .into());
+                }
+                map.insert(key.to_owned(), text);
+            }
+        }
+        other => return Err(wrong(&other, "a map or a list of `NAME=value`", at)),
+    }
+    *value = map.into();
+    Ok(())
+}
+
+fn fields(value: &mut Value, table: &'static Table, at: At<'_>) -> Result<(), Error> {
+    let Value::Object(map) = value else {
+        return Err(wrong(value, "a map", at));
+    };
+    if !table.extensions {
+        map.retain(|key, _| !is_extension(key));
+    }
+    for (key, value) in map.iter_mut() {
+        let at = at.key(key);
+        match table.field(key) {
+            Some(field) => {
+                lower(value, &field.shape, at)?;
+                if let (Merge::Unique(identity), Value::Array(items)) = (field.merge, value) {
+                    super::merge::keep_last(items, identity);
+                }
+            }
+            None if is_extension(key) => {}
+            None => return Err(unknown(key, table, at)),
+        }
+    }
+    Ok(())
+}
+
+fn unknown(key: &str, table: &Table, at: At<'_>) -> Error {
+    let mut owner = at.path();
+    owner.0.pop();
+    let owner = if owner.0.is_empty() {
+        "a Compose file".to_owned()
+    } else {
+        format!("`{owner}`")
+    };
+    let known = table.fields.iter().map(|field| field.name).collect();
+    Error::from(ErrorKind::UnknownKey {
+        owner,
+        key: key.to_owned(),
+        known,
+    })
+    .at(at.path())
+}
+
+fn named(value: &mut Value, inner: &Shape, at: At<'_>) -> Result<(), Error> {
+    let Value::Object(map) = value else {
+        return Err(wrong(value, "a map", at));
+    };
+    for (key, value) in map.iter_mut() {
+        let at = at.key(key);
+        if key.is_empty()
+            || !key
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        {
+            let reason = format!("`{key}` is not a name: letters, digits, `.`, `_` and `-`");
+            return Err(ErrorKind::Invalid {
+                path: at.path(),
+                reason,
+            }
+            .into());
+        }
+        lower(value, inner, at)?;
+    }
+    Ok(())
+}
+
+fn unit(unit: InvalidUnit, at: At<'_>) -> Error {
+    ErrorKind::Unit {
+        path: at.path(),
+        unit,
+    }
+    .into()
+}
+
+fn wrong(value: &Value, expected: &'static str, at: At<'_>) -> Error {
+    ErrorKind::WrongType {
+        path: at.path(),
+        expected,
+        found: kind(value),
+    }
+    .into()
+}
+
+/// What a value is, for a person.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "empty",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::attributes::ROOT;
+    use super::*;
+
+    #[allow(clippy::needless_pass_by_value)] // `json!` makes values
+    fn service(service: Value) -> Result<Value, Error> {
+        let mut tree = json!({"services": {"a": service}});
+        lower(&mut tree, &ROOT, At::ROOT)?;
+        Ok(tree["services"]["a"].take())
+    }
+
+    #[test]
+    fn short_forms_become_long() {
+        let lowered = service(json!({
+            "build": ".", "command": "a 'b c'", "depends_on": ["b"], "networks": ["n"], "env_file": "e",
+            "environment": ["A=1", "B"], "labels": {"n": 1, "t": true, "e": null}, "ulimits": {"nofile": "5"},
+            "healthcheck": {"test": "x", "interval": "90s"}, "mem_limit": "1g", "tty": "yes", "scale": "2",
+            "configs": ["c"], "dns": "1.1.1.1", "expose": [80]
+        }));
+        let long = json!({
+            "build": {"context": "."}, "command": ["a", "b c"],
+            "depends_on": {"b": {"condition": "service_started", "required": true}}, "networks": {"n": null},
+            "env_file": [{"path": "e"}], "environment": {"A": "1", "B": null},
+            "labels": {"n": "1", "t": "true", "e": ""}, "ulimits": {"nofile": {"soft": 5, "hard": 5}},
+            "healthcheck": {"test": ["CMD-SHELL", "x"], "interval": "1m30s"}, "mem_limit": "1073741824", "tty": true,
+            "scale": 2, "configs": [{"source": "c"}], "dns": ["1.1.1.1"], "expose": ["80"]
+        });
+        assert_eq!(lowered.unwrap(), long);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_path() {
+        let cases = [
+            (
+                json!({"imgae": "x"}),
+                "`services.a` has no attribute `imgae`",
+            ),
+            (
+                json!({"hostname": 12}),
+                "`services.a.hostname` must be text, not a number",
+            ),
+            (
+                json!({"command": [1]}),
+                "`services.a.command[0]` must be text, not a number",
+            ),
+            (
+                json!({"ports": null}),
+                "`services.a.ports` must be a list, not empty",
+            ),
+            (
+                json!({"environment": null}),
+                "`services.a.environment` must be a map or a list of `NAME=value`, not empty",
+            ),
+            (
+                json!({"ports": ["80:x"]}),
+                "`services.a.ports[0]`: `80:x`: `x` is not a port (0 to 65535)",
+            ),
+            (
+                json!({"shm_size": "1x"}),
+                "`services.a.shm_size`: `1x` is not a size, as in `64m` or `1.5g`",
+            ),
+            (
+                json!({"tty": "maybe"}),
+                "`services.a.tty` must be true or false, not text",
+            ),
+            (
+                json!({"environment": ["A =1"]}),
+                "`services.a.environment[0]`: `A ` ends with a blank",
+            ),
+            (
+                json!({"depends_on": {"b": {"condition": "up"}}}),
+                "`services.a.depends_on.b.condition`: `up` is not one of `service_started`, `service_healthy`, \
+                 `service_completed_successfully`",
+            ),
+        ];
+        for (value, message) in cases {
+            assert_eq!(service(value).unwrap_err().to_string(), message);
+        }
+        let mut tree = json!({"servcies": {}});
+        let error = lower(&mut tree, &ROOT, At::ROOT).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a Compose file has no attribute `servcies`"
+        );
+        assert_eq!(error.hints(), ["did you mean `services`?"]);
+    }
+
+    #[test]
+    fn of_two_items_with_one_identity_the_last_stays() {
+        let lowered =
+            service(json!({"volumes": ["aa:/x", "bb:/x/", "cc:/y"], "ports": ["80:80", "80:80"]}))
+                .unwrap();
+        assert_eq!(lowered["volumes"][0]["source"], "bb");
+        assert_eq!(lowered["volumes"].as_array().unwrap().len(), 2);
+        assert_eq!(lowered["ports"].as_array().unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,43 @@
+//! The door: Compose files and an environment in, a [`model::Project`](crate::model::Project) out, or an error
+//! that knows its line. In the order of a load:
+//!
+//! `load` the line of steps · `files` which files, and their text · `environment` variables and env files
+//! (`dotenv` their grammar) · `tree` YAML into trees (`scalar` across YAML versions) · `project_name` ·
+//! `layers` documents into one tree: `interpolate`, `lower` (checked and canonical, by the tables of `attributes`
+//! in the words of `schema`; `long_form`, `ports`, `mounts`, `words` for short forms), `include`, `extends`,
+//! `merge` (`identity` of list items), `resolve` (paths) · `assemble` the tree into model types · `settle` what is
+//! left unsaid · `check` what must hold · `notice` warnings · `error`, with `locate` and `suggest` for its place
+//! and hints (`path` says where in a tree).
+
+mod assemble;
+mod attributes;
+mod check;
+mod dotenv;
+mod environment;
+mod error;
+mod extends;
+mod files;
+mod identity;
+mod include;
+mod interpolate;
+mod layers;
+mod load;
+mod locate;
+mod long_form;
+mod lower;
+mod merge;
+mod mounts;
+mod notice;
+mod path;
+mod ports;
+mod project_name;
+mod resolve;
+mod scalar;
+mod schema;
+mod settle;
+mod suggest;
+mod tree;
+mod words;
+
+pub use error::Error;
+pub use load::{LoadOptions, load};

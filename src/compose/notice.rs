@@ -1,0 +1,148 @@
+//! What a person should know although the project loads: variables that are not set, attributes that larder
+//! does not carry out. Collected by path; given lines only at the end, and only if there is something to say.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::assemble::Parts;
+use super::attributes::{ROOT_TABLE, SERVICE};
+use super::error::{Error, ErrorKind};
+use super::files::Sources;
+use super::path::{At, TreePath};
+use super::schema::{Shape, Standing, Table};
+use crate::model::Warning;
+
+/// Warnings on their way.
+#[derive(Default)]
+pub(super) struct Notices {
+    pending: Vec<Pending>,
+    /// Variables that are not set, with the first text that asks for each.
+    unset: Vec<(String, TreePath)>,
+}
+
+struct Pending {
+    text: String,
+    path: Option<TreePath>,
+    file: Option<PathBuf>,
+}
+
+impl Notices {
+    pub(super) fn say(&mut self, text: String) {
+        self.pending.push(Pending {
+            text,
+            path: None,
+            file: None,
+        });
+    }
+
+    pub(super) fn say_at(&mut self, text: String, path: TreePath, file: Option<&Path>) {
+        self.pending.push(Pending {
+            text,
+            path: Some(path),
+            file: file.map(Path::to_owned),
+        });
+    }
+
+    /// A variable that is not set and has no default, said once.
+    pub(super) fn unset(&mut self, name: &str, path: TreePath, file: &Path) {
+        if !self.unset.iter().any(|(known, _)| known == name) {
+            self.unset.push((name.to_owned(), path.clone()));
+            self.say_at(
+                format!("the variable `{name}` is not set: empty text stands in its place"),
+                path,
+                Some(file),
+            );
+        }
+    }
+
+    /// The unset variable that left a hole in the text at `path`.
+    pub(super) fn hole(&self, path: &TreePath) -> Option<&str> {
+        self.unset
+            .iter()
+            .find(|(_, at)| at == path)
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// The warnings with their places.
+    pub(super) fn located(self, sources: &Sources) -> Vec<Warning> {
+        let mut places = sources.places();
+        self.pending
+            .into_iter()
+            .map(|pending| {
+                let place = pending
+                    .path
+                    .and_then(|path| places.find(&path, pending.file.as_deref()));
+                Warning {
+                    text: pending.text,
+                    place,
+                }
+            })
+            .collect()
+    }
+}
+
+/// Warns of every attribute that is valid and not carried out, in what is switched on.
+///
+/// # Errors
+/// An attribute that larder refuses.
+pub(super) fn not_carried_out(parts: &Parts, notices: &mut Notices) -> Result<(), Error> {
+    let services = At::ROOT.key("services");
+    for (name, service) in &parts.services {
+        table(service, &SERVICE, services.key(name), notices)?;
+    }
+    table(&parts.rest, &ROOT_TABLE, At::ROOT, notices)
+}
+
+fn table(
+    value: &Value,
+    attributes: &Table,
+    at: At<'_>,
+    notices: &mut Notices,
+) -> Result<(), Error> {
+    let Value::Object(map) = value else {
+        return Ok(());
+    };
+    for (key, value) in map {
+        let Some(field) = attributes.field(key) else {
+            continue;
+        };
+        let at = at.key(key);
+        match field.standing {
+            Standing::Carried => shape(value, &field.shape, at, notices)?,
+            Standing::Harmless => {}
+            Standing::Later => {
+                let text = format!(
+                    "`{}` is valid Compose, but larder does not carry it out yet",
+                    at.path()
+                );
+                notices.say_at(text, at.path(), None);
+            }
+            Standing::Refused(what) => {
+                return Err(ErrorKind::Refused {
+                    path: at.path(),
+                    what,
+                }
+                .into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn shape(value: &Value, shape: &Shape, at: At<'_>, notices: &mut Notices) -> Result<(), Error> {
+    match (shape, value) {
+        (Shape::Fields(attributes), _) => table(value, attributes, at, notices),
+        (Shape::Maybe(inner) | Shape::Long(_, inner) | Shape::Parsed(_, inner), _) => {
+            self::shape(value, inner, at, notices)
+        }
+        (Shape::Named(inner), Value::Object(map)) => map
+            .iter()
+            .try_for_each(|(key, value)| self::shape(value, inner, at.key(key), notices)),
+        (Shape::List(inner), Value::Array(items)) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, value)| self::shape(value, inner, at.index(index), notices)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,126 @@
+//! Where in a document something is: a chain on the stack while a tree is walked, and an owned path once
+//! somebody has to be told. Knows nothing of Compose.
+
+use std::fmt;
+
+/// A position during a walk. Costs nothing until [`At::path`] is called.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At<'a> {
+    above: Option<&'a At<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step<'a> {
+    Root,
+    Key(&'a str),
+    Index(usize),
+}
+
+impl<'a> At<'a> {
+    /// The top of a document.
+    pub(super) const ROOT: At<'static> = At {
+        above: None,
+        step: Step::Root,
+    };
+
+    pub(super) fn key(&'a self, key: &'a str) -> At<'a> {
+        At {
+            above: Some(self),
+            step: Step::Key(key),
+        }
+    }
+
+    pub(super) fn index(&'a self, index: usize) -> At<'a> {
+        At {
+            above: Some(self),
+            step: Step::Index(index),
+        }
+    }
+
+    /// The key this position ends with.
+    pub(super) fn last(&self) -> Option<&'a str> {
+        match self.step {
+            Step::Key(key) => Some(key),
+            Step::Root | Step::Index(_) => None,
+        }
+    }
+
+    pub(super) fn path(&self) -> TreePath {
+        let mut segments = Vec::new();
+        let mut here = Some(self);
+        while let Some(at) = here {
+            match at.step {
+                Step::Root => {}
+                Step::Key(key) => segments.push(Segment::Key(key.to_owned())),
+                Step::Index(index) => segments.push(Segment::Index(index)),
+            }
+            here = at.above;
+        }
+        segments.reverse();
+        TreePath(segments)
+    }
+}
+
+/// A path from the top of a document, printed as `services.web.ports[0]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct TreePath(pub(super) Vec<Segment>);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Segment {
+    Key(String),
+    Index(usize),
+}
+
+impl TreePath {
+    /// A path of keys.
+    pub(super) fn of(keys: &[&str]) -> Self {
+        Self(
+            keys.iter()
+                .map(|key| Segment::Key((*key).to_owned()))
+                .collect(),
+        )
+    }
+
+    pub(super) fn and(mut self, key: &str) -> Self {
+        self.0.push(Segment::Key(key.to_owned()));
+        self
+    }
+
+    pub(super) fn and_index(mut self, index: usize) -> Self {
+        self.0.push(Segment::Index(index));
+        self
+    }
+}
+
+impl fmt::Display for TreePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, segment) in self.0.iter().enumerate() {
+            match segment {
+                Segment::Key(key) if number == 0 => write!(f, "{key}")?,
+                Segment::Key(key) => write!(f, ".{key}")?,
+                Segment::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_can_say_where_it_is() {
+        let services = At::ROOT.key("services");
+        let web = services.key("web");
+        let ports = web.key("ports");
+        let path = ports.index(0).path();
+        assert_eq!(path.to_string(), "services.web.ports[0]");
+        assert_eq!(
+            path,
+            TreePath::of(&["services", "web", "ports"]).and_index(0)
+        );
+        assert_eq!(ports.last(), Some("ports"));
+    }
+}

@@ -1,0 +1,186 @@
+//! The short form of a published port, `[[IP:][HOST]:]CONTAINER[/PROTOCOL]`, with ranges, in long form
+//! (docker/go-connections `nat`).
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use serde_json::{Map, Value, json};
+
+/// The ports that one text stands for, in the order in which docker compose lists them.
+///
+/// # Errors
+/// What is wrong with it, for a person.
+pub(super) fn parse(text: &str) -> Result<Vec<Value>, String> {
+    let (host, container) = match text.rsplit_once(':') {
+        Some((host, container)) => (Some(host), container),
+        None => (None, text),
+    };
+    let (range, protocol) = container.split_once('/').unwrap_or((container, "tcp"));
+    let protocol = protocol.to_lowercase();
+    if !matches!(protocol.as_str(), "tcp" | "udp" | "sctp") {
+        return Err(format!("`{protocol}` is no protocol: tcp, udp or sctp"));
+    }
+    let targets = Range::parse(range)?;
+    let (address, published) = match host.and_then(|host| host.rsplit_once(':')) {
+        Some((address, published)) => (Some(ip(address)?), published),
+        None => (None, host.unwrap_or_default()),
+    };
+    let address = address.filter(|address| !address.is_empty());
+    let published = match published {
+        "" => None,
+        range => Some(Range::parse(range)?),
+    };
+    if let Some(published) = &published
+        && published.len() != targets.len()
+        && targets.len() != 1
+    {
+        return Err(format!(
+            "{} host ports for {} container ports",
+            published.len(),
+            targets.len()
+        ));
+    }
+    let mut ports: Vec<(String, Value)> = (0..targets.len())
+        .map(|number| {
+            let target = targets.first + number;
+            let mut port = Map::new();
+            port.insert("mode".into(), "ingress".into());
+            if let Some(address) = &address {
+                port.insert("host_ip".into(), address.as_str().into());
+            }
+            port.insert("target".into(), target.into());
+            if let Some(published) = &published {
+                port.insert("published".into(), published.of(number, &targets).into());
+            }
+            port.insert("protocol".into(), json!(protocol));
+            (format!("{target}/{protocol}"), Value::Object(port))
+        })
+        .collect();
+    ports.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(ports.into_iter().map(|(_, port)| port).collect())
+}
+
+/// What two entries share when the later one replaces the earlier (compose-go `portIndexer`).
+pub(super) fn identity(port: &Value) -> String {
+    let text = |key: &str, default: &str| {
+        port.get(key)
+            .and_then(super::scalar::text)
+            .unwrap_or_else(|| default.to_owned())
+    };
+    let (address, published) = (text("host_ip", "0.0.0.0"), text("published", ""));
+    format!(
+        "{address}:{published}:{}/{}",
+        text("target", ""),
+        text("protocol", "tcp")
+    )
+}
+
+fn ip(text: &str) -> Result<String, String> {
+    let bracketed = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let valid = match bracketed {
+        Some(inner) => inner.parse::<Ipv6Addr>().is_ok(),
+        // An IPv6 address needs its brackets: `::1:80:80` has too many colons to tell.
+        None => text.is_empty() || text.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv4()),
+    };
+    if !valid {
+        return Err(format!(
+            "`{text}` is not an IP address (an IPv6 one stands in brackets)"
+        ));
+    }
+    Ok(bracketed.unwrap_or(text).to_owned())
+}
+
+struct Range {
+    first: u16,
+    last: u16,
+}
+
+impl Range {
+    fn parse(text: &str) -> Result<Self, String> {
+        let port = |text: &str| {
+            text.parse::<u16>()
+                .ok()
+                .filter(|_| !text.starts_with('+'))
+                .ok_or_else(|| match text {
+                    "" => "the container's port is missing".to_owned(),
+                    _ => format!("`{text}` is not a port (0 to 65535)"),
+                })
+        };
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let range = Self {
+            first: port(first)?,
+            last: port(last)?,
+        };
+        if range.first > range.last {
+            return Err(format!("the range `{text}` ends before it starts"));
+        }
+        Ok(range)
+    }
+
+    fn len(&self) -> u16 {
+        (self.last - self.first).saturating_add(1)
+    }
+
+    /// The host's port for the container's port of that number: one each, or the whole range to choose from.
+    fn of(&self, number: u16, targets: &Self) -> String {
+        if targets.len() == 1 && self.len() > 1 {
+            return format!("{}-{}", self.first, self.last);
+        }
+        (self.first + number).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> Vec<String> {
+        parse(text).unwrap().iter().map(identity).collect()
+    }
+
+    #[test]
+    fn every_short_form() {
+        let cases: [(&str, &[&str]); 12] = [
+            ("80", &["0.0.0.0::80/tcp"]),
+            ("3000-3001", &["0.0.0.0::3000/tcp", "0.0.0.0::3001/tcp"]),
+            ("9-10", &["0.0.0.0::10/tcp", "0.0.0.0::9/tcp"]),
+            ("90-91:80-81", &["0.0.0.0:90:80/tcp", "0.0.0.0:91:81/tcp"]),
+            ("8000-8002:80", &["0.0.0.0:8000-8002:80/tcp"]),
+            (
+                "127.0.0.1:50-51:50-51",
+                &["127.0.0.1:50:50/tcp", "127.0.0.1:51:51/tcp"],
+            ),
+            ("127.0.0.1::70", &["127.0.0.1::70/tcp"]),
+            ("[::1]:6001:6001", &["::1:6001:6001/tcp"]),
+            ("[::1]::80", &["::1::80/tcp"]),
+            (":80:80", &["0.0.0.0:80:80/tcp"]),
+            ("0.0.0.0:81:81/TCP", &["0.0.0.0:81:81/tcp"]),
+            ("6060:6060/udp", &["0.0.0.0:6060:6060/udp"]),
+        ];
+        for (text, ports) in cases {
+            assert_eq!(shown(text), ports, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_port_is_refused() {
+        for text in [
+            "80:80-81",
+            "8000-8002:80-81",
+            "127.0.0.1:80",
+            "::1:6000:6000",
+            "host:80:80",
+            "80/foo",
+            "70000:80",
+            "80:",
+            "",
+            "80:80:80:80",
+            "5-3",
+            "+80",
+            "0-65535:1-2",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! How an attribute may be written, how two writings of it merge, and whether larder carries it out: the
+//! vocabulary of the tables in `attributes`. One description drives checking, long forms, merging and warnings.
+
+use serde_json::Value;
+
+use super::error::Error;
+use super::path::At;
+
+/// What a value may be, and the canonical form it gets.
+pub(super) enum Shape {
+    /// Kept as written.
+    Any,
+    Text,
+    /// Text, or a number that becomes text.
+    Scalar,
+    /// True or false, also as text: a variable has no other way.
+    Bool,
+    Int,
+    Number,
+    /// Bytes: a number, or text with a unit; canonical as decimal text.
+    Size,
+    /// A duration; canonical as Go prints it.
+    Duration,
+    OneOf(&'static [&'static str]),
+    List(&'static Shape),
+    /// A text, or a list of them; canonical as a list.
+    Texts,
+    /// A map, or a list of `NAME=value`; canonical as a map to text, null where no value stands.
+    Variables,
+    /// The same with empty text for null.
+    Labels,
+    /// An object with known attributes.
+    Fields(&'static Table),
+    /// An object whose keys are names of the user's own.
+    Named(&'static Shape),
+    /// Null, or that.
+    Maybe(&'static Shape),
+    /// Brought to its long form first.
+    Long(fn(Value) -> Value, &'static Shape),
+    /// The same where the short form has a grammar.
+    Parsed(ParsedForm, &'static Shape),
+}
+
+/// Turns any writing of an attribute into its long one, or says what is wrong with the short one.
+pub(super) type ParsedForm = fn(Value, At<'_>) -> Result<Value, Error>;
+
+/// The attributes of an object, sorted by name.
+pub(super) struct Table {
+    pub(super) fields: &'static [Field],
+    /// Whether `x-*` keys are kept; dropped where the model has no room for them.
+    pub(super) extensions: bool,
+}
+
+/// One attribute.
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) shape: Shape,
+    pub(super) merge: Merge,
+    pub(super) standing: Standing,
+}
+
+/// How a later file's value meets an earlier one's (compose-go `override/merge.go`, `uncity.go`).
+#[derive(Clone, Copy)]
+pub(super) enum Merge {
+    /// Maps merge, lists append, scalars replace.
+    Deep,
+    /// The later one wins whole.
+    Replace,
+    /// Lists append; of items with one identity the later replaces the earlier.
+    Unique(Identity),
+    /// Lists append; items with one identity merge.
+    Matched(Identity),
+    /// Options merge only where the driver stays the same.
+    Logging,
+}
+
+/// What makes two items of a list the same one.
+pub(super) type Identity = fn(&Value) -> String;
+
+/// What larder does with an attribute.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    Carried,
+    /// No effect on a start, for docker compose neither.
+    Harmless,
+    /// Valid, not carried out yet: a warning.
+    Later,
+    /// Outside of what larder is for.
+    Refused(&'static str),
+}
+
+impl Field {
+    pub(super) const fn new(name: &'static str, shape: Shape) -> Self {
+        Self {
+            name,
+            shape,
+            merge: Merge::Deep,
+            standing: Standing::Carried,
+        }
+    }
+
+    pub(super) const fn merge(self, merge: Merge) -> Self {
+        Self {
+            name: self.name,
+            shape: self.shape,
+            merge,
+            standing: self.standing,
+        }
+    }
+
+    pub(super) const fn later(self) -> Self {
+        Self {
+            name: self.name,
+            shape: self.shape,
+            merge: self.merge,
+            standing: Standing::Later,
+        }
+    }
+
+    pub(super) const fn harmless(self) -> Self {
+        Self {
+            name: self.name,
+            shape: self.shape,
+            merge: self.merge,
+            standing: Standing::Harmless,
+        }
+    }
+
+    pub(super) const fn refused(self, what: &'static str) -> Self {
+        Self {
+            name: self.name,
+            shape: self.shape,
+            merge: self.merge,
+            standing: Standing::Refused(what),
+        }
+    }
+}
+
+impl Table {
+    pub(super) fn field(&self, name: &str) -> Option<&'static Field> {
+        let at = self
+            .fields
+            .binary_search_by(|field| field.name.cmp(name))
+            .ok()?;
+        Some(&self.fields[at])
+    }
+}
+
+/// Whether a key is an extension, which any object may have.
+pub(super) fn is_extension(key: &str) -> bool {
+    key.starts_with("x-")
+}

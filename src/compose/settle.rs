@@ -1,0 +1,198 @@
+//! What a Compose file leaves unsaid: defaults, dependencies that other attributes imply, the `default` network,
+//! names (compose-go `normalize.go` and `transform/defaults.go`).
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::environment::Environment;
+use super::mounts::clean;
+use super::notice::Notices;
+use super::path::TreePath;
+use crate::model::{
+    Condition, Dependency, FileObject, MountKind, Network, Project, Service, Volume,
+};
+
+/// Writes out what is unsaid.
+pub(super) fn settle(project: &mut Project, environment: &Environment, notices: &mut Notices) {
+    let mut uses_default = false;
+    for (name, service) in &mut project.services {
+        defaults(service, environment);
+        imply_dependencies(service);
+        if service.network_mode.is_none() && service.networks.is_empty() {
+            service.networks.insert("default".to_owned(), None);
+        }
+        uses_default |= service.networks.contains_key("default");
+        warn_of_drives(name, service, notices);
+    }
+    if uses_default {
+        project.networks.entry("default".to_owned()).or_default();
+    }
+    let prefix = project.name.clone();
+    project
+        .networks
+        .iter_mut()
+        .for_each(|(key, network)| name(&prefix, key, network));
+    project
+        .volumes
+        .iter_mut()
+        .for_each(|(key, volume)| name(&prefix, key, volume));
+    project
+        .configs
+        .iter_mut()
+        .for_each(|(key, config)| name(&prefix, key, config));
+    project
+        .secrets
+        .iter_mut()
+        .for_each(|(key, secret)| name(&prefix, key, secret));
+}
+
+fn defaults(service: &mut Service, environment: &Environment) {
+    for (name, value) in &mut service.environment {
+        if value.is_none() {
+            *value = environment.get(name).map(str::to_owned);
+        }
+    }
+    if let Some(build) = &mut service.build {
+        if build.dockerfile.is_none() && build.dockerfile_inline.is_none() {
+            build.dockerfile = Some("Dockerfile".to_owned());
+        }
+        for (name, value) in &mut build.args {
+            if value.is_none() {
+                *value = environment.get(name).map(str::to_owned);
+            }
+        }
+        build.args.retain(|_, value| value.is_some());
+    }
+    service.dns.retain(|server| !server.is_empty());
+    if service.pull_policy.as_deref() == Some("if_not_present") {
+        service.pull_policy = Some("missing".to_owned());
+    }
+    for port in &mut service.ports {
+        if port.protocol.is_empty() {
+            "tcp".clone_into(&mut port.protocol);
+        }
+        port.mode.get_or_insert_with(|| "ingress".to_owned());
+    }
+    for secret in &mut service.secrets {
+        secret
+            .target
+            .get_or_insert_with(|| format!("/run/secrets/{}", secret.source));
+    }
+    for mount in service
+        .volumes
+        .iter_mut()
+        .filter(|mount| !mount.target.is_empty())
+    {
+        mount.target = clean(&mount.target);
+        if let Some(tmpfs) = &mut mount.tmpfs {
+            tmpfs.size = tmpfs.size.filter(|size| size.0 != 0);
+        }
+    }
+}
+
+/// `links`, `volumes_from` and namespaces shared with a service mean to wait for it.
+fn imply_dependencies(service: &mut Service) {
+    let mut implied: Vec<(String, bool)> = Vec::new();
+    let texts = |key: &str| {
+        let list = service.other.get(key).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str)
+    };
+    for link in texts("links") {
+        implied.push((link.split(':').next().unwrap_or_default().to_owned(), true));
+    }
+    for from in texts("volumes_from").filter(|from| !from.starts_with("container:")) {
+        implied.push((from.split(':').next().unwrap_or_default().to_owned(), false));
+    }
+    let namespaces =
+        ["ipc", "pid", "uts", "cgroup"].map(|key| service.other.get(key).and_then(Value::as_str));
+    for shared in namespaces
+        .into_iter()
+        .flatten()
+        .chain(service.network_mode.as_deref())
+    {
+        if let Some(name) = shared.strip_prefix("service:") {
+            implied.push((name.to_owned(), true));
+        }
+    }
+    for (name, restart) in implied {
+        let dependency = Dependency {
+            condition: Condition::Started,
+            required: true,
+            restart,
+        };
+        service.depends_on.entry(name).or_insert(dependency);
+    }
+}
+
+/// `v:/data` looks like a volume `v`, and is a Windows drive for docker compose and so for larder.
+fn warn_of_drives(name: &str, service: &Service, notices: &mut Notices) {
+    for (index, mount) in service.volumes.iter().enumerate() {
+        let drive = mount.target.get(1..3) == Some(":/");
+        if drive && mount.kind == MountKind::Volume && mount.source.is_none() {
+            let text = format!(
+                "`{}` is read as a path on a Windows drive: a volume's name needs two letters here",
+                mount.target
+            );
+            let path = TreePath::of(&["services", name, "volumes"]).and_index(index);
+            notices.say_at(text, path, None);
+        }
+    }
+}
+
+/// A resource with a name of its own for the engine.
+trait Resource {
+    fn slot(&mut self) -> (&mut Option<String>, bool);
+}
+
+impl Resource for Network {
+    fn slot(&mut self) -> (&mut Option<String>, bool) {
+        (&mut self.name, self.external)
+    }
+}
+
+impl Resource for Volume {
+    fn slot(&mut self) -> (&mut Option<String>, bool) {
+        (&mut self.name, self.external)
+    }
+}
+
+impl Resource for FileObject {
+    fn slot(&mut self) -> (&mut Option<String>, bool) {
+        (&mut self.name, self.external)
+    }
+}
+
+/// Without a name of its own it is `<project>_<key>`, and an external one its key.
+fn name(project: &str, key: &str, resource: &mut impl Resource) {
+    let (name, external) = resource.slot();
+    name.get_or_insert_with(|| {
+        if external {
+            key.to_owned()
+        } else {
+            format!("{project}_{key}")
+        }
+    });
+}
+
+/// Leaves out what no service uses (compose-go `WithoutUnnecessaryResources`).
+pub(super) fn drop_unused(project: &mut Project) {
+    let (mut networks, mut volumes) = (BTreeSet::new(), BTreeSet::new());
+    let (mut configs, mut secrets) = (BTreeSet::new(), BTreeSet::new());
+    for service in project.services.values() {
+        networks.extend(service.networks.keys());
+        let named = service
+            .volumes
+            .iter()
+            .filter(|mount| mount.kind == MountKind::Volume);
+        volumes.extend(named.filter_map(|mount| mount.source.as_ref()));
+        configs.extend(service.configs.iter().map(|config| &config.source));
+        secrets.extend(service.secrets.iter().map(|secret| &secret.source));
+        let build = service.build.iter().flat_map(|build| &build.secrets);
+        secrets.extend(build.map(|secret| &secret.source));
+    }
+    project.networks.retain(|key, _| networks.contains(key));
+    project.volumes.retain(|key, _| volumes.contains(key));
+    project.configs.retain(|key, _| configs.contains(key));
+    project.secrets.retain(|key, _| secrets.contains(key));
+}

@@ -1,0 +1,49 @@
+//! The known name nearest to a mistyped one. Knows only text.
+
+/// The name with the fewest edits between it and `typed`, when they are few for its length.
+pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (typed.chars().count() / 3).max(1);
+    let typed = typed.to_lowercase();
+    known
+        .filter(|name| name.len().abs_diff(typed.len()) <= limit || name.starts_with(&typed))
+        .map(|name| (edits(&typed, &name.to_lowercase()), name))
+        .filter(|(edits, name)| *edits <= limit || name.starts_with(&typed))
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein's distance with neighbours swapped as one edit.
+fn edits(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before = vec![0; b.len() + 1];
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let change = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = change.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typo_finds_its_name_and_a_stranger_none() {
+        let known = ["image", "build", "environment", "ports", "depends_on"];
+        let near = |typed| nearest(typed, known.into_iter());
+        assert_eq!(near("imgae"), Some("image"));
+        assert_eq!(near("enviroment"), Some("environment"));
+        assert_eq!(near("port"), Some("ports"));
+        assert_eq!(near("depends-on"), Some("depends_on"));
+        assert_eq!(near("env"), Some("environment"));
+        assert_eq!(near("kubernetes"), None);
+    }
+}

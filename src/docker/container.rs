@@ -1,0 +1,270 @@
+//! What becomes of a container that is there: started, stopped, renamed, removed, looked at.
+
+use std::time::Duration;
+
+use bollard::models::{ContainerInspectResponse, ContainerState, HealthConfig, HealthStatusEnum};
+use bollard::query_parameters::{
+    InspectContainerOptions, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
+    RestartContainerOptions, RestartContainerOptionsBuilder, StartContainerOptions,
+    StopContainerOptions, StopContainerOptionsBuilder,
+};
+
+use super::Docker;
+use super::connect::{CHANGE, QUICK};
+use super::error::{gone_is_fine, status};
+use crate::model::{Healthcheck, Span};
+use crate::plan::Health;
+use crate::runtime::{Condition, EngineError};
+
+/// The grace period of a container that does not say its own (moby `DefaultStopTimeout`).
+const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+/// How long a stop may take beyond the grace period.
+const BEYOND_GRACE: Duration = Duration::from_secs(30);
+
+impl Docker {
+    pub(super) async fn start_container(&self, container: &str) -> Result<(), EngineError> {
+        let action = format!("starting container `{}`", short(container));
+        let call = self
+            .client
+            .start_container(container, None::<StartContainerOptions>);
+        match self.call(CHANGE, &action, call).await {
+            Err(EngineError::Refused {
+                status: Some(code),
+                source,
+                ..
+            }) => Err(EngineError::Refused {
+                // A person knows a container by its name.
+                action: format!("starting container `{}`", self.name(container).await),
+                status: Some(code),
+                source,
+            }),
+            other => other,
+        }
+    }
+
+    pub(super) async fn stop_container(
+        &self,
+        container: &str,
+        grace: Option<Duration>,
+    ) -> Result<(), EngineError> {
+        let action = format!("stopping container `{}`", short(container));
+        let limit = match self.patience(container, grace).await {
+            Err(error) if status(&error) == Some(404) => return Ok(()),
+            limit => limit?,
+        };
+        let client = self.patient(limit);
+        let options =
+            grace.map(|grace| StopContainerOptionsBuilder::new().t(seconds(grace)).build());
+        let call = client.stop_container(container, options.or(None::<StopContainerOptions>));
+        gone_is_fine(self.call(limit, &action, call).await)
+    }
+
+    /// Stops a container, within its own grace period or the one given, and starts it again.
+    ///
+    /// # Errors
+    /// The engine refuses, or does not answer.
+    pub async fn restart(
+        &self,
+        container: &str,
+        grace: Option<Duration>,
+    ) -> Result<(), EngineError> {
+        let action = format!("restarting container `{}`", short(container));
+        let limit = self.patience(container, grace).await? + CHANGE;
+        let client = self.patient(limit);
+        let options = grace.map(|grace| {
+            RestartContainerOptionsBuilder::new()
+                .t(seconds(grace))
+                .build()
+        });
+        let call = client.restart_container(container, options.or(None::<RestartContainerOptions>));
+        self.call(limit, &action, call).await
+    }
+
+    /// How long the engine may take to stop a container.
+    async fn patience(
+        &self,
+        container: &str,
+        grace: Option<Duration>,
+    ) -> Result<Duration, EngineError> {
+        let grace = match grace {
+            Some(grace) => grace,
+            None => self
+                .look(container)
+                .await?
+                .config
+                .and_then(|config| config.stop_timeout)
+                .map_or(DEFAULT_GRACE, |seconds| {
+                    Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::from(u32::MAX)))
+                }),
+        };
+        Ok(grace + BEYOND_GRACE)
+    }
+
+    pub(super) async fn unpause_container(&self, container: &str) -> Result<(), EngineError> {
+        let action = format!("resuming container `{}`", short(container));
+        let call = self.client.unpause_container(container);
+        self.call(CHANGE, &action, call).await
+    }
+
+    pub(super) async fn remove_container(
+        &self,
+        container: &str,
+        volumes: bool,
+    ) -> Result<(), EngineError> {
+        let action = format!("removing container `{}`", short(container));
+        let options = RemoveContainerOptionsBuilder::new()
+            .force(true)
+            .v(volumes)
+            .build();
+        let call = self.client.remove_container(container, Some(options));
+        match self.call(CHANGE, &action, call).await {
+            // "removal of container … is already in progress"
+            Err(error) if status(&error) == Some(409) => self.wait_gone(container, error).await,
+            other => gone_is_fine(other),
+        }
+    }
+
+    /// Waits for a removal that somebody else began, since its name is free only when it is done.
+    async fn wait_gone(&self, container: &str, error: EngineError) -> Result<(), EngineError> {
+        for _ in 0..100 {
+            match self.look(container).await {
+                Err(error) if status(&error) == Some(404) => return Ok(()),
+                _ => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+        Err(error)
+    }
+
+    pub(super) async fn rename_container(
+        &self,
+        container: &str,
+        name: &str,
+    ) -> Result<(), EngineError> {
+        let action = format!("renaming container `{}` to `{name}`", short(container));
+        let options = RenameContainerOptionsBuilder::new().name(name).build();
+        let call = self.client.rename_container(container, options);
+        self.call(CHANGE, &action, call).await
+    }
+
+    pub(super) async fn condition(&self, container: &str) -> Result<Condition, EngineError> {
+        let found = self.look(container).await?;
+        Ok(condition(found))
+    }
+
+    pub(super) async fn look(
+        &self,
+        container: &str,
+    ) -> Result<ContainerInspectResponse, EngineError> {
+        let action = format!("looking at container `{}`", short(container));
+        let call = self
+            .client
+            .inspect_container(container, None::<InspectContainerOptions>);
+        self.call(QUICK, &action, call).await
+    }
+
+    /// A container's name for a message; what it was asked by where the engine does not say.
+    async fn name(&self, container: &str) -> String {
+        match self.look(container).await {
+            Ok(found) => found
+                .name
+                .map(|name| name.trim_start_matches('/').to_owned()),
+            Err(_) => None,
+        }
+        .unwrap_or_else(|| short(container).to_owned())
+    }
+}
+
+/// An ID as people see it; a name stays as it is.
+pub(super) fn short(container: &str) -> &str {
+    let id = container.len() == 64 && container.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if id { &container[..12] } else { container }
+}
+
+/// Whole seconds, as the engine counts them.
+fn seconds(grace: Duration) -> i32 {
+    grace.as_secs().try_into().unwrap_or(i32::MAX)
+}
+
+fn condition(found: ContainerInspectResponse) -> Condition {
+    let state = found.state.unwrap_or_default();
+    let config = found.config.unwrap_or_default();
+    Condition {
+        running: state.running.unwrap_or_default(),
+        exit_code: state.exit_code.unwrap_or_default(),
+        out_of_memory: state.oom_killed.unwrap_or_default(),
+        restarts: found
+            .restart_count
+            .and_then(|count| count.try_into().ok())
+            .unwrap_or_default(),
+        restarting: state.restarting.unwrap_or_default(),
+        health: verdict(&state),
+        healthcheck: config.healthcheck.and_then(healthcheck),
+        exposed: config
+            .exposed_ports
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|port| tcp(port))
+            .collect(),
+    }
+}
+
+/// The number of an exposed port, `80/tcp`, when it is a TCP one.
+fn tcp(port: &str) -> Option<u16> {
+    let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+    (protocol == "tcp").then(|| number.parse().ok())?
+}
+
+fn verdict(state: &ContainerState) -> Option<Health> {
+    match state.health.as_ref()?.status? {
+        HealthStatusEnum::STARTING => Some(Health::Starting),
+        HealthStatusEnum::HEALTHY => Some(Health::Healthy),
+        HealthStatusEnum::UNHEALTHY => Some(Health::Unhealthy),
+        HealthStatusEnum::NONE | HealthStatusEnum::EMPTY => None,
+    }
+}
+
+/// The effective health check; `None` where there is none or it is switched off.
+fn healthcheck(check: HealthConfig) -> Option<Healthcheck> {
+    let span = |nanoseconds: Option<i64>| nanoseconds.filter(|n| *n != 0).map(Span);
+    let check = Healthcheck {
+        test: Some(check.test.filter(|test| !test.is_empty())?),
+        interval: span(check.interval),
+        timeout: span(check.timeout),
+        retries: check
+            .retries
+            .filter(|retries| *retries != 0)
+            .and_then(|retries| retries.try_into().ok()),
+        start_period: span(check.start_period),
+        start_interval: span(check.start_interval),
+        disable: false,
+    };
+    (!check.is_disabled()).then_some(check)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_is_the_engines_default() {
+        let check = |test: &[&str]| HealthConfig {
+            test: Some(test.iter().map(ToString::to_string).collect()),
+            interval: Some(0),
+            timeout: Some(2_000_000_000),
+            ..HealthConfig::default()
+        };
+        let read = healthcheck(check(&["CMD", "true"])).unwrap();
+        assert_eq!(
+            (read.interval, read.timeout),
+            (None, Some(Span(2_000_000_000)))
+        );
+        assert_eq!(healthcheck(check(&["NONE"])), None);
+        assert_eq!(healthcheck(check(&[])), None);
+    }
+
+    #[test]
+    fn a_name_is_never_cut() {
+        assert_eq!(short("larder-test-1-api-1"), "larder-test-1-api-1");
+        assert_eq!(short(&"a".repeat(64)), "aaaaaaaaaaaa");
+    }
+}

@@ -1,0 +1,209 @@
+//! Creating a container: the call itself, then what the engine takes only afterwards. A container that is not
+//! finished is removed again.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use bollard::body_full;
+use bollard::models::{ContainerCreateBody, NetworkConnectRequest};
+use bollard::query_parameters::{
+    CreateContainerOptions, CreateContainerOptionsBuilder, InspectContainerOptions,
+    ListContainersOptionsBuilder, UploadToContainerOptionsBuilder,
+};
+
+use super::Docker;
+use super::connect::{CHANGE, QUICK};
+use super::definition::{Definition, Surroundings, definition};
+use super::error::{Words, status};
+use crate::model::labels;
+use crate::runtime::{ContainerSpec, EngineError};
+
+impl Docker {
+    pub(super) async fn create(&self, spec: &ContainerSpec<'_>) -> Result<String, EngineError> {
+        let surroundings = self.surroundings(spec).await?;
+        let Definition {
+            body,
+            platform,
+            networks,
+            files,
+        } = definition(spec, &surroundings)?;
+        let id = self.create_from(spec, body, platform).await?;
+        let finished = async {
+            for (network, endpoint) in networks {
+                let action = format!("attaching container `{}` to network `{network}`", spec.name);
+                let request = NetworkConnectRequest {
+                    container: id.clone(),
+                    endpoint_config: Some(endpoint),
+                };
+                let call = self.client.connect_network(&network, request);
+                self.call(CHANGE, &action, call).await?;
+            }
+            match files {
+                Some(archive) => self.unpack(&id, spec.name, archive).await,
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = finished.await {
+            // The first error is the one to tell.
+            let _ = self.remove_container(&id, true).await;
+            return Err(error);
+        }
+        Ok(id)
+    }
+
+    /// Creates a container under the image's name, so that people see the name in `docker ps`, and under its
+    /// ID where the name means another image by now.
+    async fn create_from(
+        &self,
+        spec: &ContainerSpec<'_>,
+        body: ContainerCreateBody,
+        platform: Option<String>,
+    ) -> Result<String, EngineError> {
+        let action = format!("creating container `{}`", spec.name);
+        let mut options = CreateContainerOptionsBuilder::new().name(spec.name);
+        if let Some(platform) = &platform {
+            options = options.platform(platform);
+        }
+        let options = options.build();
+        let call = |body, options: CreateContainerOptions| {
+            self.call(
+                CHANGE,
+                &action,
+                self.client.create_container(Some(options), body),
+            )
+        };
+        match call(body.clone(), options.clone()).await {
+            Ok(created) if self.is_from(&created.id, spec).await? => return Ok(created.id),
+            Ok(created) => self.remove_container(&created.id, true).await?,
+            Err(error) if status(&error) == Some(404) => {}
+            Err(error) => return Err(error),
+        }
+        let by_id = ContainerCreateBody {
+            image: Some(spec.image.to_string()),
+            ..body
+        };
+        Ok(call(by_id, options).await?.id)
+    }
+
+    async fn is_from(&self, id: &str, spec: &ContainerSpec<'_>) -> Result<bool, EngineError> {
+        let action = format!("looking at container `{}`", spec.name);
+        let call = self
+            .client
+            .inspect_container(id, None::<InspectContainerOptions>);
+        let found = self.call(QUICK, &action, call).await?;
+        Ok(found.image.as_deref() == Some(spec.image.0.as_str()))
+    }
+
+    async fn unpack(&self, id: &str, name: &str, archive: Vec<u8>) -> Result<(), EngineError> {
+        let action = format!("putting configs and secrets into container `{name}`");
+        let options = UploadToContainerOptionsBuilder::new().path("/").build();
+        let archive = body_full(archive.into());
+        let call = self.client.upload_to_container(id, Some(options), archive);
+        self.call(CHANGE, &action, call).await
+    }
+
+    async fn surroundings(&self, spec: &ContainerSpec<'_>) -> Result<Surroundings, EngineError> {
+        let service = spec.project.services.get(spec.service);
+        let mode = service.and_then(|service| service.network_mode.clone());
+        let options = service.map_or(&[][..], |service| &service.security_opt);
+        let (security_opt, unconfined_paths) = security(&spec.project.working_dir, options)
+            .map_err(|error| EngineError::Refused {
+                action: format!("reading `security_opt` of service `{}`", spec.service),
+                status: None,
+                source: error.into(),
+            })?;
+        Ok(Surroundings {
+            api: self.api,
+            proxies: self.config.proxy_variables(&self.address),
+            network_mode: match mode {
+                Some(mode) => Some(self.resolved(spec, mode).await?),
+                None => None,
+            },
+            security_opt,
+            unconfined_paths,
+        })
+    }
+
+    /// `service:NAME` as `container:ID`, the newest of that service's containers.
+    async fn resolved(
+        &self,
+        spec: &ContainerSpec<'_>,
+        mode: String,
+    ) -> Result<String, EngineError> {
+        let Some(other) = mode.strip_prefix("service:") else {
+            return Ok(mode);
+        };
+        let filters = [
+            format!("{}={}", labels::PROJECT, spec.project.name),
+            format!("{}={other}", labels::SERVICE),
+            format!("{}=False", labels::ONE_OFF),
+        ];
+        let options = ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&HashMap::from([("label", filters.to_vec())]))
+            .build();
+        let action = format!("looking for the containers of service `{other}`");
+        let call = self.client.list_containers(Some(options));
+        let found = self.call(QUICK, &action, call).await?;
+        let newest = found.into_iter().max_by_key(|container| container.created);
+        match newest.and_then(|container| container.id) {
+            Some(id) => Ok(format!("container:{id}")),
+            None => Err(EngineError::Refused {
+                action: format!("creating container `{}`", spec.name),
+                status: None,
+                source: Box::new(Words(format!(
+                    "its `network_mode` is `{mode}`, and service `{other}` has no container yet"
+                ))),
+            }),
+        }
+    }
+}
+
+/// `security_opt` as the engine takes it: a seccomp profile is sent as its text, and `systempaths` is no
+/// option of the engine's (docker/compose `parseSecurityOpts`).
+fn security(folder: &Path, options: &[String]) -> std::io::Result<(Vec<String>, bool)> {
+    let mut all = Vec::new();
+    let mut unconfined = false;
+    for option in options {
+        let (key, value) = option
+            .split_once('=')
+            .or_else(|| option.split_once(':'))
+            .unwrap_or((option, ""));
+        match (key, value) {
+            ("systempaths", "unconfined") => unconfined = true,
+            ("seccomp", "unconfined" | "builtin") | (_, "") => all.push(option.clone()),
+            ("seccomp", path) => {
+                let text = fs_err::read_to_string(folder.join(path))?;
+                let profile: serde_json::Value = serde_json::from_str(&text)?;
+                all.push(format!("seccomp={profile}"));
+            }
+            _ => all.push(format!("{key}={value}")),
+        }
+    }
+    Ok((all, unconfined))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seccomp_profile_is_sent_as_its_text() {
+        let folder = tempfile::tempdir().unwrap();
+        fs_err::write(folder.path().join("p.json"), "{\n \"a\": 1 }").unwrap();
+        let options = [
+            "seccomp=p.json",
+            "label:disable",
+            "no-new-privileges",
+            "systempaths=unconfined",
+        ];
+        let options = options.map(ToOwned::to_owned);
+        let (all, unconfined) = security(folder.path(), &options).unwrap();
+        assert_eq!(
+            all,
+            ["seccomp={\"a\":1}", "label=disable", "no-new-privileges"]
+        );
+        assert!(unconfined);
+        assert!(security(folder.path(), &["seccomp=none.json".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,158 @@
+//! Credentials for a registry, from where `docker login` put them. They go to the engine with a pull, and
+//! into no message.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use super::config_file::ConfigFile;
+
+/// The key that credentials for Docker Hub are kept under.
+const HUB: &str = "https://index.docker.io/v1/";
+/// How long a credential helper may take.
+const HELPER: Duration = Duration::from_secs(10);
+
+/// What the engine presents to a registry (moby `registry.AuthConfig`).
+#[derive(Default, PartialEq, Eq, Serialize)]
+pub(super) struct Credentials {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    username: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    password: String,
+    #[serde(rename = "identitytoken", skip_serializing_if = "Option::is_none")]
+    identity_token: Option<String>,
+    #[serde(rename = "serveraddress")]
+    server_address: String,
+}
+
+impl Credentials {
+    /// The value of `X-Registry-Auth`. bollard's own is in base64 of the wrong alphabet, which the engine
+    /// takes for no credentials when a `+` or `/` comes up in it.
+    pub(super) fn header(&self) -> String {
+        URL_SAFE.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
+impl ConfigFile {
+    /// The credentials for a registry, where there are any (docker/cli `GetCredentialsStore`).
+    pub(super) async fn credentials(&self, registry: &str) -> Option<Credentials> {
+        let key = match registry {
+            "docker.io" => HUB,
+            other => other,
+        };
+        let helper = self.cred_helpers.get(key).or(self.creds_store.as_ref());
+        if let Some(helper) = helper {
+            return helped(helper, key).await;
+        }
+        let host = |key: &str| {
+            let key = key.split_once("://").map_or(key, |(_, rest)| rest);
+            key.split('/').next().unwrap_or_default().to_owned()
+        };
+        let entry = self.auths.get(key).or_else(|| {
+            self.auths
+                .iter()
+                .find_map(|(other, auth)| (host(other) == host(key)).then_some(auth))
+        })?;
+        let decoded = STANDARD.decode(&entry.auth).ok()?;
+        let decoded = String::from_utf8(decoded).ok()?;
+        let (username, password) = decoded.split_once(':').unwrap_or_default();
+        let found = Credentials {
+            username: username.to_owned(),
+            password: password.trim_end_matches('\0').to_owned(),
+            identity_token: entry.identity_token.clone(),
+            server_address: key.to_owned(),
+        };
+        (!found.username.is_empty() || found.identity_token.is_some()).then_some(found)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    username: String,
+    secret: String,
+}
+
+/// Asks `docker-credential-HELPER`. One that has none, or does not work, means a pull without credentials.
+async fn helped(helper: &str, key: &str) -> Option<Credentials> {
+    let program = format!("docker-credential-{helper}");
+    let run = async {
+        let mut child = Command::new(&program)
+            .arg("get")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        if let Some(mut input) = child.stdin.take() {
+            input.write_all(key.as_bytes()).await?;
+        }
+        child.wait_with_output().await
+    };
+    let output = match tokio::time::timeout(HELPER, run).await {
+        Ok(Ok(output)) => output,
+        Ok(Err(error)) => {
+            tracing::warn!("`{program}` gave no credentials: {error}");
+            return None;
+        }
+        Err(_) => {
+            tracing::warn!("`{program}` gave no credentials in time");
+            return None;
+        }
+    };
+    let answer: Answer = serde_json::from_slice(&output.stdout).ok()?;
+    let server_address = key.to_owned();
+    // A helper marks a token by this name (docker-credential-helpers).
+    Some(if answer.username == "<token>" {
+        Credentials {
+            identity_token: Some(answer.secret),
+            server_address,
+            ..Credentials::default()
+        }
+    } else {
+        Credentials {
+            username: answer.username,
+            password: answer.secret,
+            server_address,
+            ..Credentials::default()
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(auths: &str) -> ConfigFile {
+        serde_json::from_str(&format!(r#"{{"auths": {auths}}}"#)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_registry_is_found_however_it_was_written() {
+        let auth = STANDARD.encode("me:pa:ss");
+        for key in ["r.example", "https://r.example", "https://r.example/v2/"] {
+            let file = file(&format!(r#"{{"{key}": {{"auth": "{auth}"}}}}"#));
+            let found = file.credentials("r.example").await.unwrap();
+            assert_eq!(
+                (found.username.as_str(), found.password.as_str()),
+                ("me", "pa:ss")
+            );
+            assert!(file.credentials("docker.io").await.is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_header_survives_every_password() {
+        let auth = STANDARD.encode("me:~~~>>>???");
+        let file = file(&format!(r#"{{"{HUB}": {{"auth": "{auth}"}}}}"#));
+        let header = file.credentials("docker.io").await.unwrap().header();
+        assert!(!header.contains(['+', '/']), "{header}");
+        let json = String::from_utf8(URL_SAFE.decode(header).unwrap()).unwrap();
+        assert!(json.contains("~~~>>>???"), "{json}");
+    }
+}

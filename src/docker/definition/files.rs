@@ -1,0 +1,116 @@
+//! Configs and secrets: a file of the host is bound read-only, a text is put into the container before it
+//! starts (docker/compose `pkg/compose/secrets.go`).
+
+use std::collections::BTreeMap;
+
+use bollard::models::Mount as EngineMount;
+
+use super::mounts::file_bind;
+use crate::model::{FileObject, FileReference, Project, Service};
+
+/// The binds of those that are files.
+pub(super) fn binds(project: &Project, service: &Service) -> Vec<EngineMount> {
+    references(project, service)
+        .filter_map(|(target, _, object)| Some(file_bind(object.file.as_ref()?, target)))
+        .collect()
+}
+
+/// An archive of those that are texts, to be unpacked at the container's root; `None` when there are none.
+pub(super) fn archive(project: &Project, service: &Service) -> std::io::Result<Option<Vec<u8>>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut entries = 0;
+    for (target, reference, object) in references(project, service) {
+        let Some(content) = &object.content else {
+            continue;
+        };
+        let number = |text: &Option<String>| text.as_ref().and_then(|id| id.parse().ok());
+        let mode = reference
+            .mode
+            .as_ref()
+            .and_then(|mode| u32::from_str_radix(mode.trim_start_matches("0o"), 8).ok());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(mode.unwrap_or(0o444));
+        header.set_uid(number(&reference.uid).unwrap_or(0));
+        header.set_gid(number(&reference.gid).unwrap_or(0));
+        let path = target.trim_start_matches('/');
+        archive.append_data(&mut header, path, content.as_bytes())?;
+        entries += 1;
+    }
+    if entries == 0 {
+        return Ok(None);
+    }
+    archive.into_inner().map(Some)
+}
+
+/// Every config and secret of a service: its path in the container, the reference, and what it refers to.
+fn references<'a>(
+    project: &'a Project,
+    service: &'a Service,
+) -> impl Iterator<Item = (String, &'a FileReference, &'a FileObject)> {
+    type Objects = BTreeMap<String, FileObject>;
+    let of = |references: &'a [FileReference], objects: &'a Objects, base: &'static str| {
+        references.iter().filter_map(move |reference| {
+            let target = match reference.target.as_deref() {
+                None | Some("") => format!("{base}{}", reference.source),
+                Some(absolute) if absolute.starts_with('/') => absolute.to_owned(),
+                Some(relative) => format!("{base}{relative}"),
+            };
+            Some((target, reference, objects.get(&reference.source)?))
+        })
+    };
+    of(&service.configs, &project.configs, "/").chain(of(
+        &service.secrets,
+        &project.secrets,
+        "/run/secrets/",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn texts_are_archived_and_files_are_bound() {
+        let text = FileObject {
+            content: Some("hello".to_owned()),
+            ..FileObject::default()
+        };
+        let file = FileObject {
+            file: Some("/host/key".to_owned()),
+            ..FileObject::default()
+        };
+        let reference = |source: &str, target: Option<&str>| FileReference {
+            source: source.to_owned(),
+            target: target.map(ToOwned::to_owned),
+            ..FileReference::default()
+        };
+        let project = Project {
+            configs: BTreeMap::from([("motd".to_owned(), text)]),
+            secrets: BTreeMap::from([("key".to_owned(), file)]),
+            ..Project::default()
+        };
+        let service = Service {
+            configs: vec![reference("motd", Some("/etc/motd"))],
+            secrets: vec![reference("key", None), reference("key", Some("deep/key"))],
+            ..Service::default()
+        };
+        let targets: Vec<_> = binds(&project, &service)
+            .into_iter()
+            .filter_map(|bind| bind.target)
+            .collect();
+        assert_eq!(targets, ["/run/secrets/key", "/run/secrets/deep/key"]);
+
+        let bytes = archive(&project, &service).unwrap().unwrap();
+        let mut archive = tar::Archive::new(bytes.as_slice());
+        let mut entry = archive.entries().unwrap().next().unwrap().unwrap();
+        let mut content = String::new();
+        entry.read_to_string(&mut content).unwrap();
+        assert_eq!(entry.path().unwrap().to_str(), Some("etc/motd"));
+        assert_eq!(
+            (content.as_str(), entry.header().mode().unwrap()),
+            ("hello", 0o444)
+        );
+    }
+}

@@ -1,0 +1,87 @@
+//! The labels on what larder makes: the user's first, then docker compose's and larder's own over them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use crate::model::{Condition, Digest, Project, Service, labels};
+use crate::runtime::ContainerSpec;
+
+/// The labels of a container.
+pub(super) fn of_container(spec: &ContainerSpec<'_>, service: &Service) -> HashMap<String, String> {
+    let project = spec.project;
+    let mut all = of(project, &service.labels, &spec.config);
+    let mut set = |key: &str, value: String| {
+        all.insert(key.to_owned(), value);
+    };
+    set(labels::SERVICE, spec.service.to_owned());
+    set(labels::NUMBER, spec.number.to_string());
+    set(labels::ONE_OFF, "False".to_owned());
+    set(labels::IMAGE, spec.image.to_string());
+    set(labels::DEPENDS_ON, depends_on(service));
+    set(labels::WORKING_DIR, text(&project.working_dir));
+    set(labels::CONFIG_FILES, joined(&project.files));
+    if !project.env_files.is_empty() {
+        set(labels::ENVIRONMENT_FILE, joined(&project.env_files));
+    }
+    if let Some(fingerprint) = spec.fingerprint {
+        set(labels::FINGERPRINT, fingerprint.to_string());
+    }
+    if let Some(dependencies) = spec.dependencies {
+        set(labels::DEPENDENCIES, dependencies.to_string());
+    }
+    all
+}
+
+/// The labels of a network or a volume: `kind` is the label that holds its key.
+pub(super) fn of_shared(
+    project: &Project,
+    own: &BTreeMap<String, String>,
+    config: &Digest,
+    (kind, key): (&str, &str),
+) -> HashMap<String, String> {
+    let mut all = of(project, own, config);
+    all.insert(kind.to_owned(), key.to_owned());
+    all
+}
+
+fn of(
+    project: &Project,
+    own: &BTreeMap<String, String>,
+    config: &Digest,
+) -> HashMap<String, String> {
+    let mut all: HashMap<String, String> = own.clone().into_iter().collect();
+    all.insert(labels::PROJECT.to_owned(), project.name.clone());
+    all.insert(
+        labels::VERSION.to_owned(),
+        env!("CARGO_PKG_VERSION").to_owned(),
+    );
+    // Any value makes docker compose's commands see it; one that is not theirs makes its `up` recreate.
+    all.insert(labels::CONFIG_HASH.to_owned(), format!("larder-{config}"));
+    all.insert(labels::CONFIG.to_owned(), config.to_string());
+    all
+}
+
+fn depends_on(service: &Service) -> String {
+    let entries: Vec<String> = service
+        .depends_on
+        .iter()
+        .map(|(name, dependency)| {
+            let condition = match dependency.condition {
+                Condition::Started => "service_started",
+                Condition::Healthy => "service_healthy",
+                Condition::Completed => "service_completed_successfully",
+            };
+            format!("{name}:{condition}:{}", dependency.restart)
+        })
+        .collect();
+    entries.join(",")
+}
+
+fn joined(paths: &[std::path::PathBuf]) -> String {
+    let paths: Vec<String> = paths.iter().map(|path| text(path)).collect();
+    paths.join(",")
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

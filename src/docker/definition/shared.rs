@@ -1,0 +1,68 @@
+//! Networks and volumes in the engine's words.
+
+use std::collections::BTreeMap;
+
+use bollard::models::{Ipam as EngineIpam, IpamConfig, NetworkCreateRequest, VolumeCreateRequest};
+
+use super::labels;
+use crate::model::{Digest, Ipam, Project, labels as keys};
+
+/// The call that makes a network of the project.
+pub(in crate::docker) fn network_request(project: &Project, key: &str) -> NetworkCreateRequest {
+    let network = project.networks.get(key).cloned().unwrap_or_default();
+    let config = Digest::of_tree("larder-network-v1", &network);
+    NetworkCreateRequest {
+        name: project.network_name(key),
+        driver: network.driver,
+        internal: Some(network.internal),
+        attachable: Some(network.attachable),
+        enable_ipv6: network.enable_ipv6,
+        ipam: network.ipam.map(ipam),
+        options: Some(network.driver_opts.into_iter().collect()),
+        labels: Some(labels::of_shared(
+            project,
+            &network.labels,
+            &config,
+            (keys::NETWORK, key),
+        )),
+        ..NetworkCreateRequest::default()
+    }
+}
+
+fn ipam(ipam: Ipam) -> EngineIpam {
+    let filled =
+        |map: BTreeMap<String, String>| (!map.is_empty()).then(|| map.into_iter().collect());
+    EngineIpam {
+        driver: ipam.driver,
+        config: Some(
+            ipam.config
+                .into_iter()
+                .map(|pool| IpamConfig {
+                    subnet: pool.subnet,
+                    ip_range: pool.ip_range,
+                    gateway: pool.gateway,
+                    auxiliary_addresses: filled(pool.aux_addresses),
+                })
+                .collect(),
+        ),
+        options: filled(ipam.options),
+    }
+}
+
+/// The call that makes a volume of the project.
+pub(in crate::docker) fn volume_request(project: &Project, key: &str) -> VolumeCreateRequest {
+    let volume = project.volumes.get(key).cloned().unwrap_or_default();
+    let config = Digest::of_tree("larder-volume-v1", &volume);
+    VolumeCreateRequest {
+        name: Some(project.volume_name(key)),
+        driver: volume.driver,
+        driver_opts: Some(volume.driver_opts.into_iter().collect()),
+        labels: Some(labels::of_shared(
+            project,
+            &volume.labels,
+            &config,
+            (keys::VOLUME, key),
+        )),
+        ..VolumeCreateRequest::default()
+    }
+}

@@ -1,0 +1,379 @@
+//! A service in the engine's words, attribute by attribute.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::model::{
+    Attachment, BindOptions, Bytes, Condition, Dependency, Deploy, Digest, ImageId, Limits, Mount,
+    MountKind, Project, Resources, TmpfsOptions, VolumeOptions, labels as keys,
+};
+
+/// The definition of `service`, called `app` in project `p`, on an engine with `api`.
+fn defined(service: Service, api: &str) -> Result<Definition, EngineError> {
+    with_inherits(service, api, &[])
+}
+
+fn with_inherits(
+    service: Service,
+    api: &str,
+    inherits: &[(&str, &str)],
+) -> Result<Definition, EngineError> {
+    let project = Project {
+        name: "p".to_owned(),
+        services: BTreeMap::from([("app".to_owned(), service)]),
+        working_dir: "/work".into(),
+        files: vec!["/work/a.yaml".into(), "/work/b.yaml".into()],
+        ..Project::default()
+    };
+    let owned = |(target, volume): &(&str, &str)| ((*target).to_owned(), (*volume).to_owned());
+    let inherits = inherits.iter().map(owned).collect();
+    let image = ImageId("sha256:abc".to_owned());
+    let spec = ContainerSpec {
+        project: &project,
+        service: "app",
+        number: 2,
+        name: "0123456789ab_p-app-2",
+        image: &image,
+        fingerprint: Some(Digest::of(b"f")),
+        dependencies: Some(Digest::of(b"d")),
+        config: Digest::of(b"c"),
+        inherits: &inherits,
+    };
+    let surroundings = Surroundings {
+        api: api.parse().unwrap(),
+        proxies: BTreeMap::from([("HTTP_PROXY".to_owned(), "http://p".to_owned())]),
+        network_mode: project.services["app"].network_mode.clone(),
+        security_opt: Vec::new(),
+        unconfined_paths: false,
+    };
+    definition(&spec, &surroundings)
+}
+
+fn host(service: Service) -> bollard::models::HostConfig {
+    defined(service, "1.41").unwrap().body.host_config.unwrap()
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+#[test]
+fn composes_labels_win_over_the_users() {
+    let dependency = Dependency {
+        condition: Condition::Healthy,
+        required: true,
+        restart: false,
+    };
+    let service = Service {
+        labels: BTreeMap::from([
+            (text("own"), text("kept")),
+            (text(keys::PROJECT), text("forged")),
+        ]),
+        depends_on: BTreeMap::from([(text("db"), dependency)]),
+        ..Service::default()
+    };
+    let labels = defined(service, "1.41").unwrap().body.labels.unwrap();
+    let expected = [
+        ("own", text("kept")),
+        (keys::PROJECT, text("p")),
+        (keys::SERVICE, text("app")),
+        (keys::NUMBER, text("2")),
+        (keys::ONE_OFF, text("False")),
+        (keys::IMAGE, text("sha256:abc")),
+        (keys::DEPENDS_ON, text("db:service_healthy:false")),
+        (keys::WORKING_DIR, text("/work")),
+        (keys::CONFIG_FILES, text("/work/a.yaml,/work/b.yaml")),
+        (keys::CONFIG_HASH, format!("larder-{}", Digest::of(b"c"))),
+        (keys::CONFIG, Digest::of(b"c").to_string()),
+        (keys::FINGERPRINT, Digest::of(b"f").to_string()),
+        (keys::DEPENDENCIES, Digest::of(b"d").to_string()),
+    ];
+    for (key, value) in expected {
+        assert_eq!(labels.get(key), Some(&value), "{key}");
+    }
+    assert!(!labels.contains_key(keys::ENVIRONMENT_FILE));
+}
+
+#[test]
+fn absent_and_empty_commands_stay_apart() {
+    let sent = |command: Option<Vec<String>>| {
+        let service = Service {
+            command: command.clone(),
+            entrypoint: command,
+            ..Service::default()
+        };
+        serde_json::to_value(defined(service, "1.41").unwrap().body).unwrap()
+    };
+    assert_eq!(sent(None).get("Cmd"), None);
+    assert_eq!(sent(Some(Vec::new()))["Cmd"], serde_json::json!([]));
+    assert_eq!(sent(Some(Vec::new()))["Entrypoint"], serde_json::json!([]));
+}
+
+#[test]
+fn a_variable_without_a_value_takes_the_images_away() {
+    let service = Service {
+        environment: BTreeMap::from([
+            (text("B"), Some(text("1=2"))),
+            (text("A"), None),
+            (text("HTTP_PROXY"), Some(String::new())),
+        ]),
+        ..Service::default()
+    };
+    let body = defined(service, "1.41").unwrap().body;
+    assert_eq!(body.env.unwrap(), ["A", "B=1=2", "HTTP_PROXY="]);
+}
+
+#[test]
+fn one_endpoint_below_1_44_and_all_from_there() {
+    let attachment = |priority| {
+        Some(Attachment {
+            priority: Some(priority),
+            aliases: vec![text("api"), text("app")],
+            ..Attachment::default()
+        })
+    };
+    let service = || Service {
+        networks: BTreeMap::from([
+            (text("a"), None),
+            (text("b"), attachment(5)),
+            (text("c"), attachment(0)),
+        ]),
+        ..Service::default()
+    };
+    let at_create = |definition: &Definition| {
+        let config = definition.body.networking_config.clone().unwrap();
+        let mut names: Vec<_> = config.endpoints_config.unwrap().into_keys().collect();
+        names.sort_unstable();
+        names
+    };
+    let old = defined(service(), "1.41").unwrap();
+    assert_eq!(at_create(&old), ["p_b"]);
+    let later: Vec<_> = old.networks.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(later, ["p_a", "p_c"]);
+    let mode = old.body.host_config.unwrap().network_mode;
+    assert_eq!(mode.as_deref(), Some("p_b"));
+    // The final name, not the one it has while the old container is there.
+    let aliases = old.networks[1].1.aliases.as_deref().unwrap();
+    assert_eq!(aliases, ["p-app-2", "app", "api"]);
+
+    let new = defined(service(), "1.44").unwrap();
+    assert_eq!(at_create(&new), ["p_a", "p_b", "p_c"]);
+    assert!(new.networks.is_empty());
+}
+
+#[test]
+fn a_network_mode_excludes_networks() {
+    let service = Service {
+        network_mode: Some(text("host")),
+        networks: BTreeMap::from([(text("a"), None)]),
+        ..Service::default()
+    };
+    let definition = defined(service, "1.41").unwrap();
+    assert!(definition.body.networking_config.is_none());
+    let mode = definition.body.host_config.unwrap().network_mode;
+    assert_eq!(mode.as_deref(), Some("host"));
+}
+
+fn mount(kind: MountKind, source: Option<&str>, target: &str) -> Mount {
+    Mount {
+        kind,
+        source: source.map(ToOwned::to_owned),
+        target: text(target),
+        ..Mount::default()
+    }
+}
+
+#[test]
+fn plain_mounts_are_binds_as_docker_compose_sends_them() {
+    let service = Service {
+        volumes: vec![
+            Mount {
+                read_only: true,
+                bind: Some(BindOptions {
+                    create_host_path: true,
+                    selinux: Some(text("z")),
+                    propagation: Some(text("rshared")),
+                    ..BindOptions::default()
+                }),
+                ..mount(MountKind::Bind, Some("/src"), "/app")
+            },
+            Mount {
+                volume: Some(VolumeOptions {
+                    nocopy: true,
+                    subpath: None,
+                    ..VolumeOptions::default()
+                }),
+                ..mount(MountKind::Volume, Some("data"), "/data")
+            },
+        ],
+        tmpfs: vec![text("/run:size=1m,mode=700"), text("/tmp")],
+        ..Service::default()
+    };
+    let host = host(service);
+    assert_eq!(
+        host.binds.unwrap(),
+        ["/src:/app:ro,z,rshared", "p_data:/data:rw,nocopy"]
+    );
+    assert_eq!(host.mounts.unwrap().len(), 0);
+    let tmpfs = host.tmpfs.unwrap();
+    assert_eq!(tmpfs["/run"], "size=1m,mode=700");
+    assert_eq!(tmpfs["/tmp"], "");
+}
+
+#[test]
+fn what_a_bind_cannot_say_is_a_mount() {
+    let service = Service {
+        volumes: vec![
+            Mount {
+                bind: Some(BindOptions::default()),
+                ..mount(MountKind::Bind, Some("/must/exist"), "/a")
+            },
+            mount(MountKind::Bind, Some("/with:colon"), "/b"),
+            Mount {
+                tmpfs: Some(TmpfsOptions {
+                    size: Some(Bytes(4096)),
+                    mode: Some(0o1777),
+                }),
+                ..mount(MountKind::Tmpfs, None, "/c")
+            },
+        ],
+        ..Service::default()
+    };
+    let host = host(service);
+    assert_eq!(host.binds.unwrap().len(), 0);
+    let mounts = host.mounts.unwrap();
+    let sources: Vec<_> = mounts.iter().map(|m| m.source.as_deref()).collect();
+    assert_eq!(sources, [Some("/must/exist"), Some("/with:colon"), None]);
+    let tmpfs = mounts[2].tmpfs_options.as_ref().unwrap();
+    assert_eq!((tmpfs.size_bytes, tmpfs.mode), (Some(4096), Some(0o1777)));
+}
+
+#[test]
+fn anonymous_volumes_are_handed_over() {
+    let service = Service {
+        volumes: vec![
+            mount(MountKind::Volume, None, "/kept"),
+            mount(MountKind::Volume, None, "/new"),
+        ],
+        ..Service::default()
+    };
+    let inherits = [("/kept", "v1"), ("/declared/by/image", "v2")];
+    let definition = with_inherits(service, "1.41", &inherits).unwrap();
+    let mounts = definition.body.host_config.unwrap().mounts.unwrap();
+    let pairs: Vec<_> = mounts
+        .iter()
+        .map(|m| (m.target.as_deref().unwrap(), m.source.as_deref()))
+        .collect();
+    assert_eq!(
+        pairs,
+        [
+            ("/kept", Some("v1")),
+            ("/new", None),
+            ("/declared/by/image", Some("v2"))
+        ]
+    );
+}
+
+#[test]
+fn a_folder_of_a_volume_needs_api_1_45() {
+    let service = || Service {
+        volumes: vec![Mount {
+            volume: Some(VolumeOptions {
+                nocopy: false,
+                subpath: Some(text("sub")),
+                ..VolumeOptions::default()
+            }),
+            ..mount(MountKind::Volume, Some("data"), "/data")
+        }],
+        ..Service::default()
+    };
+    let error = defined(service(), "1.41").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`volume.subpath` of service `app` needs a Docker Engine with API 1.45 or later; this one has 1.41"
+    );
+    assert!(defined(service(), "1.45").is_ok());
+}
+
+#[test]
+fn deploy_limits_stand_over_the_services_own() {
+    let limits = Limits {
+        memory: Some(Bytes(2048)),
+        pids: Some(7),
+        ..Limits::default()
+    };
+    let host = host(Service {
+        mem_limit: Some(Bytes(1024)),
+        cpus: Some(0.5),
+        mem_reservation: Some(Bytes(512)),
+        deploy: Some(Deploy {
+            resources: Some(Resources {
+                limits: Some(limits),
+                reservations: None,
+            }),
+            ..Deploy::default()
+        }),
+        ..Service::default()
+    });
+    assert_eq!(host.memory, Some(2048));
+    assert_eq!(host.nano_cpus, Some(500_000_000));
+    assert_eq!(host.pids_limit, Some(7));
+    assert_eq!(host.memory_reservation, Some(512));
+}
+
+#[test]
+fn restart_policies_are_read_as_docker_compose_reads_them() {
+    use bollard::models::RestartPolicyNameEnum as Name;
+    let policy = |text: &str| {
+        let service = Service {
+            restart: Some(text.to_owned()),
+            ..Service::default()
+        };
+        let policy = host(service).restart_policy.unwrap();
+        (policy.name.unwrap(), policy.maximum_retry_count)
+    };
+    assert_eq!(policy("no"), (Name::NO, None));
+    assert_eq!(policy("always"), (Name::ALWAYS, None));
+    assert_eq!(policy("unless-stopped"), (Name::UNLESS_STOPPED, None));
+    assert_eq!(policy("on-failure:3"), (Name::ON_FAILURE, Some(3)));
+}
+
+#[test]
+fn a_grace_period_is_cut_to_whole_seconds() {
+    let timeout = |nanoseconds| {
+        let service = Service {
+            stop_grace_period: Some(Span(nanoseconds)),
+            ..Service::default()
+        };
+        defined(service, "1.41").unwrap().body.stop_timeout
+    };
+    assert_eq!(timeout(1_500_000_000), Some(1));
+    assert_eq!(timeout(500_000_000), Some(0));
+}
+
+#[test]
+fn a_health_check_is_in_nanoseconds_and_leaves_out_what_is_not_said() {
+    let check = |api: &str, check: Healthcheck| {
+        let service = Service {
+            healthcheck: Some(check),
+            ..Service::default()
+        };
+        defined(service, api).unwrap().body.healthcheck.unwrap()
+    };
+    let declared = || Healthcheck {
+        test: Some(vec![text("CMD"), text("true")]),
+        interval: Some(Span(2_000_000_000)),
+        start_interval: Some(Span(1_000_000)),
+        ..Healthcheck::default()
+    };
+    let old = check("1.41", declared());
+    assert_eq!(old.interval, Some(2_000_000_000));
+    assert_eq!((old.timeout, old.retries), (None, None));
+    assert_eq!(old.start_interval, None);
+    assert_eq!(check("1.44", declared()).start_interval, Some(1_000_000));
+    let off = Healthcheck {
+        disable: true,
+        ..declared()
+    };
+    assert_eq!(check("1.44", off).test.unwrap(), ["NONE"]);
+}

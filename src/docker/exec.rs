@@ -1,0 +1,175 @@
+//! Commands run in a container: a probe whose output nobody sees, and a person's own.
+
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use bollard::exec::{CreateExecOptions, ResizeExecOptions, StartExecOptions, StartExecResults};
+use futures_util::StreamExt;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Docker;
+use super::connect::{CHANGE, QUICK};
+use super::container::short;
+use super::terminal::{self, Raw};
+use crate::runtime::EngineError;
+
+/// A command for a container.
+#[derive(Clone, Debug, Default)]
+pub struct ExecOptions {
+    /// The command and its arguments.
+    pub command: Vec<String>,
+    /// Whether it gets a terminal.
+    pub tty: bool,
+    /// Whether it gets this program's standard input.
+    pub interactive: bool,
+    /// The user it runs as; the container's when absent.
+    pub user: Option<String>,
+    /// The folder it starts in; the container's when absent.
+    pub working_dir: Option<String>,
+    /// More environment, `NAME=value`.
+    pub environment: Vec<String>,
+}
+
+impl Docker {
+    pub(super) async fn probe_container(
+        &self,
+        container: &str,
+        command: &[String],
+    ) -> Result<i64, EngineError> {
+        let action = format!("probing container `{}`", short(container));
+        let request = CreateExecOptions {
+            cmd: Some(command.to_vec()),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..CreateExecOptions::default()
+        };
+        let call = self.client.create_exec(container, request);
+        let id = self.call(QUICK, &action, call).await?.id;
+        let call = self.client.start_exec(&id, None::<StartExecOptions>);
+        let started = self.call(CHANGE, &action, call).await?;
+        if let StartExecResults::Attached { mut output, .. } = started {
+            while let Some(Ok(_)) = output.next().await {}
+        }
+        self.exit_code(&id, &action).await
+    }
+
+    /// Runs a command in a container to its end, with this program's standard streams; its exit code.
+    ///
+    /// With `tty` and a terminal on standard input, the terminal is raw while the command runs, and its size
+    /// follows.
+    ///
+    /// # Errors
+    /// The container does not run, or the engine refuses the command.
+    pub async fn exec(&self, container: &str, options: ExecOptions) -> Result<i64, EngineError> {
+        let action = format!("running a command in container `{}`", short(container));
+        let (tty, interactive) = (options.tty, options.interactive);
+        let request = CreateExecOptions {
+            cmd: Some(options.command),
+            attach_stdin: Some(interactive),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            tty: Some(tty),
+            env: Some(options.environment),
+            user: options.user,
+            working_dir: options.working_dir,
+            ..CreateExecOptions::default()
+        };
+        let call = self.client.create_exec(container, request);
+        let id = self.call(QUICK, &action, call).await?.id;
+        let start = StartExecOptions {
+            tty,
+            ..StartExecOptions::default()
+        };
+        let call = self.client.start_exec(&id, Some(start));
+        let started = self.call(CHANGE, &action, call).await?;
+        if let StartExecResults::Attached { output, input } = started {
+            let raw = if tty && interactive {
+                Raw::enter().map_err(|error| self.failed(&action, error.into()))?
+            } else {
+                None
+            };
+            let streams = tokio::select! {
+                streams = pump(output, input, interactive) => streams,
+                never = self.follow_size(&id, tty) => match never {},
+            };
+            drop(raw);
+            streams.map_err(|error| self.failed(&action, error))?;
+        }
+        self.exit_code(&id, &action).await
+    }
+
+    /// Keeps the size of a command's terminal that of the person's.
+    async fn follow_size(&self, exec: &str, tty: bool) -> std::convert::Infallible {
+        let changes = signal(SignalKind::window_change());
+        let (true, Ok(mut changes)) = (tty, changes) else {
+            return std::future::pending().await;
+        };
+        loop {
+            if let Some((width, height)) = terminal::size() {
+                let size = ResizeExecOptions { height, width };
+                // A terminal of the wrong size is better than none.
+                let _ = self.client.resize_exec(exec, size).await;
+            }
+            if changes.recv().await.is_none() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// The exit code of a command whose output ended. The engine takes a moment to note it.
+    async fn exit_code(&self, exec: &str, action: &str) -> Result<i64, EngineError> {
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let call = self.client.inspect_exec(exec);
+            let found = self.call(QUICK, action, call).await?;
+            match found.exit_code {
+                Some(code) if found.running != Some(true) => return Ok(code),
+                _ => tokio::time::sleep(pause).await,
+            }
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    }
+}
+
+/// Moves bytes between a command and this program's standard streams until its output ends.
+async fn pump(
+    mut output: impl futures_util::Stream<Item = Result<LogOutput, bollard::errors::Error>> + Unpin,
+    mut input: std::pin::Pin<Box<dyn AsyncWrite + Send>>,
+    interactive: bool,
+) -> Result<(), bollard::errors::Error> {
+    let feed = async {
+        if interactive {
+            let mut pieces = terminal::input();
+            while let Some(piece) = pieces.recv().await {
+                input.write_all(&piece).await?;
+                input.flush().await?;
+            }
+            // The command sees the end of its input, and may go on printing.
+            input.shutdown().await?;
+        }
+        std::future::pending::<std::io::Result<()>>().await
+    };
+    let show = async {
+        let (mut stdout, mut stderr) = (tokio::io::stdout(), tokio::io::stderr());
+        while let Some(piece) = output.next().await {
+            match piece? {
+                LogOutput::StdErr { message } => {
+                    stderr.write_all(&message).await?;
+                    stderr.flush().await?;
+                }
+                piece => {
+                    stdout.write_all(piece.as_ref()).await?;
+                    stdout.flush().await?;
+                }
+            }
+        }
+        Ok(())
+    };
+    tokio::pin!(feed, show);
+    tokio::select! {
+        // A command that reads no more is no error: what it printed still counts.
+        _ = &mut feed => show.await,
+        shown = &mut show => shown,
+    }
+}

@@ -1,0 +1,174 @@
+//! Images on the engine: what a build that starts from one gets, names, archives, removal.
+
+use std::io;
+use std::time::Duration;
+
+use bollard::body_try_stream;
+use bollard::models::ImageInspect;
+use bollard::query_parameters::{
+    ImportImageOptionsBuilder, RemoveImageOptions, TagImageOptionsBuilder,
+};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+
+use super::Docker;
+use super::connect::{CHANGE, QUICK};
+use super::error::{Words, gone_is_fine, status};
+use crate::fingerprint::Base;
+use crate::model::{ImageId, ImageRef};
+use crate::runtime::EngineError;
+
+/// How long an archive may take to be loaded.
+const LOAD: Duration = Duration::from_hours(1);
+
+impl Docker {
+    pub(super) async fn base_of(&self, image: &ImageRef) -> Result<Option<Base>, EngineError> {
+        match self.image(&image.familiar()).await {
+            Ok(found) => Ok(Some(base(image, found))),
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The ID of the image under a name.
+    pub(super) async fn image_id(&self, name: &str) -> Result<ImageId, EngineError> {
+        let found = self.image(name).await?;
+        Ok(ImageId(found.id.unwrap_or_default()))
+    }
+
+    async fn image(&self, name: &str) -> Result<ImageInspect, EngineError> {
+        let action = format!("looking at image `{name}`");
+        self.call(QUICK, &action, self.client.inspect_image(name))
+            .await
+    }
+
+    pub(super) async fn tag_image(&self, image: &ImageId, name: &str) -> Result<(), EngineError> {
+        let action = format!("naming image `{}` `{name}`", image.short());
+        let refused = |words: String| EngineError::Refused {
+            action: action.clone(),
+            status: None,
+            source: Box::new(Words(words)),
+        };
+        let parsed: ImageRef = name.parse().map_err(|error| refused(format!("{error}")))?;
+        let Some(tag) = &parsed.tag else {
+            return Err(refused("a digest cannot be given to an image".to_owned()));
+        };
+        let options = TagImageOptionsBuilder::new()
+            .repo(&parsed.familiar_name())
+            .tag(tag)
+            .build();
+        let call = self.client.tag_image(&image.0, Some(options));
+        self.call(CHANGE, &action, call).await
+    }
+
+    /// Loads an image from an archive as `docker save` writes it, uncompressed or not; its ID.
+    ///
+    /// # Errors
+    /// The engine refuses the archive, or reading it fails.
+    pub async fn load(
+        &self,
+        archive: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Result<ImageId, EngineError> {
+        let action = "loading an image";
+        let client = self.patient(LOAD);
+        let options = ImportImageOptionsBuilder::new().quiet(true).build();
+        let mut answers = client.import_image(options, body_try_stream(archive), None);
+        let read = async {
+            let mut said = String::new();
+            while let Some(answer) = answers.next().await {
+                said.push_str(&answer?.stream.unwrap_or_default());
+            }
+            Ok(said)
+        };
+        let said = self.call(LOAD, action, read).await?;
+        match loaded(&said) {
+            Some(Loaded::Id(id)) => Ok(ImageId(id.to_owned())),
+            Some(Loaded::Name(name)) => self.image_id(name).await,
+            None => Err(EngineError::Refused {
+                action: action.to_owned(),
+                status: None,
+                source: Box::new(Words(match said.trim() {
+                    "" => "the archive has no image".to_owned(),
+                    said => said.to_owned(),
+                })),
+            }),
+        }
+    }
+
+    /// Takes a name from an image, and removes the image with its last name. One that is gone is fine.
+    ///
+    /// # Errors
+    /// A container uses the image.
+    pub async fn remove_image(&self, name: &str) -> Result<(), EngineError> {
+        let action = format!("removing image `{name}`");
+        let call = self
+            .client
+            .remove_image(name, None::<RemoveImageOptions>, None);
+        gone_is_fine(self.call(CHANGE, &action, call).await.map(drop))
+    }
+}
+
+/// The registry's digest where the engine knows one for this very repository, else the engine's ID.
+fn base(image: &ImageRef, found: ImageInspect) -> Base {
+    let repository = format!("{}@", image.familiar_name());
+    let mut digests: Vec<String> = found
+        .repo_digests
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|digest| Some(digest.strip_prefix(&repository)?.to_owned()))
+        .collect();
+    digests.sort_unstable();
+    let config = found.config.unwrap_or_default();
+    Base {
+        identity: digests.into_iter().next().or(found.id).unwrap_or_default(),
+        onbuild: config.on_build.unwrap_or_default(),
+        env: config.env.unwrap_or_default(),
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Loaded<'a> {
+    Id(&'a str),
+    Name(&'a str),
+}
+
+/// What the engine says it loaded, the last if several (moby `image/tarexport/load.go`).
+fn loaded(said: &str) -> Option<Loaded<'_>> {
+    said.lines().rev().find_map(|line| {
+        let line = line.trim();
+        let id = line.strip_prefix("Loaded image ID: ").map(Loaded::Id);
+        id.or_else(|| line.strip_prefix("Loaded image: ").map(Loaded::Name))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_digest_of_the_same_repository_is_an_identity() {
+        let image: ImageRef = "redis:7".parse().unwrap();
+        let found = |digests: &[&str]| ImageInspect {
+            id: Some("sha256:id".to_owned()),
+            repo_digests: Some(digests.iter().map(ToString::to_string).collect()),
+            ..ImageInspect::default()
+        };
+        let identity = |digests: &[&str]| base(&image, found(digests)).identity;
+        assert_eq!(identity(&[]), "sha256:id");
+        assert_eq!(identity(&["mirror/redis@sha256:a"]), "sha256:id");
+        assert_eq!(identity(&["redis@sha256:c", "redis@sha256:b"]), "sha256:b");
+    }
+
+    #[test]
+    fn the_engine_says_what_it_loaded() {
+        assert_eq!(
+            loaded("Loaded image ID: sha256:a\n"),
+            Some(Loaded::Id("sha256:a"))
+        );
+        assert_eq!(
+            loaded("Loaded image: a:1\nLoaded image: b:1\n"),
+            Some(Loaded::Name("b:1"))
+        );
+        assert_eq!(loaded(""), None);
+    }
+}

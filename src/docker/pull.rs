@@ -1,0 +1,165 @@
+//! Pulling an image, with its progress over all layers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bollard::models::CreateImageInfo;
+use bollard::query_parameters::{CreateImageOptions, CreateImageOptionsBuilder};
+use futures_util::StreamExt;
+
+use super::Docker;
+use super::error::Words;
+use crate::model::{ImageId, ImageRef};
+use crate::runtime::{EngineError, Progress};
+
+/// How long a pull may stand still.
+const STILL: Duration = Duration::from_mins(3);
+
+impl Docker {
+    pub(super) async fn pull_image(
+        &self,
+        image: &str,
+        platform: Option<&str>,
+        progress: &Progress,
+    ) -> Result<ImageId, EngineError> {
+        let action = format!("pulling `{image}`");
+        let parsed: ImageRef = image.parse().map_err(|error| EngineError::Refused {
+            action: action.clone(),
+            status: None,
+            source: Box::new(error),
+        })?;
+        let mut client = self.patient(STILL);
+        if let Some(credentials) = self.config.credentials(&parsed.registry).await {
+            let header = credentials.header();
+            client = client.with_request_modifier(move |mut request| {
+                if let Ok(value) = header.parse() {
+                    request.headers_mut().insert("x-registry-auth", value);
+                }
+                request
+            });
+        }
+        let mut messages = client.create_image(Some(options(&parsed, platform)), None, None);
+        let mut layers = Layers::default();
+        loop {
+            let message = match tokio::time::timeout(STILL, messages.next()).await {
+                Ok(Some(Ok(message))) => message,
+                Ok(Some(Err(error))) => return Err(self.failed(&action, error)),
+                Ok(None) => break,
+                Err(_) => return Err(self.silent(&action, STILL)),
+            };
+            layers.take(message);
+            let (done, of) = layers.amount();
+            if of == 0 {
+                progress.doing(action.clone());
+            } else {
+                progress.amount(layers.doing(image), done, of);
+            }
+        }
+        match self.image_id(image).await {
+            Err(EngineError::Refused {
+                status: Some(404), ..
+            }) => Err(EngineError::Refused {
+                action,
+                status: None,
+                source: Box::new(Words(
+                    "the pull ended without an error, and the image is not there".to_owned(),
+                )),
+            }),
+            other => other,
+        }
+    }
+}
+
+/// Without a tag the engine would pull every one there is.
+fn options(image: &ImageRef, platform: Option<&str>) -> CreateImageOptions {
+    let version = image.digest.as_deref().or(image.tag.as_deref());
+    CreateImageOptionsBuilder::new()
+        .from_image(&image.familiar_name())
+        .tag(version.unwrap_or("latest"))
+        .platform(platform.unwrap_or_default())
+        .build()
+}
+
+/// How far each layer's download is.
+#[derive(Default)]
+struct Layers(BTreeMap<String, (u64, u64)>);
+
+impl Layers {
+    fn take(&mut self, message: CreateImageInfo) {
+        let (Some(id), Some(status)) = (message.id, message.status) else {
+            return;
+        };
+        let bytes = |number: Option<i64>| number.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        match status.as_str() {
+            "Downloading" => {
+                let detail = message.progress_detail.unwrap_or_default();
+                let (done, of) = (bytes(detail.current), bytes(detail.total));
+                self.0.insert(id, (done, of.max(done)));
+            }
+            "Download complete" | "Pull complete" => {
+                if let Some((done, of)) = self.0.get_mut(&id) {
+                    *done = *of;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Bytes here, and bytes known to come.
+    fn amount(&self) -> (u64, u64) {
+        let sum = |(done, of): (u64, u64), layer: &(u64, u64)| (done + layer.0, of + layer.1);
+        self.0.values().fold((0, 0), sum)
+    }
+
+    fn doing(&self, image: &str) -> String {
+        let (done, of) = self.amount();
+        if done == of {
+            format!("extracting `{image}`")
+        } else {
+            format!("pulling `{image}`")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bollard::models::ProgressDetail;
+
+    fn message(id: &str, status: &str, at: Option<(i64, i64)>) -> CreateImageInfo {
+        CreateImageInfo {
+            id: Some(id.to_owned()),
+            status: Some(status.to_owned()),
+            progress_detail: at.map(|(current, total)| ProgressDetail {
+                current: Some(current),
+                total: Some(total),
+            }),
+            ..CreateImageInfo::default()
+        }
+    }
+
+    #[test]
+    fn progress_is_the_sum_over_layers_and_never_runs_backwards() {
+        let mut layers = Layers::default();
+        layers.take(message("a", "Downloading", Some((5, 10))));
+        layers.take(message("b", "Downloading", Some((1, 30))));
+        layers.take(message("c", "Already exists", None));
+        assert_eq!(layers.amount(), (6, 40));
+        layers.take(message("a", "Download complete", None));
+        layers.take(message("a", "Extracting", Some((1, 10))));
+        assert_eq!(layers.amount(), (11, 40));
+        assert_eq!(layers.doing("x"), "pulling `x`");
+        layers.take(message("b", "Pull complete", None));
+        assert_eq!(layers.doing("x"), "extracting `x`");
+    }
+
+    #[test]
+    fn a_name_without_a_tag_means_one_image() {
+        let options = |name: &str| options(&name.parse().unwrap(), None);
+        assert_eq!(options("redis").tag.as_deref(), Some("latest"));
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let pinned = options(&format!("redis:7@{digest}"));
+        assert_eq!(pinned.from_image.as_deref(), Some("redis"));
+        assert_eq!(pinned.tag, Some(digest));
+    }
+}

@@ -1,0 +1,54 @@
+//! A person's terminal lent to a process in a container: raw while it lasts, and given back as it was.
+
+use std::io::{self, Read};
+
+use rustix::termios::{self, OptionalActions, Termios};
+use tokio::sync::mpsc;
+
+/// The size of the terminal on standard output, in columns and rows; `None` without one.
+pub(super) fn size() -> Option<(u16, u16)> {
+    let size = termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+}
+
+/// The terminal on standard input in raw mode, until this is dropped.
+pub(super) struct Raw(Termios);
+
+impl Raw {
+    /// Makes it raw; `None` when standard input is no terminal.
+    pub(super) fn enter() -> io::Result<Option<Self>> {
+        let stdin = io::stdin();
+        if !termios::isatty(&stdin) {
+            return Ok(None);
+        }
+        let before = termios::tcgetattr(&stdin)?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        // What was typed ahead is for the command.
+        termios::tcsetattr(&stdin, OptionalActions::Now, &raw)?;
+        Ok(Some(Self(before)))
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // Nothing can be done for a terminal that is gone.
+        let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
+}
+
+/// Standard input piece by piece. A thread of its own reads it: a read of a terminal cannot be taken back, and
+/// the program must be able to end while one is under way.
+pub(super) fn input() -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel(4);
+    std::thread::spawn(move || {
+        let mut piece = vec![0; 16 * 1024];
+        let mut stdin = io::stdin().lock();
+        while let Ok(length @ 1..) = stdin.read(&mut piece) {
+            if sender.blocking_send(piece[..length].to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}

@@ -1,0 +1,347 @@
+//! Every way in which a run can fail, with its exit code and what a person is told: the one place where the
+//! rooms' errors meet.
+
+use std::io;
+use std::path::Path;
+
+use crate::model::{Place, UnknownService};
+use crate::plan::Action;
+use crate::runtime::{self, BuildError, EngineError, StepError};
+use crate::term::{Message, Screen};
+use crate::{compose, fingerprint, plan, settings};
+
+/// A run that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A setting has a value that it cannot have.
+    #[error(transparent)]
+    Settings(#[from] settings::Error),
+    /// The Compose files give no project.
+    #[error(transparent)]
+    Compose(#[from] compose::Error),
+    /// A service that was named is not there.
+    #[error(transparent)]
+    Service(#[from] UnknownService),
+    /// Fingerprints cannot be taken.
+    #[error(transparent)]
+    Fingerprint(#[from] fingerprint::Error),
+    /// What is wanted cannot be reached.
+    #[error(transparent)]
+    Plan(#[from] plan::Error),
+    /// The engine refused or is out of reach.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A builder is out of reach.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// Steps failed.
+    #[error("{} of the steps failed", .0.len())]
+    Steps(Vec<runtime::Failure>),
+    /// A service that was ready is not any more.
+    #[error("service `{service}` was started, and is {state} now")]
+    Fell {
+        /// The service.
+        service: String,
+        /// What it does: `exited with code 3`.
+        state: String,
+    },
+    /// A service has no container that runs.
+    #[error("service `{0}` has no running container")]
+    NotRunning(String),
+    /// The current folder is gone or may not be read.
+    #[error("the current folder cannot be read")]
+    Folder(#[source] io::Error),
+    /// Standard output cannot be written.
+    #[error("standard output cannot be written")]
+    Output(#[source] io::Error),
+    /// The model cannot be written down.
+    #[error("the model cannot be printed as {format}")]
+    Print {
+        /// The format.
+        format: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Somebody pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+    /// Part of larder broke.
+    #[error("larder broke off")]
+    Broke(#[from] tokio::task::JoinError),
+}
+
+/// What a failure is about; its number is the exit code (docs/exit-codes.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Kind {
+    /// A service or a build failed.
+    Failed = 1,
+    /// The command line or a Compose file is wrong.
+    Input = 2,
+    /// The engine, Dagger or a registry is out of reach.
+    Unreachable = 3,
+    /// larder's own fault (sysexits.h `EX_SOFTWARE`).
+    Bug = 70,
+    /// Interrupted: 128 and SIGINT.
+    Interrupted = 130,
+}
+
+impl Kind {
+    /// The exit code.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl Failure {
+    /// What it is about.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Settings(_)
+            | Self::Compose(_)
+            | Self::Service(_)
+            | Self::Fingerprint(_)
+            | Self::Plan(_)
+            | Self::Folder(_) => Kind::Input,
+            Self::Engine(error) => engine(error),
+            Self::Build(error) => build(error),
+            Self::Steps(failures) => failures.iter().map(step).max().unwrap_or(Kind::Bug),
+            Self::Fell { .. } | Self::NotRunning(_) | Self::Output(_) => Kind::Failed,
+            Self::Interrupted => Kind::Interrupted,
+            Self::Broke(_) | Self::Print { .. } => Kind::Bug,
+        }
+    }
+
+    /// What a person is told: a message per thing that failed.
+    pub fn messages(&self) -> Vec<Message> {
+        match self {
+            Self::Steps(failures) => failures.iter().map(of_step).collect(),
+            Self::Interrupted => Vec::new(),
+            _ => vec![Message {
+                place: self.place(),
+                hints: self.hints(),
+                ..Message::of(self)
+            }],
+        }
+    }
+
+    fn place(&self) -> Option<Place> {
+        match self {
+            Self::Compose(error) => error.place().cloned(),
+            Self::Fingerprint(error) => error.place(),
+            _ => None,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Compose(error) => error.hints(),
+            Self::Fingerprint(error) => error.hints(),
+            Self::Plan(error) => error.hints(),
+            Self::Engine(error) | Self::Build(BuildError::Engine(error)) => error.hints(),
+            Self::Build(error) => build_hints(error),
+            Self::Service(UnknownService { known, .. }) if known.is_empty() => Vec::new(),
+            Self::Service(UnknownService { known, .. }) => {
+                let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+                vec![format!("services here: {}", known.join(", "))]
+            }
+            Self::Fell { service, .. } => {
+                vec![format!("`larder logs {service}` shows what it printed")]
+            }
+            Self::NotRunning(service) => vec![format!("start it with `larder up {service}`")],
+            Self::Broke(_) | Self::Print { .. } => vec![REPORT.to_owned()],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What to do about a bug.
+pub const REPORT: &str =
+    "this is a bug in larder: please report this text, the command and `larder --version`";
+
+/// Tells of larder's own fault; the exit code.
+pub fn panicked(what: &str) -> u8 {
+    let message = Message {
+        text: what.to_owned(),
+        hints: vec![REPORT.to_owned()],
+        ..Message::default()
+    };
+    // The screen that a run has may be the thing that is broken.
+    let screen = Screen::new(&settings::Environment::new());
+    message.error(&screen, Path::new("/"));
+    Kind::Bug.code()
+}
+
+fn of_step(failure: &runtime::Failure) -> Message {
+    let error = &failure.error;
+    let mut hints = error.hints();
+    match error {
+        StepError::Engine(error) | StepError::Build(BuildError::Engine(error)) => {
+            hints.extend(error.hints());
+        }
+        StepError::Build(error) => hints.extend(build_hints(error)),
+        StepError::Broken { .. } => hints.push(REPORT.to_owned()),
+        _ => {}
+    }
+    Message {
+        output: error.output().to_vec(),
+        hints,
+        ..Message::of(error)
+    }
+}
+
+fn step(failure: &runtime::Failure) -> Kind {
+    match &failure.error {
+        // The engine answers 500 for a registry that it cannot reach, and 404 for an image that is not there.
+        StepError::Engine(EngineError::Refused {
+            status: Some(500..),
+            ..
+        }) if matches!(failure.step.action, Action::Pull { .. }) => Kind::Unreachable,
+        StepError::Engine(error) => engine(error),
+        StepError::Build(error) => build(error),
+        StepError::Interrupted => Kind::Interrupted,
+        StepError::Broken { .. } => Kind::Bug,
+        _ => Kind::Failed,
+    }
+}
+
+fn engine(error: &EngineError) -> Kind {
+    match error {
+        EngineError::Unreachable { .. } | EngineError::TooOld { .. } => Kind::Unreachable,
+        EngineError::Refused { .. } => Kind::Failed,
+    }
+}
+
+fn build(error: &BuildError) -> Kind {
+    match error {
+        BuildError::Unsupported { .. } => Kind::Input,
+        BuildError::Unreachable { .. } => Kind::Unreachable,
+        BuildError::Engine(error) => engine(error),
+        _ => Kind::Failed,
+    }
+}
+
+fn build_hints(error: &BuildError) -> Vec<String> {
+    let hint = match error {
+        BuildError::Instruction { output, .. } if !output.is_empty() => {
+            "the last lines it printed are above"
+        }
+        BuildError::InputMoved { .. } => {
+            "run the command again: the new content gets its own fingerprint"
+        }
+        BuildError::Unsupported { .. } => "`--builder auto` lets the engine's BuildKit build it",
+        BuildError::Unreachable { .. } => "`--builder docker` does without it",
+        _ => return Vec::new(),
+    };
+    vec![hint.to_owned()]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::plan::{BuilderKind, ContainerSource, Readiness, Step, StepId};
+
+    fn failed(action: Action, error: StepError) -> runtime::Failure {
+        let step = Step {
+            id: StepId(0),
+            service: Some("db".to_owned()),
+            action,
+            cause: String::new(),
+            after: Vec::new(),
+            settled: Vec::new(),
+        };
+        runtime::Failure { step, error }
+    }
+
+    fn refused(status: u16) -> EngineError {
+        EngineError::Refused {
+            action: "starting container `hub-db-1`".to_owned(),
+            status: Some(status),
+            source: "port is already allocated".into(),
+        }
+    }
+
+    fn unreachable() -> EngineError {
+        EngineError::Unreachable {
+            address: "unix:///nowhere".to_owned(),
+            source: "no such file".into(),
+        }
+    }
+
+    fn start() -> Action {
+        Action::Start {
+            container: ContainerSource::Id("c".to_owned()),
+        }
+    }
+
+    fn pull() -> Action {
+        Action::Pull {
+            image: "redis".to_owned(),
+            platform: None,
+        }
+    }
+
+    /// The codes are part of the interface: see docs/exit-codes.md.
+    #[test]
+    fn exit_codes_are_locked() {
+        let kinds = [
+            Kind::Failed,
+            Kind::Input,
+            Kind::Unreachable,
+            Kind::Bug,
+            Kind::Interrupted,
+        ];
+        assert_eq!(kinds.map(Kind::code), [1, 2, 3, 70, 130]);
+        let timed_out = StepError::TimedOut {
+            service: "db".to_owned(),
+            until: Readiness::Healthy,
+            after: Duration::from_secs(1),
+            output: Vec::new(),
+        };
+        let dagger = BuildError::Unreachable {
+            builder: BuilderKind::Dagger,
+            source: "no session".into(),
+        };
+        let broken = StepError::Broken {
+            what: "x".to_owned(),
+        };
+        let steps = |action, error| Failure::Steps(vec![failed(action, error)]);
+        let cases = [
+            (Failure::Interrupted, 130),
+            (Failure::Engine(unreachable()), 3),
+            (Failure::Engine(refused(409)), 1),
+            (Failure::NotRunning("db".to_owned()), 1),
+            (
+                UnknownService {
+                    name: "x".to_owned(),
+                    known: Vec::new(),
+                }
+                .into(),
+                2,
+            ),
+            (steps(start(), timed_out), 1),
+            (steps(start(), StepError::Engine(refused(500))), 1),
+            (steps(pull(), StepError::Engine(refused(500))), 3),
+            (steps(pull(), StepError::Engine(refused(404))), 1),
+            (steps(start(), StepError::Build(dagger)), 3),
+            (steps(start(), broken), 70),
+        ];
+        for (failure, code) in cases {
+            assert_eq!(failure.kind().code(), code, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn of_several_failures_the_gravest_gives_the_code() {
+        let failures = vec![
+            failed(start(), StepError::Engine(refused(409))),
+            failed(pull(), StepError::Engine(unreachable())),
+        ];
+        let failure = Failure::Steps(failures);
+        assert_eq!(failure.kind(), Kind::Unreachable);
+        assert_eq!(failure.messages().len(), 2);
+    }
+}

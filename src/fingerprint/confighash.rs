@@ -1,0 +1,258 @@
+//! What a container is made of besides its image, as one digest: what the Compose file says about running
+//! it, and the content of the files that are put into it.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::error::Error;
+use super::extras;
+use super::gather;
+use super::ignorefile::Patterns;
+use super::statcache::StatCache;
+use crate::model::{Digest, DigestWriter, FileObject, FileReference, MountKind, Project, Service};
+
+/// Attributes that say how a service is built, ordered, chosen or counted, and not what its container is; and
+/// those whose content is in `environment` and `labels` already.
+const BESIDE_THE_CONTAINER: &[&str] = &[
+    "build",
+    "depends_on",
+    "profiles",
+    "pull_policy",
+    "pull_refresh_after",
+    "scale",
+    "develop",
+    "attach",
+    "env_file",
+    "label_file",
+    "configs",
+    "secrets",
+];
+
+/// The digest of a service's container: its canonical definition, the engine's names of its networks and
+/// volumes, and the content of its configs and secrets. Only what is set is in it, so that a new version of
+/// larder that knows more attributes gives the same digest for a file that does not use them.
+///
+/// # Errors
+/// A service, config or secret that the project does not have, or a file that cannot be read.
+pub fn config_hash(project: &Project, service: &str) -> Result<Digest, Error> {
+    let unknown = || Error::Unknown {
+        kind: "service",
+        name: service.to_owned(),
+    };
+    let service = project.services.get(service).ok_or_else(unknown)?;
+    let mut writer = DigestWriter::new("larder-config-v1");
+    writer.tree(&definition(service));
+    writer.number(service.networks.len() as u64);
+    for key in service.networks.keys() {
+        writer.text(key).text(&project.network_name(key));
+    }
+    let named = service
+        .volumes
+        .iter()
+        .filter(|mount| mount.kind == MountKind::Volume);
+    let volumes: Vec<&str> = named.filter_map(|mount| mount.source.as_deref()).collect();
+    writer.number(volumes.len() as u64);
+    for key in volumes {
+        writer.text(key).text(&project.volume_name(key));
+    }
+    for (kind, references, objects) in [
+        ("config", &service.configs, &project.configs),
+        ("secret", &service.secrets, &project.secrets),
+    ] {
+        writer.number(references.len() as u64);
+        for reference in references {
+            let unknown = || Error::Unknown {
+                kind,
+                name: reference.source.clone(),
+            };
+            let object = objects.get(&reference.source).ok_or_else(unknown)?;
+            write_file(&mut writer, reference, object)?;
+        }
+    }
+    Ok(writer.finish())
+}
+
+/// The service's canonical tree without what stays beside the container.
+fn definition(service: &Service) -> Value {
+    // A service is plain data; it has no keys that are not strings.
+    let tree = serde_json::to_value(service).unwrap_or_default();
+    let Value::Object(tree) = tree else {
+        return tree;
+    };
+    let mut kept = Map::new();
+    for (name, mut value) in tree {
+        if BESIDE_THE_CONTAINER.contains(&name.as_str())
+            || name.starts_with("x-")
+            || value.is_null()
+        {
+            continue;
+        }
+        if name == "deploy"
+            && let Some(deploy) = value.as_object_mut()
+        {
+            deploy.retain(|name, value| name != "replicas" && !value.is_null());
+            if deploy.is_empty() {
+                continue;
+            }
+        }
+        kept.insert(name, value);
+    }
+    Value::Object(kept)
+}
+
+/// A config or secret as the container sees it. Where its file lies counts too: it may be bound from there.
+fn write_file(
+    writer: &mut DigestWriter,
+    reference: &FileReference,
+    object: &FileObject,
+) -> Result<(), Error> {
+    writer.text(&reference.source);
+    for part in [
+        &reference.target,
+        &reference.uid,
+        &reference.gid,
+        &reference.mode,
+    ] {
+        writer.optional(part.as_deref().map(str::as_bytes));
+    }
+    for part in [
+        &object.name,
+        &object.file,
+        &object.environment,
+        &object.content,
+    ] {
+        writer.optional(part.as_deref().map(str::as_bytes));
+    }
+    writer.number(u64::from(object.external));
+    match &object.file {
+        Some(file) => writer.number(1).digest(&content(Path::new(file))?),
+        None => writer.number(0),
+    };
+    Ok(())
+}
+
+fn content(path: &Path) -> Result<Digest, Error> {
+    let read = |source| Error::Read {
+        path: path.to_owned(),
+        source,
+    };
+    // The engine follows links on the way to a bound file.
+    let path = path.canonicalize().map_err(read)?;
+    let metadata = path.metadata().map_err(read)?;
+    if metadata.is_dir() {
+        return extras::folder_digest(&path, &Patterns::default(), &StatCache::open(None));
+    }
+    Ok(gather::file_digest(&path)?.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn hash(service: &Value, change: impl FnOnce(&mut Project)) -> Digest {
+        let mut project = Project {
+            name: "p".to_owned(),
+            ..Project::default()
+        };
+        project.services.insert(
+            "s".to_owned(),
+            serde_json::from_value(service.clone()).unwrap(),
+        );
+        change(&mut project);
+        config_hash(&project, "s").unwrap()
+    }
+
+    fn plain() -> Value {
+        json!({"image": "a", "environment": {"A": "1"}, "networks": {"default": null},
+            "volumes": [{"type": "volume", "source": "data", "target": "/d"}]})
+    }
+
+    fn with(name: &str, value: Value) -> Value {
+        let mut service = plain();
+        service[name] = value;
+        service
+    }
+
+    #[test]
+    fn what_reaches_the_container_counts() {
+        let before = hash(&plain(), |_| ());
+        let changes = [
+            ("environment", json!({"A": "2"})),
+            ("environment", json!({"A": null})),
+            ("command", json!([])),
+            ("entrypoint", json!(["x"])),
+            ("ports", json!([{"target": 80, "protocol": "tcp"}])),
+            ("networks", json!({"default": {"aliases": ["b"]}})),
+            ("deploy", json!({"resources": {"limits": {"memory": "1"}}})),
+            ("labels", json!({"a": "b"})),
+            ("pid", json!("host")),
+        ];
+        let mut hashes = vec![before];
+        for (name, value) in changes {
+            let hash = hash(&with(name, value.clone()), |_| ());
+            assert!(!hashes.contains(&hash), "{name} {value}");
+            hashes.push(hash);
+        }
+        let renamed = hash(&plain(), |project| project.name = "q".to_owned());
+        assert!(
+            !hashes.contains(&renamed),
+            "the engine's names of networks and volumes"
+        );
+    }
+
+    #[test]
+    fn what_stays_beside_the_container_does_not() {
+        let before = hash(&plain(), |_| ());
+        let changes = [
+            ("build", json!({"context": "/x"})),
+            ("depends_on", json!({"b": {"condition": "service_started"}})),
+            ("profiles", json!(["x"])),
+            ("pull_policy", json!("always")),
+            ("scale", json!(3)),
+            ("deploy", json!({"replicas": 3})),
+            ("develop", json!({"watch": []})),
+            ("x-larder", json!({"a": 1})),
+            ("command", json!(null)),
+        ];
+        for (name, value) in changes {
+            assert_eq!(hash(&with(name, value), |_| ()), before, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_content_of_configs_and_secrets_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        let path = file.to_str().unwrap().to_owned();
+        let service = with("secrets", json!([{"source": "key"}]));
+        let of = |content: &str| {
+            std::fs::write(&file, content).unwrap();
+            let object = FileObject {
+                file: Some(path.clone()),
+                ..FileObject::default()
+            };
+            hash(&service, |project| {
+                drop(project.secrets.insert("key".to_owned(), object));
+            })
+        };
+        assert_eq!(of("one"), of("one"));
+        assert_ne!(of("one"), of("two"));
+        let project = Project {
+            services: [("s".to_owned(), serde_json::from_value(service).unwrap())].into(),
+            ..Project::default()
+        };
+        assert!(matches!(
+            config_hash(&project, "s"),
+            Err(Error::Unknown { kind: "secret", .. })
+        ));
+    }
+
+    #[test]
+    fn a_container_keeps_its_hash_from_version_to_version() {
+        // Every container that is running was labelled with such a value: a change recreates all of them.
+        insta::assert_snapshot!(hash(&plain(), |_| ()), @"8305a80782e46166e5fa7cd3725657740dfdf9e029a2544f1cad15bab85b98f7");
+    }
+}

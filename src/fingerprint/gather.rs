@@ -1,0 +1,578 @@
+//! The sources of a Dockerfile against the folder they are read from: which files each one takes in, and the
+//! digest of each file. What comes out is a snapshot; nothing behind it reads the context again.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::error::Error;
+use super::recipe::{Context, Entry, EntryKind};
+use super::sources::Source;
+use super::statcache::{Stat, StatCache};
+use super::threads;
+use super::walk::{Folder, Item, Kind, is_gone};
+use crate::model::Digest;
+
+/// How often a context or a file is read again when it changes meanwhile.
+const ATTEMPTS: usize = 3;
+/// Fewer files than this are read before another thread has started.
+const WORTH_A_THREAD: usize = 256;
+
+/// A context's entries, and what each source takes of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) context: Arc<Context>,
+    pub(super) taken: BTreeMap<Source, Taken>,
+}
+
+/// What one source takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// Indexes into the context's entries, sorted.
+    pub(super) reads: Vec<usize>,
+    /// Whether it names a single file.
+    pub(super) one_file: bool,
+}
+
+/// Reads what `sources` take of `folder`.
+pub(super) fn gather(
+    folder: Folder<'_>,
+    sources: &BTreeSet<Source>,
+    cache: &StatCache,
+) -> Result<Gathered, Error> {
+    let mut attempt = 1;
+    loop {
+        match once(folder, sources, cache) {
+            Err(Error::Changed { .. }) if attempt < ATTEMPTS => attempt += 1,
+            result => return result,
+        }
+    }
+}
+
+fn once(
+    folder: Folder<'_>,
+    sources: &BTreeSet<Source>,
+    cache: &StatCache,
+) -> Result<Gathered, Error> {
+    let mut located = Vec::with_capacity(sources.len());
+    let mut items = Vec::new();
+    let mut starts = BTreeSet::new();
+    for source in sources {
+        let found = source.locate(folder)?;
+        items.extend(found.links.iter().cloned());
+        for root in &found.roots {
+            let start = source.walk_from(root);
+            let above =
+                parents(&start).filter(|above| above.len() >= root.len() && !above.is_empty());
+            for path in above.chain([start.as_slice()]) {
+                items.extend(look(folder, path)?);
+            }
+            if start.is_empty() || items.last().is_some_and(|item| item.is_folder_at(&start)) {
+                starts.insert(start);
+            }
+        }
+        located.push(found);
+    }
+    items.extend(folder.walk(outermost(&starts))?);
+    items.sort_by(|a, b| a.path.cmp(&b.path));
+    items.dedup_by(|a, b| a.path == b.path);
+    drop_empty_provisional(&mut items);
+
+    let mut taken: Vec<Taken> = Vec::with_capacity(sources.len());
+    for (source, found) in sources.iter().zip(&located) {
+        taken.push(take(source, &found.roots, &found.links, &items));
+    }
+    let positions = keep_taken(folder, &mut items, &mut taken)?;
+    for taken in &mut taken {
+        taken.reads.iter_mut().for_each(|at| *at = positions[*at]);
+    }
+    let entries = read_all(folder, items, cache)?;
+    let context = Arc::new(Context {
+        root: folder.root.to_owned(),
+        entries,
+    });
+    Ok(Gathered {
+        context,
+        taken: sources.iter().cloned().zip(taken).collect(),
+    })
+}
+
+/// What lies at a path, when the ignore patterns leave it in the context, or may leave something below it.
+fn look(folder: Folder<'_>, path: &[u8]) -> Result<Option<Item>, Error> {
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let excluded = folder.ignore.matches_path(path).0;
+    let item = folder
+        .look(path)?
+        .filter(|item| !excluded || matches!(item.kind, Kind::Directory));
+    Ok(item.map(|item| Item {
+        provisional: excluded,
+        ..item
+    }))
+}
+
+/// The starts that do not lie below another one.
+fn outermost(starts: &BTreeSet<Vec<u8>>) -> Vec<Vec<u8>> {
+    let below = |path: &[u8]| {
+        path.iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'/')
+            .any(|(at, _)| starts.contains(&path[..at]))
+            || !path.is_empty() && starts.contains(&b""[..])
+    };
+    starts
+        .iter()
+        .filter(|start| !below(start))
+        .cloned()
+        .collect()
+}
+
+/// Takes out the excluded folders in which nothing was excepted.
+fn drop_empty_provisional(items: &mut Vec<Item>) {
+    if !items.iter().any(|item| item.provisional) {
+        return;
+    }
+    let kept: HashSet<Vec<u8>> = items
+        .iter()
+        .filter(|item| !item.provisional)
+        .flat_map(|item| parents(&item.path).map(<[u8]>::to_owned))
+        .collect();
+    items.retain(|item| !item.provisional || kept.contains(&item.path));
+}
+
+/// The folders above a path, the nearest first, the root left out.
+fn parents(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.iter()
+        .enumerate()
+        .rev()
+        .filter(|(_, byte)| **byte == b'/')
+        .map(|(at, _)| &path[..at])
+}
+
+/// What a source takes of the sorted items.
+fn take(source: &Source, roots: &[Vec<u8>], links: &[Item], items: &[Item]) -> Taken {
+    let position = |path: &[u8]| {
+        items
+            .binary_search_by(|item| item.path.as_slice().cmp(path))
+            .ok()
+    };
+    let mut reads: BTreeSet<usize> = links
+        .iter()
+        .filter_map(|link| position(&link.path))
+        .collect();
+    let mut one_file = source.names_one();
+    for root in roots {
+        let own = position(root);
+        one_file &= own.is_some_and(|at| matches!(items[at].kind, Kind::File(_)));
+        reads.extend(own);
+        let prefix = if root.is_empty() {
+            Vec::new()
+        } else {
+            [root, &b"/"[..]].concat()
+        };
+        let first = items.partition_point(|item| item.path < prefix);
+        let below = items[first..]
+            .iter()
+            .enumerate()
+            .take_while(|(_, item)| item.path.starts_with(&prefix));
+        let below = below.map(|(at, item)| (first + at, &item.path[prefix.len()..]));
+        for at in source.select(below) {
+            reads.insert(at);
+            if source.chooses() {
+                let above = parents(&items[at].path).take_while(|above| above.len() > root.len());
+                reads.extend(above.filter_map(position));
+            }
+        }
+    }
+    Taken {
+        reads: reads.into_iter().collect(),
+        one_file: one_file && !roots.is_empty(),
+    }
+}
+
+/// Keeps what is taken, with the folders above it, and gives the new position of each old one.
+fn keep_taken(
+    folder: Folder<'_>,
+    items: &mut Vec<Item>,
+    taken: &mut [Taken],
+) -> Result<Vec<usize>, Error> {
+    let mut used = vec![false; items.len()];
+    taken
+        .iter()
+        .flat_map(|taken| &taken.reads)
+        .for_each(|at| used[*at] = true);
+    let mut above: BTreeSet<&[u8]> = BTreeSet::new();
+    let mut last: &[u8] = b"";
+    for (item, _) in items.iter().zip(&used).filter(|(_, used)| **used) {
+        let parent = parents(&item.path).next().unwrap_or_default();
+        if parent != last {
+            above.extend(parents(&item.path));
+            last = parent;
+        }
+    }
+    let mut missing = Vec::new();
+    for path in above {
+        match items.binary_search_by(|item| item.path.as_slice().cmp(path)) {
+            Ok(at) => used[at] = true,
+            Err(_) => missing.extend(folder.look(path)?),
+        }
+    }
+    let mut kept: Vec<(Option<usize>, Item)> = items
+        .drain(..)
+        .enumerate()
+        .filter(|(at, _)| used[*at])
+        .map(|(at, item)| (Some(at), item))
+        .chain(missing.into_iter().map(|item| (None, item)))
+        .collect();
+    kept.sort_by(|(_, a), (_, b)| a.path.cmp(&b.path));
+    let mut positions = vec![usize::MAX; used.len()];
+    for (new, (old, item)) in kept.into_iter().enumerate() {
+        if let Some(old) = old {
+            positions[old] = new;
+        }
+        items.push(item);
+    }
+    Ok(positions)
+}
+
+/// The items as entries, every file with its digest.
+fn read_all(folder: Folder<'_>, items: Vec<Item>, cache: &StatCache) -> Result<Vec<Entry>, Error> {
+    let kinds = threads::map(&items, WORTH_A_THREAD, |item| {
+        Ok(match &item.kind {
+            Kind::File(stat) => {
+                let (stat, digest) = digest(folder.root, &item.path, *stat, cache)?;
+                EntryKind::File {
+                    size: stat.size,
+                    digest,
+                }
+            }
+            Kind::Symlink(target) => EntryKind::Symlink {
+                target: target.clone(),
+            },
+            Kind::Directory => EntryKind::Directory,
+        })
+    });
+    let entries = items.into_iter().zip(kinds);
+    entries
+        .map(|(item, kind)| {
+            Ok(Entry {
+                path: item.path,
+                mode: item.mode,
+                kind: kind?,
+            })
+        })
+        .collect()
+}
+
+/// The digest of a regular file's content, from the cache when it has not changed since.
+fn digest(
+    root: &Path,
+    path: &[u8],
+    stat: Stat,
+    cache: &StatCache,
+) -> Result<(Stat, Digest), Error> {
+    if let Some(digest) = cache.get(root, path, &stat) {
+        return Ok((stat, digest));
+    }
+    cache.about_to_read();
+    let (stat, digest) = file_digest(&root.join(OsStr::from_bytes(path)))?;
+    cache.put(root, path, stat, digest);
+    Ok((stat, digest))
+}
+
+/// The digest of a file's content, read now; again when it changes meanwhile.
+pub(super) fn file_digest(path: &Path) -> Result<(Stat, Digest), Error> {
+    for _ in 0..ATTEMPTS {
+        match read(path) {
+            Ok(Some(known)) => return Ok(known),
+            Ok(None) => {}
+            Err(error) if is_gone(&error) => break,
+            Err(source) => {
+                return Err(Error::Read {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+        }
+    }
+    Err(Error::Changed {
+        path: path.to_owned(),
+    })
+}
+
+/// Reads a file once: `None` when it is no regular file, or changed meanwhile.
+fn read(path: &Path) -> io::Result<Option<(Stat, Digest)>> {
+    // Opening a FIFO would wait for its other end.
+    let listed = fs::symlink_metadata(path)?;
+    if !listed.is_file() {
+        return Ok(None);
+    }
+    let mut file = File::open(path)?;
+    let before = Stat::of(&file.metadata()?);
+    let size = usize::try_from(before.size).unwrap_or(usize::MAX);
+    let mut buffer = vec![0; size.clamp(1, 256 * 1024)];
+    let mut hasher = Sha256::new();
+    let mut length = 0;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => {
+                hasher.update(&buffer[..count]);
+                length += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let steady = before == Stat::of(&listed)
+        && before == Stat::of(&file.metadata()?)
+        && length == before.size;
+    Ok(steady.then(|| (before, Digest::from_bytes(hasher.finalize().into()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::lab::{Lab, paths, reads};
+
+    fn lab(copy: &str) -> Lab {
+        let text = format!("FROM a\n{copy}\n");
+        Lab::new(&text)
+            .files(&[
+                "a.txt",
+                "b.txt",
+                "app/x/package.json",
+                "app/y/package.json",
+                "app/y/main.js",
+                "deep/er/f",
+            ])
+            .file(".dockerignore", "Dockerfile\n.dockerignore\n")
+    }
+
+    #[test]
+    fn sources_take_what_buildkit_takes() {
+        let cases: [(&str, &[&str]); 16] = [
+            ("COPY a.txt /", &["a.txt"]),
+            ("COPY *.txt /", &["a.txt", "b.txt"]),
+            ("COPY [ab].txt nothing* /", &["a.txt", "b.txt"]),
+            ("COPY /deep/ /", &["deep", "deep/er", "deep/er/f"]),
+            ("COPY ../../deep/./er /", &["deep/er", "deep/er/f"]),
+            (
+                "COPY app/*/package.json /",
+                &["app/x/package.json", "app/y/package.json"],
+            ),
+            (
+                "COPY app/y* /",
+                &["app/y", "app/y/main.js", "app/y/package.json"],
+            ),
+            ("COPY missing /", &[]),
+            ("COPY a.txt/x /", &[]),
+            (
+                "COPY --parents app/*/package.json /",
+                &[
+                    "app",
+                    "app/x",
+                    "app/x/package.json",
+                    "app/y",
+                    "app/y/package.json",
+                ],
+            ),
+            (
+                "COPY --parents app/./y/*.js /",
+                &["app", "app/y", "app/y/main.js"],
+            ),
+            (
+                "COPY --parents **/*.js /",
+                &["app", "app/y", "app/y/main.js"],
+            ),
+            (
+                "COPY --exclude=*.js app/y /",
+                &["app/y", "app/y/package.json"],
+            ),
+            (
+                "COPY --exclude=** --exclude=!x/** app /",
+                &["app", "app/x", "app/x/package.json"],
+            ),
+            (
+                "COPY [^b]*.txt /",
+                &[
+                    "a.txt",
+                    "app",
+                    "app/x",
+                    "app/x/package.json",
+                    "app/y",
+                    "app/y/main.js",
+                    "app/y/package.json",
+                    "b.txt",
+                    "deep",
+                    "deep/er",
+                    "deep/er/f",
+                ],
+            ),
+            ("ADD a.txt /", &["a.txt"]),
+        ];
+        for (copy, expected) in cases {
+            assert_eq!(reads(&lab(copy).recipe(), 2), expected, "{copy}");
+        }
+    }
+
+    #[test]
+    fn the_folders_above_are_sent_but_not_read() {
+        let recipe = lab("COPY deep/er/f /").recipe();
+        assert_eq!(paths(&recipe), ["deep", "deep/er", "deep/er/f"]);
+        assert_eq!(reads(&recipe, 2), ["deep/er/f"]);
+        assert_eq!(
+            lab("COPY deep/er/f /").mode("deep", 0o700).full(),
+            lab("COPY deep/er/f /").full()
+        );
+    }
+
+    #[test]
+    fn links_are_followed_by_name_and_kept_in_folders() {
+        let lab = |copy: &str| {
+            lab(copy)
+                .link("to", "deep")
+                .link("up", "app/../to/er")
+                .link("abs", "/a.txt")
+                .link("app/in", "../b.txt")
+        };
+        let cases: [(&str, &[&str]); 5] = [
+            ("COPY to/er/f /", &["deep/er/f", "to"]),
+            ("COPY up /", &["deep/er", "deep/er/f", "to", "up"]),
+            ("COPY ab* /", &["a.txt", "abs"]),
+            ("COPY app/in /", &["app/in", "b.txt"]),
+            (
+                "COPY --exclude=*/* app /",
+                &["app", "app/in", "app/x", "app/y"],
+            ),
+        ];
+        for (copy, expected) in cases {
+            assert_eq!(reads(&lab(copy).recipe(), 2), expected, "{copy}");
+        }
+        assert_ne!(
+            lab("COPY to/er/f /").full(),
+            lab("COPY to/er/f /").link("to", "./deep").full()
+        );
+        assert_ne!(
+            lab("COPY app/in /").full(),
+            lab("COPY app/in /").file("b.txt", "2").full()
+        );
+        assert_eq!(
+            lab("COPY app /").full(),
+            lab("COPY app /").file("b.txt", "2").full()
+        );
+    }
+
+    #[test]
+    fn links_never_lead_out_of_the_context() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("secret"), "1").unwrap();
+        let target = outside.path().to_str().unwrap().to_owned();
+        assert_eq!(
+            reads(&lab("COPY out/secret /").link("out", &target).recipe(), 2),
+            ["out"]
+        );
+        assert_eq!(reads(&lab("COPY a/b /").link("a", "a").recipe(), 2), ["a"]);
+    }
+
+    #[test]
+    fn excluded_folders_are_there_only_for_what_is_excepted() {
+        let lab = |ignore: &str| {
+            lab("COPY . /").file(
+                ".dockerignore",
+                &format!("Dockerfile\n.dockerignore\n*.txt\n{ignore}"),
+            )
+        };
+        assert_eq!(
+            paths(&lab("app\ndeep\n!app/y/main.js").recipe()),
+            ["app", "app/y", "app/y/main.js"]
+        );
+        assert_eq!(
+            paths(&lab("**\n!**/f").recipe()),
+            ["deep", "deep/er", "deep/er/f"]
+        );
+        assert_eq!(
+            paths(&lab("app\ndeep/er/f\n").recipe()),
+            ["deep", "deep/er"]
+        );
+    }
+
+    #[test]
+    fn folders_that_nothing_reads_are_not_entered() {
+        let lab = lab("COPY app/*/package.json a.txt /");
+        // Opening it would be an error, even for root.
+        let lab = lab
+            .folder("app/y/node_modules")
+            .link("app/y/node_modules/loop", "loop")
+            .folder("other");
+        assert_eq!(
+            paths(&lab.recipe()),
+            [
+                "a.txt",
+                "app",
+                "app/x",
+                "app/x/package.json",
+                "app/y",
+                "app/y/package.json"
+            ]
+        );
+    }
+
+    #[test]
+    fn fifos_and_sockets_are_passed_over_unopened() {
+        let lab = lab("COPY . /");
+        let before = lab.full();
+        let _socket = std::os::unix::net::UnixListener::bind(lab.path("socket")).unwrap();
+        let fifo = std::process::Command::new("mkfifo")
+            .arg(lab.path("fifo"))
+            .status()
+            .unwrap();
+        assert!(fifo.success());
+        assert_eq!(lab.full(), before);
+        assert_eq!(
+            reads(&Lab::new("FROM a\nCOPY fifo /\n").recipe(), 2),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn names_are_bytes() {
+        let named = |name: &[u8]| {
+            let lab = lab("COPY . /");
+            std::fs::write(lab.path("").join(std::ffi::OsStr::from_bytes(name)), "").unwrap();
+            lab.full()
+        };
+        assert_ne!(named(b"\xff"), named(b"\xfe"));
+        assert_ne!(named(b"a\nb"), named(b"a b"));
+    }
+
+    #[test]
+    fn a_cached_digest_gives_the_same_entries() {
+        let lab = lab("COPY . /");
+        let ignore = crate::fingerprint::ignorefile::Patterns::default();
+        let root = lab.path("");
+        let folder = Folder {
+            root: &root,
+            ignore: &ignore,
+        };
+        let sources = BTreeSet::from([Source::everything()]);
+        let cache = StatCache::open(Some(&lab.path("../stat")));
+        let first = gather(folder, &sources, &cache).unwrap();
+        assert_eq!(
+            gather(folder, &sources, &cache).unwrap().context.entries,
+            first.context.entries
+        );
+        std::fs::write(lab.path("a.txt"), "a.tx2").unwrap();
+        assert_ne!(
+            gather(folder, &sources, &cache).unwrap().context.entries,
+            first.context.entries
+        );
+    }
+}

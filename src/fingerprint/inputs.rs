@@ -1,0 +1,510 @@
+//! One build section with everything it names read from disk: the Dockerfile, the ignore file, the files of
+//! the context; and, once its bases are known, the fingerprint of all that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::chain::Materials;
+use super::cut;
+use super::dockerfile::Dockerfile;
+use super::error::Error;
+use super::extras::{self, Extra};
+use super::gather::{Gathered, gather};
+use super::ignorefile::Patterns;
+use super::manifests::Manifests;
+use super::parse::parse;
+use super::platform::Platform;
+use super::reading::{self, Bases, Reading};
+use super::recipe::{Fingerprinted, Recipe};
+use super::section;
+use super::stages::{Layout, NothingToBuild, Request, lay_out};
+use super::statcache::StatCache;
+use super::walk::{Folder, is_gone};
+use crate::model::{Build, Digest, ImageRef, Service};
+
+/// A build section, read.
+#[derive(Clone, Debug)]
+pub(super) struct Inputs {
+    service: String,
+    build: Build,
+    platform: Option<String>,
+    /// The Dockerfile's bytes.
+    bytes: Vec<u8>,
+    dockerfile: Arc<Dockerfile>,
+    layout: Layout,
+    request: Request,
+    root: PathBuf,
+    ignore: Patterns,
+    manifests: Manifests,
+    /// Without what depends on a base image.
+    reading: Reading,
+    gathered: Arc<Gathered>,
+    extras: BTreeMap<String, Extra>,
+    /// The digests of the additional contexts that are folders and used.
+    folders: BTreeMap<String, Digest>,
+}
+
+/// A Dockerfile, before it is understood.
+struct Source {
+    name: String,
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Inputs {
+    /// Reads the `build` section of `service`, which is called `name`.
+    pub(super) fn read(
+        name: &str,
+        service: &Service,
+        build: &Build,
+        cache: &StatCache,
+    ) -> Result<Self, Error> {
+        let manifests = Manifests::of(service.other.get("x-larder")).map_err(|problem| {
+            Error::Dependencies {
+                service: name.to_owned(),
+                problem,
+            }
+        })?;
+        let only_platform = || {
+            build
+                .platforms
+                .first()
+                .filter(|_| build.platforms.len() == 1)
+                .cloned()
+        };
+        let platform = service.platform.clone().or_else(only_platform);
+        let extras = extras::of(build);
+        let request = Request {
+            given: build
+                .args
+                .iter()
+                .filter_map(|(name, value)| Some((name.clone(), value.clone()?)))
+                .collect(),
+            target: build.target.clone(),
+            platform: platform
+                .as_deref()
+                .map_or_else(Platform::host, Platform::parse),
+            contexts: extras.keys().cloned().collect(),
+        };
+        let root = PathBuf::from(&build.context);
+        let mut inputs = if build.is_remote() {
+            let layout = Layout::unseen(
+                &build.context,
+                "its context is not on this machine".to_owned(),
+            );
+            Self::new(name, build, layout, request, root)
+        } else {
+            Self::local(name, build, request, root)?
+        };
+        (inputs.platform, inputs.extras, inputs.manifests) = (platform, extras, manifests);
+        inputs.reading = inputs.reading(None);
+        inputs.gathered = Arc::new(inputs.gather(&inputs.reading, cache)?);
+        inputs.folders = inputs.folders(&inputs.reading, cache)?;
+        Ok(inputs)
+    }
+
+    fn new(service: &str, build: &Build, layout: Layout, request: Request, root: PathBuf) -> Self {
+        Self {
+            service: service.to_owned(),
+            build: build.clone(),
+            platform: None,
+            bytes: Vec::new(),
+            dockerfile: Arc::new(layout.dockerfile.clone()),
+            layout,
+            request,
+            root,
+            ignore: Patterns::default(),
+            manifests: Manifests::default(),
+            reading: Reading::default(),
+            gathered: Arc::default(),
+            extras: BTreeMap::new(),
+            folders: BTreeMap::new(),
+        }
+    }
+
+    fn local(service: &str, build: &Build, request: Request, root: PathBuf) -> Result<Self, Error> {
+        if !root.is_dir() {
+            return Err(Error::NoContext {
+                service: service.to_owned(),
+                path: root,
+            });
+        }
+        let source = dockerfile(service, build, &root)?;
+        let text = String::from_utf8_lossy(&source.bytes);
+        let (service_name, file) = (service.to_owned(), source.path.clone());
+        let mut layout = lay_out(&parse(&text), &source.name, &text, &request).map_err(
+            |nothing| match nothing {
+                NothingToBuild::NoStage => Error::NoStage {
+                    service: service_name,
+                    file,
+                },
+                NothingToBuild::NoTarget { target, stages } => Error::NoTarget {
+                    service: service_name,
+                    file,
+                    target,
+                    stages,
+                },
+            },
+        )?;
+        if std::str::from_utf8(&source.bytes).is_err() {
+            layout.doubt = Some("it is not UTF-8".to_owned());
+        }
+        let ignore = ignore_patterns(&source.path, build, &root)?;
+        Ok(Self {
+            bytes: source.bytes,
+            ignore,
+            ..Self::new(service, build, layout, request, root)
+        })
+    }
+
+    fn reading(&self, bases: Option<&Bases>) -> Reading {
+        let mut reading = reading::read(&self.layout, &self.request, bases);
+        if self.build.is_remote() {
+            reading.sources.clear();
+            reading.unpinned = Some(format!(
+                "what is in `{}` is not known here",
+                self.build.context
+            ));
+        }
+        for name in &reading.contexts {
+            match self.extras.get(name) {
+                Some(Extra::Image(image)) => drop(reading.images.insert(image.clone())),
+                Some(Extra::Unpinned(text)) => {
+                    reading.unpinned = Some(format!("additional context `{name}` is `{text}`"));
+                }
+                Some(Extra::Folder(_)) | None => {}
+            }
+        }
+        reading
+    }
+
+    fn gather(&self, reading: &Reading, cache: &StatCache) -> Result<Gathered, Error> {
+        gather(
+            Folder {
+                root: &self.root,
+                ignore: &self.ignore,
+            },
+            &reading.sources,
+            cache,
+        )
+    }
+
+    /// The digests of the additional contexts that are folders and used.
+    fn folders(
+        &self,
+        reading: &Reading,
+        cache: &StatCache,
+    ) -> Result<BTreeMap<String, Digest>, Error> {
+        let mut folders = BTreeMap::new();
+        for name in &reading.contexts {
+            let Some(Extra::Folder(root)) = self.extras.get(name) else {
+                continue;
+            };
+            if !root.is_dir() {
+                return Err(Error::NoContext {
+                    service: self.service.clone(),
+                    path: root.clone(),
+                });
+            }
+            let ignore = read_patterns(&root.join(".dockerignore"))?.unwrap_or_default();
+            folders.insert(name.clone(), extras::folder_digest(root, &ignore, cache)?);
+        }
+        Ok(folders)
+    }
+
+    /// The images that it starts from or reads from.
+    pub(super) fn images(&self) -> BTreeSet<ImageRef> {
+        self.reading.images.clone()
+    }
+
+    /// The fingerprint, when all bases are among `bases`.
+    pub(super) fn fingerprint(
+        &self,
+        bases: &Bases,
+        cache: &StatCache,
+    ) -> Result<Fingerprinted, Error> {
+        let missing = |reading: &Reading| -> Vec<ImageRef> {
+            reading
+                .images
+                .iter()
+                .filter(|image| !bases.contains_key(image))
+                .cloned()
+                .collect()
+        };
+        let unknown = missing(&self.reading);
+        if !unknown.is_empty() {
+            return Ok(Fingerprinted::Missing(unknown));
+        }
+        let reading = self.reading(Some(bases));
+        let unknown = missing(&reading);
+        if !unknown.is_empty() {
+            return Ok(Fingerprinted::Missing(unknown));
+        }
+        let gathered = if reading.sources == self.reading.sources {
+            Arc::clone(&self.gathered)
+        } else {
+            Arc::new(self.gather(&reading, cache)?)
+        };
+        let folders = if reading.contexts == self.reading.contexts {
+            self.folders.clone()
+        } else {
+            self.folders(&reading, cache)?
+        };
+        Ok(Fingerprinted::Known(Box::new(
+            self.recipe(bases, &reading, &gathered, &folders),
+        )))
+    }
+
+    fn recipe(
+        &self,
+        bases: &Bases,
+        reading: &Reading,
+        gathered: &Gathered,
+        folders: &BTreeMap<String, Digest>,
+    ) -> Recipe {
+        let syntax = self.layout.dockerfile.syntax.as_deref();
+        let surroundings = section::surroundings(
+            &self.build,
+            &self.request.platform,
+            syntax,
+            &self.request.given,
+        );
+        let (layout, request, extras) = (&self.layout, &self.request, &self.extras);
+        let materials = Materials {
+            layout,
+            request,
+            reading,
+            gathered,
+            bases,
+            extras,
+            folders,
+            surroundings,
+        };
+        let (chain, last, cuts) = if reading.doubt.is_some() {
+            let (chain, last) = materials.opaque(&self.bytes);
+            (chain, last, Vec::new())
+        } else {
+            let (chain, last) = materials.keys();
+            let cuts = cut::cuts(layout, reading, gathered, &self.manifests, &chain);
+            (chain, last, cuts)
+        };
+        let of_image = |image: &ImageRef| Some((image.clone(), bases.get(image)?.clone()));
+        Recipe {
+            service: self.service.clone(),
+            full: section::image(&last, &self.build),
+            dependencies: cut::dependencies(&cuts),
+            cuts,
+            chain,
+            opaque: reading.doubt.clone(),
+            unpinned: reading.unpinned.clone(),
+            dockerfile: Arc::clone(&self.dockerfile),
+            context: Arc::clone(&gathered.context),
+            bases: reading.images.iter().filter_map(of_image).collect(),
+            build: self.build.clone(),
+            platform: self.platform.clone(),
+        }
+    }
+}
+
+/// The Dockerfile of a local context: the inline text, the named file, or `Dockerfile` in either case of its
+/// first letter (`dockerui/config.go`).
+fn dockerfile(service: &str, build: &Build, root: &Path) -> Result<Source, Error> {
+    let path = root.join(build.dockerfile.as_deref().unwrap_or("Dockerfile"));
+    if let Some(text) = &build.dockerfile_inline {
+        let bytes = text.clone().into_bytes();
+        return Ok(Source {
+            name: "dockerfile_inline".to_owned(),
+            path,
+            bytes,
+        });
+    }
+    let lower = path.with_file_name("dockerfile");
+    let is_default = path.file_name().is_some_and(|name| name == "Dockerfile");
+    let path = if is_default && !path.exists() && lower.is_file() {
+        lower
+    } else {
+        path
+    };
+    if !path.is_file() {
+        return Err(Error::NoDockerfile {
+            service: service.to_owned(),
+            path,
+        });
+    }
+    let name = path
+        .strip_prefix(root)
+        .unwrap_or(&path)
+        .display()
+        .to_string();
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Source { name, path, bytes }),
+        Err(source) => Err(Error::Read { path, source }),
+    }
+}
+
+/// The ignore file beside the Dockerfile, else the context's.
+fn ignore_patterns(dockerfile: &Path, build: &Build, root: &Path) -> Result<Patterns, Error> {
+    let mut own = dockerfile.as_os_str().to_owned();
+    own.push(".dockerignore");
+    if build.dockerfile_inline.is_none()
+        && let Some(patterns) = read_patterns(Path::new(&own))?
+    {
+        return Ok(patterns);
+    }
+    Ok(read_patterns(&root.join(".dockerignore"))?.unwrap_or_default())
+}
+
+fn read_patterns(file: &Path) -> Result<Option<Patterns>, Error> {
+    match fs::metadata(file) {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => return Ok(None),
+        Err(error) if is_gone(&error) => return Ok(None),
+        Err(source) => {
+            return Err(Error::Read {
+                path: file.to_owned(),
+                source,
+            });
+        }
+    }
+    let bytes = fs::read(file).map_err(|source| Error::Read {
+        path: file.to_owned(),
+        source,
+    })?;
+    let patterns = Patterns::parse(&String::from_utf8_lossy(&bytes));
+    let refused = |bad: super::ignorefile::BadPattern| Error::IgnorePattern {
+        file: file.to_owned(),
+        line: bad.line,
+        pattern: bad.pattern,
+    };
+    patterns.map(Some).map_err(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::lab::{Lab, paths};
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let no_file = Lab::new("FROM a")
+            .without("Dockerfile")
+            .file("Dockerfile.dev", "");
+        let error = no_file.try_recipe().unwrap_err();
+        assert!(matches!(error, Error::NoDockerfile { .. }));
+        assert_eq!(error.hints(), ["there is `Dockerfile.dev`"]);
+        let no_target = Lab::new("FROM a AS one\nFROM b AS two")
+            .target("three")
+            .try_recipe()
+            .unwrap_err();
+        assert_eq!(no_target.hints(), ["its stages: `one`, `two`"]);
+        assert!(matches!(
+            Lab::new("# nothing").try_recipe(),
+            Err(Error::NoStage { .. })
+        ));
+        let no_context = Lab::new("FROM a");
+        std::fs::remove_dir_all(no_context.path("")).unwrap();
+        assert!(matches!(
+            no_context.try_recipe(),
+            Err(Error::NoContext { .. })
+        ));
+        let pattern = Lab::new("FROM a")
+            .file(".dockerignore", "x\n[\n")
+            .try_recipe()
+            .unwrap_err();
+        assert_eq!(pattern.place().unwrap().at, Some((2, 1)));
+    }
+
+    #[test]
+    fn the_dockerfile_is_found_where_buildkit_finds_it() {
+        let named = |name: &str, text: &str| {
+            let mut lab = Lab::new("FROM scratch\nCOPY x /")
+                .files(&["x", "y"])
+                .file(name, text);
+            lab.build.dockerfile = Some(name.to_owned());
+            lab
+        };
+        assert_eq!(
+            paths(&named("sub/Other", "FROM a\nCOPY y /").recipe()),
+            ["y"]
+        );
+        let lower = Lab::new("")
+            .without("Dockerfile")
+            .file("dockerfile", "FROM a\nCOPY x /")
+            .file("x", "");
+        assert_eq!(paths(&lower.recipe()), ["x"]);
+        let mut inline = Lab::new("FROM a\nCOPY x /").files(&["x", "y"]);
+        inline.build.dockerfile_inline = Some("FROM a\nCOPY y /".to_owned());
+        assert_eq!(paths(&inline.recipe()), ["y"]);
+        let file = Lab::new("FROM a\nCOPY y /").files(&["y"]);
+        assert_eq!(
+            inline.without("x").full(),
+            file.full(),
+            "where the text lies does not count"
+        );
+    }
+
+    #[test]
+    fn an_ignore_file_of_its_own_beats_the_folders() {
+        let lab = |own: &str| {
+            Lab::new("FROM a\nCOPY ? /")
+                .files(&["x", "y"])
+                .file(".dockerignore", "x")
+                .file(own, "y")
+        };
+        assert_eq!(paths(&lab("Dockerfile.dockerignore").recipe()), ["x"]);
+        assert_eq!(paths(&lab("Other.dockerignore").recipe()), ["y"]);
+    }
+
+    #[test]
+    fn an_ignored_dockerfile_is_still_read() {
+        let lab = Lab::new("FROM a\nCOPY . /").file(".dockerignore", "**");
+        assert!(paths(&lab.recipe()).is_empty());
+        assert_ne!(
+            lab.full(),
+            lab.file("Dockerfile", "FROM a\nCOPY . /x").full()
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_kept_apart() {
+        let key = |byte: u8| {
+            let lab = Lab::new("");
+            std::fs::write(
+                lab.path("Dockerfile"),
+                [b"FROM a\nRUN ", &[byte][..]].concat(),
+            )
+            .unwrap();
+            let recipe = lab.file(".dockerignore", "*").recipe();
+            assert!(recipe.opaque.is_some());
+            recipe.full
+        };
+        assert_ne!(key(0xff), key(0xfe));
+    }
+
+    #[test]
+    fn a_context_elsewhere_is_opaque_and_never_reused() {
+        let recipe = |context: &str| {
+            let build = Build {
+                context: context.to_owned(),
+                ..Build::default()
+            };
+            let inputs =
+                Inputs::read("app", &Service::default(), &build, &StatCache::open(None)).unwrap();
+            match inputs
+                .fingerprint(&Bases::new(), &StatCache::open(None))
+                .unwrap()
+            {
+                Fingerprinted::Known(recipe) => *recipe,
+                Fingerprinted::Missing(_) => unreachable!("it has no bases"),
+            }
+        };
+        let elsewhere = recipe("https://h/x.git#main");
+        assert!(elsewhere.unpinned.is_some() && elsewhere.opaque.is_some());
+        assert_ne!(
+            recipe("https://h/x.git").full,
+            recipe("https://h/y.git").full
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! Platforms as BuildKit writes them (containerd/platforms), and the build arguments that carry them.
+
+use std::fmt;
+
+/// `os/arch[/variant]`, normalised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Platform {
+    os: String,
+    arch: String,
+    variant: String,
+}
+
+impl Platform {
+    /// What an engine on this machine builds for when nobody says otherwise: containers are Linux
+    /// everywhere, and engines run on the machine's own kind of processor.
+    pub(super) fn host() -> Self {
+        Self::normalised("linux", std::env::consts::ARCH, "")
+    }
+
+    /// `os`, `arch`, `os/arch` or `os/arch/variant`; what is left out is the host's.
+    pub(super) fn parse(text: &str) -> Self {
+        let host = Self::host();
+        let parts: Vec<&str> = text.split('/').collect();
+        match parts.as_slice() {
+            [os @ ("linux" | "windows" | "darwin" | "freebsd")] => {
+                Self::normalised(os, &host.arch, "")
+            }
+            [arch] => Self::normalised(&host.os, arch, ""),
+            [os, arch] => Self::normalised(os, arch, ""),
+            [os, arch, variant @ ..] => Self::normalised(os, arch, &variant.join("/")),
+            [] => host,
+        }
+    }
+
+    fn normalised(os: &str, arch: &str, variant: &str) -> Self {
+        let arch = arch.to_ascii_lowercase();
+        let variant = variant.to_ascii_lowercase();
+        let (arch, variant) = match (arch.as_str(), variant.as_str()) {
+            ("x86_64" | "x86-64" | "amd64", "" | "v1") => ("amd64", ""),
+            ("x86_64" | "x86-64" | "amd64", variant) => ("amd64", variant),
+            ("i386" | "x86" | "386", _) => ("386", ""),
+            ("aarch64" | "arm64", "" | "8" | "v8") => ("arm64", ""),
+            ("aarch64" | "arm64", variant) => ("arm64", variant),
+            ("armhf", _) | ("arm", "" | "7" | "v7") => ("arm", "v7"),
+            ("armel", _) | ("arm", "6" | "v6") => ("arm", "v6"),
+            ("arm", "5") => ("arm", "v5"),
+            ("powerpc64le", variant) => ("ppc64le", variant),
+            (arch, variant) => (arch, variant),
+        };
+        Self {
+            os: os.to_ascii_lowercase(),
+            arch: arch.to_owned(),
+            variant: variant.to_owned(),
+        }
+    }
+
+    /// The predefined arguments: this platform as the target, the host as what builds it
+    /// (`dockerfile2llb/platform.go`, `defaultArgs`).
+    pub(super) fn arguments(&self, target: &str) -> Vec<(&'static str, String)> {
+        let host = Self::host();
+        vec![
+            ("BUILDPLATFORM", host.to_string()),
+            ("BUILDOS", host.os),
+            ("BUILDOSVERSION", String::new()),
+            ("BUILDARCH", host.arch),
+            ("BUILDVARIANT", host.variant),
+            ("TARGETPLATFORM", self.to_string()),
+            ("TARGETOS", self.os.clone()),
+            ("TARGETOSVERSION", String::new()),
+            ("TARGETARCH", self.arch.clone()),
+            ("TARGETVARIANT", self.variant.clone()),
+            (
+                "TARGETSTAGE",
+                if target.is_empty() { "default" } else { target }.to_owned(),
+            ),
+        ]
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.arch)?;
+        if self.variant.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "/{}", self.variant)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_platform_has_one_name() {
+        let cases = [
+            ("linux/amd64", "linux/amd64"),
+            ("linux/x86_64", "linux/amd64"),
+            ("linux/amd64/v1", "linux/amd64"),
+            ("linux/amd64/v3", "linux/amd64/v3"),
+            ("linux/arm64/v8", "linux/arm64"),
+            ("linux/aarch64", "linux/arm64"),
+            ("arm64", "linux/arm64"),
+            ("linux/arm", "linux/arm/v7"),
+            ("Linux/ARM/v6", "linux/arm/v6"),
+        ];
+        for (text, name) in cases {
+            assert_eq!(Platform::parse(text).to_string(), name);
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! A Dockerfile read as BuildKit would run it: the stages that the target needs, and what each of their
+//! instructions reads, the triggers of their bases included. Pure: bases are given or not known yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::dockerfile::{Instruction, StageBase};
+use super::parse;
+use super::recipe::Base;
+use super::scope::Scope;
+use super::sources::Source;
+use super::stages::{Layout, Request};
+use super::steps::{self, Names, Read, Step};
+use super::words::Unclear;
+use crate::model::ImageRef;
+
+/// The bases that are known.
+pub(super) type Bases = BTreeMap<ImageRef, Base>;
+
+/// What a Dockerfile reads.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reading {
+    /// The stages that the target needs, in order, by number.
+    pub(super) stages: BTreeMap<usize, StageReading>,
+    /// Why the instructions cannot be told apart: then everything is an input.
+    pub(super) doubt: Option<String>,
+    /// What is fetched that nothing pins.
+    pub(super) unpinned: Option<String>,
+    /// The images that it starts from and copies from.
+    pub(super) images: BTreeSet<ImageRef>,
+    /// The additional contexts that it uses.
+    pub(super) contexts: BTreeSet<String>,
+    /// What it takes of the build context.
+    pub(super) sources: BTreeSet<Source>,
+}
+
+/// One stage.
+#[derive(Clone, Debug)]
+pub(super) struct StageReading {
+    pub(super) steps: Vec<Step>,
+}
+
+/// Reads a laid-out Dockerfile. Without `bases`, what depends on an image's environment or triggers is left
+/// out; the second reading, with them, has all of it.
+pub(super) fn read(layout: &Layout, request: &Request, bases: Option<&Bases>) -> Reading {
+    let reader = Reader {
+        layout,
+        request,
+        bases,
+        names: stage_names(layout),
+    };
+    let known_frontend = layout
+        .dockerfile
+        .syntax
+        .as_deref()
+        .is_none_or(is_dockerfile_frontend);
+    let syntax = layout.dockerfile.syntax.as_deref().unwrap_or_default();
+    let mut reading = match &layout.doubt {
+        _ if !known_frontend => {
+            reader.opaque(format!("frontend `{syntax}` may read it in another way"))
+        }
+        Some(doubt) => reader.opaque(doubt.clone()),
+        None => reader.read().unwrap_or_else(|doubt| reader.opaque(doubt)),
+    };
+    if !known_frontend {
+        reading.unpinned = Some(format!("what frontend `{syntax}` starts from is not known"));
+    }
+    if layout.globals.given.contains_key("BUILDKIT_SYNTAX") {
+        reading = reader.opaque("`BUILDKIT_SYNTAX` chooses another frontend".to_owned());
+        reading.unpinned =
+            Some("what the frontend in `BUILDKIT_SYNTAX` starts from is not known".to_owned());
+    }
+    reading
+}
+
+/// Docker's own frontend, of a version whose language this is.
+fn is_dockerfile_frontend(syntax: &str) -> bool {
+    let Ok(image) = syntax.parse::<ImageRef>() else {
+        return false;
+    };
+    let tag = image.tag.as_deref().unwrap_or("1");
+    image.registry == "docker.io"
+        && image.repository == "docker/dockerfile"
+        && (tag == "1"
+            || tag.starts_with("1.")
+            || tag.starts_with("1-")
+            || matches!(tag, "latest" | "labs"))
+}
+
+fn stage_names(layout: &Layout) -> Vec<Option<String>> {
+    layout
+        .dockerfile
+        .stages
+        .iter()
+        .map(|stage| stage.name.clone())
+        .collect()
+}
+
+struct Reader<'a> {
+    layout: &'a Layout,
+    request: &'a Request,
+    bases: Option<&'a Bases>,
+    names: Vec<Option<String>>,
+}
+
+impl Reader<'_> {
+    fn names(&self, own: usize) -> Names<'_> {
+        Names {
+            request: self.request,
+            stages: &self.names,
+            own,
+        }
+    }
+
+    fn escape(&self) -> char {
+        self.layout.dockerfile.escape
+    }
+
+    fn read(&self) -> Result<Reading, String> {
+        let mut reading = Reading::default();
+        let mut scopes: BTreeMap<usize, Scope> = BTreeMap::new();
+        for number in self.needed()? {
+            let stage = &self.layout.dockerfile.stages[number];
+            let mut scope = match &stage.base {
+                StageBase::Stage(base) => scopes
+                    .get(base)
+                    .cloned()
+                    .unwrap_or_else(|| Scope::behind_from(None)),
+                StageBase::Scratch => Scope::behind_from(Some(&[])),
+                StageBase::Context(_) => Scope::behind_from(None),
+                StageBase::Image(image) => Scope::behind_from(
+                    self.bases
+                        .and_then(|bases| bases.get(image))
+                        .map(|base| base.env.as_slice()),
+                ),
+            };
+            match &stage.base {
+                StageBase::Image(image) => drop(reading.images.insert(image.clone())),
+                StageBase::Context(name) => drop(reading.contexts.insert(name.clone())),
+                StageBase::Stage(_) | StageBase::Scratch => {}
+            }
+            let steps = self.steps(number, &mut scope)?;
+            for step in &steps {
+                reading.note(step);
+            }
+            scopes.insert(number, scope);
+            reading.stages.insert(number, StageReading { steps });
+        }
+        Ok(reading)
+    }
+
+    fn steps(&self, number: usize, scope: &mut Scope) -> Result<Vec<Step>, String> {
+        let mut steps = Vec::new();
+        let triggers = self.triggers(number)?;
+        let own = self.instructions(number);
+        let numbered = triggers
+            .iter()
+            .map(|trigger| (0, trigger))
+            .chain(own.iter().enumerate().map(|(at, i)| (at + 1, i)));
+        for (position, instruction) in numbered {
+            let read = steps::step(
+                instruction,
+                self.escape(),
+                scope,
+                &self.layout.globals,
+                self.names(number),
+            );
+            match read {
+                Ok(step) => steps.push(Step {
+                    number: position,
+                    ..step
+                }),
+                Err(Unclear::NotUnderstood(why)) => {
+                    return Err(format!("line {}: {why}", instruction.lines.0));
+                }
+                // In the first reading this waits for the base; what needs no variables is known already.
+                Err(Unclear::NeedsBase) if self.bases.is_none() => {
+                    let reads = self.elsewhere(number, instruction)?;
+                    steps.push(Step::known_in_part(instruction, reads));
+                }
+                Err(Unclear::NeedsBase) => {
+                    let line = instruction.lines.0;
+                    return Err(format!(
+                        "line {line}: a variable may come from an additional context"
+                    ));
+                }
+            }
+        }
+        Ok(steps)
+    }
+
+    /// The instructions of a stage; one that an additional context replaces has none.
+    fn instructions(&self, number: usize) -> &[Instruction] {
+        let stage = &self.layout.dockerfile.stages[number];
+        match stage
+            .name
+            .as_ref()
+            .and_then(|name| self.request.context(name))
+        {
+            Some(_) => &[],
+            None => &stage.instructions,
+        }
+    }
+
+    /// The ONBUILD triggers that a stage's base leaves it.
+    fn triggers(&self, number: usize) -> Result<Vec<Instruction>, String> {
+        let stage = &self.layout.dockerfile.stages[number];
+        let texts: Vec<String> = match &stage.base {
+            StageBase::Stage(base) => {
+                let triggers = self
+                    .instructions(*base)
+                    .iter()
+                    .filter(|i| i.keyword == "ONBUILD");
+                triggers.map(trigger_text).collect()
+            }
+            StageBase::Image(image) => self
+                .bases
+                .and_then(|bases| bases.get(image))
+                .map(|base| base.onbuild.clone())
+                .unwrap_or_default(),
+            StageBase::Context(_) | StageBase::Scratch => Vec::new(),
+        };
+        let mut triggers = Vec::new();
+        for text in texts {
+            let script = parse::parse(&text);
+            let lines = stage.from.lines;
+            match (script.refused, script.instructions.as_slice()) {
+                (None, [trigger]) => triggers.push(Instruction {
+                    lines,
+                    ..trigger.clone()
+                }),
+                _ => {
+                    return Err(format!(
+                        "line {}: trigger `{text}` is no instruction",
+                        lines.0
+                    ));
+                }
+            }
+        }
+        Ok(triggers)
+    }
+
+    /// The stages that the target needs. Names only reach back, so one pass from the target up is enough.
+    fn needed(&self) -> Result<BTreeSet<usize>, String> {
+        let mut needed = BTreeSet::from([self.layout.target]);
+        for number in (0..=self.layout.target).rev() {
+            if !needed.contains(&number) {
+                continue;
+            }
+            if let StageBase::Stage(base) = self.layout.dockerfile.stages[number].base {
+                needed.insert(base);
+            }
+            let triggers = self.triggers(number)?;
+            for instruction in triggers.iter().chain(self.instructions(number)) {
+                for read in self.elsewhere(number, instruction)? {
+                    if let Read::Stage(stage) = read {
+                        needed.insert(stage);
+                    }
+                }
+            }
+        }
+        Ok(needed)
+    }
+
+    fn elsewhere(&self, number: usize, instruction: &Instruction) -> Result<Vec<Read>, String> {
+        steps::elsewhere(instruction, self.escape(), self.names(number)).map_err(|unclear| {
+            match unclear {
+                Unclear::NotUnderstood(why) => format!("line {}: {why}", instruction.lines.0),
+                Unclear::NeedsBase => {
+                    format!("line {}: a variable in `--from`", instruction.lines.0)
+                }
+            }
+        })
+    }
+
+    /// Everything is an input: all files, all images that any stage names, all additional contexts.
+    fn opaque(&self, doubt: String) -> Reading {
+        let mut reading = Reading {
+            doubt: Some(doubt),
+            sources: BTreeSet::from([Source::everything()]),
+            contexts: self.request.contexts.clone(),
+            ..Reading::default()
+        };
+        for (number, stage) in self.layout.dockerfile.stages.iter().enumerate() {
+            if let StageBase::Image(image) = &stage.base {
+                reading.images.insert(image.clone());
+            }
+            for instruction in &stage.instructions {
+                for read in self.elsewhere(number, instruction).unwrap_or_default() {
+                    if let Read::Image(image) = read {
+                        reading.images.insert(image);
+                    }
+                }
+                if instruction.keyword == "ADD" && instruction.arguments.contains("://") {
+                    reading.unpinned = Some(format!(
+                        "line {}: something is fetched",
+                        instruction.lines.0
+                    ));
+                }
+            }
+        }
+        reading
+    }
+}
+
+impl Reading {
+    fn note(&mut self, step: &Step) {
+        for read in &step.reads {
+            match read {
+                Read::Context(source) => drop(self.sources.insert(source.clone())),
+                Read::Image(image) => drop(self.images.insert(image.clone())),
+                Read::Named(name) => drop(self.contexts.insert(name.clone())),
+                Read::Stage(_) => {}
+            }
+        }
+        if let (None, Some(what)) = (&self.unpinned, &step.unpinned) {
+            self.unpinned = Some(format!("line {}: {what}", step.instruction.lines.0));
+        }
+    }
+}
+
+/// A trigger as the image would keep it.
+fn trigger_text(onbuild: &Instruction) -> String {
+    let mut text = onbuild.arguments.clone();
+    for heredoc in &onbuild.heredocs {
+        text.push('\n');
+        text.push_str(&heredoc.body);
+        text.push_str(&heredoc.name);
+    }
+    text
+}

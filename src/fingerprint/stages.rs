@@ -1,0 +1,353 @@
+//! Instructions into stages: which stage or image each FROM means, and which stage is built
+//! (`dockerfile2llb/convert.go`, `buildDispatchStates`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::dockerfile::{Dockerfile, Instruction, Stage, StageBase};
+use super::parse::{self, Script};
+use super::platform::Platform;
+use super::scope::Globals;
+use super::words::Unclear;
+
+/// What is asked of a Dockerfile.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    /// Build arguments that have a value.
+    pub(super) given: BTreeMap<String, String>,
+    pub(super) target: Option<String>,
+    pub(super) platform: Platform,
+    /// The names of the build section's additional contexts.
+    pub(super) contexts: BTreeSet<String>,
+}
+
+impl Request {
+    /// The additional context that a name means; `:latest` adds nothing to a name.
+    pub(super) fn context(&self, name: &str) -> Option<String> {
+        let short = name.strip_suffix(":latest").unwrap_or(name);
+        [name, short]
+            .into_iter()
+            .find(|name| self.contexts.contains(*name))
+            .map(str::to_owned)
+    }
+}
+
+/// A Dockerfile in stages, for one request.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    pub(super) dockerfile: Dockerfile,
+    pub(super) globals: Globals,
+    /// The number of the stage that is built.
+    pub(super) target: usize,
+    /// What was not understood.
+    pub(super) doubt: Option<String>,
+}
+
+/// Why a Dockerfile has nothing to build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NothingToBuild {
+    NoStage,
+    NoTarget { target: String, stages: Vec<String> },
+}
+
+/// Lays out the instructions of a Dockerfile.
+pub(super) fn lay_out(
+    script: &Script,
+    name: &str,
+    text: &str,
+    request: &Request,
+) -> Result<Layout, NothingToBuild> {
+    let last_name = last_stage_name(script);
+    let mut layout = Layout {
+        dockerfile: Dockerfile {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            escape: script.escape,
+            syntax: script.syntax.clone(),
+            global_args: Vec::new(),
+            stages: Vec::new(),
+        },
+        globals: Globals {
+            given: request.given.clone(),
+            values: BTreeMap::new(),
+        },
+        target: 0,
+        doubt: script.refused.clone(),
+    };
+    for (name, value) in request
+        .platform
+        .arguments(request.target.as_deref().unwrap_or(&last_name))
+    {
+        let value = request.given.get(name).cloned().unwrap_or(value);
+        layout.globals.values.insert(name.to_owned(), value);
+    }
+    for instruction in &script.instructions {
+        layout.add(instruction, request);
+    }
+    let stages = &layout.dockerfile.stages;
+    if stages.is_empty() {
+        return Err(NothingToBuild::NoStage);
+    }
+    layout.target = stages.len() - 1;
+    if let Some(target) = &request.target {
+        let wanted = target.to_lowercase();
+        let found = stages
+            .iter()
+            .rposition(|stage| stage.name.as_deref() == Some(&wanted));
+        layout.target = found.ok_or_else(|| NothingToBuild::NoTarget {
+            target: target.clone(),
+            stages: stages
+                .iter()
+                .filter_map(|stage| stage.name.clone())
+                .collect(),
+        })?;
+    }
+    Ok(layout)
+}
+
+/// The name of the last stage, before anything is expanded.
+fn last_stage_name(script: &Script) -> String {
+    let from = script
+        .instructions
+        .iter()
+        .rfind(|instruction| instruction.keyword == "FROM");
+    let words = from
+        .map(|from| from.arguments.split_whitespace().collect::<Vec<_>>())
+        .unwrap_or_default();
+    match words.as_slice() {
+        [.., name] if words.len() > 2 => name.to_lowercase(),
+        _ => String::new(),
+    }
+}
+
+impl Layout {
+    /// For a Dockerfile that is not on this machine.
+    pub(super) fn unseen(name: &str, doubt: String) -> Self {
+        let dockerfile = Dockerfile {
+            name: name.to_owned(),
+            text: String::new(),
+            escape: '\\',
+            syntax: None,
+            global_args: Vec::new(),
+            stages: Vec::new(),
+        };
+        Self {
+            dockerfile,
+            globals: Globals::default(),
+            target: 0,
+            doubt: Some(doubt),
+        }
+    }
+
+    fn add(&mut self, instruction: &Instruction, request: &Request) {
+        let escape = self.dockerfile.escape;
+        let result = if instruction.keyword == "FROM" {
+            self.stage(instruction, request)
+                .map(|stage| self.dockerfile.stages.push(stage))
+        } else if let Some(stage) = self.dockerfile.stages.last_mut() {
+            stage.instructions.push(instruction.clone());
+            Ok(())
+        } else if instruction.keyword == "ARG" {
+            self.dockerfile.global_args.push(instruction.clone());
+            self.globals.declare(instruction, escape)
+        } else {
+            Err(Unclear::NotUnderstood(format!(
+                "{} stands in front of the first FROM",
+                instruction.keyword
+            )))
+        };
+        if let Err(unclear) = result {
+            self.doubt(instruction, unclear);
+            if instruction.keyword == "FROM" {
+                self.dockerfile.stages.push(Stage {
+                    from: instruction.clone(),
+                    name: None,
+                    base: StageBase::Scratch,
+                    platform: None,
+                    instructions: Vec::new(),
+                });
+            }
+        }
+    }
+
+    fn doubt(&mut self, instruction: &Instruction, unclear: Unclear) {
+        if let (None, Unclear::NotUnderstood(why)) = (&self.doubt, unclear) {
+            self.doubt = Some(format!("line {}: {why}", instruction.lines.0));
+        }
+    }
+
+    fn stage(&mut self, from: &Instruction, request: &Request) -> Result<Stage, Unclear> {
+        let escape = self.dockerfile.escape;
+        let (flags, rest) = parse::flags(&from.arguments, escape);
+        let words: Vec<&str> = rest
+            .split(parse::is_space)
+            .filter(|word| !word.is_empty())
+            .collect();
+        let (base, name) = match words.as_slice() {
+            [base] => (*base, None),
+            [base, r#as, name] if r#as.eq_ignore_ascii_case("as") => {
+                (*base, Some(name.to_lowercase()))
+            }
+            _ => return refused("FROM takes an image, and `AS` and a name"),
+        };
+        let platform = match flags.as_slice() {
+            [] => None,
+            [flag] if flag.starts_with("--platform=") => {
+                Some(self.globals.expand(&flag[11..], escape)?)
+            }
+            _ => return refused("FROM has a flag other than `--platform`"),
+        };
+        let base = self.globals.expand(base, escape)?;
+        let base = match name.as_ref().and_then(|name| request.context(name)) {
+            Some(context) => StageBase::Context(context),
+            None => self.base(&base, request)?,
+        };
+        if name.is_some()
+            && self
+                .dockerfile
+                .stages
+                .iter()
+                .any(|stage| stage.name == name)
+        {
+            self.doubt(
+                from,
+                Unclear::NotUnderstood("two stages have one name".to_owned()),
+            );
+        }
+        Ok(Stage {
+            from: from.clone(),
+            name,
+            base,
+            platform,
+            instructions: Vec::new(),
+        })
+    }
+
+    /// An earlier stage, nothing, a named context or an image, looked for in this order.
+    fn base(&self, base: &str, request: &Request) -> Result<StageBase, Unclear> {
+        let stages = &self.dockerfile.stages;
+        if let Some(number) = stages
+            .iter()
+            .rposition(|stage| stage.name.as_deref() == Some(base))
+        {
+            return Ok(StageBase::Stage(number));
+        }
+        if base == "scratch" {
+            return Ok(StageBase::Scratch);
+        }
+        if let Some(context) = request.context(base) {
+            return Ok(StageBase::Context(context));
+        }
+        match base.parse() {
+            Ok(image) => Ok(StageBase::Image(image)),
+            Err(_) => refused(&format!("`{base}` is no image name")),
+        }
+    }
+}
+
+fn refused<T>(what: &str) -> Result<T, Unclear> {
+    Err(Unclear::NotUnderstood(what.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn laid_out(
+        text: &str,
+        target: Option<&str>,
+        given: &[(&str, &str)],
+    ) -> Result<Layout, NothingToBuild> {
+        let request = Request {
+            given: given
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            target: target.map(str::to_owned),
+            platform: Platform::parse("linux/arm64"),
+            contexts: BTreeSet::from(["ctx".to_owned()]),
+        };
+        lay_out(&parse::parse(text), "Dockerfile", text, &request)
+    }
+
+    fn bases(text: &str, given: &[(&str, &str)]) -> Vec<StageBase> {
+        let layout = laid_out(text, None, given).unwrap();
+        assert_eq!(layout.doubt, None);
+        layout
+            .dockerfile
+            .stages
+            .into_iter()
+            .map(|stage| stage.base)
+            .collect()
+    }
+
+    fn image(name: &str) -> StageBase {
+        StageBase::Image(name.parse().unwrap())
+    }
+
+    #[test]
+    fn a_from_means_a_stage_nothing_a_context_or_an_image() {
+        let text = "FROM a AS one\nFROM scratch\nfrom one as Two\nFROM two\nFROM ctx\nFROM alpine AS ctx\nFROM One1";
+        let layout = laid_out(text, None, &[]).unwrap();
+        assert!(layout.doubt.unwrap().contains("line 7"));
+        let expected = [
+            image("a"),
+            StageBase::Scratch,
+            StageBase::Stage(0),
+            StageBase::Stage(2),
+            StageBase::Context("ctx".to_owned()),
+            StageBase::Context("ctx".to_owned()),
+            StageBase::Scratch,
+        ];
+        assert_eq!(
+            layout
+                .dockerfile
+                .stages
+                .into_iter()
+                .map(|s| s.base)
+                .collect::<Vec<_>>(),
+            expected
+        );
+    }
+
+    #[test]
+    fn global_arguments_reach_from() {
+        let text = "ARG V=1\nARG I=a:$V\nFROM $I\nFROM b:${TARGETARCH}\nARG V=9\nFROM c:$V";
+        assert_eq!(
+            bases(text, &[]),
+            [image("a:1"), image("b:arm64"), image("c:1")]
+        );
+        assert_eq!(
+            bases(text, &[("V", "2")]),
+            [image("a:2"), image("b:arm64"), image("c:2")]
+        );
+    }
+
+    #[test]
+    fn the_target_is_found_by_name_whatever_its_case() {
+        let text = "FROM a AS one\nFROM b AS two";
+        assert_eq!(laid_out(text, None, &[]).unwrap().target, 1);
+        assert_eq!(laid_out(text, Some("One"), &[]).unwrap().target, 0);
+        assert!(
+            matches!(laid_out(text, Some("x"), &[]), Err(NothingToBuild::NoTarget { stages, .. }) if stages.len() == 2)
+        );
+        assert_eq!(
+            laid_out("# nothing\n", None, &[]).unwrap_err(),
+            NothingToBuild::NoStage
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_doubted() {
+        for text in [
+            "FROM a b",
+            "FROM --x=1 a",
+            "FROM ${",
+            "RUN a\nFROM b",
+            "FROM a AS x\nFROM b AS x",
+            "FROM a\nFROM $X",
+        ] {
+            let layout = laid_out(text, None, &[]);
+            assert!(layout.unwrap().doubt.is_some(), "{text}");
+        }
+    }
+}

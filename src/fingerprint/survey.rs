@@ -1,0 +1,177 @@
+//! The door of the room: the Dockerfiles, ignore files and contexts of a project's builds are read first,
+//! while nobody knows their bases yet; the keys follow once the bases are known.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::error::Error;
+use super::inputs::Inputs;
+use super::recipe::{Base, Fingerprinted};
+use super::statcache::StatCache;
+use super::threads;
+use crate::model::{Build, ImageRef, Project, Service};
+
+/// What a project's images are made of, as far as its own files tell.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    builds: Vec<Inputs>,
+    /// Each service's build; services whose build sections are equal share one.
+    services: BTreeMap<String, usize>,
+    cache: StatCache,
+}
+
+/// Reads the Dockerfiles, ignore files and contexts of all `services` that have a `build`. No base image has
+/// to be known yet. Blocking; parallel inside.
+///
+/// # Errors
+/// A missing context, Dockerfile or target, a malformed ignore pattern, or a file that cannot be read.
+pub fn survey(
+    project: &Project,
+    services: &BTreeSet<String>,
+    cache: &StatCache,
+) -> Result<Survey, Error> {
+    let mut jobs: Vec<(&str, &Service, &Build)> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
+    let mut indexes = BTreeMap::new();
+    for name in services {
+        let unknown = || Error::Unknown {
+            kind: "service",
+            name: name.clone(),
+        };
+        let service = project.services.get(name).ok_or_else(unknown)?;
+        let Some(build) = &service.build else {
+            continue;
+        };
+        let x_larder = service.other.get("x-larder");
+        // Only to find equal sections; nothing is kept of it.
+        let identity = serde_json::json!([build, service.platform, x_larder]).to_string();
+        let index = *known.entry(identity).or_insert_with(|| {
+            jobs.push((name, service, build));
+            jobs.len() - 1
+        });
+        indexes.insert(name.clone(), index);
+    }
+    let surveyed = threads::map(&jobs, 2, |(name, service, build)| {
+        Inputs::read(name, service, build, cache)
+    });
+    let builds = surveyed.into_iter().collect::<Result<_, _>>()?;
+    Ok(Survey {
+        builds,
+        services: indexes,
+        cache: cache.clone(),
+    })
+}
+
+impl Survey {
+    /// The images that the needed stages start from, or that COPY and RUN read from.
+    pub fn bases(&self) -> BTreeSet<ImageRef> {
+        self.builds.iter().flat_map(Inputs::images).collect()
+    }
+
+    /// Each service's fingerprint, once its bases are known. Pure, but for a base whose triggers or
+    /// environment make its Dockerfile read files that the survey could not foresee: those are read here.
+    ///
+    /// # Errors
+    /// One of those files cannot be read.
+    pub fn recipes(
+        &self,
+        bases: &BTreeMap<ImageRef, Base>,
+    ) -> Result<BTreeMap<String, Fingerprinted>, Error> {
+        let made = threads::map(&self.builds, 64, |build| {
+            build.fingerprint(bases, &self.cache)
+        });
+        let made: Vec<Fingerprinted> = made.into_iter().collect::<Result<_, _>>()?;
+        let named = |(service, index): (&String, &usize)| {
+            let mut fingerprinted = made[*index].clone();
+            if let Fingerprinted::Known(recipe) = &mut fingerprinted {
+                recipe.service.clone_from(service);
+            }
+            (service.clone(), fingerprinted)
+        };
+        Ok(self.services.iter().map(named).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fingerprint::lab::Lab;
+    use crate::fingerprint::recipe::Recipe;
+
+    fn project(lab: &Lab) -> Project {
+        let context = lab.path("").to_str().unwrap().to_owned();
+        let services = json!({
+            "one": {"build": {"context": context}, "command": ["1"]},
+            "two": {"build": {"context": context}, "image": "named"},
+            "dev": {"build": {"context": context, "target": "dev"}},
+            "db": {"image": "postgres"},
+        });
+        Project {
+            services: serde_json::from_value(services).unwrap(),
+            ..Project::default()
+        }
+    }
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn known(fingerprinted: &Fingerprinted) -> &Recipe {
+        match fingerprinted {
+            Fingerprinted::Known(recipe) => recipe,
+            Fingerprinted::Missing(images) => panic!("{images:?}"),
+        }
+    }
+
+    #[test]
+    fn services_with_equal_builds_share_a_fingerprint() {
+        let lab = Lab::new("FROM a AS dev\nRUN x\nFROM b\nCOPY f /\n").file("f", "");
+        let survey = survey(
+            &project(&lab),
+            &names(&["one", "two", "dev", "db"]),
+            &StatCache::open(None),
+        )
+        .unwrap();
+        assert_eq!(survey.builds.len(), 2);
+        let images: Vec<String> = survey.bases().iter().map(ToString::to_string).collect();
+        assert_eq!(images, ["a:latest", "b:latest"]);
+        let base = |image: &str| {
+            (
+                image.parse().unwrap(),
+                Base {
+                    identity: image.to_owned(),
+                    onbuild: vec![],
+                    env: vec![],
+                },
+            )
+        };
+        let recipes = survey
+            .recipes(&BTreeMap::from([base("a"), base("b")]))
+            .unwrap();
+        assert_eq!(recipes.keys().collect::<Vec<_>>(), ["dev", "one", "two"]);
+        assert_eq!(known(&recipes["one"]).full, known(&recipes["two"]).full);
+        assert_ne!(known(&recipes["one"]).full, known(&recipes["dev"]).full);
+        assert_eq!(known(&recipes["two"]).service, "two");
+    }
+
+    #[test]
+    fn a_base_that_is_not_known_is_named() {
+        let lab = Lab::new("FROM a AS dev\nFROM b\nCOPY --from=c $X/f /\n");
+        let survey = survey(&project(&lab), &names(&["one"]), &StatCache::open(None)).unwrap();
+        let recipes = survey.recipes(&BTreeMap::new()).unwrap();
+        let missing =
+            matches!(&recipes["one"], Fingerprinted::Missing(images) if images.len() == 2);
+        assert!(
+            missing,
+            "`b`, and `c`, whose path waits for the environment of `b`"
+        );
+    }
+
+    #[test]
+    fn a_service_that_is_not_there_is_an_error() {
+        let lab = Lab::new("FROM a");
+        let result = survey(&project(&lab), &names(&["three"]), &StatCache::open(None));
+        assert!(matches!(result, Err(Error::Unknown { .. })));
+    }
+}

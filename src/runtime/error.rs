@@ -1,0 +1,110 @@
+//! Why a step failed, with what a person needs to see of it.
+
+use std::time::Duration;
+
+use super::ports::{BuildError, EngineError};
+use crate::plan::Readiness;
+
+/// A step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The engine refused or went away.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A build failed.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A container ended before it was ready.
+    #[error("service `{service}` ended with code {code}{}", ended_how(*.out_of_memory, *.restarts))]
+    Exited {
+        /// The service.
+        service: String,
+        /// The code its process ended with.
+        code: i64,
+        /// Whether the kernel killed it for its memory limit.
+        out_of_memory: bool,
+        /// How often its restart policy had started it again.
+        restarts: u64,
+        /// The last lines it printed.
+        output: Vec<String>,
+    },
+    /// The engine gave up on a container's health.
+    #[error("service `{service}` is unhealthy")]
+    Unhealthy {
+        /// The service.
+        service: String,
+        /// The last lines it printed.
+        output: Vec<String>,
+    },
+    /// Somebody waits for health that nobody checks.
+    #[error("service `{service}` has no health check, and another waits until it is healthy")]
+    NoHealthcheck {
+        /// The service.
+        service: String,
+    },
+    /// A wait took too long.
+    #[error("service `{service}` was not {until} after {} s", .after.as_secs())]
+    TimedOut {
+        /// The service.
+        service: String,
+        /// What was waited for.
+        until: Readiness,
+        /// How long.
+        after: Duration,
+        /// The last lines it printed.
+        output: Vec<String>,
+    },
+    /// The run was told to end; nobody failed.
+    #[error("interrupted")]
+    Interrupted,
+    /// The plan does not hold together: larder's own fault.
+    #[error("the plan is broken: {what}")]
+    Broken {
+        /// What is missing.
+        what: String,
+    },
+}
+
+fn ended_how(out_of_memory: bool, restarts: u64) -> String {
+    let memory = if out_of_memory {
+        ", killed for its memory limit"
+    } else {
+        ""
+    };
+    match restarts {
+        0 => memory.to_owned(),
+        1 => format!("{memory}, after one restart"),
+        more => format!("{memory}, after {more} restarts"),
+    }
+}
+
+impl StepError {
+    /// The last lines that the container or the build printed.
+    pub fn output(&self) -> &[String] {
+        match self {
+            Self::Exited { output, .. }
+            | Self::Unhealthy { output, .. }
+            | Self::TimedOut { output, .. }
+            | Self::Build(BuildError::Instruction { output, .. }) => output,
+            _ => &[],
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Exited {
+                out_of_memory: true,
+                ..
+            } => "raise its `mem_limit`".to_owned(),
+            Self::Exited { service, .. }
+            | Self::Unhealthy { service, .. }
+            | Self::TimedOut { service, .. } => {
+                format!("`larder logs {service}` shows all that it printed")
+            }
+            Self::NoHealthcheck { service } => format!("add a `healthcheck` to `{service}`"),
+            _ => return Vec::new(),
+        };
+        vec![hint]
+    }
+}

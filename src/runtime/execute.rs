@@ -1,0 +1,451 @@
+//! The executor: carries out a plan's steps, each as soon as those it needs have succeeded, independent ones
+//! side by side. It decides nothing: what a step does, and why, is the plan's.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{Mutex, broadcast, watch};
+
+use super::error::StepError;
+use super::event::{Event, EventSink, Progress};
+use super::ports::{BuildPart, BuildRequest, Builder, ContainerSpec, Engine, Happening};
+use super::readiness::{self, Watched};
+use crate::fingerprint::{Fingerprinted, Recipe};
+use crate::model::{Digest, ImageId, Project, labels};
+use crate::plan::{Action, BuilderKind, ContainerSource, ImageSource, Plan, Step, StepId};
+
+/// Everything that one execution needs.
+pub struct Run<'a, E, B> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The project that it was made for.
+    pub project: &'a Project,
+    /// The recipes of the services that it builds.
+    pub recipes: &'a BTreeMap<String, Fingerprinted>,
+    /// The engine.
+    pub engine: &'a E,
+    /// The builders.
+    pub builder: &'a B,
+    /// Where events go.
+    pub events: Arc<dyn EventSink>,
+    /// Turns true when the run is to end early: no new steps, calls in flight are finished, waits and builds
+    /// are dropped.
+    pub interrupt: watch::Receiver<bool>,
+    /// How long each wait may take.
+    pub timeout: Option<Duration>,
+}
+
+/// How an execution ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The steps that failed, in the order in which they did.
+    pub failures: Vec<Failure>,
+    /// Whether it was told to end early.
+    pub interrupted: bool,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A step that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The step.
+    pub step: Step,
+    /// Why.
+    pub error: StepError,
+}
+
+/// Carries out the plan. Steps that need a failed one are skipped; all others go on.
+pub async fn execute<E: Engine, B: Builder>(run: Run<'_, E, B>) -> Outcome {
+    let begun = Instant::now();
+    let mut board = Board::new(run.plan);
+    let (news, _) = broadcast::channel(256);
+    let ranges = Mutex::new(());
+    let mut interrupt = run.interrupt.clone();
+    let mut interrupted = *interrupt.borrow();
+    let mut watched = pin!(run.engine.watch(&run.project.name));
+    let watching = run
+        .plan
+        .steps
+        .iter()
+        .any(|step| matches!(step.action, Action::Wait { .. }));
+    let mut running = FuturesUnordered::new();
+    let mut failures = Vec::new();
+
+    loop {
+        if !interrupted {
+            for id in board.ready() {
+                let step = &run.plan.steps[id.0];
+                run.events.send(Event::Started { step: step.clone() });
+                let needs = board.products.clone();
+                running.push(carry_out(&run, step, needs, news.clone(), &ranges));
+            }
+        }
+        tokio::select! {
+            ended = running.next() => match ended {
+                None => break,
+                Some(Ended { id, took, result }) => match result {
+                    Ok(product) => {
+                        board.done(id, product);
+                        run.events.send(Event::Finished { id, took });
+                    }
+                    Err(StepError::Interrupted) => board.given_up(id),
+                    Err(error) => {
+                        board.failed(id);
+                        run.events.send(Event::Failed { id, took });
+                        failures.push(Failure { step: run.plan.steps[id.0].clone(), error });
+                    }
+                },
+            },
+            Some(happening) = watched.next(), if watching => {
+                // Nobody waits at the moment when this fails.
+                let _ = news.send(happening);
+            }
+            Ok(()) = interrupt.changed(), if !interrupted => interrupted = *interrupt.borrow(),
+        }
+    }
+    for id in board.left() {
+        run.events.send(Event::Skipped { id });
+    }
+    Outcome {
+        failures,
+        interrupted,
+        took: begun.elapsed(),
+    }
+}
+
+/// What a step leaves for those behind it.
+#[derive(Clone, Debug)]
+enum Product {
+    Nothing,
+    Image(ImageId),
+    Container(String),
+}
+
+/// Which steps are open, and what the others left.
+struct Board<'a> {
+    plan: &'a Plan,
+    state: Vec<State>,
+    products: BTreeMap<StepId, Product>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Open,
+    Taken,
+    Done,
+    Failed,
+    Skipped,
+}
+
+impl<'a> Board<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        Self {
+            plan,
+            state: vec![State::Open; plan.steps.len()],
+            products: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the open steps whose prerequisites are met.
+    fn ready(&mut self) -> Vec<StepId> {
+        let mut ready = Vec::new();
+        for step in &self.plan.steps {
+            let succeeded = |id: &StepId| self.state[id.0] == State::Done;
+            let lost = |id: &StepId| matches!(self.state[id.0], State::Failed | State::Skipped);
+            let ended = |id: &StepId| succeeded(id) || lost(id);
+            if self.state[step.id.0] != State::Open {
+                continue;
+            }
+            if step.after.iter().any(lost) {
+                // Steps stand behind their prerequisites, so one pass carries a failure all the way down.
+                self.state[step.id.0] = State::Skipped;
+            } else if step.after.iter().all(succeeded) && step.settled.iter().all(ended) {
+                self.state[step.id.0] = State::Taken;
+                ready.push(step.id);
+            }
+        }
+        ready
+    }
+
+    fn done(&mut self, id: StepId, product: Product) {
+        self.state[id.0] = State::Done;
+        self.products.insert(id, product);
+    }
+
+    fn failed(&mut self, id: StepId) {
+        self.state[id.0] = State::Failed;
+    }
+
+    fn given_up(&mut self, id: StepId) {
+        self.state[id.0] = State::Skipped;
+    }
+
+    /// The steps that were never begun, or given up.
+    fn left(&self) -> impl Iterator<Item = StepId> {
+        let open = |id: &usize| matches!(self.state[*id], State::Open | State::Skipped);
+        (0..self.plan.steps.len()).filter(open).map(StepId)
+    }
+}
+
+struct Ended {
+    id: StepId,
+    took: Duration,
+    result: Result<Product, StepError>,
+}
+
+async fn carry_out<E: Engine, B: Builder>(
+    run: &Run<'_, E, B>,
+    step: &Step,
+    needs: BTreeMap<StepId, Product>,
+    news: broadcast::Sender<Happening>,
+    ranges: &Mutex<()>,
+) -> Ended {
+    let begun = Instant::now();
+    let work = Work {
+        run,
+        step,
+        needs,
+        progress: Progress::new(step.id, run.events.clone()),
+    };
+    let result = if is_droppable(&step.action) {
+        let mut interrupt = run.interrupt.clone();
+        tokio::select! {
+            result = work.act(&news, ranges) => result,
+            _ = interrupt.wait_for(|stop| *stop) => Err(StepError::Interrupted),
+        }
+    } else {
+        work.act(&news, ranges).await
+    };
+    Ended {
+        id: step.id,
+        took: begun.elapsed(),
+        result,
+    }
+}
+
+/// Whether a step can be left in the middle without leaving anything half done on the engine.
+fn is_droppable(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Wait { .. }
+            | Action::Pull { .. }
+            | Action::Build { .. }
+            | Action::BuildDependencies { .. }
+    )
+}
+
+/// One step with what it needs.
+struct Work<'a, E, B> {
+    run: &'a Run<'a, E, B>,
+    step: &'a Step,
+    needs: BTreeMap<StepId, Product>,
+    progress: Progress,
+}
+
+impl<E: Engine, B: Builder> Work<'_, E, B> {
+    async fn act(
+        &self,
+        news: &broadcast::Sender<Happening>,
+        ranges: &Mutex<()>,
+    ) -> Result<Product, StepError> {
+        let engine = self.run.engine;
+        match &self.step.action {
+            Action::CreateNetwork { key, .. } => {
+                engine.create_network(self.run.project, key).await?;
+            }
+            Action::CreateVolume { key, .. } => engine.create_volume(self.run.project, key).await?,
+            Action::Pull { image, platform } => {
+                let id = engine
+                    .pull(image, platform.as_deref(), &self.progress)
+                    .await?;
+                return Ok(Product::Image(id));
+            }
+            Action::BuildDependencies {
+                recipe,
+                stage,
+                key,
+                builder,
+            } => {
+                return self
+                    .build_dependencies(recipe, *stage, *key, *builder)
+                    .await;
+            }
+            Action::Build {
+                recipe,
+                fingerprint,
+                on,
+                builder,
+            } => {
+                return self.build(recipe, *fingerprint, on, *builder).await;
+            }
+            Action::Tag { image, name } => engine.tag(&self.image(image)?, name).await?,
+            Action::Create {
+                number,
+                name,
+                image,
+                config,
+                inherits,
+            } => {
+                let id = self.create(*number, name, image, *config, inherits).await?;
+                return Ok(Product::Container(id));
+            }
+            Action::Stop { container } => engine.stop(container, None).await?,
+            Action::Remove { container } => engine.remove(container, false).await?,
+            Action::Rename { container, name } => {
+                engine.rename(&self.container(container)?, name).await?;
+            }
+            Action::Start { container } => {
+                // The engine picks from a port range and binds it in two steps: two at once may pick the same.
+                let _turn = if self.publishes_range() {
+                    Some(ranges.lock().await)
+                } else {
+                    None
+                };
+                engine.start(&self.container(container)?).await?;
+            }
+            Action::Unpause { container } => engine.unpause(container).await?,
+            Action::Wait { container, until } => {
+                let watched = Watched {
+                    service: self.service(),
+                    container: &self.container(container)?,
+                    until: *until,
+                    probes: self.probes(),
+                    timeout: self.run.timeout,
+                };
+                readiness::wait(engine, &watched, news.subscribe(), &self.progress).await?;
+            }
+        }
+        Ok(Product::Nothing)
+    }
+
+    async fn build_dependencies(
+        &self,
+        recipe: &str,
+        stage: usize,
+        key: Digest,
+        builder: BuilderKind,
+    ) -> Result<Product, StepError> {
+        let request = BuildRequest {
+            project: self.run.project,
+            recipe: self.recipe(recipe)?,
+            part: BuildPart::Dependencies { stage },
+            builder,
+            name: labels::dependencies_name(&key),
+            labels: BTreeMap::from([(labels::DEPENDENCIES.to_owned(), key.to_string())]),
+        };
+        Ok(Product::Image(
+            self.run.builder.build(&request, &self.progress).await?,
+        ))
+    }
+
+    async fn build(
+        &self,
+        recipe: &str,
+        fingerprint: Digest,
+        on: &BTreeMap<usize, Digest>,
+        builder: BuilderKind,
+    ) -> Result<Product, StepError> {
+        let recipe = self.recipe(recipe)?;
+        let mut own = BTreeMap::from([(labels::FINGERPRINT.to_owned(), fingerprint.to_string())]);
+        if let Some(dependencies) = recipe.dependencies {
+            own.insert(labels::DEPENDENCIES.to_owned(), dependencies.to_string());
+        }
+        let request = BuildRequest {
+            project: self.run.project,
+            recipe,
+            part: BuildPart::Target { on },
+            builder,
+            name: labels::image_name(&fingerprint),
+            labels: own,
+        };
+        Ok(Product::Image(
+            self.run.builder.build(&request, &self.progress).await?,
+        ))
+    }
+
+    async fn create(
+        &self,
+        number: u32,
+        name: &str,
+        image: &ImageSource,
+        config: Digest,
+        inherits: &BTreeMap<String, String>,
+    ) -> Result<String, StepError> {
+        let service = self.service();
+        let recipe = match self.run.recipes.get(service) {
+            Some(Fingerprinted::Known(recipe)) => Some(recipe),
+            _ => None,
+        };
+        let spec = ContainerSpec {
+            project: self.run.project,
+            service,
+            number,
+            name,
+            image: &self.image(image)?,
+            fingerprint: recipe.map(|recipe| recipe.full),
+            dependencies: recipe.and_then(|recipe| recipe.dependencies),
+            config,
+            inherits,
+        };
+        Ok(self.run.engine.create_container(&spec).await?)
+    }
+
+    fn service(&self) -> &str {
+        self.step.service.as_deref().unwrap_or_default()
+    }
+
+    fn recipe(&self, service: &str) -> Result<&Recipe, StepError> {
+        match self.run.recipes.get(service) {
+            Some(Fingerprinted::Known(recipe)) => Ok(recipe),
+            _ => Err(StepError::Broken {
+                what: format!("no recipe for `{service}`"),
+            }),
+        }
+    }
+
+    fn image(&self, source: &ImageSource) -> Result<ImageId, StepError> {
+        match source {
+            ImageSource::Id(id) => Ok(id.clone()),
+            ImageSource::Step(id) => match self.needs.get(id) {
+                Some(Product::Image(image)) => Ok(image.clone()),
+                _ => Err(StepError::Broken {
+                    what: format!("step {} left no image", id.0 + 1),
+                }),
+            },
+        }
+    }
+
+    fn container(&self, source: &ContainerSource) -> Result<String, StepError> {
+        match source {
+            ContainerSource::Id(id) => Ok(id.clone()),
+            ContainerSource::Step(id) => match self.needs.get(id) {
+                Some(Product::Container(container)) => Ok(container.clone()),
+                _ => Err(StepError::Broken {
+                    what: format!("step {} left no container", id.0 + 1),
+                }),
+            },
+        }
+    }
+
+    fn publishes_range(&self) -> bool {
+        let ranged = |published: &String| published.contains('-');
+        let service = self.run.project.services.get(self.service());
+        service.is_some_and(|s| {
+            s.ports
+                .iter()
+                .any(|port| port.published.as_ref().is_some_and(ranged))
+        })
+    }
+
+    /// Whether larder may run the health check itself: `x-larder: probe: engine` leaves it to the engine.
+    fn probes(&self) -> bool {
+        let service = self.run.project.services.get(self.service());
+        let asked = service.and_then(|s| s.other.get("x-larder")?.get("probe")?.as_str());
+        asked != Some("engine")
+    }
+}

@@ -1,0 +1,207 @@
+//! When a container is ready: its health check passed, or it runs, or it ended well. larder runs the health
+//! check itself from 50 ms after the start, because the engine's first probe comes only after `interval`.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use super::error::StepError;
+use super::event::Progress;
+use super::ports::{Condition, Engine, Happening, HappeningKind};
+use crate::model::Healthcheck;
+use crate::plan::{Health, Readiness};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// A container that its restart policy started this often within one wait will not come up.
+const RESTARTS: u64 = 3;
+const LAST_LINES: usize = 20;
+/// The engine's own default for a probe's time.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What is waited for.
+pub(super) struct Watched<'a> {
+    pub(super) service: &'a str,
+    pub(super) container: &'a str,
+    pub(super) until: Readiness,
+    /// Whether larder runs the health check itself.
+    pub(super) probes: bool,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// Waits until a container is what is waited for.
+///
+/// # Errors
+/// It ended, restarts in a loop, is unhealthy, or took too long.
+pub(super) async fn wait<E: Engine>(
+    engine: &E,
+    watched: &Watched<'_>,
+    mut news: broadcast::Receiver<Happening>,
+    progress: &Progress,
+) -> Result<(), StepError> {
+    let begun = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    let mut restarts = None;
+    loop {
+        let condition = engine.inspect(watched.container).await?;
+        let before = *restarts.get_or_insert(condition.restarts);
+        match verdict(
+            &condition,
+            watched.until,
+            condition.restarts - before.min(condition.restarts),
+        ) {
+            Verdict::Yes => return Ok(()),
+            Verdict::No => return Err(failure(engine, watched, &condition).await),
+            Verdict::NoHealthcheck => {
+                return Err(StepError::NoHealthcheck {
+                    service: watched.service.to_owned(),
+                });
+            }
+            Verdict::Probe if watched.probes => {
+                if probe(engine, watched.container, &condition).await {
+                    return Ok(());
+                }
+                progress.doing("its health check does not pass yet");
+            }
+            Verdict::Probe | Verdict::Later => {}
+        }
+        if let Some(timeout) = watched.timeout
+            && begun.elapsed() >= timeout
+        {
+            return Err(StepError::TimedOut {
+                service: watched.service.to_owned(),
+                until: watched.until,
+                after: timeout,
+                output: last_lines(engine, watched.container).await,
+            });
+        }
+        rest(pause, watched.container, &mut news).await;
+        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+    }
+}
+
+enum Verdict {
+    Yes,
+    No,
+    NoHealthcheck,
+    /// It runs and has a health check that has not passed.
+    Probe,
+    Later,
+}
+
+fn verdict(condition: &Condition, until: Readiness, restarts: u64) -> Verdict {
+    if restarts >= RESTARTS {
+        return Verdict::No;
+    }
+    if condition.restarting {
+        return Verdict::Later;
+    }
+    if !condition.running {
+        // One that ended well and is not waited for as healthy has done what it was for.
+        let done = condition.exit_code == 0 && until != Readiness::Healthy;
+        return if done { Verdict::Yes } else { Verdict::No };
+    }
+    match (until, condition.health, &condition.healthcheck) {
+        (Readiness::Completed, ..) => Verdict::Later,
+        (_, Some(Health::Healthy), _) => Verdict::Yes,
+        (_, Some(Health::Unhealthy), _) => Verdict::No,
+        (_, _, Some(_)) => Verdict::Probe,
+        (Readiness::Ready, _, None) => Verdict::Yes,
+        (Readiness::Healthy, _, None) => Verdict::NoHealthcheck,
+    }
+}
+
+/// Runs the health check once, in the container, as its user and with its environment.
+///
+/// A pass this early proves less than the engine's, one `interval` later: postgres prepares a new data folder
+/// with a server that answers on its own socket only, then starts again. So one of the ports that the
+/// container exposes must be listened on too; where none is, the engine's verdict decides.
+async fn probe<E: Engine>(engine: &E, container: &str, condition: &Condition) -> bool {
+    let Some(check) = &condition.healthcheck else {
+        return false;
+    };
+    let Some(command) = command(check) else {
+        return false;
+    };
+    let limit = check
+        .timeout
+        .map(crate::model::Span::as_duration)
+        .filter(|limit| !limit.is_zero())
+        .unwrap_or(PROBE_TIMEOUT);
+    let passes = async { matches!(engine.probe(container, &command).await, Ok(0)) };
+    let both = async { tokio::join!(passes, listens(engine, container, &condition.exposed)) };
+    // A probe that takes too long has failed, and a container that ends under it is seen by the next inspection.
+    matches!(tokio::time::timeout(limit, both).await, Ok((true, true)))
+}
+
+/// Whether one of the ports is listened on in the container's network, as far as it has a `grep` to tell
+/// (proc(5): state `0A` is LISTEN).
+async fn listens<E: Engine>(engine: &E, container: &str, ports: &[u16]) -> bool {
+    if ports.is_empty() {
+        return true;
+    }
+    let ports: Vec<String> = ports.iter().map(|port| format!("{port:04X}")).collect();
+    let pattern = format!(":({}) [0-9A-F]+:0000 0A", ports.join("|"));
+    let command =
+        ["grep", "-qsE", &pattern, "/proc/net/tcp", "/proc/net/tcp6"].map(ToOwned::to_owned);
+    // 126 and 127: there is no grep to ask.
+    matches!(engine.probe(container, &command).await, Ok(0 | 126 | 127))
+}
+
+/// The command of a health check (moby `daemon/health.go`: `CMD-SHELL` goes through the shell).
+fn command(check: &Healthcheck) -> Option<Vec<String>> {
+    let (kind, rest) = check.test.as_ref()?.split_first()?;
+    match kind.as_str() {
+        "CMD" => Some(rest.to_vec()),
+        "CMD-SHELL" => Some(
+            ["/bin/sh", "-c"]
+                .into_iter()
+                .map(ToOwned::to_owned)
+                .chain(rest.first().cloned())
+                .collect(),
+        ),
+        _ => None,
+    }
+}
+
+async fn failure<E: Engine>(engine: &E, watched: &Watched<'_>, condition: &Condition) -> StepError {
+    let service = watched.service.to_owned();
+    let output = last_lines(engine, watched.container).await;
+    if condition.running && condition.health == Some(Health::Unhealthy) {
+        return StepError::Unhealthy { service, output };
+    }
+    StepError::Exited {
+        service,
+        code: condition.exit_code,
+        out_of_memory: condition.out_of_memory,
+        restarts: condition.restarts,
+        output,
+    }
+}
+
+async fn last_lines<E: Engine>(engine: &E, container: &str) -> Vec<String> {
+    // The failure is the news; that its log cannot be read is not.
+    engine
+        .last_lines(container, LAST_LINES)
+        .await
+        .unwrap_or_default()
+}
+
+/// Rests for `pause`, or until something happens to the container.
+async fn rest(pause: Duration, container: &str, news: &mut broadcast::Receiver<Happening>) {
+    let something = async {
+        loop {
+            match news.recv().await {
+                Ok(Happening {
+                    kind: HappeningKind::Lost,
+                    ..
+                })
+                | Err(RecvError::Lagged(_)) => return,
+                Ok(happening) if happening.container == container => return,
+                Ok(_) => {}
+                Err(RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(pause, something).await;
+}

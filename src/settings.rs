@@ -1,0 +1,254 @@
+//! What a run goes by, resolved once: flags, then the environment, then `x-larder` in the Compose file, then
+//! the default. Reads no environment itself: it is given one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+/// The environment of this process: names and values that are UTF-8.
+pub type Environment = BTreeMap<String, String>;
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// `tty` on a terminal, `plain` elsewhere.
+    #[default]
+    Auto,
+    /// One live line per service.
+    Tty,
+    /// A line when something begins and when it ends.
+    Plain,
+    /// One JSON object per line, on standard output.
+    Json,
+    /// Nothing but errors.
+    Quiet,
+}
+
+/// Who is asked to build.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Builder {
+    /// Dagger builds dependency images where it answers, the engine's BuildKit all the rest.
+    #[default]
+    Auto,
+    /// Dagger builds everything.
+    Dagger,
+    /// The engine's BuildKit builds everything.
+    Docker,
+}
+
+/// What was typed; `None` where nothing was.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Typed {
+    /// `--progress`.
+    pub progress: Option<Progress>,
+    /// `--builder`.
+    pub builder: Option<Builder>,
+    /// `--timeout`, in seconds.
+    pub timeout: Option<u64>,
+}
+
+/// What a run goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Who builds.
+    pub builder: Builder,
+    /// How progress is shown; never `Auto`.
+    pub progress: Progress,
+    /// Where caches are kept; `None` where there is no home for them.
+    pub cache: Option<PathBuf>,
+    /// How long each wait may take; `None` for as long as the health check itself takes.
+    pub timeout: Option<Duration>,
+}
+
+/// A setting has a value that it cannot have.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting} is `{value}`, which is none of {allowed}")]
+pub struct Error {
+    setting: &'static str,
+    value: String,
+    allowed: &'static str,
+}
+
+impl Settings {
+    /// Resolves the settings. `extension` is the project's `x-larder`; `terminal` says whether standard
+    /// error is one.
+    ///
+    /// # Errors
+    /// The environment or the Compose file says something that is no value of a setting.
+    pub fn resolve(
+        typed: Typed,
+        environment: &Environment,
+        extension: Option<&Value>,
+        terminal: bool,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            builder: builder(typed.builder, environment, extension)?,
+            progress: progress(typed.progress, environment, terminal),
+            cache: cache(environment),
+            timeout: timeout(typed.timeout, extension)?,
+        })
+    }
+}
+
+fn builder(
+    typed: Option<Builder>,
+    environment: &Environment,
+    extension: Option<&Value>,
+) -> Result<Builder, Error> {
+    const ALLOWED: &str = "`auto`, `dagger`, `docker`";
+    let read = |setting, value: &str| {
+        Builder::from_str(value, false).map_err(|_| Error {
+            setting,
+            value: value.to_owned(),
+            allowed: ALLOWED,
+        })
+    };
+    if let Some(typed) = typed {
+        return Ok(typed);
+    }
+    // An empty variable is one that is not set, as in the shell's `${X:-}`.
+    if let Some(value) = non_empty(environment, "LARDER_BUILDER") {
+        return read("LARDER_BUILDER", value);
+    }
+    match extension.and_then(|own| own.get("builder")) {
+        None => Ok(Builder::default()),
+        Some(value) => read("x-larder.builder", &plain(value)),
+    }
+}
+
+/// The mode in which progress is shown, before a project is known.
+pub fn progress(typed: Option<Progress>, environment: &Environment, terminal: bool) -> Progress {
+    match typed.unwrap_or_default() {
+        Progress::Auto if terminal && !is_dumb(environment) => Progress::Tty,
+        Progress::Auto => Progress::Plain,
+        chosen => chosen,
+    }
+}
+
+fn timeout(typed: Option<u64>, extension: Option<&Value>) -> Result<Option<Duration>, Error> {
+    if let Some(seconds) = typed {
+        return Ok(Some(Duration::from_secs(seconds)));
+    }
+    let Some(value) = extension.and_then(|own| own.get("timeout")) else {
+        return Ok(None);
+    };
+    let text = plain(value);
+    u64::from_str(&text)
+        .map(|seconds| Some(Duration::from_secs(seconds)))
+        .map_err(|_| Error {
+            setting: "x-larder.timeout",
+            value: text,
+            allowed: "the whole numbers of seconds",
+        })
+}
+
+/// `$XDG_CACHE_HOME/larder`, else `~/.cache/larder`. A relative path there is invalid and ignored (XDG Base
+/// Directory Specification).
+pub fn cache(environment: &Environment) -> Option<PathBuf> {
+    let absolute = |path: PathBuf| path.is_absolute().then_some(path);
+    let own = non_empty(environment, "XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .and_then(absolute);
+    own.or_else(|| {
+        non_empty(environment, "HOME")
+            .map(|home| Path::new(home).join(".cache"))
+            .and_then(absolute)
+    })
+    .map(|folder| folder.join("larder"))
+}
+
+/// Whether to write in colour to a stream. `NO_COLOR` switches it off whatever its value, unless empty
+/// (no-color.org).
+pub fn colour(environment: &Environment, terminal: bool) -> bool {
+    terminal && non_empty(environment, "NO_COLOR").is_none() && !is_dumb(environment)
+}
+
+fn is_dumb(environment: &Environment) -> bool {
+    environment.get("TERM").is_some_and(|term| term == "dumb")
+}
+
+fn non_empty<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
+    environment
+        .get(name)
+        .map(String::as_str)
+        .filter(|value| !value.is_empty())
+}
+
+/// A scalar as it was written.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Environment {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn a_flag_beats_the_environment_which_beats_the_file() {
+        let set = environment(&[("LARDER_BUILDER", "dagger")]);
+        let file = json!({"builder": "docker"});
+        let typed = Some(Builder::Auto);
+        assert_eq!(builder(typed, &set, Some(&file)), Ok(Builder::Auto));
+        assert_eq!(builder(None, &set, Some(&file)), Ok(Builder::Dagger));
+        let empty = environment(&[("LARDER_BUILDER", "")]);
+        assert_eq!(builder(None, &empty, Some(&file)), Ok(Builder::Docker));
+        assert_eq!(builder(None, &empty, None), Ok(Builder::Auto));
+    }
+
+    #[test]
+    fn a_value_that_is_none_names_its_origin() {
+        let set = environment(&[("LARDER_BUILDER", "podman")]);
+        let error = builder(None, &set, None).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "LARDER_BUILDER is `podman`, which is none of `auto`, `dagger`, `docker`"
+        );
+        let file = json!({"timeout": "soon"});
+        assert!(timeout(None, Some(&file)).is_err());
+        assert_eq!(
+            timeout(None, Some(&json!({"timeout": 9}))),
+            Ok(Some(Duration::from_secs(9)))
+        );
+    }
+
+    #[test]
+    fn progress_is_live_only_where_a_person_looks() {
+        let none = environment(&[]);
+        let dumb = environment(&[("TERM", "dumb")]);
+        assert_eq!(progress(None, &none, true), Progress::Tty);
+        assert_eq!(progress(None, &none, false), Progress::Plain);
+        assert_eq!(progress(None, &dumb, true), Progress::Plain);
+        assert_eq!(progress(Some(Progress::Json), &none, true), Progress::Json);
+    }
+
+    #[test]
+    fn colour_needs_a_terminal_that_wants_it() {
+        assert!(colour(&environment(&[("NO_COLOR", "")]), true));
+        assert!(!colour(&environment(&[("NO_COLOR", "1")]), true));
+        assert!(!colour(&environment(&[("TERM", "dumb")]), true));
+        assert!(!colour(&environment(&[]), false));
+    }
+
+    #[test]
+    fn a_relative_cache_folder_is_not_used() {
+        let set = environment(&[("XDG_CACHE_HOME", "here"), ("HOME", "/home/me")]);
+        assert_eq!(cache(&set), Some("/home/me/.cache/larder".into()));
+        assert_eq!(cache(&environment(&[])), None);
+    }
+}

@@ -1,0 +1,25 @@
+//! What a person sees, and where alone a terminal is known: streams and colour, messages, the progress of a
+//! run in four modes, the report at its end, tables and logs.
+
+mod board;
+mod history;
+mod json;
+mod live;
+mod log_lines;
+mod message;
+mod phrase;
+mod plain;
+mod progress;
+mod report;
+mod screen;
+mod table;
+mod text;
+
+pub use history::History;
+pub use log_lines::LogLines;
+pub use message::Message;
+pub use progress::Display;
+pub use report::{Readout, Ready};
+pub use screen::Screen;
+pub use table::table;
+pub use text::{duration, visible};

@@ -1,0 +1,100 @@
+//! What a step does and has done, in the few words that fit a line of progress.
+
+use crate::plan::{Action, Step};
+
+/// What a line of progress stands for: the service, or the thing where a step is done for none.
+pub(super) fn subject(step: &Step) -> &str {
+    match (&step.service, &step.action) {
+        (Some(service), _) => service,
+        (None, Action::CreateNetwork { name, .. } | Action::CreateVolume { name, .. }) => name,
+        (None, Action::Pull { image, .. }) => image,
+        (None, _) => "project",
+    }
+}
+
+/// What the step is doing.
+pub(super) fn doing(action: &Action) -> String {
+    match action {
+        Action::CreateNetwork { .. } => "creating the network".to_owned(),
+        Action::CreateVolume { .. } => "creating the volume".to_owned(),
+        Action::Pull { image, .. } => format!("pulling {image}"),
+        Action::BuildDependencies { .. } => "building its dependencies".to_owned(),
+        Action::Build { .. } => "building".to_owned(),
+        Action::Tag { name, .. } => format!("naming the image {name}"),
+        Action::Create { .. } => "creating".to_owned(),
+        Action::Stop { .. } => "stopping".to_owned(),
+        Action::Remove { .. } => "removing".to_owned(),
+        Action::Rename { .. } => "renaming".to_owned(),
+        Action::Start { .. } => "starting".to_owned(),
+        Action::Unpause { .. } => "resuming".to_owned(),
+        Action::Wait { until, .. } => format!("waiting until {until}"),
+    }
+}
+
+/// What the step has done.
+pub(super) fn done(action: &Action) -> String {
+    match action {
+        Action::CreateNetwork { .. } => "network created".to_owned(),
+        Action::CreateVolume { .. } => "volume created".to_owned(),
+        Action::Pull { image, .. } => format!("pulled {image}"),
+        Action::BuildDependencies { .. } => "dependencies built".to_owned(),
+        Action::Build { .. } => "built".to_owned(),
+        Action::Tag { name, .. } => format!("image named {name}"),
+        Action::Create { name, .. } => format!("created {name}"),
+        Action::Stop { .. } => "stopped".to_owned(),
+        Action::Remove { .. } => "removed".to_owned(),
+        Action::Rename { name, .. } => format!("renamed to {name}"),
+        Action::Start { .. } => "started".to_owned(),
+        Action::Unpause { .. } => "resumed".to_owned(),
+        Action::Wait { until, .. } => until.to_string(),
+    }
+}
+
+/// The kind of a step, the same in every run: what its duration is remembered under.
+pub(super) fn kind(action: &Action) -> &'static str {
+    match action {
+        Action::CreateNetwork { .. } => "create-network",
+        Action::CreateVolume { .. } => "create-volume",
+        Action::Pull { .. } => "pull",
+        Action::BuildDependencies { .. } => "build-dependencies",
+        Action::Build { .. } => "build",
+        Action::Tag { .. } => "tag",
+        Action::Create { .. } => "create",
+        Action::Stop { .. } => "stop",
+        Action::Remove { .. } => "remove",
+        Action::Rename { .. } => "rename",
+        Action::Start { .. } => "start",
+        Action::Unpause { .. } => "unpause",
+        Action::Wait { .. } => "wait",
+    }
+}
+
+/// Whether a step may take long enough for a person to wonder.
+pub(super) fn is_slow(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Pull { .. }
+            | Action::BuildDependencies { .. }
+            | Action::Build { .. }
+            | Action::Stop { .. }
+            | Action::Wait { .. }
+    )
+}
+
+/// Bytes for a person: `3.4 MB`.
+pub(super) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if count < 1000 {
+        return format!("{count} B");
+    }
+    let (mut tenths, mut unit) = (count / 100, 0);
+    while tenths >= 10_000 && unit + 1 < UNITS.len() {
+        tenths /= 1000;
+        unit += 1;
+    }
+    if tenths < 100 {
+        format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+    } else {
+        format!("{} {}", tenths / 10, UNITS[unit])
+    }
+}

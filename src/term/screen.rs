@@ -1,0 +1,118 @@
+//! The two streams that larder writes to, their colours, and what becomes of a reader that went away. Nothing
+//! here knows what is written.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anstream::stream::{AsLockedWrite, RawStream};
+use anstream::{AutoStream, ColorChoice};
+
+use crate::settings::{self, Environment};
+
+/// Standard output and standard error. Text is written with its colours in it; they are taken out where the
+/// stream wants none.
+#[derive(Debug)]
+pub struct Screen {
+    out: ColorChoice,
+    err: ColorChoice,
+    live: bool,
+    deaf: AtomicBool,
+    fault: Mutex<Option<io::Error>>,
+}
+
+impl Screen {
+    /// The streams of this process, coloured as its environment wants them.
+    pub fn new(environment: &Environment) -> Self {
+        let choice = |terminal| {
+            if settings::colour(environment, terminal) {
+                ColorChoice::AlwaysAnsi
+            } else {
+                ColorChoice::Never
+            }
+        };
+        let live = io::stderr().is_terminal();
+        Self {
+            out: choice(io::stdout().is_terminal()),
+            err: choice(live),
+            live,
+            deaf: AtomicBool::new(false),
+            fault: Mutex::new(None),
+        }
+    }
+
+    /// Whether standard error is a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.live
+    }
+
+    /// Whether a person can type: standard input and standard output are a terminal.
+    pub fn reads_terminal(&self) -> bool {
+        io::stdin().is_terminal() && io::stdout().is_terminal()
+    }
+
+    /// Whether standard error is written in colour.
+    pub fn is_coloured(&self) -> bool {
+        self.err != ColorChoice::Never
+    }
+
+    /// Writes text to standard output as it is.
+    pub fn out(&self, text: &str) {
+        let wrote = write(io::stdout().lock(), self.out, text);
+        self.note(wrote);
+    }
+
+    /// Writes text to standard error as it is. What cannot be written there can be told nowhere.
+    pub fn err(&self, text: &str) {
+        let _ = write(io::stderr().lock(), self.err, text);
+    }
+
+    /// Writes bytes that are not larder's to standard output, untouched.
+    pub fn raw_out(&self, bytes: &[u8]) {
+        let mut stream = io::stdout().lock();
+        self.note(stream.write_all(bytes).and_then(|()| stream.flush()));
+    }
+
+    /// Lets larder tell what it does on standard error: once for its own rooms, twice for all of it.
+    pub fn trace(&self, verbose: u8) {
+        let filter = match verbose {
+            0 => return,
+            1 => "larder=debug",
+            _ => "larder=trace,bollard=debug,hyper=info",
+        };
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(self.is_coloured())
+            .with_writer(io::stderr)
+            .init();
+    }
+
+    /// Whether whoever read standard output went away: `larder logs | head -1`.
+    pub fn is_deaf(&self) -> bool {
+        self.deaf.load(Ordering::Relaxed)
+    }
+
+    /// The first error of standard output that is not a reader gone away: a full disk.
+    pub fn fault(&self) -> Option<io::Error> {
+        self.fault.lock().ok().and_then(|mut fault| fault.take())
+    }
+
+    fn note(&self, wrote: io::Result<()>) {
+        let Err(error) = wrote else { return };
+        if error.kind() == ErrorKind::BrokenPipe {
+            self.deaf.store(true, Ordering::Relaxed);
+        } else if let Ok(mut fault) = self.fault.lock() {
+            fault.get_or_insert(error);
+        }
+    }
+}
+
+fn write(
+    stream: impl RawStream + AsLockedWrite,
+    choice: ColorChoice,
+    text: &str,
+) -> io::Result<()> {
+    let mut stream = AutoStream::new(stream, choice);
+    stream.write_all(text.as_bytes())?;
+    stream.flush()
+}

@@ -1,0 +1,67 @@
+//! What a Compose file means to larder, held against what it means to docker compose: every folder of
+//! `tests/fixtures/compose` is loaded by both and compared. Needs the `docker compose` plugin, no engine.
+
+mod conformance {
+    mod fixture;
+    mod normal;
+    mod oracle;
+
+    use std::path::Path;
+
+    use fixture::Fixture;
+
+    #[test]
+    fn every_fixture_means_the_same_to_docker_compose() {
+        oracle::must_be_there();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/compose");
+        let fixtures = Fixture::all(&folder);
+        assert!(
+            fixtures.len() >= 25,
+            "only {} fixtures in {}",
+            fixtures.len(),
+            folder.display()
+        );
+        let failures: Vec<String> = fixtures
+            .iter()
+            .filter_map(|fixture| compare(fixture).err())
+            .collect();
+        assert!(
+            failures.is_empty(),
+            "{} of {} differ\n\n{}",
+            failures.len(),
+            fixtures.len(),
+            failures.join("\n\n")
+        );
+    }
+
+    fn compare(fixture: &Fixture) -> Result<(), String> {
+        let ours = fixture.load();
+        let theirs = oracle::config(fixture);
+        match (ours, theirs) {
+            (Ok(ours), Ok(theirs)) => {
+                let differences = normal::differences(&normal::ours(ours), &normal::theirs(theirs));
+                if differences.is_empty() {
+                    return Ok(());
+                }
+                Err(format!("== {}\n{}", fixture.name, differences.join("\n")))
+            }
+            // Both refuse it. The words are our own; they are kept in the fixture.
+            (Err(ours), Err(theirs)) => match fixture.expected_error() {
+                Some(expected) if expected == ours => Ok(()),
+                expected => Err(format!(
+                    "== {}: our error\n{ours}\nis not the one in `error.txt`\n{}\n(docker compose: {theirs})",
+                    fixture.name,
+                    expected.unwrap_or_default()
+                )),
+            },
+            (Err(ours), Ok(_)) => Err(format!(
+                "== {}: only larder refuses it\n{ours}",
+                fixture.name
+            )),
+            (Ok(_), Err(theirs)) => Err(format!(
+                "== {}: only docker compose refuses it\n{theirs}",
+                fixture.name
+            )),
+        }
+    }
+}

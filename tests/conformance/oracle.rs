@@ -1,0 +1,45 @@
+//! docker compose itself: `docker compose config --format json`. A machine without it fails the test; it is
+//! never skipped.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::fixture::Fixture;
+
+/// Fails where docker compose cannot be run, so that a machine without it never looks like one that agrees.
+pub(crate) fn must_be_there() {
+    let output = compose(&std::env::temp_dir()).arg("version").output();
+    let found = output.as_ref().is_ok_and(|output| output.status.success());
+    assert!(
+        found,
+        "this test needs the docker compose plugin: {output:?}"
+    );
+}
+
+/// What docker compose makes of a fixture.
+pub(crate) fn config(fixture: &Fixture) -> Result<Value, String> {
+    let output = compose(&fixture.working_dir())
+        .args(&fixture.args)
+        .args(["config", "--format", "json"])
+        .envs(&fixture.env)
+        .output()
+        .expect("`docker` ran a moment ago");
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+    }
+    Ok(serde_json::from_slice(&output.stdout).expect("docker compose prints JSON"))
+}
+
+/// docker compose with no environment but what finds it: the path, and the folder with the plugin.
+fn compose(folder: &Path) -> Command {
+    let variable = |name: &str| std::env::var(name).ok();
+    let config =
+        variable("DOCKER_CONFIG").or_else(|| Some(format!("{}/.docker", variable("HOME")?)));
+    let mut command = Command::new("docker");
+    command.arg("compose").current_dir(folder).env_clear();
+    command.env("PATH", variable("PATH").unwrap_or_default());
+    command.envs(config.map(|config| ("DOCKER_CONFIG", config)));
+    command
+}

@@ -1,0 +1,327 @@
+//! The executor's order, with an engine that only writes down what it is asked. What a real engine does with
+//! the calls is tested against real engines.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::Stream;
+use larder::fingerprint::Base;
+use larder::model::{
+    Condition as DependsOn, Dependency, Digest, ImageId, ImageRef, Project, Service,
+};
+use larder::plan::{BuilderKind, Builders, Image, Observed, Wanted, decide};
+use larder::runtime::{
+    BuildError, BuildRequest, Builder, Condition, ContainerSpec, Engine, EngineError, Event,
+    EventSink, Happening, Outcome, Progress, Run, StepError, execute,
+};
+use tokio::sync::watch;
+
+/// Writes down calls. Containers of `broken` end with code 3, those of `slow` never get healthy.
+#[derive(Default)]
+struct Notebook {
+    calls: Mutex<Vec<String>>,
+    broken: &'static str,
+    slow: &'static str,
+}
+
+impl Notebook {
+    fn note(&self, call: String) {
+        self.calls.lock().unwrap().push(call);
+    }
+
+    fn calls(&self) -> Vec<String> {
+        self.calls.lock().unwrap().clone()
+    }
+}
+
+impl Engine for Notebook {
+    async fn observe(&self, _: &str) -> Result<Observed, EngineError> {
+        Ok(Observed::default())
+    }
+    async fn base(&self, _: &ImageRef) -> Result<Option<Base>, EngineError> {
+        Ok(None)
+    }
+    async fn pull(
+        &self,
+        image: &str,
+        _: Option<&str>,
+        _: &Progress,
+    ) -> Result<ImageId, EngineError> {
+        self.note(format!("pull {image}"));
+        Ok(ImageId(format!("sha256:{image}")))
+    }
+    async fn tag(&self, _: &ImageId, name: &str) -> Result<(), EngineError> {
+        self.note(format!("tag {name}"));
+        Ok(())
+    }
+    async fn create_network(&self, _: &Project, key: &str) -> Result<(), EngineError> {
+        self.note(format!("network {key}"));
+        Ok(())
+    }
+    async fn create_volume(&self, _: &Project, key: &str) -> Result<(), EngineError> {
+        self.note(format!("volume {key}"));
+        Ok(())
+    }
+    async fn create_container(&self, spec: &ContainerSpec<'_>) -> Result<String, EngineError> {
+        self.note(format!("create {}", spec.service));
+        Ok(spec.service.to_owned())
+    }
+    async fn start(&self, container: &str) -> Result<(), EngineError> {
+        self.note(format!("start {container}"));
+        Ok(())
+    }
+    async fn stop(&self, container: &str, _: Option<Duration>) -> Result<(), EngineError> {
+        self.note(format!("stop {container}"));
+        Ok(())
+    }
+    async fn unpause(&self, _: &str) -> Result<(), EngineError> {
+        Ok(())
+    }
+    async fn remove(&self, container: &str, _: bool) -> Result<(), EngineError> {
+        self.note(format!("remove {container}"));
+        Ok(())
+    }
+    async fn rename(&self, _: &str, _: &str) -> Result<(), EngineError> {
+        Ok(())
+    }
+    async fn remove_network(&self, _: &str) -> Result<(), EngineError> {
+        Ok(())
+    }
+    async fn remove_volume(&self, _: &str) -> Result<(), EngineError> {
+        Ok(())
+    }
+    async fn inspect(&self, container: &str) -> Result<Condition, EngineError> {
+        let check = larder::model::Healthcheck {
+            test: Some(vec!["CMD".to_owned(), "check".to_owned()]),
+            ..Default::default()
+        };
+        let running = container != self.broken;
+        Ok(Condition {
+            running,
+            exit_code: 3,
+            healthcheck: Some(check),
+            ..Condition::default()
+        })
+    }
+    async fn probe(&self, container: &str, _: &[String]) -> Result<i64, EngineError> {
+        Ok(i64::from(container == self.slow))
+    }
+    async fn last_lines(&self, _: &str, _: usize) -> Result<Vec<String>, EngineError> {
+        Ok(vec!["no such table".to_owned()])
+    }
+    fn watch(&self, _: &str) -> impl Stream<Item = Happening> + Send + 'static {
+        futures_util::stream::pending()
+    }
+}
+
+struct NoBuilds;
+
+impl Builder for NoBuilds {
+    async fn build(&self, request: &BuildRequest<'_>, _: &Progress) -> Result<ImageId, BuildError> {
+        panic!(
+            "nothing is built here, and `{}` was asked for",
+            request.name
+        )
+    }
+}
+
+#[derive(Default)]
+struct Events(Mutex<Vec<Event>>);
+
+impl EventSink for Events {
+    fn send(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+/// web waits for api, api waits for db; cache is on its own. All images are there.
+fn project() -> Project {
+    let service = |waits_for: Option<&str>| Service {
+        image: Some("img:1".to_owned()),
+        depends_on: waits_for
+            .map(|name| {
+                let dependency = Dependency {
+                    condition: DependsOn::Healthy,
+                    required: true,
+                    restart: false,
+                };
+                (name.to_owned(), dependency)
+            })
+            .into_iter()
+            .collect(),
+        ..Service::default()
+    };
+    let services = [
+        ("db", None),
+        ("api", Some("db")),
+        ("web", Some("api")),
+        ("cache", None),
+    ];
+    Project {
+        name: "shop".to_owned(),
+        services: services
+            .into_iter()
+            .map(|(name, waits)| (name.to_owned(), service(waits)))
+            .collect(),
+        ..Project::default()
+    }
+}
+
+async fn run(
+    engine: &Notebook,
+    timeout: Option<Duration>,
+    interrupt_after: Option<Duration>,
+) -> (Outcome, usize) {
+    let project = project();
+    let services = project.services.keys().cloned().collect();
+    let configs = project
+        .services
+        .keys()
+        .map(|name| (name.clone(), Digest::of(b"")))
+        .collect();
+    let recipes = BTreeMap::new();
+    let wanted = Wanted {
+        project: &project,
+        services: &services,
+        fingerprints: &recipes,
+        configs: &configs,
+        builders: Builders {
+            dependencies: BuilderKind::Docker,
+            rest: BuilderKind::Docker,
+            strict: true,
+        },
+        fresh: false,
+        containers: true,
+        wait: true,
+    };
+    let image = Image {
+        id: ImageId("sha256:1".to_owned()),
+        names: vec!["img:1".to_owned()],
+        digests: Vec::new(),
+        labels: BTreeMap::new(),
+    };
+    let observed = Observed {
+        images: vec![image],
+        ..Observed::default()
+    };
+    let plan = decide(&wanted, &observed).unwrap();
+    let (stop, interrupt) = watch::channel(false);
+    let events = Arc::new(Events::default());
+    let run = Run {
+        plan: &plan,
+        project: &project,
+        recipes: &recipes,
+        engine,
+        builder: &NoBuilds,
+        events: events.clone(),
+        interrupt,
+        timeout,
+    };
+    let stopper = async {
+        match interrupt_after {
+            Some(after) => {
+                tokio::time::sleep(after).await;
+                stop.send(true).unwrap();
+            }
+            None => std::future::pending().await,
+        }
+        std::future::pending::<()>().await;
+    };
+    let outcome = tokio::select! {
+        outcome = execute(run) => outcome,
+        () = stopper => unreachable!("the stopper never ends"),
+    };
+    let skipped = events
+        .0
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|e| matches!(e, Event::Skipped { .. }))
+        .count();
+    (outcome, skipped)
+}
+
+fn position(calls: &[String], call: &str) -> usize {
+    calls
+        .iter()
+        .position(|made| made == call)
+        .unwrap_or_else(|| panic!("no `{call}` in {calls:?}"))
+}
+
+#[tokio::test]
+async fn everything_is_created_at_once_and_started_in_order() {
+    let engine = Notebook::default();
+    let (outcome, skipped) = run(&engine, None, None).await;
+    assert!(
+        outcome.failures.is_empty() && skipped == 0,
+        "{:?}",
+        outcome.failures
+    );
+    let calls = engine.calls();
+    assert!(
+        position(&calls, "create web") < position(&calls, "start db"),
+        "{calls:?}"
+    );
+    assert!(
+        position(&calls, "start db") < position(&calls, "start api"),
+        "{calls:?}"
+    );
+    assert!(
+        position(&calls, "start api") < position(&calls, "start web"),
+        "{calls:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_failure_skips_what_needs_it_and_nothing_else() {
+    let engine = Notebook {
+        broken: "api",
+        ..Notebook::default()
+    };
+    let (outcome, skipped) = run(&engine, None, None).await;
+    let [failure] = outcome.failures.as_slice() else {
+        panic!("{:?}", outcome.failures)
+    };
+    assert!(
+        matches!(&failure.error, StepError::Exited { service, code: 3, .. } if service == "api")
+    );
+    assert_eq!(failure.error.output(), ["no such table"]);
+    let calls = engine.calls();
+    assert!(calls.contains(&"start cache".to_owned()), "{calls:?}");
+    assert!(!calls.contains(&"start web".to_owned()), "{calls:?}");
+    assert_eq!(skipped, 2, "the start of web, and the wait for it");
+}
+
+#[tokio::test]
+async fn a_wait_that_takes_too_long_fails() {
+    let engine = Notebook {
+        slow: "cache",
+        ..Notebook::default()
+    };
+    let (outcome, _) = run(&engine, Some(Duration::from_millis(200)), None).await;
+    let [failure] = outcome.failures.as_slice() else {
+        panic!("{:?}", outcome.failures)
+    };
+    assert!(matches!(&failure.error, StepError::TimedOut { service, .. } if service == "cache"));
+    assert!(engine.calls().contains(&"start web".to_owned()));
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_waits_and_begins_nothing_new() {
+    let engine = Notebook {
+        slow: "db",
+        ..Notebook::default()
+    };
+    let (outcome, skipped) = run(&engine, None, Some(Duration::from_millis(100))).await;
+    assert!(
+        outcome.interrupted && outcome.failures.is_empty(),
+        "{:?}",
+        outcome.failures
+    );
+    assert!(!engine.calls().contains(&"start api".to_owned()));
+    assert_eq!(
+        skipped, 5,
+        "the wait for db, and the starts and waits behind it"
+    );
+}

@@ -1,0 +1,433 @@
+//! What `decide` makes of a project and an engine: whole printed plans, as `larder plan` shows them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use larder::fingerprint::{Context, Cut, Dockerfile, Fingerprinted, Recipe};
+use larder::model::{Build, Digest, ImageId, Network, Project, Service, labels};
+use larder::plan::{
+    BuilderKind, Builders, Container, Error, Health, Image, Observed, Plan, Resource, State,
+    Wanted, decide, text,
+};
+
+const STACK: &str = "
+db:
+  image: postgres:16
+  healthcheck: {test: [CMD, pg_isready]}
+  networks: {default: null}
+api:
+  build: {context: /src/api}
+  depends_on: {db: {condition: service_healthy}}
+  networks: {default: null}
+";
+
+/// An engine and what is wanted of it, made up step by step.
+struct Scene {
+    project: Project,
+    fingerprints: BTreeMap<String, Fingerprinted>,
+    observed: Observed,
+    builders: Builders,
+}
+
+fn scene(services: &str) -> Scene {
+    let services: BTreeMap<String, Service> = serde_yaml::from_str(services).unwrap();
+    let networks = BTreeMap::from([("default".to_owned(), Network::default())]);
+    let project = Project {
+        name: "hub".to_owned(),
+        services,
+        networks,
+        ..Project::default()
+    };
+    Scene {
+        project,
+        fingerprints: BTreeMap::new(),
+        observed: Observed::default(),
+        builders: Builders {
+            dependencies: BuilderKind::Docker,
+            rest: BuilderKind::Docker,
+            strict: true,
+        },
+    }
+}
+
+fn digest(text: &str) -> Digest {
+    Digest::of(text.as_bytes())
+}
+
+fn config(service: &str) -> Digest {
+    digest(&format!("config of {service}"))
+}
+
+impl Scene {
+    fn recipe(mut self, service: &str, source: &str, cut: Option<&str>) -> Self {
+        let cuts = cut.map(|key| Cut {
+            stage: 0,
+            instructions: 2,
+            key: digest(key),
+        });
+        let recipe = Recipe {
+            service: service.to_owned(),
+            full: digest(source),
+            dependencies: cut.map(digest),
+            cuts: cuts.into_iter().collect(),
+            chain: Vec::new(),
+            opaque: None,
+            unpinned: None,
+            dockerfile: Arc::new(Dockerfile {
+                name: "Dockerfile".to_owned(),
+                text: String::new(),
+                escape: '\\',
+                syntax: None,
+                global_args: Vec::new(),
+                stages: Vec::new(),
+            }),
+            context: Arc::new(Context::default()),
+            bases: Vec::new(),
+            build: self.project.services[service]
+                .build
+                .clone()
+                .unwrap_or_default(),
+            platform: None,
+        };
+        self.fingerprints
+            .insert(service.to_owned(), Fingerprinted::Known(Box::new(recipe)));
+        self
+    }
+
+    /// An image with names of its own, and with larder's labels and the names that belong to them.
+    fn image(mut self, id: &str, names: &[&str], own: &[(&str, &str)]) -> Self {
+        let mut labels = BTreeMap::new();
+        let mut names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        for (label, source) in own {
+            labels.insert((*label).to_owned(), digest(source).to_string());
+            names.push(match *label {
+                labels::FINGERPRINT => labels::image_name(&digest(source)),
+                _ => labels::dependencies_name(&digest(source)),
+            });
+        }
+        let id = ImageId(format!("sha256:{id}"));
+        self.observed.images.push(Image {
+            id,
+            names,
+            digests: Vec::new(),
+            labels,
+        });
+        self
+    }
+
+    fn network(mut self) -> Self {
+        let name = "hub_default".to_owned();
+        self.observed.networks.push(Resource {
+            id: "n1".to_owned(),
+            name,
+            labels: BTreeMap::new(),
+        });
+        self
+    }
+
+    fn container(mut self, service: &str, image: &str, state: State) -> Self {
+        let labels = BTreeMap::from([(labels::CONFIG.to_owned(), config(service).to_string())]);
+        self.observed.containers.push(Container {
+            id: format!("{service}0123456789abcdef"),
+            name: format!("hub-{service}-1"),
+            service: service.to_owned(),
+            number: 1,
+            one_off: false,
+            image: ImageId(format!("sha256:{image}")),
+            image_name: String::new(),
+            state,
+            status: String::new(),
+            created: 0,
+            labels,
+            volumes: BTreeMap::new(),
+            networks: Vec::new(),
+            ports: Vec::new(),
+        });
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn decide(&self) -> Result<Plan, Error> {
+        let services: BTreeSet<String> = self.project.services.keys().cloned().collect();
+        let configs = services
+            .iter()
+            .map(|name| (name.clone(), config(name)))
+            .collect();
+        let wanted = Wanted {
+            project: &self.project,
+            services: &services,
+            fingerprints: &self.fingerprints,
+            configs: &configs,
+            builders: self.builders,
+            fresh: false,
+            containers: true,
+            wait: true,
+        };
+        decide(&wanted, &self.observed)
+    }
+
+    fn text(&self) -> String {
+        text(&self.decide().unwrap())
+    }
+}
+
+const UP: State = State::Running(Health::Healthy);
+const PLAIN: State = State::Running(Health::None);
+
+#[test]
+fn from_nothing_the_database_starts_while_the_backend_builds() {
+    let plan = scene(STACK).recipe("api", "v1", Some("deps")).text();
+    let expected = format!(
+        "\
+api  build   no image with fingerprint {v1} on the engine
+db   pull    `postgres:16` is not on the engine
+
+ 1  pull postgres:16: `postgres:16` is not on the engine
+ 2  create network hub_default: it is not on the engine
+ 3  create hub-db-1: it is not there (after 1, 2)
+ 4  start db: it is not there (after 3)
+ 5  wait until db is healthy: `api` waits for it (after 4)
+ 6  build the dependencies of api with docker ({deps}): no dependency image {deps} on the engine
+ 7  build api on its dependencies with docker: no image with fingerprint {v1} on the engine (after 6)
+ 8  tag the image of api as hub-api:latest: docker compose and people call it that (after 7)
+ 9  create hub-api-1: it is not there (after 2, 7, 8)
+10  start api: it is not there (after 5, 9)
+11  wait until api is ready: `up` ends when it is (after 10)
+",
+        v1 = digest("v1").short(),
+        deps = digest("deps").short(),
+    );
+    assert_eq!(plan, expected);
+}
+
+#[test]
+fn what_is_as_wanted_needs_nothing() {
+    let scene = scene(STACK)
+        .recipe("api", "v1", Some("deps"))
+        .network()
+        .image("pg", &["postgres:16"], &[])
+        .image("a1", &["hub-api:latest"], &[(labels::FINGERPRINT, "v1")])
+        .container("db", "pg", UP)
+        .container("api", "a1", PLAIN);
+    assert!(
+        scene.text().ends_with("\nnothing to do\n"),
+        "{}",
+        scene.text()
+    );
+}
+
+#[test]
+fn a_source_edit_resumes_and_replaces_that_service_alone() {
+    let mut scene = scene(STACK)
+        .recipe("api", "v2", Some("deps"))
+        .network()
+        .image("pg", &["postgres:16"], &[])
+        .image("d", &[], &[(labels::DEPENDENCIES, "deps")])
+        .image("a1", &["hub-api:latest"], &[(labels::FINGERPRINT, "v1")])
+        .container("db", "pg", UP)
+        .container("api", "a1", PLAIN);
+    let deps = digest("deps").to_string();
+    scene.observed.images[2]
+        .labels
+        .insert(labels::DEPENDENCIES.to_owned(), deps);
+    let v2 = digest("v2").short();
+    let expected = format!(
+        "\
+api  resume  its source changed, its dependencies did not ({v2})
+db   reuse   `postgres:16` is on the engine
+
+1  build api on its dependencies with docker: its source changed, its dependencies did not ({v2})
+2  tag the image of api as hub-api:latest: docker compose and people call it that (after 1)
+3  create api012345678_hub-api-1: its image changed (after 1, 2)
+4  stop api (api012345678): its image changed (after 3)
+5  remove api (api012345678): its image changed (after 4)
+6  rename to hub-api-1: its image changed (after 5)
+7  start api: its image changed (after 6)
+8  wait until api is ready: `up` ends when it is (after 7)
+"
+    );
+    assert_eq!(scene.text(), expected);
+}
+
+#[test]
+fn an_inherited_label_is_no_proof() {
+    // Built by somebody `FROM` larder's image: the label came along, the name did not.
+    let scene = scene(STACK)
+        .recipe("api", "v1", None)
+        .image("x", &[], &[(labels::FINGERPRINT, "v1")])
+        .with(|scene| scene.observed.images[0].names = vec!["hub-api:latest".to_owned()]);
+    assert!(
+        scene.text().contains("build api with docker"),
+        "{}",
+        scene.text()
+    );
+}
+
+#[test]
+fn services_with_one_fingerprint_share_one_build() {
+    let two = "{a: {build: {context: /src}}, b: {build: {context: /src}}}";
+    let scene = scene(two)
+        .recipe("a", "v1", Some("deps"))
+        .recipe("b", "v1", Some("deps"));
+    let plan = scene.text();
+    assert_eq!(
+        plan.matches(" on its dependencies with docker").count(),
+        1,
+        "{plan}"
+    );
+    assert_eq!(plan.matches("build the dependencies").count(), 1, "{plan}");
+    assert!(
+        plan.contains("tag the image of b as hub-b:latest"),
+        "{plan}"
+    );
+}
+
+#[test]
+fn a_job_that_ended_well_is_done_and_one_that_failed_runs_again() {
+    let job = "
+migrate: {image: job}
+app: {image: job, depends_on: {migrate: {condition: service_completed_successfully}}}
+";
+    let there = |code| {
+        scene(job)
+            .image("j", &["job:latest"], &[])
+            .container("migrate", "j", State::Exited(code))
+            .container("app", "j", PLAIN)
+            .text()
+    };
+    assert!(there(0).ends_with("\nnothing to do\n"), "{}", there(0));
+    assert!(
+        there(1).contains("start migrate: it ended with code 1"),
+        "{}",
+        there(1)
+    );
+    assert!(
+        there(1).contains("wait until migrate is completed"),
+        "{}",
+        there(1)
+    );
+}
+
+#[test]
+fn an_optional_dependency_is_waited_for_and_may_fail() {
+    let services = "
+cache: {image: redis, healthcheck: {test: [CMD, ping]}}
+app: {image: redis, depends_on: {cache: {condition: service_healthy, required: false}}}
+";
+    let plan = scene(services)
+        .image("r", &["redis:latest"], &[])
+        .decide()
+        .unwrap();
+    let start = plan
+        .steps
+        .iter()
+        .find(|step| !step.settled.is_empty())
+        .unwrap();
+    assert_eq!(start.service.as_deref(), Some("app"));
+    assert!(!start.after.contains(&start.settled[0]));
+}
+
+#[test]
+fn a_container_with_a_temporary_name_gets_its_own_back() {
+    let plan = scene("db: {image: 'postgres:16'}")
+        .image("pg", &["postgres:16"], &[])
+        .container("db", "pg", PLAIN)
+        .with(|scene| scene.observed.containers[0].name = "0123456789ab_hub-db-1".to_owned())
+        .text();
+    assert!(
+        plan.contains("rename to hub-db-1: it is called `0123456789ab_hub-db-1`"),
+        "{plan}"
+    );
+    assert!(!plan.contains("create"), "{plan}");
+}
+
+#[test]
+fn anonymous_volumes_are_handed_over_and_named_ones_are_not() {
+    let volume = "a".repeat(64);
+    let scene = scene("db: {image: 'postgres:16'}")
+        .image("new", &["postgres:16"], &[])
+        .container("db", "old", PLAIN)
+        .with(|scene| {
+            let volumes = &mut scene.observed.containers[0].volumes;
+            volumes.insert("/data".to_owned(), volume.clone());
+            volumes.insert("/named".to_owned(), "hub_named".to_owned());
+        });
+    let json = larder::plan::json(&scene.decide().unwrap());
+    let create = json["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|step| step["action"] == "create")
+        .unwrap();
+    assert_eq!(create["inherits"], serde_json::json!({ "/data": volume }));
+}
+
+#[test]
+fn a_base_that_is_not_there_is_pulled_before_anything_is_known() {
+    let scene = scene("api: {build: {context: /src}}").with(|scene| {
+        let missing = vec!["python:3.11".parse().unwrap()];
+        scene
+            .fingerprints
+            .insert("api".to_owned(), Fingerprinted::Missing(missing));
+    });
+    assert!(
+        scene
+            .text()
+            .starts_with("api  build   its base image `python:3.11` is not on the engine yet")
+    );
+}
+
+#[test]
+fn what_dagger_has_no_input_for_is_said() {
+    let build = Build {
+        network: Some("host".to_owned()),
+        ..Build::default()
+    };
+    let with = |strict| {
+        scene("api: {build: {context: /src}}")
+            .recipe("api", "v1", Some("deps"))
+            .with(|scene| {
+                let Some(Fingerprinted::Known(recipe)) = scene.fingerprints.get_mut("api") else {
+                    return;
+                };
+                recipe.build = build.clone();
+                scene.builders = Builders {
+                    dependencies: BuilderKind::Dagger,
+                    rest: BuilderKind::Docker,
+                    strict,
+                };
+            })
+    };
+    let plan = with(false).decide().unwrap();
+    assert!(
+        plan.warnings[0].contains("`build.network`"),
+        "{:?}",
+        plan.warnings
+    );
+    assert!(text(&plan).contains("dependencies of api with docker"));
+    assert!(matches!(
+        with(true).decide(),
+        Err(Error::BeyondDagger { .. })
+    ));
+}
+
+#[test]
+fn what_may_not_be_made_is_an_error() {
+    let external = scene("db: {image: 'postgres:16', networks: {default: null}}").with(|scene| {
+        let network = Network {
+            external: true,
+            ..Network::default()
+        };
+        scene.project.networks.insert("default".to_owned(), network);
+    });
+    assert!(matches!(
+        external.decide(),
+        Err(Error::ExternalNetwork { .. })
+    ));
+    let never = scene("db: {image: 'postgres:16', pull_policy: never}");
+    assert!(matches!(never.decide(), Err(Error::NeverPulled { .. })));
+}
