@@ -60,13 +60,13 @@ pub(super) async fn prepare(
         let cache = settings.cache.as_ref().map(|folder| folder.join("files"));
         tokio::task::spawn_blocking(move || read(&project, &services, cache.as_deref()))
     };
-    // On the heap: the future of a first call to an engine is a large one.
-    let looking = Box::pin(async {
+    let looking = async {
         let engine = invocation.engine().await?;
         let observed = engine.observe(&project.name).await?;
         Ok::<_, Failure>((engine, observed))
-    });
-    let (inputs, seen) = tokio::join!(reading, looking);
+    };
+    // On the heap: the futures of calls to an engine are large.
+    let (inputs, seen) = tokio::join!(reading, Box::pin(looking));
     // What is wrong with the files is told first: it is so whatever the engine says.
     let inputs = inputs??;
     let (engine, observed) = seen?;
@@ -81,7 +81,7 @@ pub(super) async fn prepare(
         configs: inputs.configs,
         goal,
     };
-    let bases = prepared.bases(invocation, &inputs.survey).await?;
+    let bases = Box::pin(prepared.bases(invocation, &inputs.survey)).await?;
     let survey = inputs.survey;
     let cache = inputs.cache;
     prepared.recipes = tokio::task::spawn_blocking(move || {
@@ -135,7 +135,7 @@ impl Prepared {
             steps: missing.iter().enumerate().map(pull).collect(),
             ..Plan::default()
         };
-        Box::pin(carry_out(invocation, self, &pulls)).await?;
+        carry_out(invocation, self, &pulls).await?;
         let missing = missing.into_iter().cloned().collect();
         known.extend(self.look_up(&missing).await?);
         self.observed = self.engine.observe(&self.project.name).await?;

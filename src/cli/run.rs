@@ -18,7 +18,7 @@ pub async fn run(cli: Cli, environment: Environment) -> u8 {
         Err(error) => return tell(&Failure::Folder(error), &screen, "/".as_ref()),
     };
     let invocation = Invocation::new(global, environment, folder, screen);
-    let ended = dispatch(&invocation, command).await;
+    let ended = Box::pin(dispatch(&invocation, command)).await;
     let fault = invocation.screen.fault();
     let ended = ended.and_then(|code| fault.map_or(Ok(code), |error| Err(Failure::Output(error))));
     match ended {

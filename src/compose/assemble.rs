@@ -121,6 +121,7 @@ fn is_on(service: &Value, active: &BTreeSet<String>) -> bool {
 
 /// Attributes for which empty is not the same as absent.
 const MEANT_EMPTY: &[&str] = &[
+    "attach",
     "build",
     "command",
     "deploy",

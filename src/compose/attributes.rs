@@ -1,54 +1,15 @@
-//! The Compose language as tables: every object's attributes, with shape, merge rule and standing (the
-//! compose-spec's JSON schema, and compose-go's `override` and `transform`).
+//! A service's attributes as tables, its build, deploy and mounts among them: shape, merge rule and standing of
+//! each (the compose-spec's JSON schema, and compose-go's `override` and `transform`).
 
-use super::identity::{before_equals, config, device, env_file, mount, secret, subnet, whole};
+use super::identity::{before_equals, config, device, env_file, mount, secret, whole};
 use super::long_form as long;
 use super::ports;
-use super::schema::Merge::{Logging, Matched, Replace, Unique};
+use super::schema::Merge::{Logging, Replace, Unique};
 use super::schema::Shape::{
     Any, Bool, Duration, Fields, Int, Labels, List, Long, Maybe, Named, Number, OneOf, Parsed,
     Scalar, Size, Text, Texts, Variables,
 };
-use super::schema::{Field, Shape, Table};
-
-const fn field(name: &'static str, shape: Shape) -> Field {
-    Field::new(name, shape)
-}
-
-const fn table(fields: &'static [Field]) -> Table {
-    Table {
-        fields,
-        extensions: true,
-    }
-}
-
-/// A table whose place in the model has no room for `x-*`.
-const fn closed(fields: &'static [Field]) -> Table {
-    Table {
-        fields,
-        extensions: false,
-    }
-}
-
-/// A Compose file.
-pub(super) static ROOT: Shape = Fields(&ROOT_TABLE);
-pub(super) static ROOT_TABLE: Table = table(&[
-    field("configs", Named(&Parsed(long::external, &Fields(&CONFIG)))),
-    field("include", Any).merge(Replace),
-    field("models", Any).refused("AI models"),
-    field("name", Text),
-    field(
-        "networks",
-        Named(&Maybe(&Parsed(long::external, &Fields(&NETWORK)))),
-    ),
-    field("secrets", Named(&Parsed(long::external, &Fields(&SECRET)))),
-    field("services", Named(&SERVICE_SHAPE)),
-    field("version", Text).harmless(),
-    field(
-        "volumes",
-        Named(&Maybe(&Parsed(long::external, &Fields(&VOLUME)))),
-    ),
-]);
+use super::schema::{Shape, Table, closed, field, table};
 
 pub(super) static SERVICE_SHAPE: Shape = Fields(&SERVICE);
 pub(super) static SERVICE: Table = table(&[
@@ -383,88 +344,3 @@ pub(super) static ULIMIT: Shape = Long(
     long::ulimit,
     &Fields(&closed(&[field("hard", Int), field("soft", Int)])),
 );
-
-static NETWORK: Table = table(&[
-    field("attachable", Bool),
-    field("driver", Text),
-    field("driver_opts", Labels),
-    field("enable_ipv4", Bool).later(),
-    field("enable_ipv6", Bool),
-    field("external", Bool),
-    field("internal", Bool),
-    field(
-        "ipam",
-        Fields(&closed(&[
-            field("config", List(&Fields(&IPAM_POOL))).merge(Matched(subnet)),
-            field("driver", Text),
-            field("options", Labels),
-        ])),
-    ),
-    field("labels", Labels),
-    field("name", Text),
-]);
-
-static IPAM_POOL: Table = closed(&[
-    field("aux_addresses", Labels),
-    field("gateway", Text),
-    field("ip_range", Text),
-    field("subnet", Text),
-]);
-
-static VOLUME: Table = table(&[
-    field("driver", Text),
-    field("driver_opts", Labels),
-    field("external", Bool),
-    field("labels", Labels),
-    field("name", Text),
-]);
-
-static CONFIG: Table = table(&[
-    field("content", Text),
-    field("environment", Text),
-    field("external", Bool),
-    field("file", Text),
-    field("labels", Labels).harmless(),
-    field("name", Text),
-    field("template_driver", Text).later(),
-]);
-
-static SECRET: Table = table(&[
-    field("driver", Text).later(),
-    field("driver_opts", Labels).later(),
-    field("environment", Text),
-    field("external", Bool),
-    field("file", Text),
-    field("labels", Labels).harmless(),
-    field("name", Text),
-    field("template_driver", Text).later(),
-]);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(table: &Table) {
-        assert!(
-            table.fields.is_sorted_by(|a, b| a.name < b.name),
-            "{:?}",
-            table.fields.first().map(|f| f.name)
-        );
-        table.fields.iter().for_each(|field| walk(&field.shape));
-    }
-
-    fn walk(shape: &Shape) {
-        match shape {
-            Fields(table) => check(table),
-            List(inner) | Named(inner) | Maybe(inner) | Long(_, inner) | Parsed(_, inner) => {
-                walk(inner);
-            }
-            _ => {}
-        }
-    }
-
-    #[test]
-    fn tables_are_sorted_for_the_search() {
-        walk(&ROOT);
-    }
-}

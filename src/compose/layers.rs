@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::attributes::ROOT;
 use super::environment::Environment;
 use super::error::{Error, ErrorKind};
 use super::extends::{self, Bases, Layer};
@@ -17,6 +16,7 @@ use super::merge::{merge, reset};
 use super::notice::Notices;
 use super::path::{At, TreePath};
 use super::resolve::{Against, resolve};
+use super::top_level::ROOT;
 use super::tree::Document;
 
 /// What the loading of files shares.

@@ -196,7 +196,7 @@ mod tests {
             load(&options)
         }
 
-        fn shown(&self, text: impl ToString) -> String {
+        fn shown(&self, text: &impl ToString) -> String {
             text.to_string()
                 .replace(&format!("{}/", self.0.path().display()), "")
         }
@@ -222,7 +222,7 @@ networks:
         )]);
         let project = folder.load(|_| {}).unwrap();
         let warning = |warning: &Warning| {
-            let place = warning.place.as_ref().map(|place| folder.shown(place));
+            let place = warning.place.as_ref().map(|place| folder.shown(&place));
             format!("{} ({})", warning.text, place.unwrap_or_default())
         };
         let warnings: Vec<_> = project.warnings.iter().map(warning).collect();
@@ -293,7 +293,7 @@ networks:
             ("sub/base.yaml", "services:\n  b:\n    imag: x\n"),
         ]);
         let error = folder.load(|_| {}).unwrap_err();
-        assert_eq!(folder.shown(error.place().unwrap()), "sub/base.yaml:3:5");
+        assert_eq!(folder.shown(&error.place().unwrap()), "sub/base.yaml:3:5");
     }
 
     #[test]
@@ -307,7 +307,7 @@ networks:
             folder.shown(&error),
             "`e.env` line 2: the quote has no end: `'`"
         );
-        assert_eq!(folder.shown(error.place().unwrap()), "e.env:2:1");
+        assert_eq!(folder.shown(&error.place().unwrap()), "e.env:2:1");
     }
 
     #[test]

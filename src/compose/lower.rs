@@ -106,6 +106,8 @@ fn bool_of(text: &str) -> Option<bool> {
 fn size(value: &mut Value, at: At<'_>) -> Result<(), Error> {
     let bytes = match &*value {
         Value::Number(number) => number.as_i64().map(Bytes),
+        // Unlimited, where a limit can be that; only as a number for compose-go 2.9, as text too for later ones.
+        Value::String(text) if text == "-1" => Some(Bytes(-1)),
         Value::String(text) => Some(text.parse().map_err(|error| unit(error, at))?),
         _ => None,
     };
@@ -286,7 +288,7 @@ pub(super) fn kind(value: &Value) -> &'static str {
 mod tests {
     use serde_json::json;
 
-    use super::super::attributes::ROOT;
+    use super::super::top_level::ROOT;
     use super::*;
 
     #[allow(clippy::needless_pass_by_value)] // `json!` makes values

@@ -160,8 +160,8 @@ pub(super) fn reset<'a>(tree: &mut Value, paths: impl IntoIterator<Item = &'a Tr
 mod tests {
     use serde_json::json;
 
-    use super::super::attributes::ROOT;
     use super::super::lower::lower;
+    use super::super::top_level::ROOT;
     use super::*;
 
     #[allow(clippy::needless_pass_by_value)] // `json!` makes values

@@ -3,15 +3,17 @@
 //!
 //! `load` the line of steps · `files` which files, and their text · `environment` variables and env files
 //! (`dotenv` their grammar) · `tree` YAML into trees (`scalar` across YAML versions) · `project_name` ·
-//! `layers` documents into one tree: `interpolate`, `lower` (checked and canonical, by the tables of `attributes`
-//! in the words of `schema`; `long_form`, `ports`, `mounts`, `words` for short forms), `include`, `extends`,
-//! `merge` (`identity` of list items), `resolve` (paths) · `assemble` the tree into model types · `settle` what is
-//! left unsaid · `check` what must hold · `notice` warnings · `error`, with `locate` and `suggest` for its place
-//! and hints (`path` says where in a tree).
+//! `layers` documents into one tree: `interpolate`, `lower` (checked and canonical, by the tables of
+//! `top_level` and `attributes` in the words of `schema`; `long_form`, `ports`, `mounts`, `words` for short
+//! forms), `include`, `extends`, `merge` (`identity` of list items), `resolve` (paths) · `assemble` the tree
+//! into model types · `settle` what is left unsaid · `check` what must hold (`check_service` for one
+//! service) · `notice` warnings · `error`, with `locate` and `suggest` for its place and hints (`path` says
+//! where in a tree).
 
 mod assemble;
 mod attributes;
 mod check;
+mod check_service;
 mod dotenv;
 mod environment;
 mod error;
@@ -36,6 +38,7 @@ mod scalar;
 mod schema;
 mod settle;
 mod suggest;
+mod top_level;
 mod tree;
 mod words;
 

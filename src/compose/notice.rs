@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::assemble::Parts;
-use super::attributes::{ROOT_TABLE, SERVICE};
+use super::attributes::SERVICE;
 use super::error::{Error, ErrorKind};
 use super::files::Sources;
 use super::path::{At, TreePath};
 use super::schema::{Shape, Standing, Table};
+use super::top_level::ROOT_TABLE;
 use crate::model::Warning;
 
 /// Warnings on their way.

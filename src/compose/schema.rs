@@ -146,6 +146,27 @@ impl Table {
     }
 }
 
+/// An attribute that larder carries out.
+pub(super) const fn field(name: &'static str, shape: Shape) -> Field {
+    Field::new(name, shape)
+}
+
+/// A table whose place in the model keeps `x-*`.
+pub(super) const fn table(fields: &'static [Field]) -> Table {
+    Table {
+        fields,
+        extensions: true,
+    }
+}
+
+/// A table whose place in the model has no room for `x-*`.
+pub(super) const fn closed(fields: &'static [Field]) -> Table {
+    Table {
+        fields,
+        extensions: false,
+    }
+}
+
 /// Whether a key is an extension, which any object may have.
 pub(super) fn is_extension(key: &str) -> bool {
     key.starts_with("x-")

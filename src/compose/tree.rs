@@ -447,15 +447,14 @@ list: {<<: *l}";
             "x".repeat(1_000_000),
             "*a,".repeat(1_000)
         );
-        let deep = "a: &a [x,x,x,x,x,x,x,x,x,x]\n".to_owned()
+        let ten = |name: char, item: &str| format!("{name}: &{name} [{}]\n", item.repeat(10));
+        let above = |(name, above): (char, char)| ten(name, &format!("*{above},"));
+        let deep = ten('a', "x,")
             + &('b'..='j')
-                .map(|c| {
-                    format!(
-                        "{c}: &{c} [{}]\n",
-                        format!("*{},", (c as u8 - 1) as char).repeat(10)
-                    )
-                })
-                .collect::<String>();
+                .zip('a'..)
+                .map(above)
+                .collect::<Vec<_>>()
+                .concat();
         for bomb in [wide, long, deep] {
             let error = parse(&bomb).unwrap_err();
             assert!(matches!(*error.kind, ErrorKind::Expansion), "{error}");

@@ -3,6 +3,7 @@
 //! so `larder config` prints them and the config hash is taken over them. This room reads nothing.
 
 mod build;
+mod canonical;
 mod digest;
 mod graph;
 mod hosts;

@@ -11,7 +11,7 @@ use owo_colors::{OwoColorize, Style};
 
 use super::board::Board;
 use super::text::{duration, visible};
-use super::{History, phrase};
+use super::{History, Screen, phrase};
 use crate::plan::{Step, StepId};
 use crate::runtime::{Event, EventSink};
 
@@ -24,7 +24,7 @@ const WIDEST_NAME: usize = 24;
 pub(super) struct Live {
     bars: MultiProgress,
     history: Arc<History>,
-    colour: bool,
+    screen: Arc<Screen>,
     width: usize,
     state: Mutex<State>,
 }
@@ -44,17 +44,17 @@ struct Line {
     /// Steps that have not ended.
     left: usize,
     failed: bool,
-    skipped: bool,
+    /// Why it is not finished, once one of its steps was skipped.
+    skipped: Option<&'static str>,
 }
 
 impl Live {
     /// Lines for the services of these steps. A service is done when all its steps are.
-    pub(super) fn new(steps: &[Step], history: Arc<History>, colour: bool) -> Self {
-        let names = steps
-            .iter()
-            .map(|step| phrase::subject(step).chars().count());
+    pub(super) fn new(steps: &[Step], screen: Arc<Screen>, history: Arc<History>) -> Self {
+        let shown = || steps.iter().filter(|step| is_shown(step));
+        let names = shown().map(|step| phrase::subject(step).chars().count());
         let mut lines: BTreeMap<String, Line> = BTreeMap::new();
-        for step in steps {
+        for step in shown() {
             let line = lines
                 .entry(phrase::subject(step).to_owned())
                 .or_insert_with(|| Line {
@@ -63,7 +63,7 @@ impl Live {
                     since: Instant::now(),
                     left: 0,
                     failed: false,
-                    skipped: false,
+                    skipped: None,
                 });
             line.left += 1;
         }
@@ -71,7 +71,7 @@ impl Live {
             // Twelve draws a second look alive and cost nothing.
             bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(12)),
             history,
-            colour,
+            screen,
             width: names.max().unwrap_or(0).min(WIDEST_NAME),
             state: Mutex::new(State {
                 board: Board::default(),
@@ -87,18 +87,28 @@ impl Live {
     fn started(&self, state: &mut State, step: Step) {
         let subject = phrase::subject(&step).to_owned();
         if let Some(line) = state.lines.get_mut(&subject) {
-            if !line.shown {
-                line.shown = true;
-                line.bar = self.bars.add(ProgressBar::new_spinner());
-                line.bar.set_prefix(visible(&subject));
-                line.bar.enable_steady_tick(TICK);
-                line.since = Instant::now();
-            }
-            line.bar.set_style(self.working(self.history.last(&step)));
-            line.bar.set_message(phrase::doing(&step.action));
-            line.bar.reset_elapsed();
+            let style = self.working(self.history.last(&step));
+            self.show(line, &subject, style, phrase::doing(&step.action));
         }
         state.board.start(step);
+    }
+
+    /// Shows a line with this style and message, from zero.
+    fn show(&self, line: &mut Line, subject: &str, style: ProgressStyle, message: String) {
+        let first = !line.shown;
+        if first {
+            line.shown = true;
+            line.since = Instant::now();
+            line.bar = ProgressBar::hidden().with_prefix(visible(subject));
+        }
+        line.bar.set_style(style);
+        line.bar.set_message(message);
+        line.bar.reset_elapsed();
+        if first {
+            // Added when there is something to draw.
+            line.bar = self.bars.add(line.bar.clone());
+            line.bar.enable_steady_tick(TICK);
+        }
     }
 
     fn progress(state: &mut State, id: StepId, doing: &str, done: Option<(u64, u64)>) {
@@ -108,7 +118,7 @@ impl Live {
         let Some(line) = state.lines.get(phrase::subject(&running.step)) else {
             return;
         };
-        let what = phrase::doing(&running.step.action);
+        let what = phrase::verb(&running.step.action);
         let amount = match done {
             Some((done, of)) if of > 0 => {
                 format!(" {} of {}", phrase::bytes(done), phrase::bytes(of))
@@ -137,11 +147,7 @@ impl Live {
             self.idle(board, line, subject);
             return;
         }
-        self.finish(
-            line,
-            running.step.service.is_some(),
-            &phrase::done(&running.step.action),
-        );
+        self.finish(line, &phrase::done(&running.step.action));
     }
 
     /// A step ended and others of the service have not: the line shows one that runs, or that it waits.
@@ -163,53 +169,53 @@ impl Live {
         }
     }
 
-    fn finish(&self, line: &Line, keep: bool, done: &str) {
+    fn finish(&self, line: &Line, done: &str) {
         if line.failed {
             line.bar
                 .set_style(self.ending("✗", Style::new().red(), line.since));
             line.bar.abandon_with_message("failed");
-        } else if line.skipped {
+        } else if let Some(why) = line.skipped {
             line.bar
                 .set_style(self.ending("-", Style::new().yellow(), line.since));
-            line.bar.abandon_with_message("not reached");
-        } else if keep {
+            line.bar.abandon_with_message(why);
+        } else {
             line.bar
                 .set_style(self.ending("✓", Style::new().green(), line.since));
             line.bar.finish_with_message(done.to_owned());
-        } else {
-            line.bar.finish_and_clear();
         }
     }
 
     /// A step that will not run: its service's line may still have to end.
     fn skipped(&self, state: &mut State, id: StepId) {
-        state.board.end(id);
-        let State {
-            subjects, lines, ..
-        } = state;
-        let Some(line) = subjects.get(&id).and_then(|subject| lines.get_mut(subject)) else {
+        let begun = state.board.end(id).is_some();
+        let Some(subject) = state.subjects.get(&id) else {
+            return;
+        };
+        let Some(line) = state.lines.get_mut(subject) else {
             return;
         };
         line.left = line.left.saturating_sub(1);
-        line.skipped = true;
+        line.skipped = Some(match line.skipped {
+            Some("interrupted") => "interrupted",
+            _ if begun => "interrupted",
+            _ => "not reached",
+        });
         if line.left == 0 {
-            self.finish(line, true, "");
+            self.show(line, subject, self.working(None), String::new());
+            self.finish(line, "");
         }
     }
 
     fn working(&self, last: Option<Duration>) -> ProgressStyle {
         let clock = move |state: &ProgressState, out: &mut dyn Write| {
-            let _ = out.write_str(&whole_seconds(state.elapsed()));
-            if let Some(last) = last {
-                let _ = write!(out, ", last time {}", duration(last));
-            }
+            let _ = out.write_str(&elapsed(state.elapsed(), last));
         };
         self.style("{spinner}").with_key("clock", clock)
     }
 
     fn ending(&self, mark: &str, style: Style, since: Instant) -> ProgressStyle {
         let total = duration(since.elapsed());
-        let mark = if self.colour {
+        let mark = if self.screen.is_coloured() {
             mark.style(style).to_string()
         } else {
             mark.to_owned()
@@ -231,11 +237,41 @@ impl Live {
     }
 }
 
-/// A clock that ticks: tenths would only flicker.
-fn whole_seconds(elapsed: Duration) -> String {
-    match elapsed.as_secs() {
-        0 => String::new(),
-        seconds => duration(Duration::from_secs(seconds)).replace(".0 s", " s"),
+/// `12 s, last time 41 s`; nothing for what has hardly begun.
+fn elapsed(now: Duration, last: Option<Duration>) -> String {
+    let seconds = now.as_secs();
+    if seconds == 0 {
+        return String::new();
+    }
+    // Tenths would only flicker.
+    let clock = duration(Duration::from_secs(seconds)).replace(".0 s", " s");
+    match last.filter(|last| last.as_secs() > 0) {
+        Some(last) => format!("{clock}, last time {}", duration(last)),
+        None => clock,
+    }
+}
+
+/// Whether a step has a place in a line: networks and volumes are there in no time.
+fn is_shown(step: &Step) -> bool {
+    step.service.is_some() || phrase::is_slow(&step.action)
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let state = self.state.get_mut();
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        let mut kept = false;
+        for line in state.lines.values().filter(|line| line.shown) {
+            if !line.bar.is_finished() {
+                line.bar.disable_steady_tick();
+                line.bar.abandon_with_message("interrupted");
+            }
+            kept = true;
+        }
+        if kept {
+            // indicatif fills the last line and leaves the cursor behind it.
+            self.screen.err("\n");
+        }
     }
 }
 
@@ -254,5 +290,21 @@ impl EventSink for Live {
                 let _ = self.bars.println(visible(&text));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_shows_how_long_and_how_long_last_time() {
+        let shown = |now, last: Option<u64>| {
+            elapsed(Duration::from_millis(now), last.map(Duration::from_millis))
+        };
+        assert_eq!(shown(900, Some(41_000)), "");
+        assert_eq!(shown(2_900, None), "2 s");
+        assert_eq!(shown(12_300, Some(41_000)), "12 s, last time 41 s");
+        assert_eq!(shown(75_000, Some(200)), "1 min 15 s");
     }
 }

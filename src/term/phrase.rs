@@ -31,6 +31,14 @@ pub(super) fn doing(action: &Action) -> String {
     }
 }
 
+/// What the step is doing, where the details of it follow.
+pub(super) fn verb(action: &Action) -> String {
+    match action {
+        Action::BuildDependencies { .. } => "building".to_owned(),
+        action => doing(action),
+    }
+}
+
 /// What the step has done.
 pub(super) fn done(action: &Action) -> String {
     match action {

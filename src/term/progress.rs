@@ -21,7 +21,7 @@ impl Display {
     pub fn open(mode: Progress, screen: &Arc<Screen>, history: History, steps: &[Step]) -> Self {
         let history = Arc::new(history);
         let sink: Arc<dyn EventSink> = match mode {
-            Progress::Tty => Arc::new(Live::new(steps, Arc::clone(&history), screen.is_coloured())),
+            Progress::Tty => Arc::new(Live::new(steps, Arc::clone(screen), Arc::clone(&history))),
             Progress::Plain | Progress::Auto => {
                 Arc::new(Plain::new(Arc::clone(screen), Arc::clone(&history)))
             }

@@ -78,7 +78,7 @@ impl Screen {
         let filter = match verbose {
             0 => return,
             1 => "larder=debug",
-            _ => "larder=trace,bollard=debug,hyper=info",
+            _ => "debug,larder=trace",
         };
         tracing_subscriber::fmt()
             .with_env_filter(filter)

@@ -62,8 +62,8 @@ impl Fixture {
     }
 
     /// Loads it as `larder config` would; an error as a person sees it.
-    pub(crate) fn load(&self) -> Result<Project, String> {
-        load(&self.options()).map_err(|error| {
+    pub(crate) fn load(&self, options: &LoadOptions) -> Result<Project, String> {
+        load(options).map_err(|error| {
             let mut lines = vec![format!("error: {error}")];
             let mut cause = std::error::Error::source(&error);
             while let Some(error) = cause {
@@ -84,7 +84,8 @@ impl Fixture {
         })
     }
 
-    fn options(&self) -> LoadOptions {
+    /// The arguments and the environment as larder takes them.
+    pub(crate) fn options(&self) -> LoadOptions {
         let mut options = LoadOptions {
             working_dir: self.working_dir(),
             environment: self.env.clone(),

@@ -69,7 +69,8 @@ fn drop_empty(tree: &mut Value) {
                     "ipam" | "placement" | "resources" | "volume" | "bind"
                 );
                 let no_command = key == "exec" && value["command"].is_null();
-                !no_command && !(says_nothing && value.as_object().is_some_and(Map::is_empty))
+                let empty = value.as_object().is_some_and(Map::is_empty);
+                !(no_command || says_nothing && empty)
             });
         }
         Value::Array(items) => items.iter_mut().for_each(drop_empty),

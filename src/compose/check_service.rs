@@ -1,0 +1,342 @@
+//! What must hold for one service in its project: what it names is defined, and its attributes agree.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::error::{Error, ErrorKind};
+use super::path::TreePath;
+use crate::model::{Build, ImageRef, MountKind, Project, Service};
+
+/// Checks a service of a settled project; `off` has the profiles of the services that are switched off.
+///
+/// # Errors
+/// The first thing that does not hold.
+pub(super) fn check(
+    project: &Project,
+    off: &BTreeMap<String, Vec<String>>,
+    name: &str,
+    service: &Service,
+) -> Result<(), Error> {
+    let check = Check {
+        project,
+        off,
+        name,
+        service,
+    };
+    check.image()?;
+    check.dependencies()?;
+    check.networks()?;
+    check.mounts()?;
+    check.files()?;
+    check.ports()?;
+    check.health()?;
+    check.limits()
+}
+
+struct Check<'a> {
+    project: &'a Project,
+    off: &'a BTreeMap<String, Vec<String>>,
+    name: &'a str,
+    service: &'a Service,
+}
+
+impl Check<'_> {
+    fn path(&self) -> TreePath {
+        TreePath::of(&["services", self.name])
+    }
+
+    fn rule(&self, attribute: &str, text: String) -> Error {
+        Error::from(ErrorKind::Rule(text)).at(self.path().and(attribute))
+    }
+
+    fn undefined<T>(
+        &self,
+        verb: &'static str,
+        what: &'static str,
+        name: &str,
+        known: &BTreeMap<String, T>,
+        path: TreePath,
+    ) -> Result<(), Error> {
+        if known.contains_key(name) {
+            return Ok(());
+        }
+        let known = known.keys().cloned().collect();
+        let service = self.name.to_owned();
+        Err(Error::from(ErrorKind::Undefined {
+            service,
+            verb,
+            what,
+            name: name.to_owned(),
+            known,
+        })
+        .at(path))
+    }
+
+    fn image(&self) -> Result<(), Error> {
+        let image = self
+            .service
+            .image
+            .as_deref()
+            .filter(|image| !image.is_empty());
+        match (image, &self.service.build) {
+            (None, None) => {
+                return Err(Error::from(ErrorKind::NoImage(self.name.to_owned())).at(self.path()));
+            }
+            (Some(image), _) => {
+                image.parse::<ImageRef>().map_err(|source| {
+                    let kind = ErrorKind::Image {
+                        service: self.name.to_owned(),
+                        source,
+                    };
+                    Error::from(kind).at(self.path().and("image"))
+                })?;
+            }
+            (None, Some(_)) => {}
+        }
+        self.service
+            .build
+            .as_ref()
+            .map_or(Ok(()), |build| self.build(build))
+    }
+
+    fn build(&self, build: &Build) -> Result<(), Error> {
+        let path = self.path().and("build");
+        if build.dockerfile.is_some() && build.dockerfile_inline.is_some() {
+            let text = format!(
+                "service `{}` has both `dockerfile` and `dockerfile_inline`",
+                self.name
+            );
+            return Err(Error::from(ErrorKind::Rule(text)).at(path.and("dockerfile_inline")));
+        }
+        if let Some(platform) = &self.service.platform
+            && !build.platforms.is_empty()
+            && !build.platforms.contains(platform)
+        {
+            let text = format!(
+                "`build.platforms` of service `{}` lacks its own platform, `{platform}`",
+                self.name
+            );
+            return Err(Error::from(ErrorKind::Rule(text)).at(path.and("platforms")));
+        }
+        for (index, secret) in build.secrets.iter().enumerate() {
+            let path = path.clone().and("secrets").and_index(index);
+            self.undefined(
+                "builds with",
+                "secret",
+                &secret.source,
+                &self.project.secrets,
+                path,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn dependencies(&self) -> Result<(), Error> {
+        for (name, dependency) in &self.service.depends_on {
+            let path = self.path().and("depends_on").and(name);
+            match self.off.get(name) {
+                None => {
+                    self.undefined("waits for", "service", name, &self.project.services, path)?;
+                }
+                Some(profiles) if dependency.required => {
+                    let (service, profiles) = (self.name.to_owned(), profiles.clone());
+                    return Err(Error::from(ErrorKind::Off {
+                        service,
+                        name: name.clone(),
+                        profiles,
+                    })
+                    .at(path));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn networks(&self) -> Result<(), Error> {
+        if self.service.network_mode.is_some() && !self.service.networks.is_empty() {
+            let text = format!(
+                "service `{}` has both `network_mode` and `networks`",
+                self.name
+            );
+            return Err(self.rule("network_mode", text));
+        }
+        for name in self.service.networks.keys() {
+            let path = self.path().and("networks").and(name);
+            self.undefined(
+                "is attached to",
+                "network",
+                name,
+                &self.project.networks,
+                path,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn mounts(&self) -> Result<(), Error> {
+        let mut taken: HashMap<&str, String> = HashMap::new();
+        let tmpfs = self.service.tmpfs.iter().enumerate().map(|(index, tmpfs)| {
+            let target = tmpfs.split(':').next().unwrap_or_default();
+            (target, self.path().and("tmpfs").and_index(index))
+        });
+        let mounts = self
+            .service
+            .volumes
+            .iter()
+            .enumerate()
+            .map(|(index, mount)| {
+                (
+                    mount.target.as_str(),
+                    self.path().and("volumes").and_index(index),
+                )
+            });
+        for (target, path) in tmpfs.chain(mounts) {
+            if target.is_empty() {
+                return Err(ErrorKind::Required {
+                    path: path.and("target"),
+                }
+                .into());
+            }
+            if let Some(other) = taken.insert(target, path.to_string()) {
+                let text = format!("`{path}` mounts at `{target}`, and so does `{other}`");
+                return Err(Error::from(ErrorKind::Rule(text)).at(path));
+            }
+        }
+        for (index, mount) in self.service.volumes.iter().enumerate() {
+            if let (MountKind::Volume, Some(name)) = (mount.kind, &mount.source) {
+                let path = self.path().and("volumes").and_index(index);
+                self.undefined("mounts", "volume", name, &self.project.volumes, path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn files(&self) -> Result<(), Error> {
+        for (index, config) in self.service.configs.iter().enumerate() {
+            let path = self.path().and("configs").and_index(index);
+            self.undefined(
+                "reads",
+                "config",
+                &config.source,
+                &self.project.configs,
+                path,
+            )?;
+        }
+        for (index, secret) in self.service.secrets.iter().enumerate() {
+            let path = self.path().and("secrets").and_index(index);
+            self.undefined(
+                "reads",
+                "secret",
+                &secret.source,
+                &self.project.secrets,
+                path,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn ports(&self) -> Result<(), Error> {
+        for (index, port) in self.service.ports.iter().enumerate() {
+            let path = self.path().and("ports").and_index(index);
+            if port.target == 0 {
+                return Err(ErrorKind::Required {
+                    path: path.and("target"),
+                }
+                .into());
+            }
+            if let Some(ip) = port.host_ip.as_deref()
+                && ip.parse::<std::net::IpAddr>().is_err()
+            {
+                let reason = format!("`{ip}` is not an IP address");
+                return Err(ErrorKind::Invalid {
+                    path: path.and("host_ip"),
+                    reason,
+                }
+                .into());
+            }
+            let published = port.published.as_deref().unwrap_or("0");
+            let (first, last) = published.split_once('-').unwrap_or((published, published));
+            if first.parse::<u16>().is_err() || last.parse::<u16>().is_err() {
+                let reason = format!("`{published}` is not a port (0 to 65535) or a range of them");
+                return Err(ErrorKind::Invalid {
+                    path: path.and("published"),
+                    reason,
+                }
+                .into());
+            }
+        }
+        Ok(())
+    }
+
+    fn health(&self) -> Result<(), Error> {
+        let first = self
+            .service
+            .healthcheck
+            .as_ref()
+            .and_then(|check| check.test.as_ref()?.first());
+        match first.map(String::as_str) {
+            None | Some("CMD" | "CMD-SHELL" | "NONE") => Ok(()),
+            Some(other) => {
+                let path = self.path().and("healthcheck").and("test");
+                let reason = format!("it starts with `CMD`, `CMD-SHELL` or `NONE`, not `{other}`");
+                Err(ErrorKind::Invalid { path, reason }.into())
+            }
+        }
+    }
+
+    /// `deploy` says the same as the older attributes, or nothing (1.7 of the spec's `deploy`).
+    fn limits(&self) -> Result<(), Error> {
+        let Some(deploy) = &self.service.deploy else {
+            return self.scale();
+        };
+        let differ = |old: &str, new: &str| {
+            self.rule(
+                old,
+                format!(
+                    "`{old}` and `deploy.{new}` of service `{}` differ: write one of them",
+                    self.name
+                ),
+            )
+        };
+        if let (Some(scale), Some(replicas)) = (self.service.scale, deploy.replicas)
+            && scale != replicas
+        {
+            return Err(differ("scale", "replicas"));
+        }
+        let resources = deploy.resources.as_ref();
+        if let Some(limits) = resources.and_then(|resources| resources.limits.as_ref()) {
+            if self
+                .service
+                .cpus
+                .is_some_and(|cpus| (cpus - limits.cpus.unwrap_or(0.0)).abs() > 1e-9)
+            {
+                return Err(differ("cpus", "resources.limits.cpus"));
+            }
+            if self.service.mem_limit.is_some() && self.service.mem_limit != limits.memory {
+                return Err(differ("mem_limit", "resources.limits.memory"));
+            }
+            if self.service.pids_limit.is_some() && self.service.pids_limit != limits.pids {
+                return Err(differ("pids_limit", "resources.limits.pids"));
+            }
+        }
+        if let Some(reserved) = resources.and_then(|resources| resources.reservations.as_ref())
+            && self.service.mem_reservation.is_some()
+            && self.service.mem_reservation != reserved.memory
+        {
+            return Err(differ("mem_reservation", "resources.reservations.memory"));
+        }
+        self.scale()
+    }
+
+    fn scale(&self) -> Result<(), Error> {
+        let replicas = self.service.replicas();
+        if self.service.container_name.is_some() && replicas > 1 {
+            let text = format!(
+                "service `{}` has a `container_name` and {replicas} containers",
+                self.name
+            );
+            return Err(self.rule("container_name", text));
+        }
+        Ok(())
+    }
+}

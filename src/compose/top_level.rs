@@ -1,0 +1,115 @@
+//! A Compose file's top-level elements as tables: networks, volumes, configs, secrets (the compose-spec's JSON
+//! schema). A service's attributes are in `attributes`.
+
+use super::attributes::SERVICE_SHAPE;
+use super::identity::subnet;
+use super::long_form as long;
+use super::schema::Merge::{Matched, Replace};
+use super::schema::Shape::{Any, Bool, Fields, Labels, List, Maybe, Named, Parsed, Text};
+use super::schema::{Shape, Table, closed, field, table};
+
+/// A Compose file.
+pub(super) static ROOT: Shape = Fields(&ROOT_TABLE);
+pub(super) static ROOT_TABLE: Table = table(&[
+    field("configs", Named(&Parsed(long::external, &Fields(&CONFIG)))),
+    field("include", Any).merge(Replace),
+    field("models", Any).refused("AI models"),
+    field("name", Text),
+    field(
+        "networks",
+        Named(&Maybe(&Parsed(long::external, &Fields(&NETWORK)))),
+    ),
+    field("secrets", Named(&Parsed(long::external, &Fields(&SECRET)))),
+    field("services", Named(&SERVICE_SHAPE)),
+    field("version", Text).harmless(),
+    field(
+        "volumes",
+        Named(&Maybe(&Parsed(long::external, &Fields(&VOLUME)))),
+    ),
+]);
+
+static NETWORK: Table = table(&[
+    field("attachable", Bool),
+    field("driver", Text),
+    field("driver_opts", Labels),
+    field("enable_ipv4", Bool).later(),
+    field("enable_ipv6", Bool),
+    field("external", Bool),
+    field("internal", Bool),
+    field(
+        "ipam",
+        Fields(&closed(&[
+            field("config", List(&Fields(&IPAM_POOL))).merge(Matched(subnet)),
+            field("driver", Text),
+            field("options", Labels),
+        ])),
+    ),
+    field("labels", Labels),
+    field("name", Text),
+]);
+
+static IPAM_POOL: Table = closed(&[
+    field("aux_addresses", Labels),
+    field("gateway", Text),
+    field("ip_range", Text),
+    field("subnet", Text),
+]);
+
+static VOLUME: Table = table(&[
+    field("driver", Text),
+    field("driver_opts", Labels),
+    field("external", Bool),
+    field("labels", Labels),
+    field("name", Text),
+]);
+
+static CONFIG: Table = table(&[
+    field("content", Text),
+    field("environment", Text),
+    field("external", Bool),
+    field("file", Text),
+    field("labels", Labels).harmless(),
+    field("name", Text),
+    field("template_driver", Text).later(),
+]);
+
+static SECRET: Table = table(&[
+    field("driver", Text).later(),
+    field("driver_opts", Labels).later(),
+    field("environment", Text),
+    field("external", Bool),
+    field("file", Text),
+    field("labels", Labels).harmless(),
+    field("name", Text),
+    field("template_driver", Text).later(),
+]);
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::Shape::Long;
+    use super::*;
+
+    fn check(table: &Table) {
+        assert!(
+            table.fields.is_sorted_by(|a, b| a.name < b.name),
+            "{:?}",
+            table.fields.first().map(|f| f.name)
+        );
+        table.fields.iter().for_each(|field| walk(&field.shape));
+    }
+
+    fn walk(shape: &Shape) {
+        match shape {
+            Fields(table) => check(table),
+            List(inner) | Named(inner) | Maybe(inner) | Long(_, inner) | Parsed(_, inner) => {
+                walk(inner);
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn tables_are_sorted_for_the_search() {
+        walk(&ROOT);
+    }
+}

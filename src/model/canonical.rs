@@ -1,0 +1,347 @@
+//! A project as text: the canonical Compose file, laid out and escaped as `docker compose config` prints it, so
+//! that either tool loads it to the same project.
+
+use serde_json::{Map, Value};
+
+use super::Project;
+
+impl Project {
+    /// The canonical Compose file as YAML.
+    ///
+    /// # Errors
+    /// None that is known: every project can be written.
+    pub fn to_yaml(&self) -> Result<String, serde_yaml::Error> {
+        let mut tree =
+            serde_json::to_value(self).map_err(<serde_yaml::Error as serde::ser::Error>::custom)?;
+        lay_out(&mut tree);
+        for service in services(&mut tree) {
+            // Absent and null mean the same, and the shorter one is written.
+            service.retain(|key, value| {
+                !(matches!(key.as_str(), "command" | "entrypoint") && value.is_null())
+            });
+        }
+        sort(
+            tree.as_object_mut(),
+            &[
+                "name", "services", "networks", "volumes", "secrets", "configs",
+            ],
+        );
+        // A character that stands for a quote while serde_yaml writes, which has no say in how text is quoted.
+        let used = serde_yaml::to_string(&tree)?;
+        let mark = ('\u{e000}'..='\u{f8ff}')
+            .find(|mark| !used.contains(*mark))
+            .unwrap_or('\u{e000}');
+        if quote(&mut tree, mark) {
+            return Ok(serde_yaml::to_string(&tree)?.replace(mark, "'"));
+        }
+        Ok(used)
+    }
+
+    /// The canonical Compose file as JSON, with a line end behind it.
+    ///
+    /// # Errors
+    /// None that is known: every project can be written.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        let mut tree = serde_json::to_value(self)?;
+        lay_out(&mut tree);
+        sort(
+            tree.as_object_mut(),
+            &[
+                "configs", "name", "networks", "secrets", "services", "volumes",
+            ],
+        );
+        let mut text = serde_json::to_string_pretty(&tree)?;
+        text.push('\n');
+        Ok(text)
+    }
+}
+
+fn lay_out(tree: &mut Value) {
+    escape(tree);
+    for service in services(tree) {
+        sort(Some(&mut *service), SERVICE);
+        sort(
+            service.get_mut("build").and_then(Value::as_object_mut),
+            BUILD,
+        );
+        sort(
+            service
+                .get_mut("healthcheck")
+                .and_then(Value::as_object_mut),
+            HEALTHCHECK,
+        );
+    }
+}
+
+fn services(tree: &mut Value) -> impl Iterator<Item = &mut Map<String, Value>> {
+    let services = tree.get_mut("services").and_then(Value::as_object_mut);
+    services
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, service)| service.as_object_mut())
+}
+
+/// A dollar sign would be a variable when the text is loaded again.
+fn escape(tree: &mut Value) {
+    match tree {
+        Value::String(text) if text.contains('$') => *text = text.replace('$', "$$"),
+        Value::Array(items) => items.iter_mut().for_each(escape),
+        Value::Object(map) => map.values_mut().for_each(escape),
+        _ => {}
+    }
+}
+
+/// Marks the texts that need quotes for a reader of YAML 1.1; whether there is any.
+fn quote(tree: &mut Value, mark: char) -> bool {
+    match tree {
+        Value::String(text) if is_number_or_date(text) => {
+            *text = format!("{mark}{text}{mark}");
+            true
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .fold(false, |any, item| quote(item, mark) | any),
+        Value::Object(map) => map
+            .values_mut()
+            .fold(false, |any, item| quote(item, mark) | any),
+        _ => false,
+    }
+}
+
+/// Text that docker compose's reader, without quotes, takes for a number or a date and serde_yaml for text:
+/// `1_000`, `0X1F`, `2001-01-01`.
+fn is_number_or_date(text: &str) -> bool {
+    let plain =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'+' | b'-' | b':' | b' ');
+    let digits = text.trim_start_matches(['+', '-', '.']).as_bytes();
+    let is_date = matches!(digits, [y1, y2, y3, y4, b'-', ..] if [y1, y2, y3, y4].iter().all(|b| b.is_ascii_digit()));
+    let is_radix = matches!(digits, [b'0', b'X' | b'O' | b'B', ..]);
+    digits.first().is_some_and(u8::is_ascii_digit)
+        && (text.contains('_') || is_date || is_radix)
+        && text.bytes().all(plain)
+        && !text.contains(": ")
+        && !text.ends_with([' ', ':'])
+}
+
+/// Puts the known keys first, in their order, and leaves the others in theirs.
+fn sort(map: Option<&mut Map<String, Value>>, order: &[&str]) {
+    let Some(map) = map else { return };
+    let rank = |key: &str| {
+        order
+            .iter()
+            .position(|known| *known == key)
+            .unwrap_or(order.len())
+    };
+    let mut entries: Vec<_> = std::mem::take(map).into_iter().collect();
+    entries.sort_by_key(|(key, _)| rank(key));
+    map.extend(entries);
+}
+
+/// compose-go's order (`types.ServiceConfig`): nearly that of the alphabet.
+const SERVICE: &[&str] = &[
+    "profiles",
+    "annotations",
+    "attach",
+    "build",
+    "develop",
+    "blkio_config",
+    "cap_add",
+    "cap_drop",
+    "cgroup_parent",
+    "cgroup",
+    "cpu_count",
+    "cpu_percent",
+    "cpu_period",
+    "cpu_quota",
+    "cpu_rt_period",
+    "cpu_rt_runtime",
+    "cpus",
+    "cpuset",
+    "cpu_shares",
+    "command",
+    "configs",
+    "container_name",
+    "credential_spec",
+    "depends_on",
+    "deploy",
+    "device_cgroup_rules",
+    "devices",
+    "dns",
+    "dns_opt",
+    "dns_search",
+    "domainname",
+    "entrypoint",
+    "provider",
+    "environment",
+    "env_file",
+    "expose",
+    "extends",
+    "external_links",
+    "extra_hosts",
+    "group_add",
+    "gpus",
+    "hostname",
+    "healthcheck",
+    "image",
+    "init",
+    "ipc",
+    "isolation",
+    "labels",
+    "label_file",
+    "links",
+    "logging",
+    "mem_limit",
+    "mem_reservation",
+    "memswap_limit",
+    "mem_swappiness",
+    "mac_address",
+    "models",
+    "network_mode",
+    "networks",
+    "oom_kill_disable",
+    "oom_score_adj",
+    "pid",
+    "pids_limit",
+    "platform",
+    "ports",
+    "privileged",
+    "pull_policy",
+    "read_only",
+    "restart",
+    "runtime",
+    "scale",
+    "secrets",
+    "security_opt",
+    "shm_size",
+    "stdin_open",
+    "stop_grace_period",
+    "stop_signal",
+    "storage_opt",
+    "sysctls",
+    "tmpfs",
+    "tty",
+    "ulimits",
+    "use_api_socket",
+    "user",
+    "userns_mode",
+    "uts",
+    "volumes",
+    "volumes_from",
+    "working_dir",
+    "post_start",
+    "pre_stop",
+];
+
+/// compose-go's order (`types.BuildConfig`).
+const BUILD: &[&str] = &[
+    "context",
+    "dockerfile",
+    "dockerfile_inline",
+    "entitlements",
+    "args",
+    "provenance",
+    "sbom",
+    "ssh",
+    "labels",
+    "cache_from",
+    "cache_to",
+    "no_cache",
+    "additional_contexts",
+    "pull",
+    "extra_hosts",
+    "isolation",
+    "network",
+    "target",
+    "secrets",
+    "shm_size",
+    "tags",
+    "ulimits",
+    "platforms",
+    "privileged",
+];
+
+/// compose-go's order (`types.HealthCheckConfig`).
+const HEALTHCHECK: &[&str] = &[
+    "test",
+    "timeout",
+    "interval",
+    "retries",
+    "start_period",
+    "start_interval",
+    "disable",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Healthcheck, Service, Span};
+
+    fn project() -> Project {
+        let service = Service {
+            command: Some(vec!["echo".into(), "$A".into()]),
+            cpus: Some(1.0),
+            cap_add: vec!["X".into()],
+            healthcheck: Some(Healthcheck {
+                interval: Some(Span(1)),
+                timeout: Some(Span(2)),
+                ..Healthcheck::default()
+            }),
+            hostname: Some("h".into()),
+            profiles: vec!["p".into()],
+            ..Service::default()
+        };
+        let services = [("a".to_owned(), service)].into();
+        Project {
+            name: "n".into(),
+            services,
+            ..Project::default()
+        }
+    }
+
+    #[test]
+    fn yaml_is_laid_out_as_docker_compose_does() {
+        let yaml = "name: n
+services:
+  a:
+    profiles:
+    - p
+    cap_add:
+    - X
+    cpus: 1
+    command:
+    - echo
+    - $$A
+    hostname: h
+    healthcheck:
+      timeout: 2ns
+      interval: 1ns
+";
+        assert_eq!(project().to_yaml().unwrap(), yaml);
+    }
+
+    #[test]
+    fn numbers_and_dates_of_yaml_1_1_are_quoted_where_they_are_text() {
+        let mut project = project();
+        let service = project.services.get_mut("a").unwrap();
+        *service = Service {
+            hostname: Some("1_000".into()),
+            user: Some("2001-01-01".into()),
+            ..Service::default()
+        };
+        service.working_dir = Some("1_0 # x".into());
+        let yaml = "name: n\nservices:\n  a:\n    hostname: '1_000'\n    user: '2001-01-01'\n    working_dir: '1_0 # x'\n";
+        assert_eq!(project.to_yaml().unwrap(), yaml);
+    }
+
+    #[test]
+    fn json_says_that_there_is_no_entrypoint() {
+        let json: Value = serde_json::from_str(&project().to_json().unwrap()).unwrap();
+        assert!(json["services"]["a"]["entrypoint"].is_null());
+        assert!(
+            json["services"]["a"]
+                .as_object()
+                .unwrap()
+                .contains_key("entrypoint")
+        );
+    }
+}

@@ -1,0 +1,14 @@
+//! The real binary, its whole output: exit code, standard output, standard error.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+#[path = "cli/bad_input.rs"]
+mod bad_input;
+#[path = "cli/end_to_end.rs"]
+mod end_to_end;
+#[path = "cli/output.rs"]
+mod output;
+#[path = "cli/sandbox.rs"]
+mod sandbox;
+#[path = "cli/usage.rs"]
+mod usage;

@@ -1,0 +1,168 @@
+//! What a person sees who does not know larder yet.
+
+use std::time::{Duration, Instant};
+
+use insta::assert_snapshot;
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn help_names_every_command_and_the_exit_codes() {
+    assert_snapshot!(Sandbox::new().show("--help"), @r#"
+        exit 0
+        --- stdout
+        Starts a Compose stack in about the time its containers need: never stale, never rebuilt for nothing
+
+        Usage: larder [OPTIONS] <COMMAND>
+
+        Commands:
+          up           Start services, and return when every one is ready
+          plan         Show what `up` would do and why; changes nothing
+          fingerprint  Show what each image is keyed by
+          build        Build images, and nothing else
+          config       Show the resolved Compose model
+          ps           List the project's containers
+          logs         Show what containers print
+          restart      Restart services, those they depend on first
+          stop         Stop services, those that depend on them first
+          start        Start services that were stopped, those they depend on first
+          exec         Run a command in a service's container
+          down         Stop and remove the project's containers and networks
+
+        Options:
+          -f, --file <FILE>              A Compose file; more than one are merged in order [env:
+                                         COMPOSE_FILE]
+          -p, --project-name <NAME>      The project's name, in place of the folder's [env:
+                                         COMPOSE_PROJECT_NAME]
+              --project-directory <DIR>  The folder that relative paths are read against, in place of the
+                                         first file's
+              --env-file <FILE>          A file of variables, in place of `.env`
+              --profile <NAME>           Switches on the services of a profile [env: COMPOSE_PROFILES]
+              --progress <MODE>          How progress is shown: auto, tty, plain, json or quiet
+              --builder <BUILDER>        Who builds: auto, dagger or docker [env: LARDER_BUILDER]
+          -v, --verbose...               Tells more of what larder does; twice tells all of it
+          -h, --help                     Print help
+          -V, --version                  Print version
+
+        Exit codes:
+            0  everything asked for is done
+            1  a service or a build failed
+            2  the command line or a Compose file is wrong
+            3  the engine, Dagger or a registry is out of reach
+           70  larder itself is wrong
+          130  interrupted
+        "#);
+}
+
+#[test]
+fn help_of_up() {
+    assert_snapshot!(Sandbox::new().show("up --help"), @r#"
+        exit 0
+        --- stdout
+        Start services, and return when every one is ready
+
+        Usage: larder up [OPTIONS] [SERVICE]...
+
+        Arguments:
+          [SERVICE]...  The services, with all that they depend on; all of them when none is named
+
+        Options:
+          -d, --detach                   Accepted and changes nothing: larder always returns
+          -a, --attach                   Follow the logs once every service is ready
+          -p, --project-name <NAME>      The project's name, in place of the folder's [env:
+                                         COMPOSE_PROJECT_NAME]
+              --no-wait                  Return when every service is started, ready or not
+              --project-directory <DIR>  The folder that relative paths are read against, in place of the
+                                         first file's
+              --timeout <SECONDS>        Give up when a service takes longer than this to become ready
+              --progress <MODE>          How progress is shown: auto, tty, plain, json or quiet
+              --builder <BUILDER>        Who builds: auto, dagger or docker [env: LARDER_BUILDER]
+          -h, --help                     Print help
+        "#);
+}
+
+#[test]
+fn an_unknown_command_is_a_usage_error() {
+    assert_snapshot!(Sandbox::new().show("upp"), @r#"
+        exit 2
+        --- stderr
+        error: unrecognized subcommand 'upp'
+
+          tip: a similar subcommand exists: 'up'
+
+        Usage: larder [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+        "#);
+}
+
+#[test]
+fn an_option_with_a_value_it_cannot_have_is_a_usage_error() {
+    assert_snapshot!(Sandbox::new().show("up --progress loud"), @r#"
+        exit 2
+        --- stderr
+        error: invalid value 'loud' for '--progress <MODE>'
+          [possible values: auto, tty, plain, json, quiet]
+
+        For more information, try '--help'.
+        "#);
+    assert_snapshot!(Sandbox::new().show("up --timeout 0"), @r#"
+        exit 2
+        --- stderr
+        error: invalid value '0' for '--timeout <SECONDS>': 0 is not in 1..18446744073709551615
+
+        For more information, try '--help'.
+        "#);
+    assert_snapshot!(Sandbox::new().show("logs --tail some"), @r#"
+        exit 2
+        --- stderr
+        error: invalid value 'some' for '--tail <N>': neither a number of lines nor `all`
+
+        For more information, try '--help'.
+        "#);
+}
+
+#[test]
+fn exec_needs_a_command() {
+    assert_snapshot!(Sandbox::new().show("exec api"), @r#"
+        exit 2
+        --- stderr
+        error: the following required arguments were not provided:
+          <COMMAND>...
+
+        Usage: larder exec <SERVICE> <COMMAND>...
+
+        For more information, try '--help'.
+        "#);
+}
+
+#[test]
+fn a_builder_from_the_environment_is_named_by_its_variable() {
+    let sandbox = Sandbox::with("services: {a: {image: redis}}").env("LARDER_BUILDER", "podman");
+    assert_snapshot!(sandbox.show("up"), @r#"
+        exit 2
+        --- stderr
+        error: LARDER_BUILDER is `podman`, which is none of `auto`, `dagger`, `docker`
+        "#);
+}
+
+#[test]
+fn nothing_answers_within_two_seconds() {
+    let sandbox = Sandbox::with("services: {a: {image: redis}}");
+    let begun = Instant::now();
+    assert_snapshot!(sandbox.show("up"), @r#"
+        exit 3
+        --- stderr
+        error: no Docker Engine answers at unix:///nowhere/docker.sock
+        caused by: No such file or directory (os error 2)
+        hint: is Docker running? `DOCKER_HOST` and `docker context use` say where it is looked for
+        "#);
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert_snapshot!(sandbox.show("ps"), @r#"
+        exit 3
+        --- stderr
+        error: no Docker Engine answers at unix:///nowhere/docker.sock
+        caused by: No such file or directory (os error 2)
+        hint: is Docker running? `DOCKER_HOST` and `docker context use` say where it is looked for
+        "#);
+}
