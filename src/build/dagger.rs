@@ -1,13 +1,14 @@
 //! Builds by Dagger: the context handed over as a folder of exactly the files that were fingerprinted, the image
 //! brought to the engine as an archive. Must not know how a session is opened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::Docker;
 use bollard::models::ImageInspect;
+use bollard::query_parameters::ListImagesOptions;
 use dagger_sdk::core::gql_client::GraphQlExtension;
 use dagger_sdk::core::graphql_client::GraphQLError;
 use dagger_sdk::errors::DaggerError;
@@ -176,19 +177,13 @@ impl Dagger {
         Ok((pins, layers))
     }
 
-    /// How many of an image's lowest layers the engine has for certain: those of a base, or of a dependency image
-    /// of the same recipe. Dagger keeps the layers of a base as they were pulled, but not across its restarts.
-    async fn known(
-        &self,
-        request: &BuildRequest<'_>,
-        mut there: Vec<Layers>,
-        archive: &Archive,
-    ) -> usize {
-        for cut in &request.recipe.cuts {
-            let name = labels::dependencies_name(&cut.key);
+    /// How many of an image's lowest layers the engine has for certain: those of a base, or of an image that larder
+    /// built before. Dagger gives a base's layers the digests they were pulled with, but not after its restarts.
+    async fn known(&self, mut there: Vec<Layers>, archive: &Archive) -> usize {
+        for image in self.built_before().await {
             there.extend(
                 self.docker
-                    .inspect_image(&name)
+                    .inspect_image(&image)
                     .await
                     .ok()
                     .and_then(layers_of),
@@ -196,10 +191,35 @@ impl Dagger {
         }
         there
             .iter()
-            .filter(|layers| archive.diff_ids.starts_with(layers))
-            .map(Vec::len)
+            .map(|layers| {
+                let pairs = layers.iter().zip(&archive.diff_ids);
+                pairs.take_while(|(one, other)| one == other).count()
+            })
             .max()
             .unwrap_or(0)
+    }
+
+    /// The last images on the engine that larder built.
+    async fn built_before(&self) -> Vec<String> {
+        /// Enough for one stack, and quick to look at.
+        const MANY: usize = 32;
+        let filters = HashMap::from([("label".to_owned(), vec![labels::DEPENDENCIES.to_owned()])]);
+        let options = ListImagesOptions {
+            filters: Some(filters),
+            ..ListImagesOptions::default()
+        };
+        // Without them the whole archive is loaded.
+        let mut images = self
+            .docker
+            .list_images(Some(options))
+            .await
+            .unwrap_or_default();
+        images.sort_by_key(|image| std::cmp::Reverse(image.created));
+        images
+            .into_iter()
+            .map(|image| image.id)
+            .take(MANY)
+            .collect()
     }
 }
 
@@ -240,7 +260,7 @@ impl Builder for Dagger {
         let archive = self
             .archive(request, &dockerfile, folder.path(), progress)
             .await?;
-        let known = self.known(request, there, &archive).await;
+        let known = self.known(there, &archive).await;
         tracing::debug!(known, of = archive.diff_ids.len(), "layers on the engine");
         progress.doing("loading the image onto the engine");
         let image = archive.load(&self.docker, known).await?;
