@@ -58,7 +58,9 @@ impl<'a> Trace<'a> {
         let seen = self.vertices.entry(vertex.digest.clone()).or_default();
         if vertex.started.is_some() && !vertex.cached && !seen.told {
             seen.told = true;
-            self.progress.doing(doing(&vertex.name));
+            if let Some(doing) = doing(&vertex.name) {
+                self.progress.doing(doing);
+            }
         }
         // A build that was cancelled since another instruction failed says `context canceled`.
         let own = !vertex.error.is_empty() && !vertex.error.ends_with("context canceled");
@@ -113,12 +115,20 @@ impl Seen {
     }
 }
 
-/// `[web 2/5] RUN npm ci` without the part in brackets.
-fn doing(vertex: &str) -> &str {
-    match vertex.split_once("] ") {
+/// What a vertex is for, for a person: `[web 2/5] RUN npm ci` without the part in brackets. `None` for what
+/// BuildKit does for itself: reading the context and the Dockerfile that larder sends, looking names up.
+fn doing(vertex: &str) -> Option<&str> {
+    let doing = match vertex.split_once("] ") {
         Some((place, rest)) if place.starts_with('[') => rest,
         _ => vertex,
-    }
+    };
+    let own = [
+        "load ",
+        "copy /context",
+        "FROM localhost/larder/",
+        "transferring ",
+    ];
+    (!own.iter().any(|start| doing.starts_with(start))).then_some(doing)
 }
 
 #[cfg(test)]
@@ -127,8 +137,9 @@ mod tests {
 
     #[test]
     fn progress_names_the_instruction_alone() {
-        assert_eq!(doing("[web 2/5] RUN npm ci"), "RUN npm ci");
-        assert_eq!(doing("[internal] load build context"), "load build context");
-        assert_eq!(doing("exporting to image"), "exporting to image");
+        assert_eq!(doing("[web 2/5] RUN npm ci"), Some("RUN npm ci"));
+        assert_eq!(doing("exporting to image"), Some("exporting to image"));
+        assert_eq!(doing("[internal] load build context"), None);
+        assert_eq!(doing("[1/2] FROM localhost/larder/dependencies:12"), None);
     }
 }

@@ -11,19 +11,14 @@ pub(super) fn config(invocation: &Invocation, args: &Config) -> Result<(), Failu
         return Ok(());
     }
     let text = match args.format {
-        Document::Yaml => serde_yaml::to_string(&project).map_err(|error| Failure::Print {
+        Document::Yaml => project.to_yaml().map_err(|error| Failure::Print {
             format: "YAML",
             source: error.into(),
         })?,
-        Document::Json => {
-            let mut text =
-                serde_json::to_string_pretty(&project).map_err(|error| Failure::Print {
-                    format: "JSON",
-                    source: error.into(),
-                })?;
-            text.push('\n');
-            text
-        }
+        Document::Json => project.to_json().map_err(|error| Failure::Print {
+            format: "JSON",
+            source: error.into(),
+        })?,
     };
     // A document is written as it is: its bytes are the model's.
     invocation.screen.raw_out(text.as_bytes());

@@ -2,6 +2,7 @@
 //! the bases, decide.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -62,6 +63,8 @@ pub(super) struct Prepared {
     pub(super) recipes: BTreeMap<String, Fingerprinted>,
     configs: BTreeMap<String, Digest>,
     goal: Goal,
+    /// Whether images that take in something unpinned were built in this run.
+    fresh: bool,
 }
 
 /// What reading the project's files gives.
@@ -105,18 +108,9 @@ pub(super) async fn prepare(
         recipes: BTreeMap::new(),
         configs: inputs.configs,
         goal,
+        fresh: false,
     };
-    let bases = Box::pin(prepared.bases(invocation, &inputs.survey)).await?;
-    let survey = inputs.survey;
-    let cache = inputs.cache;
-    prepared.recipes = tokio::task::spawn_blocking(move || {
-        let recipes = survey.recipes(&bases);
-        if let Err(error) = cache.save() {
-            tracing::debug!(%error, "the stat cache is not kept");
-        }
-        recipes
-    })
-    .await??;
+    Box::pin(prepared.fingerprint(invocation, inputs.survey, inputs.cache)).await?;
     Ok(prepared)
 }
 
@@ -140,15 +134,52 @@ fn read(
 }
 
 impl Prepared {
+    /// The fingerprints. A base's ONBUILD triggers can name further images, which are looked up in their turn.
+    async fn fingerprint(
+        &mut self,
+        invocation: &Invocation,
+        survey: Survey,
+        cache: StatCache,
+    ) -> Result<(), Failure> {
+        let survey = Arc::new(survey);
+        let mut wanted = survey.bases();
+        let mut known = BTreeMap::new();
+        loop {
+            known.extend(self.bases(invocation, &wanted).await?);
+            let (survey, bases, cache) = (survey.clone(), known.clone(), cache.clone());
+            self.recipes = tokio::task::spawn_blocking(move || {
+                let recipes = survey.recipes(&bases);
+                if let Err(error) = cache.save() {
+                    tracing::debug!(%error, "the stat cache is not kept");
+                }
+                recipes
+            })
+            .await??;
+            let further: BTreeSet<ImageRef> = self
+                .recipes
+                .values()
+                .filter_map(|recipe| match recipe {
+                    Fingerprinted::Known(_) => None,
+                    Fingerprinted::Missing(images) => Some(images.clone()),
+                })
+                .flatten()
+                .filter(|image| !wanted.contains(image))
+                .collect();
+            if further.is_empty() {
+                return Ok(());
+            }
+            wanted.extend(further);
+        }
+    }
+
     /// What the engine knows of the images that builds start from, pulling those that are missing where the
     /// goal says so.
     async fn bases(
         &mut self,
         invocation: &Invocation,
-        survey: &Survey,
+        wanted: &BTreeSet<ImageRef>,
     ) -> Result<BTreeMap<ImageRef, Base>, Failure> {
-        let wanted = survey.bases();
-        let mut known = self.look_up(&wanted).await?;
+        let mut known = self.look_up(wanted).await?;
         let missing: Vec<&ImageRef> = wanted
             .iter()
             .filter(|image| !known.contains_key(*image))
@@ -180,6 +211,31 @@ impl Prepared {
             .into_iter()
             .flatten()
             .collect())
+    }
+
+    /// Builds the images that take in something unpinned, so that what follows decides by the image that came
+    /// out: where it is the one that was there, nothing is recreated.
+    pub(super) async fn freshen(&mut self, invocation: &Invocation) -> Result<(), Failure> {
+        let unpinned = |recipe: &Fingerprinted| match recipe {
+            Fingerprinted::Known(recipe) => recipe.unpinned.is_some(),
+            Fingerprinted::Missing(_) => false,
+        };
+        let all = std::mem::take(&mut self.services);
+        self.services = all
+            .iter()
+            .filter(|service| self.recipes.get(*service).is_some_and(unpinned))
+            .cloned()
+            .collect();
+        let containers = std::mem::replace(&mut self.goal.containers, false);
+        if !self.services.is_empty() {
+            let (plan, dagger) = self.decide(invocation).await?;
+            carry_out(invocation, self, &plan, dagger).await?;
+            self.observed = self.engine.observe(&self.project.name).await?;
+        }
+        self.services = all;
+        self.goal.containers = containers;
+        self.fresh = true;
+        Ok(())
     }
 
     /// Decides, and finds Dagger where it is to build.
@@ -234,7 +290,7 @@ impl Prepared {
             fingerprints: &self.recipes,
             configs: &self.configs,
             builders,
-            fresh: false,
+            fresh: self.fresh,
             containers: self.goal.containers,
             wait: self.goal.wait,
         };

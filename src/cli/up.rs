@@ -24,6 +24,7 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
         acts: true,
     };
     let mut prepared = prepare(invocation, project, &args.services, settings, goal).await?;
+    prepared.freshen(invocation).await?;
     let (plan, dagger) = prepared.decide(invocation).await?;
     for warning in &plan.warnings {
         invocation.warning(warning);
