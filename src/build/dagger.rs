@@ -99,7 +99,7 @@ impl Dagger {
         let environment = environment.map_err(|name| BuildError::Unsupported {
             service: service.clone(),
             builder: BuilderKind::Dagger,
-            attribute: format!("{name}, which the Dockerfile declares both as ARG and as ENV"),
+            attribute: format!("{name} (declared as ARG and as ENV)"),
         })?;
         let options = DirectoryDockerBuildOpts {
             build_args: Some(arguments.collect()),
@@ -168,7 +168,7 @@ impl Dagger {
                     return Err(BuildError::Unsupported {
                         service: recipe.service.clone(),
                         builder: BuilderKind::Dagger,
-                        attribute: format!("{name}, which no registry is known to have"),
+                        attribute: format!("{name} (an image that no registry is known to have)"),
                     });
                 }
             };
@@ -399,7 +399,7 @@ fn failure(service: &str, dockerfile: &Rewritten, file: &str, error: DaggerError
         return BuildError::Unsupported {
             service: service.to_owned(),
             builder: BuilderKind::Dagger,
-            attribute: format!("{image}, which it finds in no registry"),
+            attribute: format!("{image} (in no registry that it reaches)"),
         };
     }
     let exec = fields.iter().find_map(|field| match &field.extensions {
