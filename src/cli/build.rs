@@ -18,7 +18,7 @@ pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<()
     let goal = Goal {
         containers: false,
         wait: false,
-        pull: true,
+        acts: true,
     };
     // Without a `build:` there is nothing to build; with names, those and not what they depend on.
     let names = &args.services;
@@ -28,9 +28,9 @@ pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<()
         service.is_some_and(|service| service.build.is_some())
             && (names.is_empty() || names.contains(name))
     });
-    let plan = prepared.decide()?;
+    let (plan, dagger) = prepared.decide(invocation).await?;
     if !plan.is_empty() {
-        carry_out(invocation, &prepared, &plan).await?;
+        carry_out(invocation, &prepared, &plan, dagger).await?;
     }
     if !matches!(prepared.settings.progress, Progress::Quiet | Progress::Json) {
         let how = if plan.builds() { "built" } else { "up to date" };

@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::interrupt::Interrupt;
 use super::invocation::Invocation;
 use super::prepare::Prepared;
-use crate::build::BuildKit;
+use crate::build::{BuildKit, Builders, Dagger};
 use crate::failure::Failure;
 use crate::plan::Plan;
 use crate::runtime::{self, Run};
+use crate::settings::Builder;
 use crate::term::{Display, History};
 
 /// Carries out a plan; how long it took.
@@ -16,6 +17,7 @@ pub(super) async fn carry_out(
     invocation: &Invocation,
     prepared: &Prepared,
     plan: &Plan,
+    dagger: Option<Dagger>,
 ) -> Result<Duration, Failure> {
     let Prepared {
         project,
@@ -27,7 +29,9 @@ pub(super) async fn carry_out(
     let history = History::open(settings.cache.as_deref(), &project.name);
     let display = Display::open(settings.progress, &invocation.screen, history, &plan.steps);
     let interrupt = Interrupt::listen(display.sink());
-    let builder = BuildKit::new(engine.client().clone());
+    let buildkit = BuildKit::new(engine.client().clone());
+    let strict = settings.builder == Builder::Dagger;
+    let builder = Builders::new(buildkit, dagger, strict);
     let outcome = runtime::execute(Run {
         plan,
         project,

@@ -20,7 +20,7 @@ pub(super) async fn fingerprint(
     let goal = Goal {
         containers: false,
         wait: false,
-        pull: false,
+        acts: false,
     };
     let prepared = prepare(invocation, project, &args.services, settings, goal).await?;
     // The named services alone, not what they depend on.

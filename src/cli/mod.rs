@@ -2,12 +2,13 @@
 //!
 //! `args` what can be typed · `run` from a command to its exit code · `invocation` what every command starts
 //! from · `prepare` load, fingerprint, observe, decide · `carry_out` execute with progress on the screen ·
-//! `stack` a project's containers by their labels · `interrupt` Ctrl-C.
+//! `dagger` where it is found · `stack` a project's containers by their labels · `interrupt` Ctrl-C.
 
 mod args;
 mod build;
 mod carry_out;
 mod config;
+mod dagger;
 mod down;
 mod exec;
 mod fingerprint;

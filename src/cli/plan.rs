@@ -14,10 +14,10 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
     let goal = Goal {
         containers: true,
         wait: true,
-        pull: false,
+        acts: false,
     };
     let prepared = prepare(invocation, project, &args.services, settings, goal).await?;
-    let decided = prepared.decide()?;
+    let (decided, _) = prepared.decide(invocation).await?;
     match args.format {
         Report::Json => invocation
             .screen

@@ -2,11 +2,14 @@
 //! the bases, decide.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
 use super::carry_out::carry_out;
+use super::dagger;
 use super::invocation::Invocation;
+use crate::build::Dagger;
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::fingerprint::{self, Base, Fingerprinted, StatCache, Survey};
@@ -14,6 +17,28 @@ use crate::model::{Digest, ImageRef, Project};
 use crate::plan::{self, Action, BuilderKind, Builders, Observed, Plan, Step, StepId, Wanted};
 use crate::runtime::Engine;
 use crate::settings::{Builder, Settings};
+use crate::term::Message;
+
+/// How long Dagger may take where it was asked for: it may have to bring its engine first.
+const ASKED_FOR: Duration = Duration::from_mins(2);
+/// How long Dagger may take where it is only the better choice.
+const AT_HAND: Duration = Duration::from_secs(10);
+
+const BY_DOCKER: Builders = Builders {
+    dependencies: BuilderKind::Docker,
+    rest: BuilderKind::Docker,
+    strict: true,
+};
+const BY_DAGGER: Builders = Builders {
+    dependencies: BuilderKind::Dagger,
+    rest: BuilderKind::Dagger,
+    strict: true,
+};
+const BY_BOTH: Builders = Builders {
+    dependencies: BuilderKind::Dagger,
+    rest: BuilderKind::Docker,
+    strict: false,
+};
 
 /// What a command wants to reach.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +47,8 @@ pub(super) struct Goal {
     pub(super) containers: bool,
     /// Whether the run ends when every service is ready.
     pub(super) wait: bool,
-    /// Whether base images that are not there are pulled, or only reported.
-    pub(super) pull: bool,
+    /// Whether the command changes anything: pulls the base images that are not there, wakes Dagger.
+    pub(super) acts: bool,
 }
 
 /// Everything that is known before a decision.
@@ -128,14 +153,14 @@ impl Prepared {
             .iter()
             .filter(|image| !known.contains_key(*image))
             .collect();
-        if missing.is_empty() || !self.goal.pull {
+        if missing.is_empty() || !self.goal.acts {
             return Ok(known);
         }
         let pulls = Plan {
             steps: missing.iter().enumerate().map(pull).collect(),
             ..Plan::default()
         };
-        carry_out(invocation, self, &pulls).await?;
+        carry_out(invocation, self, &pulls, None).await?;
         let missing = missing.into_iter().cloned().collect();
         known.extend(self.look_up(&missing).await?);
         self.observed = self.engine.observe(&self.project.name).await?;
@@ -157,19 +182,49 @@ impl Prepared {
             .collect())
     }
 
-    /// Decides. `auto` looks for Dagger only where something must be built.
-    pub(super) fn decide(&self) -> Result<Plan, Failure> {
-        use BuilderKind::{Dagger, Docker};
-        let builders = |dependencies, rest, strict| Builders {
-            dependencies,
-            rest,
-            strict,
+    /// Decides, and finds Dagger where it is to build.
+    pub(super) async fn decide(
+        &self,
+        invocation: &Invocation,
+    ) -> Result<(Plan, Option<Dagger>), Failure> {
+        match self.settings.builder {
+            Builder::Docker => Ok((self.decide_with(BY_DOCKER)?, None)),
+            Builder::Dagger => self.by_dagger(invocation).await,
+            Builder::Auto => self.by_both(invocation).await,
+        }
+    }
+
+    /// All of it by Dagger, which must be there when something is to be built.
+    async fn by_dagger(&self, invocation: &Invocation) -> Result<(Plan, Option<Dagger>), Failure> {
+        let plan = self.decide_with(BY_DAGGER)?;
+        if !plan.builds() || !self.goal.acts {
+            return Ok((plan, None));
+        }
+        let dagger = dagger::find(&invocation.environment, &self.engine, ASKED_FOR)?;
+        dagger.open().await?;
+        Ok((plan, Some(dagger)))
+    }
+
+    /// Dependency images by Dagger where it answers. It is looked for only where something must be built, and
+    /// woken only by a command that builds.
+    async fn by_both(&self, invocation: &Invocation) -> Result<(Plan, Option<Dagger>), Failure> {
+        let plan = self.decide_with(BY_DOCKER)?;
+        if !plan.builds() {
+            return Ok((plan, None));
+        }
+        let found = dagger::find(&invocation.environment, &self.engine, AT_HAND);
+        let Ok(dagger) = found else {
+            return Ok((plan, None));
         };
-        self.decide_with(match self.settings.builder {
-            Builder::Docker => builders(Docker, Docker, true),
-            Builder::Dagger => builders(Dagger, Dagger, true),
-            Builder::Auto => builders(Docker, Docker, false),
-        })
+        if self.goal.acts
+            && let Err(error) = dagger.open().await
+        {
+            let error = Message::of(&error);
+            let why = error.causes.first().unwrap_or(&error.text);
+            invocation.warning(&format!("the engine's BuildKit builds all: {why}"));
+            return Ok((plan, None));
+        }
+        Ok((self.decide_with(BY_BOTH)?, Some(dagger)))
     }
 
     fn decide_with(&self, builders: Builders) -> Result<Plan, Failure> {

@@ -21,15 +21,15 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
     let goal = Goal {
         containers: true,
         wait: !args.no_wait,
-        pull: true,
+        acts: true,
     };
     let mut prepared = prepare(invocation, project, &args.services, settings, goal).await?;
-    let plan = prepared.decide()?;
+    let (plan, dagger) = prepared.decide(invocation).await?;
     for warning in &plan.warnings {
         invocation.warning(warning);
     }
     if !plan.is_empty() {
-        carry_out(invocation, &prepared, &plan).await?;
+        carry_out(invocation, &prepared, &plan, dagger).await?;
         prepared.observed = prepared.engine.observe(&prepared.project.name).await?;
     }
     verify(&prepared, &prepared.observed)?;

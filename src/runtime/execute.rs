@@ -93,7 +93,11 @@ pub async fn execute<E: Engine, B: Builder>(run: Run<'_, E, B>) -> Outcome {
                         board.done(id, product);
                         run.events.send(Event::Finished { id, took });
                     }
-                    Err(StepError::Interrupted) => board.given_up(id),
+                    Err(StepError::Interrupted) => {
+                        // It may have heard of it first.
+                        interrupted = true;
+                        board.given_up(id);
+                    }
                     Err(error) => {
                         board.failed(id);
                         run.events.send(Event::Failed { id, took });

@@ -53,6 +53,12 @@ impl Stack {
         Self { sandbox, name }
     }
 
+    /// Sets a variable.
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.sandbox.set(name, value);
+        self
+    }
+
     /// Runs larder, which must succeed; its standard output.
     fn larder(&self, line: &str) -> String {
         let output = self.sandbox.run(line);
@@ -178,6 +184,20 @@ fn a_failed_build_shows_its_last_lines_and_where() {
         hint: the last lines it printed are above
         "#);
     assert!(stack.containers("api").is_empty());
+}
+
+#[test]
+fn a_builder_that_is_asked_for_must_be_there() {
+    let stack = Stack::new("dagger").env("PATH", "/nowhere");
+    let output = stack.sandbox.run("--builder dagger up");
+    assert_snapshot!(stack.sandbox.shown(&output), @r#"
+        exit 3
+        --- stderr
+        error: dagger does not answer
+        caused by: there is no `dagger` command on PATH
+        hint: `--builder docker` does without it
+        "#);
+    assert!(stack.containers("cache").is_empty());
 }
 
 #[test]

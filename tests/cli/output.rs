@@ -54,9 +54,7 @@ fn the_model_as_json() {
 #[test]
 fn quiet_only_checks() {
     let sandbox = Sandbox::with("services: {api: {image: redis}}");
-    assert_snapshot!(sandbox.show("config -q"), @r#"
-        exit 0
-        "#);
+    assert_snapshot!(sandbox.show("config -q"), @"exit 0");
 }
 
 #[test]
@@ -83,9 +81,7 @@ fn a_reader_that_goes_away_is_no_error() {
         .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    assert_snapshot!(sandbox.shown(&output), @r#"
-        exit 0
-        "#);
+    assert_snapshot!(sandbox.shown(&output), @"exit 0");
 }
 
 #[test]

@@ -41,8 +41,13 @@ impl Sandbox {
 
     /// Sets a variable.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.into(), value.into()));
+        self.set(name, value);
         self
+    }
+
+    /// Sets a variable.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.into(), value.into()));
     }
 
     /// Writes a file.

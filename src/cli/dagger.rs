@@ -1,0 +1,27 @@
+//! Dagger found in an environment.
+
+use std::time::Duration;
+
+use crate::build::{self, Dagger};
+use crate::docker::Docker;
+use crate::failure::Failure;
+use crate::plan::BuilderKind;
+use crate::runtime::BuildError;
+use crate::settings::Environment;
+
+/// Dagger for an engine; its session gets this long to open.
+///
+/// # Errors
+/// Neither a session nor the `dagger` command is there.
+pub(super) fn find(
+    environment: &Environment,
+    engine: &Docker,
+    limit: Duration,
+) -> Result<Dagger, Failure> {
+    let variable = |name: &str| environment.get(name).cloned();
+    let source = build::available(variable).map_err(|why| BuildError::Unreachable {
+        builder: BuilderKind::Dagger,
+        source: why.into(),
+    })?;
+    Ok(Dagger::new(source, limit, engine.client().clone()))
+}
