@@ -9,16 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bollard::Docker;
-// The samples' recipes are those of the unit tests; they name the rooms as the crate does.
 use larder::build::{BuildKit, Builders, Dagger, available};
-use larder::fingerprint::{Base, Recipe};
-use larder::model::{Digest, ImageId, Project, labels};
+use larder::fingerprint::{Base, Cut, Fingerprinted, Recipe, StatCache, survey};
+use larder::model::{Build, Digest, ImageId, Project, Service, labels};
 use larder::plan::{BuilderKind, StepId};
 use larder::runtime::{BuildError, BuildPart, BuildRequest, Builder, Event, EventSink, Progress};
-use larder::{fingerprint, model};
-
-#[path = "../src/build/sample.rs"]
-mod sample;
 
 /// What a build reported.
 #[derive(Default)]
@@ -112,8 +107,50 @@ impl Lab {
         Some(name)
     }
 
+    /// The recipe that the fingerprint room makes, with cuts behind the given number of instructions of a stage.
     fn recipe(&self, text: &str, cuts: &[(usize, usize)]) -> Recipe {
-        sample::recipe(self.root(), text, cuts)
+        let mut recipe = self.own_recipe(text);
+        let key = |stage: usize, instruction: usize| {
+            let mut links = recipe.chain.iter();
+            links
+                .find(|link| (link.stage, link.instruction) == (stage, instruction))
+                .unwrap()
+                .key
+        };
+        let cuts = cuts.iter().map(|(stage, instructions)| Cut {
+            stage: *stage,
+            instructions: *instructions,
+            key: key(*stage, *instructions),
+        });
+        recipe.cuts = cuts.collect();
+        recipe
+    }
+
+    /// The recipe that the fingerprint room makes, with its own cuts.
+    fn own_recipe(&self, text: &str) -> Recipe {
+        let build = Build {
+            context: self.root().to_str().unwrap().to_owned(),
+            dockerfile_inline: Some(text.to_owned()),
+            ..Build::default()
+        };
+        let service = Service {
+            build: Some(build),
+            ..Service::default()
+        };
+        let project = Project {
+            services: BTreeMap::from([("sample".to_owned(), service)]),
+            ..Project::default()
+        };
+        let services = BTreeSet::from(["sample".to_owned()]);
+        let survey = survey(&project, &services, &StatCache::open(None)).unwrap();
+        let bases = survey.bases().into_iter().map(|image| {
+            let base = base(&image.familiar());
+            (image, base)
+        });
+        match survey.recipes(&bases.collect()).unwrap().remove("sample") {
+            Some(Fingerprinted::Known(recipe)) => *recipe,
+            other => panic!("{other:?}"),
+        }
     }
 
     async fn build(
@@ -157,7 +194,7 @@ impl Lab {
             let name = labels::dependencies_name(&cut.key);
             self.build(slow, recipe, part, name).await.unwrap();
         }
-        let on = sample::on(recipe);
+        let on = on(recipe);
         let name = format!("localhost/larder-test/resumed:{}", recipe.full);
         let part = BuildPart::Target { on: &on };
         self.build(&buildkit(), recipe, part, name).await.unwrap()
@@ -174,6 +211,23 @@ impl Drop for Lab {
 
 fn buildkit() -> BuildKit {
     BuildKit::new(Docker::connect_with_defaults().unwrap())
+}
+
+/// An image as the engine knows it.
+fn base(name: &str) -> Base {
+    let text = run("docker", &["image", "inspect", name]);
+    let all: serde_json::Value = serde_json::from_str(&text).unwrap();
+    Base {
+        identity: all[0]["Id"].as_str().unwrap().to_owned(),
+        onbuild: Vec::new(),
+        env: serde_json::from_value(all[0]["Config"]["Env"].clone()).unwrap_or_default(),
+    }
+}
+
+/// The dependency images of all cuts of a recipe.
+fn on(recipe: &Recipe) -> BTreeMap<usize, Digest> {
+    let cuts = recipe.cuts.iter();
+    cuts.map(|cut| (cut.stage, cut.key)).collect()
 }
 
 fn run(program: &str, arguments: &[&str]) -> String {
@@ -328,6 +382,25 @@ async fn a_command_set_before_the_cut_survives_an_entrypoint_behind_it() {
 }
 
 #[tokio::test]
+async fn an_edited_file_is_built_on_the_dependency_image_of_before() {
+    let lab = Lab::new();
+    let text = "FROM python:3.11-slim\nWORKDIR /app\nCOPY need.txt .\nRUN sort need.txt > installed\n\
+        COPY src ./src\nCMD [\"src/main\"]\n";
+    let before = lab.own_recipe(text);
+    lab.resumed(&buildkit(), &before).await;
+    std::fs::write(lab.root().join("src/main"), "#!/bin/sh\necho edited\n").unwrap();
+    let after = lab.own_recipe(text);
+    assert_eq!((before.cuts.len(), &before.cuts), (1, &after.cuts));
+    assert_ne!(before.full, after.full);
+    let name = format!("localhost/larder-test/resumed:{}", after.full);
+    let on = on(&after);
+    let part = BuildPart::Target { on: &on };
+    let resumed = lab.build(&buildkit(), &after, part, name).await.unwrap();
+    let whole = lab.whole(&buildkit(), &after).await.unwrap();
+    assert_same(&whole, &resumed);
+}
+
+#[tokio::test]
 async fn arguments_targets_and_labels_of_the_build_section_count() {
     let lab = Lab::new();
     let text =
@@ -363,7 +436,7 @@ async fn a_failed_instruction_comes_with_its_line_and_its_last_words() {
             lab.build(&buildkit(), &recipe, dependencies, name)
                 .await
                 .unwrap();
-            let on = sample::on(&recipe);
+            let on = on(&recipe);
             let name = "localhost/larder-test/fails:never".to_owned();
             let part = BuildPart::Target { on: &on };
             lab.build(&buildkit(), &recipe, part, name)
@@ -416,20 +489,10 @@ async fn a_file_that_moved_is_not_built() {
 #[tokio::test]
 async fn a_base_that_moved_gives_no_name() {
     let lab = Lab::new();
-    let mut recipe = lab.recipe("FROM debian:bookworm-slim\nLABEL a=b\n", &[]);
-    let base = |identity: &str| Base {
-        identity: identity.to_owned(),
-        onbuild: Vec::new(),
-        env: Vec::new(),
-    };
-    let id = run(
-        "docker",
-        &["image", "inspect", "-f", "{{.Id}}", "debian:bookworm-slim"],
-    );
-    recipe.bases = vec![("debian:bookworm-slim".parse().unwrap(), base(id.trim()))];
+    let recipe = lab.recipe("FROM debian:bookworm-slim\nLABEL a=b\n", &[]);
     lab.whole(&buildkit(), &recipe).await.unwrap();
     let mut moved = lab.recipe("FROM debian:bookworm-slim\nLABEL a=c\n", &[]);
-    moved.bases = vec![("debian:bookworm-slim".parse().unwrap(), base("sha256:0000"))];
+    moved.bases[0].1.identity = "sha256:0000".to_owned();
     let error = lab.whole(&buildkit(), &moved).await.unwrap_err();
     assert!(matches!(error, BuildError::BaseMoved { .. }), "{error:?}");
     let name = format!("localhost/larder-test/whole:{}", moved.full);
@@ -478,8 +541,7 @@ async fn dagger_builds_what_buildkit_builds() {
     let text = RICH
         .replace("python:3.11-slim", &base)
         .replace("--chown=worker ", "");
-    let mut recipe = lab.recipe(&text, &[(0, 3), (1, 14)]);
-    recipe.bases = vec![local_base(&base)];
+    let recipe = lab.recipe(&text, &[(0, 3), (1, 14)]);
     let by_buildkit = lab.whole(&buildkit(), &recipe).await.unwrap();
     let by_dagger = lab.whole(&dagger, &recipe).await.unwrap();
     // A Dagger engine with CA certificates of its own puts them into what it runs, and lets
@@ -488,16 +550,6 @@ async fn dagger_builds_what_buildkit_builds() {
     assert_same_but(&by_buildkit, &by_dagger, &certificates);
     let resumed = lab.resumed(&dagger, &recipe).await;
     assert_same_but(&by_buildkit, &resumed, &certificates);
-}
-
-fn local_base(name: &str) -> (model::ImageRef, Base) {
-    let id = run("docker", &["image", "inspect", "-f", "{{.Id}}", name]);
-    let base = Base {
-        identity: id.trim().to_owned(),
-        onbuild: Vec::new(),
-        env: Vec::new(),
-    };
-    (name.parse().unwrap(), base)
 }
 
 #[tokio::test]
@@ -523,8 +575,11 @@ async fn an_instruction_that_fails_in_dagger_comes_with_its_line_and_its_last_wo
         return;
     };
     let lab = Lab::new();
-    let text = "FROM debian:bookworm-slim\n\nRUN seq 30 \\\n  && echo oh >&2 && exit 3\n";
-    let recipe = lab.recipe(text, &[]);
+    let Some(base) = lab.base_in_a_registry().await else {
+        return;
+    };
+    let text = format!("FROM {base}\n\nRUN seq 30 \\\n  && echo oh >&2 && exit 3\n");
+    let recipe = lab.recipe(&text, &[]);
     let error = lab.whole(&dagger, &recipe).await.unwrap_err();
     let BuildError::Instruction { line, output, .. } = &error else {
         panic!("{error:?}");
@@ -534,7 +589,7 @@ async fn an_instruction_that_fails_in_dagger_comes_with_its_line_and_its_last_wo
         output.contains(&"30".to_owned()) && output.contains(&"oh".to_owned()),
         "{error:?}"
     );
-    let recipe = lab.recipe("FROM debian:bookworm-slim\n\nNONSENSE here\n", &[]);
+    let recipe = lab.recipe(&format!("FROM {base}\n\nNONSENSE here\n"), &[]);
     let error = lab.whole(&dagger, &recipe).await.unwrap_err();
     assert!(
         matches!(error, BuildError::Instruction { line: Some(3), .. }),

@@ -12,7 +12,7 @@ use futures_util::StreamExt as _;
 use serde::Deserialize;
 
 use super::buildkit::refused;
-use super::context::pieces;
+use super::pieces::pieces;
 use crate::model::ImageId;
 use crate::runtime::EngineError;
 

@@ -19,14 +19,14 @@ use dagger_sdk::{
 use tokio::sync::OnceCell;
 
 use super::archive::Archive;
+use super::beyond::{beyond_dagger, mounted_images, pinned};
 use super::buildkit::{BuildKit, build_args, image_labels, refused, settle, used_bases};
 use super::context::Upload;
 use super::leak::leaked;
 use super::resume::{Pins, Rewritten, rewrite_pinned};
 use super::session::{DaggerSource, Session};
 use super::trace::LAST_LINES;
-use crate::fingerprint::Recipe;
-use crate::model::{ImageId, ImageRef, labels};
+use crate::model::{ImageId, labels};
 use crate::plan::BuilderKind;
 use crate::runtime::{BuildError, BuildPart, BuildRequest, Builder, Progress};
 
@@ -99,7 +99,7 @@ impl Dagger {
         let environment = environment.map_err(|name| BuildError::Unsupported {
             service: service.clone(),
             builder: BuilderKind::Dagger,
-            attribute: format!("{name}, which the Dockerfile declares both as ARG and as ENV"),
+            attribute: format!("{name} (declared as ARG and as ENV)"),
         })?;
         let options = DirectoryDockerBuildOpts {
             build_args: Some(arguments.collect()),
@@ -168,7 +168,7 @@ impl Dagger {
                     return Err(BuildError::Unsupported {
                         service: recipe.service.clone(),
                         builder: BuilderKind::Dagger,
-                        attribute: format!("{name}, which no registry is known to have"),
+                        attribute: format!("{name} (an image that no registry is known to have)"),
                     });
                 }
             };
@@ -271,86 +271,6 @@ impl Builder for Dagger {
     }
 }
 
-/// The first attribute of a build section that `dockerBuild` has no input for (API 0.21).
-fn beyond_dagger(request: &BuildRequest<'_>) -> Option<String> {
-    let build = &request.recipe.build;
-    let special = request
-        .recipe
-        .context
-        .entries
-        .iter()
-        .any(|entry| entry.mode & 0o7000 != 0);
-    let fixed = [
-        ("context", build.is_remote()),
-        // Dagger takes a folder without its set-user-ID, set-group-ID and sticky bits.
-        ("files with special mode bits", special),
-        ("network", build.network.is_some()),
-        ("extra_hosts", !build.extra_hosts.is_empty()),
-        ("shm_size", build.shm_size.is_some()),
-        ("ulimits", !build.ulimits.is_empty()),
-        ("no_cache", build.no_cache),
-    ];
-    let other = build.other.keys().find(|key| !key.starts_with("x-"));
-    fixed
-        .into_iter()
-        .find_map(|(name, set)| set.then(|| name.to_owned()))
-        .or_else(|| other.cloned())
-        .or_else(|| changed_owner(request))
-}
-
-/// A COPY or ADD that sets owners or modes: Dagger sets them on a folder that is there already, too, where BuildKit
-/// leaves it as it is (seen with the engine of 0.21.9).
-fn changed_owner(request: &BuildRequest<'_>) -> Option<String> {
-    let recipe = request.recipe;
-    let stages = recipe.dockerfile.stages.iter().enumerate();
-    let carried_out = stages.flat_map(|(number, stage)| {
-        let cut = recipe.cuts.iter().find(|cut| cut.stage == number);
-        let end = match request.part {
-            BuildPart::Dependencies { stage } if number > stage => 0,
-            BuildPart::Dependencies { stage } if number == stage => {
-                cut.map_or(0, |cut| cut.instructions)
-            }
-            _ => stage.instructions.len(),
-        };
-        &stage.instructions[..end]
-    });
-    carried_out
-        .filter(|own| matches!(own.keyword.as_str(), "COPY" | "ADD"))
-        .find_map(|own| {
-            let mut flags = own.arguments.split_whitespace();
-            let flag = flags
-                .by_ref()
-                .take_while(|word| word.starts_with("--"))
-                .find(|flag| flag.starts_with("--chown=") || flag.starts_with("--chmod="))?;
-            Some(format!("{} {flag}", own.keyword))
-        })
-}
-
-/// The images that a RUN mounts from: their names are not pinned in the text.
-fn mounted_images(recipe: &Recipe) -> Vec<ImageRef> {
-    let stages = recipe.dockerfile.stages.iter();
-    stages
-        .flat_map(|stage| &stage.instructions)
-        .filter(|own| own.keyword == "RUN")
-        .flat_map(|own| own.arguments.split_whitespace())
-        .filter_map(|word| word.strip_prefix("--mount="))
-        .flat_map(|mount| mount.split(','))
-        .filter_map(|field| field.strip_prefix("from=")?.parse().ok())
-        .collect()
-}
-
-/// The image's name with a digest under which a registry has it: its own registry's, else that of another one,
-/// since a digest says the same wherever it is found.
-fn pinned(image: &ImageRef, found: &ImageInspect) -> Option<String> {
-    let name = image.familiar_name();
-    let digests = found.repo_digests.iter().flatten();
-    let digests = digests.filter_map(|own| own.split_once('@'));
-    let digests: Vec<(&str, &str)> = digests.collect();
-    let own = digests.iter().find(|(of, _)| *of == name);
-    let (_, digest) = own.or_else(|| digests.first())?;
-    Some(format!("{name}@{digest}"))
-}
-
 fn layers_of(found: ImageInspect) -> Option<Layers> {
     found.root_fs?.layers
 }
@@ -399,7 +319,7 @@ fn failure(service: &str, dockerfile: &Rewritten, file: &str, error: DaggerError
         return BuildError::Unsupported {
             service: service.to_owned(),
             builder: BuilderKind::Dagger,
-            attribute: format!("{image}, which it finds in no registry"),
+            attribute: format!("{image} (in no registry that it reaches)"),
         };
     }
     let exec = fields.iter().find_map(|field| match &field.extensions {
@@ -451,20 +371,6 @@ fn telling(message: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_image_is_pinned_by_its_own_registrys_digest_before_anothers() {
-        let image: ImageRef = "python:3.11".parse().unwrap();
-        let found = |digests: &[&str]| ImageInspect {
-            repo_digests: Some(digests.iter().map(ToString::to_string).collect()),
-            ..ImageInspect::default()
-        };
-        assert_eq!(pinned(&image, &found(&[])), None);
-        let other = found(&["mirror:5000/python@sha256:2"]);
-        assert_eq!(pinned(&image, &other).unwrap(), "python@sha256:2");
-        let both = found(&["mirror:5000/python@sha256:2", "python@sha256:1"]);
-        assert_eq!(pinned(&image, &both).unwrap(), "python@sha256:1");
-    }
 
     #[test]
     fn an_image_that_dagger_does_not_find_is_named() {

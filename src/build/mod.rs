@@ -4,12 +4,14 @@
 //! as a stream, [`rewrite`] the Dockerfile for one part of a recipe.
 
 mod archive;
+mod beyond;
 mod builders;
 mod buildkit;
 mod context;
 mod dagger;
 mod leak;
 mod narration;
+mod pieces;
 mod resume;
 #[cfg(test)]
 mod sample;
@@ -18,7 +20,8 @@ mod trace;
 
 pub use builders::Builders;
 pub use buildkit::BuildKit;
-pub use context::{ContextError, Pieces, Upload};
+pub use context::{ContextError, Upload};
 pub use dagger::Dagger;
+pub use pieces::Pieces;
 pub use resume::{Pins, Rewritten, Spot, rewrite, rewrite_pinned};
 pub use session::{DaggerSource, SessionError, available};
