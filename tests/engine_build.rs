@@ -96,7 +96,8 @@ impl Lab {
             );
             return None;
         }
-        let name = format!("{registry}/larder-test/base:{}", std::process::id());
+        let own = Digest::of(self.root().as_os_str().as_encoded_bytes()).short();
+        let name = format!("{registry}/larder-test/base:{own}");
         let recipe = self.recipe("FROM python:3.11-slim\nLABEL base=test\n", &[]);
         let none = BTreeMap::new();
         let part = BuildPart::Target { on: &none };
