@@ -1,6 +1,8 @@
 //! The executor's order, with an engine that only writes down what it is asked. What a real engine does with
 //! the calls is tested against real engines.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! What `decide` makes of a project and an engine: whole printed plans, as `larder plan` shows them.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
