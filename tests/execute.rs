@@ -15,7 +15,7 @@ use larder::model::{
 use larder::plan::{BuilderKind, Builders, Image, Observed, Wanted, decide};
 use larder::runtime::{
     BuildError, BuildRequest, Builder, Condition, ContainerSpec, Engine, EngineError, Event,
-    EventSink, Happening, Outcome, Progress, Run, StepError, execute,
+    EventSink, Happening, Listening, Outcome, Progress, Run, StepError, execute,
 };
 use tokio::sync::watch;
 
@@ -105,6 +105,9 @@ impl Engine for Notebook {
             healthcheck: Some(check),
             ..Condition::default()
         })
+    }
+    fn listening(&self, _: &str, _: &Condition) -> Listening {
+        Listening::Unknown
     }
     async fn probe(&self, container: &str, _: &[String]) -> Result<i64, EngineError> {
         Ok(i64::from(container == self.slow))

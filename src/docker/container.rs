@@ -198,6 +198,10 @@ fn condition(found: ContainerInspectResponse) -> Condition {
             .unwrap_or_default(),
         restarting: state.restarting.unwrap_or_default(),
         health: verdict(&state),
+        pid: state
+            .pid
+            .and_then(|pid| pid.try_into().ok())
+            .filter(|pid| *pid != 0),
         healthcheck: config.healthcheck.and_then(healthcheck),
         exposed: config
             .exposed_ports

@@ -5,10 +5,13 @@ use std::time::Duration;
 use futures_util::Stream;
 
 use super::Docker;
+use super::listening::listening;
 use crate::fingerprint::Base;
 use crate::model::{ImageId, ImageRef, Project};
 use crate::plan::Observed;
-use crate::runtime::{Condition, ContainerSpec, Engine, EngineError, Happening, Progress};
+use crate::runtime::{
+    Condition, ContainerSpec, Engine, EngineError, Happening, Listening, Progress,
+};
 
 impl Engine for Docker {
     async fn observe(&self, project: &str) -> Result<Observed, EngineError> {
@@ -74,6 +77,10 @@ impl Engine for Docker {
 
     async fn inspect(&self, container: &str) -> Result<Condition, EngineError> {
         self.condition(container).await
+    }
+
+    fn listening(&self, container: &str, condition: &Condition) -> Listening {
+        listening(container, condition)
     }
 
     async fn probe(&self, container: &str, command: &[String]) -> Result<i64, EngineError> {

@@ -21,6 +21,7 @@ mod exec;
 mod greeting;
 mod image;
 mod lines;
+mod listening;
 mod logs;
 mod network;
 mod observe;

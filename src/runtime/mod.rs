@@ -12,5 +12,5 @@ pub use event::{Event, EventSink, Progress};
 pub use execute::{Failure, Outcome, Run, execute};
 pub use ports::{
     BuildError, BuildPart, BuildRequest, Builder, Condition, ContainerSpec, Engine, EngineError,
-    Happening, HappeningKind,
+    Happening, HappeningKind, Listening,
 };

@@ -99,6 +99,10 @@ pub trait Engine: Send + Sync {
         container: &str,
     ) -> impl Future<Output = Result<Condition, EngineError>> + Send;
 
+    /// Whether one of a container's exposed ports is listened on, where that can be seen without running
+    /// anything in it.
+    fn listening(&self, container: &str, condition: &Condition) -> Listening;
+
     /// Runs a command in a container to the end; its exit code.
     fn probe(
         &self,
@@ -160,6 +164,19 @@ pub struct Condition {
     pub healthcheck: Option<Healthcheck>,
     /// The TCP ports that it or its image exposes.
     pub exposed: Vec<u16>,
+    /// The number of its first process on the engine's machine, while it runs.
+    pub pid: Option<u32>,
+}
+
+/// Whether somebody listens on a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listening {
+    /// Somebody does.
+    Yes,
+    /// Nobody does.
+    No,
+    /// It cannot be seen from here.
+    Unknown,
 }
 
 /// Something that happened to a container.

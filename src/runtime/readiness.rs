@@ -7,7 +7,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::error::StepError;
 use super::event::Progress;
-use super::ports::{Condition, Engine, Happening, HappeningKind};
+use super::ports::{Condition, Engine, Happening, HappeningKind, Listening};
 use crate::model::Healthcheck;
 use crate::plan::{Health, Readiness};
 
@@ -15,6 +15,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A container that its restart policy started this often within one wait will not come up.
 const RESTARTS: u64 = 3;
+/// Looking whether a port is listened on costs next to nothing.
+const GLANCE: Duration = Duration::from_millis(20);
+const LONGEST_GLANCE: Duration = Duration::from_millis(250);
 const LAST_LINES: usize = 20;
 /// The engine's own default for a probe's time.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -44,6 +47,7 @@ pub(super) async fn wait<E: Engine>(
     let mut restarts = None;
     loop {
         let condition = engine.inspect(watched.container).await?;
+        let mut rests = pause;
         let before = *restarts.get_or_insert(condition.restarts);
         match verdict(
             &condition,
@@ -58,10 +62,14 @@ pub(super) async fn wait<E: Engine>(
                 });
             }
             Verdict::Probe if watched.probes => {
-                if probe(engine, watched.container, &condition).await {
-                    return Ok(());
+                match probe(engine, watched.container, &condition).await {
+                    Probe::Passed => return Ok(()),
+                    Probe::Failed => progress.doing("its health check does not pass yet"),
+                    Probe::Quiet => {
+                        progress.doing("nothing listens on its ports yet");
+                        rests = (begun.elapsed() / 20).clamp(GLANCE, LONGEST_GLANCE);
+                    }
                 }
-                progress.doing("its health check does not pass yet");
             }
             Verdict::Probe | Verdict::Later => {}
         }
@@ -75,8 +83,10 @@ pub(super) async fn wait<E: Engine>(
                 output: last_lines(engine, watched.container).await,
             });
         }
-        rest(pause, watched.container, &mut news).await;
-        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        rest(rests, watched.container, &mut news).await;
+        if rests == pause {
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        }
     }
 }
 
@@ -111,15 +121,34 @@ fn verdict(condition: &Condition, until: Readiness, restarts: u64) -> Verdict {
     }
 }
 
-/// Runs the health check once, in the container, as its user and with its environment.
+enum Probe {
+    Passed,
+    Failed,
+    /// Nobody listens on its ports, which was seen without running anything in it.
+    Quiet,
+}
+
+/// Runs the health check once, when somebody listens on one of the ports that the container exposes.
 ///
 /// A pass this early proves less than the engine's, one `interval` later: postgres prepares a new data folder
-/// with a server that answers on its own socket only, then starts again. So one of the ports that the
-/// container exposes must be listened on too; where none is, the engine's verdict decides.
-async fn probe<E: Engine>(engine: &E, container: &str, condition: &Condition) -> bool {
-    let Some(check) = &condition.healthcheck else {
-        return false;
+/// with a server that answers on its own socket only, then starts again. Where nobody ever listens, the
+/// engine's verdict decides.
+async fn probe<E: Engine>(engine: &E, container: &str, condition: &Condition) -> Probe {
+    let listens = match engine.listening(container, condition) {
+        Listening::No => return Probe::Quiet,
+        Listening::Unknown if !condition.exposed.is_empty() => {
+            listens(engine, container, &condition.exposed).await
+        }
+        Listening::Yes | Listening::Unknown => true,
     };
+    match &condition.healthcheck {
+        Some(check) if listens && passes(engine, container, check).await => Probe::Passed,
+        _ => Probe::Failed,
+    }
+}
+
+/// Runs the health check once, in the container, as its user and with its environment.
+async fn passes<E: Engine>(engine: &E, container: &str, check: &Healthcheck) -> bool {
     let Some(command) = command(check) else {
         return false;
     };
@@ -128,18 +157,13 @@ async fn probe<E: Engine>(engine: &E, container: &str, condition: &Condition) ->
         .map(crate::model::Span::as_duration)
         .filter(|limit| !limit.is_zero())
         .unwrap_or(PROBE_TIMEOUT);
-    let passes = async { matches!(engine.probe(container, &command).await, Ok(0)) };
-    let both = async { tokio::join!(passes, listens(engine, container, &condition.exposed)) };
     // A probe that takes too long has failed, and a container that ends under it is seen by the next inspection.
-    matches!(tokio::time::timeout(limit, both).await, Ok((true, true)))
+    let code = tokio::time::timeout(limit, engine.probe(container, &command)).await;
+    matches!(code, Ok(Ok(0)))
 }
 
-/// Whether one of the ports is listened on in the container's network, as far as it has a `grep` to tell
-/// (proc(5): state `0A` is LISTEN).
+/// Whether one of the ports that a container exposes is listened on, asked in the container.
 async fn listens<E: Engine>(engine: &E, container: &str, ports: &[u16]) -> bool {
-    if ports.is_empty() {
-        return true;
-    }
     let ports: Vec<String> = ports.iter().map(|port| format!("{port:04X}")).collect();
     let pattern = format!(":({}) [0-9A-F]+:0000 0A", ports.join("|"));
     let command =
