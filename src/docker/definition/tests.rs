@@ -21,8 +21,8 @@ fn with_inherits(
     let project = Project {
         name: "p".to_owned(),
         services: BTreeMap::from([("app".to_owned(), service)]),
-        working_dir: "/work".into(),
-        files: vec!["/work/a.yaml".into(), "/work/b.yaml".into()],
+        working_dir: "/shop".into(),
+        files: vec!["/shop/a.yaml".into(), "/shop/b.yaml".into()],
         ..Project::default()
     };
     let owned = |(target, volume): &(&str, &str)| ((*target).to_owned(), (*volume).to_owned());
@@ -81,8 +81,8 @@ fn composes_labels_win_over_the_users() {
         (keys::ONE_OFF, text("False")),
         (keys::IMAGE, text("sha256:abc")),
         (keys::DEPENDS_ON, text("db:service_healthy:false")),
-        (keys::WORKING_DIR, text("/work")),
-        (keys::CONFIG_FILES, text("/work/a.yaml,/work/b.yaml")),
+        (keys::WORKING_DIR, text("/shop")),
+        (keys::CONFIG_FILES, text("/shop/a.yaml,/shop/b.yaml")),
         (keys::CONFIG_HASH, format!("larder-{}", Digest::of(b"c"))),
         (keys::CONFIG, Digest::of(b"c").to_string()),
         (keys::FINGERPRINT, Digest::of(b"f").to_string()),
