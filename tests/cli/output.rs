@@ -23,8 +23,8 @@ fn the_model_goes_to_standard_output_and_warnings_do_not() {
         name: hub
         services:
           api:
-            command: null
-            entrypoint: null
+            credential_spec:
+              file: spec.json
             image: redis:7-alpine
             networks:
               default: null
@@ -33,8 +33,6 @@ fn the_model_goes_to_standard_output_and_warnings_do_not() {
               target: 80
               published: '8080'
               protocol: tcp
-            credential_spec:
-              file: spec.json
         networks:
           default:
             name: hub_default
