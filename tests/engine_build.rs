@@ -1,8 +1,9 @@
 //! Builds on a real engine: what `resume` gives is what the whole Dockerfile gives, failures name their place,
 //! and what was not fingerprinted is never built. Every image made here is removed again.
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -91,9 +92,9 @@ impl Lab {
         }
         let registry = "127.0.0.1:5000";
         if std::net::TcpStream::connect(registry).is_err() {
-            eprintln!(
+            aloud(&format!(
                 "\n*** SKIPPED: NO REGISTRY KNOWS python:3.11-slim, AND NONE RUNS AT {registry} ***\n"
-            );
+            ));
             return None;
         }
         let own = Digest::of(self.root().as_os_str().as_encoded_bytes()).short();
@@ -526,7 +527,9 @@ async fn dagger(test: &str) -> Option<Dagger> {
         }
         Err(why) => why,
     };
-    eprintln!("\n*** SKIPPED {test}: NO DAGGER ENGINE ANSWERS ({why}) ***\n");
+    aloud(&format!(
+        "\n*** SKIPPED {test}: NO DAGGER ENGINE ANSWERS ({why}) ***\n"
+    ));
     None
 }
 
@@ -596,4 +599,9 @@ async fn an_instruction_that_fails_in_dagger_comes_with_its_line_and_its_last_wo
         matches!(error, BuildError::Instruction { line: Some(3), .. }),
         "{error:?}"
     );
+}
+
+/// Says it past the capture of a test's output, which hides what a passing test prints.
+fn aloud(text: &str) {
+    writeln!(std::io::stderr(), "{text}").unwrap();
 }
