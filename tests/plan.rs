@@ -29,6 +29,7 @@ struct Scene {
     fingerprints: BTreeMap<String, Fingerprinted>,
     observed: Observed,
     builders: Builders,
+    fresh: bool,
 }
 
 fn scene(services: &str) -> Scene {
@@ -49,6 +50,7 @@ fn scene(services: &str) -> Scene {
             rest: BuilderKind::Docker,
             strict: true,
         },
+        fresh: false,
     }
 }
 
@@ -165,7 +167,7 @@ impl Scene {
             fingerprints: &self.fingerprints,
             configs: &configs,
             builders: self.builders,
-            fresh: false,
+            fresh: self.fresh,
             containers: true,
             wait: true,
         };
@@ -188,16 +190,16 @@ fn from_nothing_the_database_starts_while_the_backend_builds() {
 api  build   no image with fingerprint {v1} on the engine
 db   pull    `postgres:16` is not on the engine
 
- 1  pull postgres:16: `postgres:16` is not on the engine
- 2  create network hub_default: it is not on the engine
- 3  create hub-db-1: it is not there (after 1, 2)
- 4  start db: it is not there (after 3)
- 5  wait until db is healthy: `api` waits for it (after 4)
- 6  build the dependencies of api with docker ({deps}): no dependency image {deps} on the engine
- 7  build api on its dependencies with docker: no image with fingerprint {v1} on the engine (after 6)
- 8  tag the image of api as hub-api:latest: docker compose and people call it that (after 7)
- 9  create hub-api-1: it is not there (after 2, 7, 8)
-10  start api: it is not there (after 5, 9)
+ 1  build the dependencies of api with docker ({deps}): no dependency image {deps} on the engine
+ 2  build api on its dependencies with docker: no image with fingerprint {v1} on the engine (after 1)
+ 3  tag the image of api as hub-api:latest: docker compose and people call it that (after 2)
+ 4  pull postgres:16: `postgres:16` is not on the engine
+ 5  create network hub_default: it is not on the engine
+ 6  create hub-db-1: it is not there (after 4, 5)
+ 7  start db: it is not there (after 6)
+ 8  wait until db is healthy: `api` waits for it (after 7)
+ 9  create hub-api-1: it is not there (after 2, 3, 5)
+10  start api: it is not there (after 8, 9)
 11  wait until api is ready: `up` ends when it is (after 10)
 ",
         v1 = digest("v1").short(),
@@ -286,6 +288,36 @@ fn services_with_one_fingerprint_share_one_build() {
         plan.contains("tag the image of b as hub-b:latest"),
         "{plan}"
     );
+}
+
+#[test]
+fn an_image_that_another_service_builds_is_not_pulled() {
+    let two = "
+api: {build: {context: /src}, image: 'app:1'}
+worker: {image: 'app:1'}
+";
+    let plan = scene(two).recipe("api", "v1", None).text();
+    assert!(plan.contains("worker  reuse   `api` builds it"), "{plan}");
+    assert!(!plan.contains("pull"), "{plan}");
+}
+
+#[test]
+fn an_unpinned_image_is_told_by_its_id_alone() {
+    let scene = scene("api: {build: {context: /src}}")
+        .recipe("api", "v1", None)
+        .image("new", &["hub-api:latest"], &[(labels::FINGERPRINT, "v1")])
+        .container("api", "old", PLAIN)
+        .with(|scene| {
+            let v1 = digest("v1").to_string();
+            let labels = &mut scene.observed.containers[0].labels;
+            labels.insert(labels::FINGERPRINT.to_owned(), v1);
+            scene.fresh = true;
+            let Some(Fingerprinted::Known(recipe)) = scene.fingerprints.get_mut("api") else {
+                return;
+            };
+            recipe.unpinned = Some("a URL".to_owned());
+        });
+    assert!(scene.text().contains("create"), "{}", scene.text());
 }
 
 #[test]

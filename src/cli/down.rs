@@ -7,7 +7,7 @@ use super::args::Down;
 use super::invocation::{Invocation, Named};
 use super::turn::{Turn, turn_all};
 use crate::failure::Failure;
-use crate::model::labels;
+use crate::model::{Project, labels};
 use crate::plan::{Container, Resource};
 use crate::runtime::{Engine, EngineError};
 use crate::settings::Progress;
@@ -27,13 +27,13 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
     if !kept.is_empty() {
         invocation.warning(&orphans(&kept));
     }
-    let networks = own(&observed.networks, &named.name);
+    let networks = own(&observed.networks, &named);
     let networks = remove(&networks, async |network| {
         engine.remove_network(&network.id).await
     });
     tell(invocation, "network", networks.await)?;
     if args.volumes {
-        let volumes = own(&observed.volumes, &named.name);
+        let volumes = own(&observed.volumes, &named);
         let volumes = remove(&volumes, async |volume| {
             engine.remove_volume(&volume.name).await
         });
@@ -59,13 +59,31 @@ fn orphans(kept: &[&Container]) -> String {
     )
 }
 
-/// The networks or volumes that carry the project's label: never external ones, which carry none or another's.
-fn own<'a>(resources: &'a [Resource], project: &str) -> Vec<&'a Resource> {
+/// The networks or volumes that carry the project's label, without those that the file says are somebody else's.
+fn own<'a>(resources: &'a [Resource], named: &Named) -> Vec<&'a Resource> {
     let label = |resource: &&Resource| {
         let label = resource.labels.get(labels::PROJECT);
-        label.is_some_and(|label| label == project)
+        label.is_some_and(|label| *label == named.name)
     };
-    resources.iter().filter(label).collect()
+    let external: Vec<String> = named.project.iter().flat_map(external).collect();
+    resources
+        .iter()
+        .filter(label)
+        .filter(|resource| !external.contains(&resource.name))
+        .collect()
+}
+
+/// The engine's names for what the project declares external.
+fn external(project: &Project) -> Vec<String> {
+    let networks = project
+        .networks
+        .iter()
+        .filter(|(_, network)| network.external);
+    let volumes = project.volumes.iter().filter(|(_, volume)| volume.external);
+    networks
+        .map(|(key, _)| project.network_name(key))
+        .chain(volumes.map(|(key, _)| project.volume_name(key)))
+        .collect()
 }
 
 /// Removes them side by side, each with what came of it.

@@ -181,19 +181,19 @@ static DEPENDENCY: Table = closed(&[
         ]),
     ),
     field("required", Bool),
-    field("restart", Bool),
+    field("restart", Bool).later(),
 ]);
 
 static DEPLOY: Table = table(&[
-    field("endpoint_mode", Text).harmless(),
+    field("endpoint_mode", Text).later(),
     field("labels", Labels).harmless(),
-    field("mode", Text).harmless(),
-    field("placement", Any).harmless(),
+    field("mode", Text).later(),
+    field("placement", Any).later(),
     field("replicas", Int),
     field("resources", Fields(&RESOURCES)),
     field("restart_policy", Fields(&RESTART_POLICY)).later(),
-    field("rollback_config", Any).harmless(),
-    field("update_config", Any).harmless(),
+    field("rollback_config", Any).later(),
+    field("update_config", Any).later(),
 ]);
 
 static RESOURCES: Table = closed(&[

@@ -18,8 +18,19 @@ impl Draft<'_> {
     ) -> Result<(), Error> {
         let definition = &self.wanted.project.services[service];
         let Some(config) = config else { return Ok(()) };
-        let resources = self.resources_of(definition)?;
+        let mut resources = self.resources_of(definition)?;
         let gates = self.gates(service);
+        let host = definition
+            .network_mode
+            .as_deref()
+            .and_then(|mode| mode.strip_prefix("service:"));
+        let host = host
+            .and_then(|host| self.started.get(host))
+            .map_or(&[][..], Vec::as_slice);
+        resources.extend(host.iter().filter_map(|host| host.step));
+        let moved = host
+            .iter()
+            .any(|host| matches!(host.container, ContainerSource::Step(_)));
         let mut started = Vec::new();
         for number in 1..=definition.replicas() {
             let spec = Slot {
@@ -28,6 +39,7 @@ impl Draft<'_> {
                 image,
                 config,
                 resources: &resources,
+                moved,
                 gates: &gates,
             };
             started.push(self.container(&spec));
@@ -80,31 +92,37 @@ impl Draft<'_> {
             None => return self.create(slot, &name, None, "it is not there".to_owned()),
             Some((first, rest)) => (*first, rest),
         };
-        for other in rest {
-            self.remove(
-                slot.service,
-                other,
-                format!("`{name}` must be there once"),
-                [],
-            );
-        }
+        let cleared: Vec<StepId> = rest
+            .iter()
+            .map(|other| {
+                let cause = format!("`{name}` must be there once");
+                self.remove(slot.service, other, cause, [])
+            })
+            .collect();
         match stale(kept, slot) {
-            None => self.keep(slot, &name, kept),
+            None => self.keep(slot, &name, kept, &cleared),
             Some(cause) => self.create(slot, &name, Some(kept), cause),
         }
     }
 
     /// A container that is as wanted: started where it does not run, renamed where a crash left it misnamed.
-    fn keep(&mut self, slot: &Slot<'_>, name: &str, container: &Container) -> Started {
+    /// What stands in its way is removed by the steps in `cleared`.
+    fn keep(
+        &mut self,
+        slot: &Slot<'_>,
+        name: &str,
+        container: &Container,
+        cleared: &[StepId],
+    ) -> Started {
         let source = ContainerSource::Id(container.id.clone());
-        let mut before = None;
+        let mut before = cleared.to_vec();
         if container.name != name {
             let action = Action::Rename {
                 container: source.clone(),
                 name: name.to_owned(),
             };
             let cause = format!("it is called `{}`", container.name);
-            before = Some(self.step(Some(slot.service), action, cause, []));
+            before = vec![self.step(Some(slot.service), action, cause, before)];
         }
         let mut holds = Vec::new();
         let step = match container.state {
@@ -121,7 +139,7 @@ impl Draft<'_> {
                 let action = Action::Unpause {
                     container: container.id.clone(),
                 };
-                Some(self.step(Some(slot.service), action, "it is paused", before))
+                Some(self.step(Some(slot.service), action, "it is paused", before.clone()))
             }
             State::Restarting => None,
             State::Exited(0) if self.is_one_shot(slot.service) => {
@@ -133,12 +151,12 @@ impl Draft<'_> {
                     State::Exited(code) => format!("it ended with code {code}"),
                     _ => "it was created and never started".to_owned(),
                 };
-                Some(self.start(slot, source.clone(), cause, before))
+                Some(self.start(slot, source.clone(), cause, before.clone()))
             }
         };
         Started {
             container: source,
-            step: step.or(before),
+            step: step.or(before.first().copied()),
             holds,
         }
     }
@@ -305,6 +323,12 @@ fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
         Some(config) if *config != slot.config.to_string() => {
             Some("its configuration changed".to_owned())
         }
+        Some(_) if slot.moved => {
+            Some("the container whose network it shares is replaced".to_owned())
+        }
+        Some(_) if !container.state.is_running() && !slot.resources.is_empty() => {
+            Some("a network or volume that it was made with is gone".to_owned())
+        }
         Some(_) if container.state == State::Dead => {
             Some("the engine could not remove it".to_owned())
         }
@@ -319,6 +343,8 @@ struct Slot<'a> {
     image: &'a Chosen,
     config: Digest,
     resources: &'a [StepId],
+    /// Whether the container whose network it shares is replaced.
+    moved: bool,
     /// Steps that must have succeeded, and steps that must have ended, before it starts.
     gates: &'a (Vec<StepId>, Vec<StepId>),
 }

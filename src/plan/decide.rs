@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::images::Chosen;
 use super::observed::Observed;
 use super::step::{
     Action, BuilderKind, ContainerSource, Plan, Readiness, ServicePlan, Step, StepId,
@@ -105,11 +106,24 @@ impl Error {
 /// What is wanted cannot be reached from what is there.
 pub fn decide(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Error> {
     let mut draft = Draft::new(wanted, observed);
-    for service in order(wanted)? {
-        let image = draft.image(&service)?;
-        if wanted.containers {
-            let config = wanted.configs.get(&service).copied();
-            draft.containers(&service, &image, config)?;
+    let order = order(wanted)?;
+    // Built images first: another service may use one by its name.
+    let (built, named): (Vec<&String>, Vec<&String>) = order
+        .iter()
+        .partition(|service| wanted.fingerprints.contains_key(*service));
+    for service in built.into_iter().chain(named) {
+        let image = draft.image(service)?;
+        draft.chosen.insert(service.clone(), image);
+    }
+    for service in &order {
+        let config = wanted.configs.get(service).copied();
+        if let Some(image) = draft
+            .chosen
+            .get(service)
+            .filter(|_| wanted.containers)
+            .cloned()
+        {
+            draft.containers(service, &image, config)?;
         }
     }
     if wanted.containers {
@@ -139,6 +153,8 @@ pub(super) struct Draft<'a> {
     pub(super) dependency_images: BTreeMap<Digest, StepId>,
     /// Full images in the making: fingerprint → step.
     pub(super) images: BTreeMap<Digest, StepId>,
+    /// Every service's image.
+    pub(super) chosen: BTreeMap<String, Chosen>,
     /// Pulls: image name → step.
     pub(super) pulls: BTreeMap<String, StepId>,
     /// Networks and volumes that were looked at: the engine's name → its step, when it must be made.
@@ -166,6 +182,7 @@ impl<'a> Draft<'a> {
             plan: Plan::default(),
             dependency_images: BTreeMap::new(),
             images: BTreeMap::new(),
+            chosen: BTreeMap::new(),
             pulls: BTreeMap::new(),
             resources: BTreeMap::new(),
             started: BTreeMap::new(),

@@ -10,6 +10,7 @@ use crate::fingerprint::{Fingerprinted, Recipe};
 use crate::model::{Build, Digest, ImageRef, labels};
 
 /// A service's image as far as it is known while planning.
+#[derive(Clone)]
 pub(super) struct Chosen {
     pub(super) source: ImageSource,
     /// What must have happened before a container is made from it.
@@ -32,6 +33,15 @@ impl Draft<'_> {
         let wanted = self.wanted;
         let definition = &wanted.project.services[service];
         let name = familiar(&wanted.project.image_name(service));
+        let builder = self.chosen.iter().find(|(other, _)| {
+            wanted.fingerprints.contains_key(*other)
+                && familiar(&wanted.project.image_name(other)) == name
+        });
+        if let Some((builder, chosen)) = builder {
+            let (cause, chosen) = (format!("`{builder}` builds it"), chosen.clone());
+            self.service(service, decided(Outcome::Reuse, cause, None));
+            return Ok(chosen);
+        }
         let policy = definition.pull_policy.as_deref().unwrap_or("missing");
         let found = self
             .observed
@@ -116,7 +126,8 @@ impl Draft<'_> {
         Ok(Chosen {
             source,
             after,
-            fingerprint: Some(recipe.full),
+            // The key of something unpinned stays while its content moves: only the image itself tells.
+            fingerprint: recipe.unpinned.is_none().then_some(recipe.full),
             dependencies: recipe.dependencies,
         })
     }
