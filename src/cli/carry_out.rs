@@ -1,5 +1,6 @@
 //! A plan carried out with its progress on the screen, until it is done or somebody interrupts it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::interrupt::Interrupt;
@@ -29,7 +30,7 @@ pub(super) async fn carry_out(
     let history = History::open(settings.cache.as_deref(), &project.name);
     let display = Display::open(settings.progress, &invocation.screen, history, &plan.steps);
     let interrupt = Interrupt::listen(display.sink());
-    let buildkit = BuildKit::new(engine.client().clone());
+    let buildkit = BuildKit::new(engine.client().clone(), Arc::new(engine.access()));
     let strict = settings.builder == Builder::Dagger;
     let builder = Builders::new(buildkit, dagger, strict);
     let outcome = runtime::execute(Run {

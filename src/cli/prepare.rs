@@ -11,7 +11,7 @@ use super::carry_out::carry_out;
 use super::dagger;
 use super::invocation::Invocation;
 use crate::build::Dagger;
-use crate::docker::Docker;
+use crate::docker::{self, Docker};
 use crate::failure::Failure;
 use crate::fingerprint::{self, Base, Fingerprinted, StatCache, Survey};
 use crate::model::{Digest, ImageRef, Project};
@@ -83,6 +83,8 @@ pub(super) async fn prepare(
     goal: Goal,
 ) -> Result<Prepared, Failure> {
     let services = project.with_dependencies(names)?;
+    let mut project = project;
+    project.add_build_args(&docker::proxies(&invocation.environment));
     let reading = {
         let (project, services) = (project.clone(), services.clone());
         let cache = settings.cache.as_ref().map(|folder| folder.join("files"));

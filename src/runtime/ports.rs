@@ -8,6 +8,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures_util::Stream;
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::event::Progress;
 use crate::fingerprint::{Base, Recipe};
@@ -120,6 +122,34 @@ pub trait Engine: Send + Sync {
     /// What happens to the project's containers from now on. Events are hints: look again before acting.
     /// Called within a tokio runtime; it listens from the call on.
     fn watch(&self, project: &str) -> impl Stream<Item = Happening> + Send + 'static;
+}
+
+/// What a builder inside an engine needs beside the engine's API: connections of its own, and the user's credentials
+/// for registries.
+pub trait EngineAccess: Send + Sync {
+    /// A connection that speaks another protocol than HTTP from here on: `POST path` with `Upgrade: h2c` (moby
+    /// `api/server/router/session`, `…/router/grpc`).
+    fn upgrade<'a>(
+        &'a self,
+        path: &'a str,
+        headers: Vec<(&'static str, String)>,
+    ) -> BoxFuture<'a, Result<Box<dyn Duplex>, EngineError>>;
+
+    /// The credentials for a registry, where there are any.
+    fn login<'a>(&'a self, registry: &'a str) -> BoxFuture<'a, Option<Login>>;
+}
+
+/// A stream of bytes in both directions.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// Credentials for a registry.
+pub struct Login {
+    /// The user; empty when the secret is an identity token.
+    pub username: String,
+    /// The password or identity token.
+    pub secret: String,
 }
 
 /// One container to be created.
