@@ -9,7 +9,7 @@ use larder::fingerprint::{Context, Cut, Dockerfile, Fingerprinted, Recipe};
 use larder::model::{Build, Digest, ImageId, Network, Project, Service, labels};
 use larder::plan::{
     BuilderKind, Builders, Container, Error, Health, Image, Observed, Plan, Resource, State,
-    Wanted, decide, text,
+    Wanted, check, decide, first, text,
 };
 
 const STACK: &str = "
@@ -155,7 +155,7 @@ impl Scene {
         self
     }
 
-    fn decide(&self) -> Result<Plan, Error> {
+    fn ask<T>(&self, question: impl FnOnce(&Wanted<'_>, &Observed) -> T) -> T {
         let services: BTreeSet<String> = self.project.services.keys().cloned().collect();
         let configs = services
             .iter()
@@ -171,7 +171,16 @@ impl Scene {
             containers: true,
             wait: true,
         };
-        decide(&wanted, &self.observed)
+        question(&wanted, &self.observed)
+    }
+
+    fn decide(&self) -> Result<Plan, Error> {
+        self.ask(decide)
+    }
+
+    /// The services whose images are brought before anything is decided.
+    fn first(&self) -> Vec<String> {
+        self.ask(first).unwrap().into_iter().collect()
     }
 
     fn text(&self) -> String {
@@ -462,6 +471,100 @@ fn what_may_not_be_made_is_an_error() {
         external.decide(),
         Err(Error::ExternalNetwork { .. })
     ));
-    let never = scene("db: {image: 'postgres:16', pull_policy: never}");
-    assert!(matches!(never.decide(), Err(Error::NeverPulled { .. })));
+}
+
+#[test]
+fn what_may_not_be_pulled_is_told_before_anything_is_touched() {
+    for policy in ["never", "build"] {
+        let never = scene(&format!(
+            "db: {{image: 'postgres:16', pull_policy: {policy}}}"
+        ));
+        assert!(matches!(never.ask(check), Err(Error::NeverPulled { .. })));
+        assert!(matches!(never.decide(), Err(Error::NeverPulled { .. })));
+        let there = never.image("pg", &["postgres:16"], &[]);
+        assert!(there.ask(check).is_ok());
+        assert!(there.text().contains("db  reuse"), "{}", there.text());
+    }
+    let built = "
+api: {build: {context: /src}, image: 'app:1'}
+worker: {image: 'app:1', pull_policy: never}
+";
+    assert!(scene(built).ask(check).is_ok(), "`api` builds it");
+    let typo = scene("db: {image: 'postgres:16', pull_policy: sometimes}");
+    let error = typo.ask(check).unwrap_err();
+    assert!(matches!(error, Error::UnknownPullPolicy { .. }), "{error}");
+}
+
+#[test]
+fn an_image_that_is_pulled_each_time_is_pulled_before_the_decision() {
+    let always = || {
+        scene("db: {image: 'postgres:16', pull_policy: always}")
+            .image("pg", &["postgres:16"], &[])
+            .container("db", "pg", PLAIN)
+    };
+    assert_eq!(always().first(), ["db"]);
+    // `plan` does not look: it keeps the container, since nobody knows better.
+    assert_eq!(
+        always().text(),
+        "\
+db  pull    `pull_policy` says always; its container is replaced when another image comes
+
+1  pull postgres:16: `pull_policy` says always; its container is replaced when another image comes
+"
+    );
+    let pulled = always().with(|scene| scene.fresh = true);
+    assert!(pulled.text().ends_with("\nnothing to do\n"));
+    assert!(pulled.first().is_empty());
+    let moved = pulled.with(|scene| scene.observed.containers[0].image.0 = "sha256:old".to_owned());
+    assert!(moved.text().contains("create db"), "{}", moved.text());
+    assert!(!moved.text().contains("pull postgres"), "{}", moved.text());
+}
+
+#[test]
+fn what_no_container_runs_is_pulled_while_the_others_start() {
+    let new = scene("db: {image: 'postgres:16', pull_policy: always}");
+    assert!(new.first().is_empty());
+    assert!(
+        new.text()
+            .contains("pull postgres:16: `postgres:16` is not on the engine")
+    );
+    // Its name was taken from the image, and the image that comes may be the one it runs.
+    let untagged = scene("db: {image: 'postgres:16'}").container("db", "pg", PLAIN);
+    assert_eq!(untagged.first(), ["db"]);
+}
+
+#[test]
+fn a_digest_is_pulled_once() {
+    let digest = format!("postgres@sha256:{}", "a".repeat(64));
+    let pinned = scene(&format!("db: {{image: '{digest}', pull_policy: always}}"))
+        .image("pg", &[], &[])
+        .container("db", "pg", PLAIN)
+        .with(|scene| scene.observed.images[0].digests.push(digest));
+    assert!(pinned.text().ends_with("\nnothing to do\n"));
+    assert!(pinned.first().is_empty());
+}
+
+#[test]
+fn a_pull_policy_that_is_not_carried_out_is_named() {
+    for policy in ["daily", "weekly", "every_12h", "refresh"] {
+        let plan = scene(&format!(
+            "db: {{image: 'postgres:16', pull_policy: {policy}}}"
+        ))
+        .image("pg", &["postgres:16"], &[])
+        .container("db", "pg", PLAIN)
+        .decide()
+        .unwrap();
+        assert!(plan.warnings[0].contains(&format!("`pull_policy: {policy}` of `db`")));
+        assert!(plan.is_empty(), "{}", text(&plan));
+    }
+    let warnings = |policy: &str| {
+        let api = format!("api: {{build: {{context: /src}}, pull_policy: {policy}}}");
+        scene(&api)
+            .recipe("api", "v1", None)
+            .decide()
+            .unwrap()
+            .warnings
+    };
+    assert!(warnings("always")[0].contains("changes nothing"));
+    assert!(warnings("build").is_empty() && warnings("never").is_empty());
 }

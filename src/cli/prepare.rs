@@ -63,7 +63,7 @@ pub(super) struct Prepared {
     pub(super) recipes: BTreeMap<String, Fingerprinted>,
     configs: BTreeMap<String, Digest>,
     goal: Goal,
-    /// Whether images that take in something unpinned were built in this run.
+    /// Whether what [`Prepared::freshen`] brings was brought in this run.
     fresh: bool,
 }
 
@@ -110,6 +110,10 @@ pub(super) async fn prepare(
         goal,
         fresh: false,
     };
+    if goal.containers {
+        // Before base images are pulled for what cannot be started.
+        plan::check(&prepared.wanted(BY_DOCKER), &prepared.observed)?;
+    }
     Box::pin(prepared.fingerprint(invocation, inputs.survey, inputs.cache)).await?;
     Ok(prepared)
 }
@@ -213,27 +217,20 @@ impl Prepared {
             .collect())
     }
 
-    /// Builds the images that take in something unpinned, so that what follows decides by the image that came
-    /// out: where it is the one that was there, nothing is recreated.
+    /// Brings the images that only tell once they are here whether a container stays: those that take in something
+    /// unpinned are built, those that a registry may have moved are pulled. What follows decides by the image that
+    /// came: where it is the one that was there, nothing is recreated.
     pub(super) async fn freshen(&mut self, invocation: &Invocation) -> Result<(), Failure> {
-        let unpinned = |recipe: &Fingerprinted| match recipe {
-            Fingerprinted::Known(recipe) => recipe.unpinned.is_some(),
-            Fingerprinted::Missing(_) => false,
-        };
-        let all = std::mem::take(&mut self.services);
-        self.services = all
-            .iter()
-            .filter(|service| self.recipes.get(*service).is_some_and(unpinned))
-            .cloned()
-            .collect();
-        let containers = std::mem::replace(&mut self.goal.containers, false);
-        if !self.services.is_empty() {
+        let first = plan::first(&self.wanted(BY_DOCKER), &self.observed)?;
+        if !first.is_empty() {
+            let all = std::mem::replace(&mut self.services, first);
+            let containers = std::mem::replace(&mut self.goal.containers, false);
             let (plan, dagger) = self.decide(invocation).await?;
             carry_out(invocation, self, &plan, dagger).await?;
+            self.services = all;
+            self.goal.containers = containers;
             self.observed = self.engine.observe(&self.project.name).await?;
         }
-        self.services = all;
-        self.goal.containers = containers;
         self.fresh = true;
         Ok(())
     }
@@ -284,7 +281,11 @@ impl Prepared {
     }
 
     fn decide_with(&self, builders: Builders) -> Result<Plan, Failure> {
-        let wanted = Wanted {
+        Ok(plan::decide(&self.wanted(builders), &self.observed)?)
+    }
+
+    fn wanted(&self, builders: Builders) -> Wanted<'_> {
+        Wanted {
             project: &self.project,
             services: &self.services,
             fingerprints: &self.recipes,
@@ -293,8 +294,7 @@ impl Prepared {
             fresh: self.fresh,
             containers: self.goal.containers,
             wait: self.goal.wait,
-        };
-        Ok(plan::decide(&wanted, &self.observed)?)
+        }
     }
 }
 

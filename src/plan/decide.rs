@@ -24,8 +24,8 @@ pub struct Wanted<'a> {
     pub configs: &'a BTreeMap<String, Digest>,
     /// Who builds what.
     pub builders: Builders,
-    /// Whether images that take in something unpinned were built in this run already. Otherwise they are
-    /// built, whatever is there.
+    /// Whether images that take in something unpinned were built in this run already, and images that are pulled
+    /// each time were pulled. Otherwise they are, whatever is there.
     pub fresh: bool,
     /// Whether containers are wanted, or images only.
     pub containers: bool,
@@ -64,13 +64,23 @@ pub enum Error {
     },
     /// An image may not be pulled, and is not there.
     #[error(
-        "service `{service}` has `pull_policy: never`, but image `{image}` is not on the engine"
+        "service `{service}` has `pull_policy: {policy}`, but image `{image}` is not on the engine"
     )]
     NeverPulled {
         /// The service.
         service: String,
+        /// What its `pull_policy` is.
+        policy: String,
         /// The image.
         image: String,
+    },
+    /// A `pull_policy` that is none.
+    #[error("service `{service}` has `pull_policy: {policy}`, which is none")]
+    UnknownPullPolicy {
+        /// The service.
+        service: String,
+        /// What was written.
+        policy: String,
     },
     /// A builder was asked for by name and has no input for part of the build section.
     #[error("dagger cannot build `{service}`: it has no input for `build.{attribute}`")]
@@ -91,7 +101,13 @@ impl Error {
                 format!("make it with `docker network create {name}`")
             }
             Self::ExternalVolume { name } => format!("make it with `docker volume create {name}`"),
+            Self::NeverPulled { image, policy, .. } if policy == "build" => {
+                format!("nothing builds `{image}`: add a `build`, or change `pull_policy`")
+            }
             Self::NeverPulled { image, .. } => format!("bring it with `docker pull {image}`"),
+            Self::UnknownPullPolicy { .. } => {
+                "there are `always`, `missing`, `never` and `build`".to_owned()
+            }
             Self::BeyondDagger { .. } => {
                 "`--builder auto` lets the engine's BuildKit build it".to_owned()
             }
@@ -110,7 +126,7 @@ pub fn decide(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Error> {
     // Built images first: another service may use one by its name.
     let (built, named): (Vec<&String>, Vec<&String>) = order
         .iter()
-        .partition(|service| wanted.fingerprints.contains_key(*service));
+        .partition(|service| wanted.project.services[*service].build.is_some());
     for service in built.into_iter().chain(named) {
         let image = draft.image(service)?;
         draft.chosen.insert(service.clone(), image);

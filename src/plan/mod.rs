@@ -4,11 +4,13 @@
 mod containers;
 mod decide;
 mod images;
+mod named;
 mod observed;
 mod render;
 mod step;
 
 pub use decide::{Builders, Error, Wanted, decide};
+pub use named::{check, first};
 pub use observed::{
     Container, EngineFacts, Health, Image, Observed, PublishedPort, Resource, State,
 };
