@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use larder::fingerprint::{Context, Cut, Dockerfile, Fingerprinted, Recipe};
+use larder::fingerprint::{BaseRef, Context, Cut, Dockerfile, Fingerprinted, Platform, Recipe};
 use larder::model::{Build, Digest, ImageId, Network, Project, Service, labels};
 use larder::plan::{
     BuilderKind, Builders, Container, Error, Health, Image, Observed, Plan, Resource, State,
-    Wanted, check, decide, first, text,
+    Wanted, asked_platforms, check, decide, first, text,
 };
 
 const STACK: &str = "
@@ -115,7 +115,15 @@ impl Scene {
             names,
             digests: Vec::new(),
             labels,
+            platforms: Vec::new(),
         });
+        self
+    }
+
+    /// What the last image is for.
+    fn only_for(mut self, platform: &str) -> Self {
+        let last = self.observed.images.last_mut().unwrap();
+        last.platforms.push(Platform::parse(platform));
         self
     }
 
@@ -412,16 +420,22 @@ fn anonymous_volumes_are_handed_over_and_named_ones_are_not() {
 #[test]
 fn a_base_that_is_not_there_is_pulled_before_anything_is_known() {
     let scene = scene("api: {build: {context: /src}}").with(|scene| {
-        let missing = vec!["python:3.11".parse().unwrap()];
+        let missing = vec![BaseRef {
+            image: "python:3.11".parse().unwrap(),
+            platform: Some(Platform::parse("linux/s390x")),
+        }];
         scene
             .fingerprints
             .insert("api".to_owned(), Fingerprinted::Missing(missing));
     });
+    let plan = scene.text();
     assert!(
-        scene
-            .text()
-            .starts_with("api  build   its base image `python:3.11` is not on the engine yet")
+        plan.starts_with(
+            "api  build   its base image `python:3.11` for linux/s390x is not on the engine yet"
+        ),
+        "{plan}"
     );
+    assert!(plan.contains("pull python:3.11 for linux/s390x"), "{plan}");
 }
 
 #[test]
@@ -531,6 +545,93 @@ fn what_no_container_runs_is_pulled_while_the_others_start() {
     // Its name was taken from the image, and the image that comes may be the one it runs.
     let untagged = scene("db: {image: 'postgres:16'}").container("db", "pg", PLAIN);
     assert_eq!(untagged.first(), ["db"]);
+}
+
+#[test]
+fn an_image_for_another_platform_is_none() {
+    let db = "db: {image: 'postgres:16', platform: linux/s390x}";
+    let other = scene(db)
+        .image("pg", &["postgres:16"], &[])
+        .only_for("linux/amd64");
+    let plan = other.text();
+    assert!(
+        plan.contains(
+            "pull postgres:16 for linux/s390x: `postgres:16` is not on the engine for linux/s390x"
+        ),
+        "{plan}"
+    );
+    let asked = other.ask(asked_platforms).unwrap();
+    assert_eq!(asked[0].1, "postgres:16");
+    let there = scene(db)
+        .image("pg", &["postgres:16"], &[])
+        .only_for("linux/s390x")
+        .container("db", "pg", PLAIN);
+    assert!(
+        there.text().ends_with("\nnothing to do\n"),
+        "{}",
+        there.text()
+    );
+    let unknown = scene(db).image("pg", &["postgres:16"], &[]);
+    assert!(
+        unknown.text().contains("pull"),
+        "nobody knows what it is for"
+    );
+    let never = "db: {image: 'postgres:16', platform: linux/s390x, pull_policy: never}";
+    let never = scene(never)
+        .image("pg", &["postgres:16"], &[])
+        .only_for("linux/amd64");
+    let error = never.ask(check).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("is not on the engine for linux/s390x"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_built_image_for_another_platform_is_built() {
+    let with = |platform| {
+        scene("api: {build: {context: /src}, platform: linux/s390x}")
+            .recipe("api", "v1", None)
+            .image("a1", &["hub-api:latest"], &[(labels::FINGERPRINT, "v1")])
+            .only_for(platform)
+            .text()
+    };
+    assert!(with("linux/s390x").contains("api  reuse"));
+    assert!(with("linux/amd64").contains("build api with docker"));
+}
+
+#[test]
+fn one_name_is_one_image_on_an_engine() {
+    let two = "
+a: {image: 'x:1', platform: linux/s390x}
+b: {image: 'x:1', platform: linux/ppc64le}
+";
+    let error = scene(two).ask(check).unwrap_err();
+    assert!(matches!(error, Error::TwoPlatforms { .. }), "{error}");
+    assert!(error.hints()[0].contains("`x@sha256:…`"), "{error:?}");
+    // docker compose leaves it to chance which of both comes; here the one that somebody asks for.
+    let one = "
+a: {image: 'x:1'}
+b: {image: 'x:1', platform: linux/s390x}
+";
+    let plan = scene(one).decide().unwrap();
+    assert!(plan.warnings[0].starts_with("`a` says no `platform` and gets `x:1` for linux/s390x"));
+    assert_eq!(
+        text(&plan).matches(" pull x:1").count(),
+        1,
+        "{}",
+        text(&plan)
+    );
+    let built = "
+a: {build: {context: /a, platforms: [linux/s390x]}, image: 'x:1'}
+b: {image: 'x:1', platform: linux/ppc64le}
+";
+    assert!(matches!(
+        scene(built).ask(check),
+        Err(Error::TwoPlatforms { .. })
+    ));
 }
 
 #[test]

@@ -33,5 +33,6 @@ mod watch;
 pub use api_version::{ApiVersion, InvalidApiVersion};
 pub use connect::Docker;
 pub use exec::ExecOptions;
+pub use image::FoundBase;
 pub use lines::{LogLine, LogStream};
 pub use logs::LogOptions;

@@ -182,6 +182,8 @@ fn image(summary: ImageSummary) -> Image {
         names: real(summary.repo_tags),
         digests: real(summary.repo_digests),
         labels: sorted(Some(summary.labels)),
+        // The list does not say.
+        platforms: Vec::new(),
     }
 }
 

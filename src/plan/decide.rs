@@ -8,8 +8,8 @@ use super::observed::Observed;
 use super::step::{
     Action, BuilderKind, ContainerSource, Plan, Readiness, ServicePlan, Step, StepId,
 };
-use crate::fingerprint::Fingerprinted;
-use crate::model::{Condition, Cycle, Digest, Project, labels, start_order};
+use crate::fingerprint::{Fingerprinted, Platform};
+use crate::model::{Condition, Cycle, Digest, ImageRef, Project, labels, start_order};
 
 /// What a run is asked to reach.
 #[derive(Clone, Debug)]
@@ -64,15 +64,29 @@ pub enum Error {
     },
     /// An image may not be pulled, and is not there.
     #[error(
-        "service `{service}` has `pull_policy: {policy}`, but image `{image}` is not on the engine"
+        "service `{service}` has `pull_policy: {policy}`, but image `{image}` is not on the engine{}",
+        for_platform(.platform.as_deref())
     )]
     NeverPulled {
+        /// The platform asked for.
+        platform: Option<String>,
         /// The service.
         service: String,
         /// What its `pull_policy` is.
         policy: String,
         /// The image.
         image: String,
+    },
+    /// One name for images of two platforms.
+    #[error(
+        "services `{}` and `{}` want image `{image}` for {} and for {}, but an engine keeps one image under a name",
+        .services[0].0, .services[1].0, .services[0].1, .services[1].1
+    )]
+    TwoPlatforms {
+        /// The image.
+        image: String,
+        /// The services, each with its platform.
+        services: Box<[(String, Platform); 2]>,
     },
     /// A `pull_policy` that is none.
     #[error("service `{service}` has `pull_policy: {policy}`, which is none")]
@@ -105,6 +119,13 @@ impl Error {
                 format!("nothing builds `{image}`: add a `build`, or change `pull_policy`")
             }
             Self::NeverPulled { image, .. } => format!("bring it with `docker pull {image}`"),
+            Self::TwoPlatforms { image, .. } => {
+                let parsed = image.parse::<ImageRef>();
+                let name = parsed.map_or_else(|_| image.clone(), |image| image.familiar_name());
+                format!(
+                    "name one by the digest of its platform, `{name}@sha256:…`, or give it a name of its own"
+                )
+            }
             Self::UnknownPullPolicy { .. } => {
                 "there are `always`, `missing`, `never` and `build`".to_owned()
             }
@@ -114,6 +135,12 @@ impl Error {
         };
         vec![hint]
     }
+}
+
+fn for_platform(platform: Option<&str>) -> String {
+    platform
+        .map(|platform| format!(" for {platform}"))
+        .unwrap_or_default()
 }
 
 /// Decides.
@@ -171,8 +198,8 @@ pub(super) struct Draft<'a> {
     pub(super) images: BTreeMap<Digest, StepId>,
     /// Every service's image.
     pub(super) chosen: BTreeMap<String, Chosen>,
-    /// Pulls: image name → step.
-    pub(super) pulls: BTreeMap<String, StepId>,
+    /// Pulls: image name and platform → step.
+    pub(super) pulls: BTreeMap<(String, Option<String>), StepId>,
     /// Networks and volumes that were looked at: the engine's name → its step, when it must be made.
     pub(super) resources: BTreeMap<(&'static str, String), Option<StepId>>,
     /// What starts each service's containers, and what its containers are called.

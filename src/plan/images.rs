@@ -7,8 +7,8 @@ use super::decide::{Draft, Error};
 use super::named::familiar;
 use super::observed::Image;
 use super::step::{Action, BuilderKind, ImageSource, Outcome, ServicePlan, StepId};
-use crate::fingerprint::{Fingerprinted, Recipe};
-use crate::model::{Build, Digest, ImageRef, labels};
+use crate::fingerprint::{BaseRef, Fingerprinted, Recipe};
+use crate::model::{Build, Digest, labels};
 
 /// A service's image as far as it is known while planning.
 #[derive(Clone)]
@@ -37,12 +37,14 @@ impl Draft<'_> {
 
     fn built_image(&mut self, service: &str, recipe: &Recipe) -> Result<Chosen, Error> {
         let name = labels::image_name(&recipe.full);
+        let asked = self.asked(service)?;
         let usable = recipe.unpinned.is_none() || self.wanted.fresh;
         let found = self
             .observed
             .images
             .iter()
             .find(|image| usable && image.is_for(labels::FINGERPRINT, &recipe.full, &name))
+            .filter(|image| image.fits(asked.as_ref()))
             .cloned();
         let (outcome, cause, source) = match (&found, self.images.get(&recipe.full)) {
             (Some(image), _) => {
@@ -202,17 +204,18 @@ impl Draft<'_> {
     }
 
     /// An image whose bases are not on the engine: its fingerprint is known once they are pulled.
-    fn unknown_image(&mut self, service: &str, bases: &[ImageRef]) -> Chosen {
+    fn unknown_image(&mut self, service: &str, bases: &[BaseRef]) -> Chosen {
         let after: Vec<StepId> = bases
             .iter()
             .map(|base| {
                 let cause = "its fingerprint is known when its base image is";
-                self.pull(service, &base.familiar(), None, cause)
+                let platform = base.platform.as_ref().map(ToString::to_string);
+                self.pull(service, &base.image.familiar(), platform, cause)
             })
             .collect();
         let names = bases
             .iter()
-            .map(|base| format!("`{base}`"))
+            .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join(", ");
         let cause = format!("its base image {names} is not on the engine yet");
@@ -253,7 +256,11 @@ fn beyond_dagger(build: &Build) -> Option<String> {
         ("ulimits", !build.ulimits.is_empty()),
         ("no_cache", build.no_cache),
     ];
-    let other = build.other.keys().find(|key| !key.starts_with("x-"));
+    // `pull` is done before anybody builds.
+    let other = build
+        .other
+        .keys()
+        .find(|key| !key.starts_with("x-") && *key != "pull");
     fixed
         .into_iter()
         .find_map(|(name, set)| set.then(|| name.to_owned()))

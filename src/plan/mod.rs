@@ -6,6 +6,7 @@ mod decide;
 mod images;
 mod named;
 mod observed;
+mod platforms;
 mod render;
 mod step;
 
@@ -14,6 +15,7 @@ pub use named::{check, first};
 pub use observed::{
     Container, EngineFacts, Health, Image, Observed, PublishedPort, Resource, State,
 };
+pub use platforms::asked_platforms;
 pub use render::{json, sentence, text};
 pub use step::{
     Action, BuilderKind, ContainerSource, ImageSource, Outcome, Plan, Readiness, ServicePlan, Step,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::decide::{Draft, Error, Wanted};
 use super::images::{Chosen, decided};
 use super::observed::{Image, Observed};
+use super::platforms::asked;
 use super::step::{Action, ImageSource, Outcome, StepId};
 use crate::fingerprint::Fingerprinted;
 use crate::model::{ImageRef, Service};
@@ -60,7 +61,9 @@ fn origin<'a>(
     if let Some(builder) = builder(wanted, &name) {
         return Ok(Origin::Built(builder));
     }
-    let found = observed.images.iter().find(|image| is_named(image, &name));
+    let asked = asked(wanted, service)?;
+    let named = observed.images.iter().find(|image| is_named(image, &name));
+    let found = named.filter(|image| image.fits(asked.as_ref()));
     match (found, policy) {
         (Some(image), Policy::Always) if !wanted.fresh && !is_pinned(&name) => {
             Ok(Origin::Registry {
@@ -74,11 +77,17 @@ fn origin<'a>(
         (None, Policy::Never) => Err(Error::NeverPulled {
             service: service.to_owned(),
             policy: definition.pull_policy.clone().unwrap_or_default(),
+            platform: asked.map(|platform| platform.to_string()),
             image: name,
         }),
         (None, _) => Ok(Origin::Registry {
             present: None,
-            cause: format!("`{name}` is not on the engine"),
+            cause: match (named, asked) {
+                (Some(_), Some(platform)) => {
+                    format!("`{name}` is not on the engine for {platform}")
+                }
+                _ => format!("`{name}` is not on the engine"),
+            },
         }),
     }
 }
@@ -95,12 +104,13 @@ fn builder<'a>(wanted: &Wanted<'a>, name: &str) -> Option<&'a str> {
 /// Looks for what makes a start impossible before anything is pulled or built.
 ///
 /// # Errors
-/// A `pull_policy` that is none, or an image that may not be pulled and is not there.
+/// A `pull_policy` that is none, an image that may not be pulled and is not there, or one name in two platforms.
 pub fn check(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Error> {
     for service in wanted.services {
         let definition = &wanted.project.services[service];
         if definition.build.is_some() {
             policy(service, definition)?;
+            asked(wanted, service)?;
         } else {
             origin(wanted, observed, service)?;
         }
@@ -149,6 +159,7 @@ impl Draft<'_> {
                 definition.pull_policy.as_deref().unwrap_or_default(),
             ));
         }
+        let asked = self.asked(service)?;
         let (outcome, cause, source, after) = match origin(wanted, observed, service)? {
             Origin::Built(builder) => {
                 let cause = format!("`{builder}` builds it");
@@ -161,7 +172,12 @@ impl Draft<'_> {
                 (Outcome::Reuse, cause, source, Vec::new())
             }
             Origin::Registry { present, cause } => {
-                let step = self.pull(service, &name, definition.platform.as_ref(), &cause);
+                let step = self.pull(
+                    service,
+                    &name,
+                    asked.map(|platform| platform.to_string()),
+                    &cause,
+                );
                 let source = match present {
                     Some(image) => ImageSource::Id(image.id.clone()),
                     None => ImageSource::Step(step),
@@ -183,18 +199,19 @@ impl Draft<'_> {
         &mut self,
         service: &str,
         image: &str,
-        platform: Option<&String>,
+        platform: Option<String>,
         cause: &str,
     ) -> StepId {
-        if let Some(step) = self.pulls.get(image) {
+        let key = (image.to_owned(), platform.clone());
+        if let Some(step) = self.pulls.get(&key) {
             return *step;
         }
         let action = Action::Pull {
             image: image.to_owned(),
-            platform: platform.cloned(),
+            platform,
         };
         let step = self.step(Some(service), action, cause, []);
-        self.pulls.insert(image.to_owned(), step);
+        self.pulls.insert(key, step);
         step
     }
 
@@ -225,7 +242,7 @@ fn is_pinned(name: &str) -> bool {
 }
 
 /// Whether an image is the one a Compose file names: by tag, by digest, or by its ID.
-fn is_named(image: &Image, name: &str) -> bool {
+pub(super) fn is_named(image: &Image, name: &str) -> bool {
     let by_digest = || {
         let parsed: ImageRef = name.parse().ok()?;
         Some(format!("{}@{}", parsed.familiar_name(), parsed.digest?))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::fingerprint::Platform;
 use crate::model::{Digest, ImageId};
 
 /// What is on the engine, taken by a constant number of calls.
@@ -135,9 +136,16 @@ pub struct Image {
     pub digests: Vec<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// The platforms it is for; empty where nobody asked (see [`crate::plan::asked_platforms`]).
+    pub platforms: Vec<Platform>,
 }
 
 impl Image {
+    /// Whether it is for a platform that is asked for, where one is.
+    pub fn fits(&self, asked: Option<&Platform>) -> bool {
+        asked.is_none_or(|asked| self.platforms.iter().any(|own| asked.takes(own)))
+    }
+
     /// Whether this is the image that larder built for a key: its label says so, and it still has the name
     /// that only larder gives. A label alone proves nothing, since every image built from this one inherits it.
     pub fn is_for(&self, label: &str, key: &Digest, name: &str) -> bool {

@@ -10,20 +10,14 @@ use std::time::Duration;
 use futures_util::Stream;
 
 use super::event::Progress;
-use crate::fingerprint::{Base, Recipe};
-use crate::model::{Digest, Healthcheck, ImageId, ImageRef, Project};
+use crate::fingerprint::Recipe;
+use crate::model::{Digest, Healthcheck, ImageId, Project};
 use crate::plan::{BuilderKind, Observed};
 
 /// A Docker Engine. Every call may be made from several tasks at once.
 pub trait Engine: Send + Sync {
     /// A snapshot of the engine for one project, in a constant number of calls.
     fn observe(&self, project: &str) -> impl Future<Output = Result<Observed, EngineError>> + Send;
-
-    /// What an image on the engine gives to a build that starts from it; `None` when it is not there.
-    fn base(
-        &self,
-        image: &ImageRef,
-    ) -> impl Future<Output = Result<Option<Base>, EngineError>> + Send;
 
     /// Pulls an image; its ID.
     fn pull(

@@ -7,8 +7,8 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
+use larder::model::Digest;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
@@ -53,50 +53,45 @@ impl Registry {
 
     /// Lets a name (`app:1`) mean an image that says what it is, of the engine's own platform.
     pub(crate) fn push(&self, image: &str, what: &str) {
-        let manifest = self.shelf().manifest(image, what, "linux", host_arch());
-        self.shelf().tag(image, MANIFEST, manifest);
+        let manifest = self.things().manifest(image, what, "linux", host_arch());
+        self.things().tag(image, MANIFEST, &manifest);
     }
 
-    /// Lets a name mean an image for a platform, whatever the engine runs.
-    pub(crate) fn push_for(&self, image: &str, what: &str, arch: &str) {
-        let manifest = self.shelf().manifest(image, what, "linux", arch);
-        self.shelf().tag(image, MANIFEST, manifest);
-    }
-
-    /// Lets a name mean one image per platform.
+    /// Lets a name mean one image per platform; each says which it is. The program is the engine's in all of them.
     pub(crate) fn push_index(&self, image: &str, what: &str, arches: &[&str]) {
-        let mut shelf = self.shelf();
+        let mut things = self.things();
         let manifests: Vec<Value> = arches
             .iter()
             .map(|arch| {
-                let manifest = shelf.manifest(image, what, "linux", arch);
+                let what = format!("{what} for {arch}");
+                let manifest = things.manifest(image, &what, "linux", arch);
                 let platform = json!({"os": "linux", "architecture": arch});
                 json!({"mediaType": MANIFEST, "size": manifest.len(), "digest": digest(&manifest),
                     "platform": platform})
             })
             .collect();
         let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests});
-        shelf.tag(image, INDEX, index.to_string().into_bytes());
+        things.tag(image, INDEX, index.to_string().as_bytes());
     }
 
     /// How often a name was asked for since the last time.
     pub(crate) fn asked(&self, image: &str) -> usize {
         let (repository, tag) = image.split_once(':').unwrap();
         let path = format!("/v2/{repository}/manifests/{tag}");
-        let mut shelf = self.shelf();
-        let before = shelf.asked.len();
-        shelf.asked.retain(|asked| *asked != path);
-        before - shelf.asked.len()
+        let mut things = self.things();
+        let before = things.asked.len();
+        things.asked.retain(|asked| *asked != path);
+        before - things.asked.len()
     }
 
-    fn shelf(&self) -> std::sync::MutexGuard<'_, Shelf> {
+    fn things(&self) -> std::sync::MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap()
     }
 }
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        let images = self.shelf().images.clone();
+        let images = self.things().images.clone();
         let _ = Command::new("docker")
             .args(["rmi", "-f"])
             .args(images)
@@ -129,11 +124,11 @@ impl Shelf {
         manifest
     }
 
-    fn tag(&mut self, image: &str, kind: &'static str, manifest: Vec<u8>) {
+    fn tag(&mut self, image: &str, kind: &'static str, manifest: &[u8]) {
         let (repository, tag) = image.split_once(':').unwrap();
-        for version in [tag.to_owned(), digest(&manifest)] {
+        for version in [tag.to_owned(), digest(manifest)] {
             let path = format!("/v2/{repository}/manifests/{version}");
-            self.things.insert(path, (kind, manifest.clone()));
+            self.things.insert(path, (kind, manifest.to_vec()));
         }
     }
 }
@@ -175,10 +170,7 @@ fn serve(mut stream: TcpStream, shelf: &Mutex<Shelf>) {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    let hex: String = Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex = Digest::of(bytes);
     format!("sha256:{hex}")
 }
 
