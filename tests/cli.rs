@@ -10,6 +10,8 @@ mod end_to_end;
 mod images;
 #[path = "cli/output.rs"]
 mod output;
+#[path = "cli/recovery.rs"]
+mod recovery;
 #[path = "cli/registry.rs"]
 mod registry;
 #[path = "cli/sandbox.rs"]

@@ -152,7 +152,12 @@ impl Scene {
             created: 0,
             labels,
             volumes: BTreeMap::new(),
-            networks: Vec::new(),
+            networks: self.project.services[service]
+                .networks
+                .keys()
+                .map(|key| (format!("hub_{key}"), "n1".to_owned()))
+                .collect(),
+            shares: None,
             ports: Vec::new(),
         });
         self
@@ -394,6 +399,107 @@ fn a_container_with_a_temporary_name_gets_its_own_back() {
         "{plan}"
     );
     assert!(!plan.contains("create"), "{plan}");
+}
+
+#[test]
+fn what_a_crash_left_is_cleared_before_its_name_is_taken_again() {
+    // A replacement was made and never came to its name; meanwhile the Compose file changed again.
+    let scene = scene("db: {image: 'postgres:16'}")
+        .image("new", &["postgres:16"], &[])
+        .container("db", "old", PLAIN)
+        .container("db", "older", State::Created)
+        .with(|scene| {
+            let left = &mut scene.observed.containers[1];
+            left.id = "left".to_owned();
+            left.name = "db0123456789_hub-db-1".to_owned();
+        });
+    let expected = "\
+db  reuse   `postgres:16` is on the engine
+
+1  remove db (left): `hub-db-1` must be there once
+2  create db0123456789_hub-db-1: its image changed (after 1)
+3  stop db (db0123456789): its image changed (after 2)
+4  remove db (db0123456789): its image changed (after 3)
+5  rename to hub-db-1: its image changed (after 4)
+6  start db: its image changed (after 5)
+7  wait until db is ready: `up` ends when it is (after 6)
+";
+    assert_eq!(scene.text(), expected);
+}
+
+#[test]
+fn a_network_that_is_gone_takes_its_containers_along() {
+    let there = |network: &str, state| {
+        scene("db: {image: 'postgres:16', networks: {default: null}}")
+            .image("pg", &["postgres:16"], &[])
+            .network()
+            .container("db", "pg", state)
+            .with(|scene| {
+                let networks = &mut scene.observed.containers[0].networks;
+                networks.clear();
+                networks.extend(
+                    (!network.is_empty()).then(|| ("hub_default".to_owned(), network.to_owned())),
+                );
+            })
+    };
+    let stopped = State::Exited(0);
+    assert!(
+        there("n1", stopped)
+            .text()
+            .contains("1  start db: it ended with code 0")
+    );
+    let replaced = there("n0", stopped).text();
+    assert!(
+        replaced.contains("network `hub_default` that it was made with is gone"),
+        "{replaced}"
+    );
+    let cut = there("", PLAIN).text();
+    assert!(
+        cut.contains("it is not attached to network `hub_default`"),
+        "{cut}"
+    );
+    let removed = there("n1", stopped)
+        .with(|scene| scene.observed.networks.clear())
+        .text();
+    assert!(removed.contains("create network hub_default"), "{removed}");
+    assert!(
+        removed.contains("create db0123456789_hub-db-1"),
+        "{removed}"
+    );
+}
+
+#[test]
+fn a_shared_network_ends_with_the_container_that_has_it() {
+    let services = "
+db: {image: 'postgres:16'}
+side: {image: 'postgres:16', network_mode: 'service:db', depends_on: {db: {condition: service_started}}}
+";
+    let there = |shares: &str, db, side| {
+        scene(services)
+            .image("pg", &["postgres:16"], &[])
+            .container("db", "pg", db)
+            .container("side", "pg", side)
+            .with(|scene| scene.observed.containers[1].shares = Some(shares.to_owned()))
+            .text()
+    };
+    let (db, stopped) = ("db0123456789abcdef", State::Exited(137));
+    assert!(there(db, PLAIN, PLAIN).ends_with("\nnothing to do\n"));
+    let replaced = there("another", PLAIN, PLAIN);
+    assert!(
+        replaced.contains("hub-side-1: the container whose network it shares is replaced"),
+        "{replaced}"
+    );
+    let anew = there(db, stopped, PLAIN);
+    assert!(
+        anew.contains("hub-side-1: the container whose network it shares starts anew"),
+        "{anew}"
+    );
+    let both = there(db, stopped, stopped);
+    assert!(
+        both.contains("start side: it ended with code 137 (after"),
+        "{both}"
+    );
+    assert!(!both.contains("create"), "{both}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `larder down`: stops and removes the project's containers and networks, and its volumes when asked. Goes
-//! by labels, so it works where the Compose file is gone.
+//! by labels, so it works where the Compose file is gone; where there is one, it says what is left alone.
+
+use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 
@@ -33,7 +35,12 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
     });
     tell(invocation, "network", networks.await)?;
     if args.volumes {
-        let volumes = own(&observed.volumes, &named);
+        let volumes = declared(
+            invocation,
+            own(&observed.volumes, &named),
+            &observed.volumes,
+            &named,
+        );
         let volumes = remove(&volumes, async |volume| {
             engine.remove_volume(&volume.name).await
         });
@@ -84,6 +91,43 @@ fn external(project: &Project) -> Vec<String> {
         .map(|(key, _)| project.network_name(key))
         .chain(volumes.map(|(key, _)| project.volume_name(key)))
         .collect()
+}
+
+/// Of the project's volumes, those that the file declares, as docker compose has it; all, where there is no file.
+/// What holds data and stays is told: a volume that the file no longer declares, and one under a declared name that
+/// is not the project's (docker compose removes that one).
+fn declared<'a>(
+    invocation: &Invocation,
+    own: Vec<&'a Resource>,
+    all: &[Resource],
+    named: &Named,
+) -> Vec<&'a Resource> {
+    let Some(project) = &named.project else {
+        return own;
+    };
+    let inside = project
+        .volumes
+        .iter()
+        .filter(|(_, volume)| !volume.external);
+    let inside: BTreeSet<String> = inside.map(|(key, _)| project.volume_name(key)).collect();
+    for foreign in all.iter().filter(|volume| inside.contains(&volume.name)) {
+        if !own.iter().any(|volume| volume.name == foreign.name) {
+            invocation.warning(&format!(
+                "volume `{}` was not made for this project and stays",
+                foreign.name
+            ));
+        }
+    }
+    let (gone, kept): (Vec<_>, Vec<_>) = own
+        .into_iter()
+        .partition(|volume| inside.contains(&volume.name));
+    for volume in kept {
+        invocation.warning(&format!(
+            "volume `{name}` stays, as no compose file declares it any more: `docker volume rm {name}` removes it",
+            name = volume.name
+        ));
+    }
+    gone
 }
 
 /// Removes them side by side, each with what came of it.

@@ -8,6 +8,8 @@ mod named;
 mod observed;
 mod platforms;
 mod render;
+mod resources;
+mod stale;
 mod step;
 
 pub use decide::{Builders, Error, Wanted, decide};

@@ -69,8 +69,10 @@ pub struct Container {
     pub labels: BTreeMap<String, String>,
     /// The volumes mounted into it: target → the volume's name.
     pub volumes: BTreeMap<String, String>,
-    /// The names of the networks it is attached to.
-    pub networks: Vec<String>,
+    /// The networks it is attached to: name → the ID it had when the container last ran, empty before that.
+    pub networks: BTreeMap<String, String>,
+    /// The ID of the container whose network it shares, where it does.
+    pub shares: Option<String>,
     /// Its published ports.
     pub ports: Vec<PublishedPort>,
 }

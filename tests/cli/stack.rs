@@ -85,16 +85,28 @@ impl Stack {
 
     /// The IDs of a service's containers, as docker sees them.
     pub(crate) fn containers(&self, service: &str) -> Vec<String> {
+        self.listed(service, "{{.ID}}")
+    }
+
+    /// The names of a service's containers.
+    pub(crate) fn names(&self, service: &str) -> Vec<String> {
+        self.listed(service, "{{.Names}}")
+    }
+
+    fn listed(&self, service: &str, format: &str) -> Vec<String> {
         let label = |key: &str, value: &str| format!("label=com.docker.compose.{key}={value}");
         let project = label("project", &self.name);
+        let service = label("service", service);
         let listed = docker(&[
             "ps",
-            "-aq",
+            "-a",
             "--no-trunc",
+            "--format",
+            format,
             "--filter",
             &project,
             "--filter",
-            &label("service", service),
+            &service,
         ]);
         listed.lines().map(ToOwned::to_owned).collect()
     }
@@ -102,8 +114,9 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        self.sandbox
-            .run("--progress quiet down -v --remove-orphans");
+        // Without a file, all that is the project's goes.
+        let _ = std::fs::remove_file(self.sandbox.path().join("compose.yaml"));
+        self.sandbox.run("--progress quiet down -v");
         let images = Command::new("docker")
             .args(["images", "-q", "--filter"])
             .arg(format!("label=dev.larder.test={}", self.name))
