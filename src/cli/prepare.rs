@@ -9,6 +9,7 @@ use super::bases::Bases;
 use super::carry_out::carry_out;
 use super::dagger;
 use super::invocation::Invocation;
+use super::proofs;
 use crate::build::Dagger;
 use crate::docker::Docker;
 use crate::failure::Failure;
@@ -110,6 +111,7 @@ pub(super) async fn prepare(
         fresh: false,
     };
     if goal.containers {
+        prepared.recall().await?;
         // Before base images are pulled for what cannot be started.
         prepared.ask_platforms().await?;
         plan::check(&prepared.wanted(BY_DOCKER), &prepared.observed)?;
@@ -197,7 +199,14 @@ impl Prepared {
     /// Looks at the engine once more.
     pub(super) async fn observe(&mut self) -> Result<(), Failure> {
         self.observed = self.engine.observe(&self.project.name).await?;
+        self.recall().await?;
         self.ask_platforms().await
+    }
+
+    /// Takes for healthy what larder proved healthy, where nothing newer is known of it.
+    async fn recall(&mut self) -> Result<(), Failure> {
+        let cache = self.settings.cache.as_deref();
+        Ok(proofs::recall(cache, &self.engine, &mut self.observed.containers).await?)
     }
 
     /// Asks what the images are for of which that matters.

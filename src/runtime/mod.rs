@@ -14,3 +14,4 @@ pub use ports::{
     BuildError, BuildPart, BuildRequest, Builder, Condition, ContainerSpec, Engine, EngineError,
     Happening, HappeningKind, Listening,
 };
+pub use readiness::Proof;

@@ -154,6 +154,10 @@ pub struct Condition {
     pub restarting: bool,
     /// The engine's verdict, where it has a health check.
     pub health: Option<crate::plan::Health>,
+    /// When it was started last, in the engine's words; no two starts have the same.
+    pub started: String,
+    /// How often the engine ran its health check, as far as it remembers.
+    pub probes: usize,
     /// Its effective health check; `None` when it has none or it is switched off.
     pub healthcheck: Option<Healthcheck>,
     /// The TCP ports that it or its image exposes.

@@ -71,6 +71,44 @@ fn a_container_that_docker_compose_left_misnamed_gets_its_name() {
     );
 }
 
+/// Healthy while a file is there. The engine looks each `interval`, and forgives for an hour.
+fn marked(interval: &str) -> String {
+    format!(
+        "services:\n  app:\n    image: redis:7-alpine\n    stop_grace_period: 1s\n    healthcheck: \
+         {{test: [CMD, test, -e, /tmp/go], interval: {interval}, start_period: 1h}}\n    \
+         entrypoint: [sh, -c, 'touch /tmp/go; exec redis-server']\n"
+    )
+}
+
+#[test]
+fn what_larder_proved_healthy_is_so_until_somebody_knows_better() {
+    let stack = Stack::new("proof", &marked("10m"));
+    stack.larder("up");
+    assert!(stack.larder("plan").ends_with("nothing to do\n"));
+    let report = stack.larder("up");
+    assert!(report.contains("1 service up to date in"), "{report}");
+    // Another start is another matter.
+    docker(&["restart", "-t", "0", &stack.containers("app")[0]]);
+    let plan = stack.larder("plan");
+    assert!(plan.contains("wait until app is ready"), "{plan}");
+
+    // And so is what the engine saw itself.
+    stack.sandbox.write("compose.yaml", &marked("3s"));
+    stack.larder("up");
+    stack.larder("exec -T app rm /tmp/go");
+    let failed = || {
+        let format = "{{len .State.Health.Log}}";
+        docker(&["inspect", "--format", format, &stack.containers("app")[0]]) != "0\n"
+    };
+    let begun = Instant::now();
+    while !failed() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "no probe");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let plan = stack.larder("plan");
+    assert!(plan.contains("wait until app is ready"), "{plan}");
+}
+
 const PAIR: &str = "\
 services:
   one: {image: 'redis:7-alpine', stop_grace_period: 1s}

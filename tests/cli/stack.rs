@@ -1,7 +1,6 @@
 //! A stack on the engine of this machine, for one test.
 
 use std::process::Command;
-use std::time::Duration;
 
 use crate::sandbox::Sandbox;
 
@@ -55,21 +54,6 @@ impl Stack {
             .unwrap();
         assert!(output.status.success(), "{}", self.sandbox.shown(&output));
         String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Waits for what the engine itself finds out: larder's probe passes before the engine's first one, and
-    /// until then a plan waits for it again.
-    pub(crate) fn settle(&self) {
-        let settled = (0..100).any(|_| {
-            let plan = self.larder("plan");
-            assert!(
-                !plan.contains("create") && !plan.contains("build "),
-                "{plan}"
-            );
-            std::thread::sleep(Duration::from_millis(100));
-            plan.contains("nothing to do")
-        });
-        assert!(settled, "{}", self.larder("plan"));
     }
 
     /// A variable of the environment that a service's container was made with.
