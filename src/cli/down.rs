@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use super::args::Down;
 use super::invocation::{Invocation, Named};
 use super::turn::{Turn, turn_all};
+use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::model::{Project, labels};
 use crate::plan::{Container, Resource};
@@ -25,7 +26,7 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
     let turn = Turn::Remove {
         volumes: args.volumes,
     };
-    turn_all(invocation, &engine, &named.name, gone, turn).await?;
+    turn_all(invocation, &engine, &named.name, gone.clone(), turn).await?;
     if !kept.is_empty() {
         invocation.warning(&orphans(&kept));
     }
@@ -45,6 +46,38 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
             engine.remove_volume(&volume.name).await
         });
         tell(invocation, "volume", volumes.await)?;
+        handed_over(&engine, &gone, &named).await?;
+    }
+    Ok(())
+}
+
+/// Removes the anonymous volumes that containers took over from those they replaced: the engine takes them for named
+/// ones and leaves them. Without a file nobody knows that such a name is not somebody's own.
+async fn handed_over(
+    engine: &Docker,
+    gone: &[&Container],
+    named: &Named,
+) -> Result<(), EngineError> {
+    let Some(project) = &named.project else {
+        return Ok(());
+    };
+    let declared: BTreeSet<String> = project
+        .volumes
+        .keys()
+        .map(|key| project.volume_name(key))
+        .collect();
+    let volumes = gone
+        .iter()
+        .flat_map(|container| container.anonymous_volumes());
+    for (_, volume) in volumes.filter(|(_, name)| !declared.contains(*name)) {
+        match engine.remove_volume(volume).await {
+            // Another container uses it too.
+            Ok(())
+            | Err(EngineError::Refused {
+                status: Some(409), ..
+            }) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }

@@ -303,10 +303,8 @@ impl Draft<'_> {
         let now = slot.image.dependencies.map(|digest| digest.to_string());
         let renewed = before.is_some() && before != now.as_ref();
         let mut inherits = BTreeMap::new();
-        for (target, volume) in &old.volumes {
-            let anonymous = volume.len() == 64 && volume.bytes().all(|b| b.is_ascii_hexdigit());
+        for (target, volume) in old.anonymous_volumes() {
             match declared(target) {
-                _ if !anonymous => {}
                 Some(mount) if mount.source.is_some() || mount.kind != MountKind::Volume => {}
                 Some(_) if renewed => self.plan.warnings.push(format!(
                     "`{}` gets a new anonymous volume at `{target}`: its dependencies changed",

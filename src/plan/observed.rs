@@ -77,6 +77,16 @@ pub struct Container {
     pub ports: Vec<PublishedPort>,
 }
 
+impl Container {
+    /// The volumes that nobody named: target, and the engine's 64 hex digits. An engine below API 1.43 does not say
+    /// more of them.
+    pub fn anonymous_volumes(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.volumes
+            .iter()
+            .filter(|(_, name)| name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()))
+    }
+}
+
 /// A port of a container that the host answers on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishedPort {

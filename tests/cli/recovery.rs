@@ -111,8 +111,8 @@ fn what_larder_proved_healthy_is_so_until_somebody_knows_better() {
 
 const PAIR: &str = "\
 services:
-  one: {image: 'redis:7-alpine', stop_grace_period: 1s}
-  two: {image: 'redis:7-alpine', stop_grace_period: 1s}
+  one: {image: 'redis:7-alpine', tmpfs: [/data], stop_grace_period: 1s}
+  two: {image: 'redis:7-alpine', tmpfs: [/data], stop_grace_period: 1s}
 ";
 
 #[test]
@@ -239,6 +239,23 @@ fn down_removes_the_volumes_that_the_file_declares() {
     stack.larder("down -v");
     assert_eq!(left(), std::slice::from_ref(&foreign));
     docker(&["volume", "rm", &foreign]);
+}
+
+#[test]
+fn an_anonymous_volume_that_was_handed_over_goes_with_the_last_container() {
+    let stack = Stack::new("anonymous", &marked("3s"));
+    stack.larder("up");
+    let volume = || {
+        let format = "{{range .Mounts}}{{.Name}}{{end}}";
+        docker(&["inspect", "--format", format, &stack.containers("app")[0]])
+    };
+    let first = volume();
+    stack.sandbox.write("compose.yaml", &marked("4s"));
+    stack.larder("up");
+    assert_eq!(volume(), first, "it is handed over");
+    stack.larder("down -v");
+    let all = docker(&["volume", "ls", "-q"]);
+    assert!(!all.contains(&first), "{first}");
 }
 
 #[test]

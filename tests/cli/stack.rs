@@ -98,7 +98,9 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // Without a file, all that is the project's goes.
+        // With a file its anonymous volumes, without one all that is the project's goes.
+        self.sandbox
+            .run("--progress quiet down -v --remove-orphans");
         let _ = std::fs::remove_file(self.sandbox.path().join("compose.yaml"));
         self.sandbox.run("--progress quiet down -v");
         let images = Command::new("docker")
