@@ -146,7 +146,7 @@ impl Lab {
         let services = BTreeSet::from(["sample".to_owned()]);
         let survey = survey(&project, &services, &StatCache::open(None)).unwrap();
         let bases = survey.bases().into_iter().map(|image| {
-            let base = base(&image.familiar());
+            let base = base(&image.image.familiar());
             (image, base)
         });
         match survey.recipes(&bases.collect()).unwrap().remove("sample") {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::interrupt::Interrupt;
 use super::invocation::Invocation;
 use super::prepare::Prepared;
+use super::proofs;
 use crate::build::{BuildKit, Builders, Dagger};
 use crate::failure::Failure;
 use crate::plan::Plan;
@@ -46,6 +47,7 @@ pub(super) async fn carry_out(
     .await;
     drop(interrupt);
     display.close();
+    proofs::keep(settings.cache.as_deref(), &outcome.proofs);
     match (outcome.failures.is_empty(), outcome.interrupted) {
         (true, false) => Ok(outcome.took),
         (_, true) => Err(Failure::Interrupted),

@@ -35,5 +35,6 @@ mod watch;
 pub use api_version::{ApiVersion, InvalidApiVersion};
 pub use connect::{Docker, proxies};
 pub use exec::ExecOptions;
+pub use image::FoundBase;
 pub use lines::{LogLine, LogStream};
 pub use logs::LogOptions;

@@ -14,3 +14,4 @@ pub use ports::{
     BuildError, BuildPart, BuildRequest, Builder, Condition, ContainerSpec, Duplex, Engine,
     EngineAccess, EngineError, Happening, HappeningKind, Listening, Login,
 };
+pub use readiness::Proof;

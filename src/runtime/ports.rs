@@ -12,20 +12,14 @@ use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::event::Progress;
-use crate::fingerprint::{Base, Recipe};
-use crate::model::{Digest, Healthcheck, ImageId, ImageRef, Project};
+use crate::fingerprint::Recipe;
+use crate::model::{Digest, Healthcheck, ImageId, Project};
 use crate::plan::{BuilderKind, Observed};
 
 /// A Docker Engine. Every call may be made from several tasks at once.
 pub trait Engine: Send + Sync {
     /// A snapshot of the engine for one project, in a constant number of calls.
     fn observe(&self, project: &str) -> impl Future<Output = Result<Observed, EngineError>> + Send;
-
-    /// What an image on the engine gives to a build that starts from it; `None` when it is not there.
-    fn base(
-        &self,
-        image: &ImageRef,
-    ) -> impl Future<Output = Result<Option<Base>, EngineError>> + Send;
 
     /// Pulls an image; its ID.
     fn pull(
@@ -190,6 +184,10 @@ pub struct Condition {
     pub restarting: bool,
     /// The engine's verdict, where it has a health check.
     pub health: Option<crate::plan::Health>,
+    /// When it was started last, in the engine's words; no two starts have the same.
+    pub started: String,
+    /// How often the engine ran its health check, as far as it remembers.
+    pub probes: usize,
     /// Its effective health check; `None` when it has none or it is switched off.
     pub healthcheck: Option<Healthcheck>,
     /// The TCP ports that it or its image exposes.
