@@ -98,7 +98,7 @@ impl Docker {
     /// Whether an image is for the engine's own platform. An engine on this machine's socket runs on this
     /// machine's kind of processor, and need not be asked.
     async fn is_native(&self, name: &str, own: &Platform) -> Result<bool, EngineError> {
-        if self.address.starts_with("unix://") && Platform::host().takes(own) {
+        if self.address.text.starts_with("unix://") && Platform::host().takes(own) {
             return Ok(true);
         }
         let engine = Platform::parse(&self.facts().await?.platform);

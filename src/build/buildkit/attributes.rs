@@ -91,10 +91,11 @@ pub(super) fn unsupported(build: &Build) -> Option<String> {
             addresses.any(|own| own == "host-gateway"),
         ),
     ];
+    // Bases are pulled before anybody builds (`pull`).
     let other = build
         .other
         .keys()
-        .find(|key| !key.starts_with("x-") && !UNUSED.contains(&key.as_str()));
+        .find(|key| !key.starts_with("x-") && key.as_str() != "pull" && !is_unused(key));
     fixed
         .into_iter()
         .find_map(|(name, set)| set.then(|| name.to_owned()))
@@ -103,14 +104,13 @@ pub(super) fn unsupported(build: &Build) -> Option<String> {
 
 /// Attributes that say where a builder keeps its cache, or what it notes about itself: not one of them changes
 /// the image's file system or configuration.
-const UNUSED: [&str; 5] = ["cache_from", "cache_to", "provenance", "pull", "sbom"];
+fn is_unused(key: &str) -> bool {
+    matches!(key, "cache_from" | "cache_to" | "provenance" | "sbom")
+}
 
 /// The attributes that are there and change nothing.
 pub(super) fn unused(build: &Build) -> impl Iterator<Item = &String> {
-    build
-        .other
-        .keys()
-        .filter(|key| UNUSED.contains(&key.as_str()))
+    build.other.keys().filter(|key| is_unused(key))
 }
 
 #[cfg(test)]
@@ -185,7 +185,10 @@ mod tests {
     fn what_is_not_carried_out_is_named() {
         let refusal = |text: &str| unsupported(&build(text));
         assert_eq!(refusal("context: ."), None);
-        assert_eq!(refusal("context: .\ncache_from: [a]\nx-own: 1"), None);
+        assert_eq!(
+            refusal("context: .\ncache_from: [a]\npull: true\nx-own: 1"),
+            None
+        );
         assert_eq!(refusal("context: .\nnetwork: none"), None);
         let gateway = "context: .\nextra_hosts: ['a=host-gateway']";
         assert!(refusal(gateway).unwrap().starts_with("extra_hosts"));
