@@ -534,8 +534,6 @@ async fn a_copied_context_is_the_one_that_docker_build_copies() {
     std::fs::write(lab.root().join("src-old/a/big"), vec![b'x'; 700_000]).unwrap();
     std::fs::write(lab.root().join(".dockerignore"), "*.log\n").unwrap();
     std::fs::write(lab.root().join("left.log"), "out").unwrap();
-    let odd = std::os::unix::ffi::OsStrExt::from_bytes(&b"src/\xff odd"[..]);
-    std::fs::write(lab.root().join::<&std::ffi::OsStr>(odd), "odd").unwrap();
     let recipe = lab.own_recipe(text);
     assert_eq!(recipe.cuts.len(), 1);
     let whole = lab.whole(&buildkit().await, &recipe).await.unwrap();
@@ -559,7 +557,23 @@ async fn a_copied_context_is_the_one_that_docker_build_copies() {
             .to_owned(),
     );
     assert_same(&whole, &by_docker);
-    assert!(files(&whole).keys().any(|name| name.contains("odd")));
+}
+
+/// Names are bytes. BuildKit 0.8 (engine 20.10) takes them so, that of engine 28 takes UTF-8 only.
+#[tokio::test]
+async fn a_name_that_is_not_utf8_arrives_or_is_told() {
+    let lab = Lab::new();
+    let odd: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"src/\xff odd");
+    std::fs::write(lab.root().join(odd), "odd").unwrap();
+    let recipe = lab.own_recipe("FROM scratch\nCOPY src /src\nCMD [\"none\"]\n");
+    match lab.whole(&buildkit().await, &recipe).await {
+        Ok(image) => assert!(files(&image).keys().any(|name| name.contains("odd"))),
+        Err(BuildError::Context { source, .. }) => {
+            let text = source.to_string();
+            assert!(text.contains("src/\u{fffd} odd"), "{text}");
+        }
+        Err(error) => panic!("{error:?}"),
+    }
 }
 
 #[tokio::test]

@@ -66,7 +66,10 @@ impl BuildKit {
         if let Some(fault) = files.fault() {
             return Err(faulty(service, fault));
         }
-        let solved = solved.map_err(|status| refusal(trace, service, status))?;
+        let solved = solved.map_err(|status| match files.unspeakable(status.message()) {
+            Some(fault) => faulty(service, fault),
+            None => self.refusal(trace, service, &status),
+        })?;
         let image = solved.exporter_response.get("containerimage.config.digest");
         let image = image.or_else(|| solved.exporter_response.get("containerimage.digest"));
         let image = image.ok_or_else(|| BuildError::Unreachable {
@@ -85,10 +88,7 @@ impl BuildKit {
     ) -> Result<Result<SolveResponse, Status>, BuildError> {
         let stream = self.access.upgrade("/grpc", Vec::new()).await?;
         let channel = channel(stream).await;
-        let channel = channel.map_err(|error| BuildError::Unreachable {
-            builder: BuilderKind::Docker,
-            source: error.into(),
-        })?;
+        let channel = channel.map_err(|error| self.access.lost(error.into()))?;
         let control = ControlClient::new(channel).max_decoding_message_size(LARGEST_MESSAGE);
         let id = unique("build");
         let wanted = SolveRequest {
@@ -131,6 +131,17 @@ impl BuildKit {
                 Err(unsupported_is(attribute.to_owned()))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// The error of a build that failed: of an instruction, or of the engine itself.
+    fn refusal(&self, trace: Trace<'_>, service: &str, status: &Status) -> BuildError {
+        match innermost(status) {
+            Some(cause) => self.access.lost(cause.into()).into(),
+            None if matches!(status.code(), Code::Unavailable | Code::Cancelled) => {
+                self.access.lost(status.message().into()).into()
+            }
+            None => trace.failure(service, DOCKERFILE, status.message().into()),
         }
     }
 
@@ -256,17 +267,11 @@ pub(in crate::build) fn faulty(service: &str, fault: ContextError) -> BuildError
     }
 }
 
-/// The error of a build that failed: of an instruction, or of the engine itself.
-fn refusal(trace: Trace<'_>, service: &str, status: Status) -> BuildError {
-    let lost = std::error::Error::source(&status).is_some()
-        || matches!(status.code(), Code::Unavailable | Code::Cancelled);
-    if lost {
-        return BuildError::Unreachable {
-            builder: BuilderKind::Docker,
-            source: status.into(),
-        };
-    }
-    trace.failure(service, DOCKERFILE, status.message().into())
+/// What broke the connection, without the layers between.
+fn innermost(status: &Status) -> Option<String> {
+    let first = std::error::Error::source(status)?;
+    let last = std::iter::successors(Some(first), |error| error.source()).last();
+    last.map(ToString::to_string)
 }
 
 pub(in crate::build) fn refused(action: &str, error: bollard::errors::Error) -> EngineError {
