@@ -659,6 +659,24 @@ async fn dagger_builds_what_buildkit_builds() {
 
 #[tokio::test]
 #[ignore = "needs a Dagger engine: make test-dagger"]
+async fn a_copied_context_has_nothing_of_larder_in_it_by_dagger_either() {
+    let dagger = dagger().await;
+    let lab = Lab::new();
+    let base = lab.base_in_a_registry().await;
+    std::fs::write(lab.root().join("a.dockerignore"), "kept").unwrap();
+    let recipe = lab.recipe(&format!("FROM {base}\nCOPY . /app/\n"), &[]);
+    let by_buildkit = lab.whole(&buildkit().await, &recipe).await.unwrap();
+    let by_dagger = lab.whole(&dagger, &recipe).await.unwrap();
+    let below = |image: &ImageId| -> Vec<_> {
+        let files = files(image).into_iter();
+        files.filter(|(name, _)| name.starts_with("app/")).collect()
+    };
+    assert_eq!(below(&by_buildkit), below(&by_dagger));
+    assert_eq!(below(&by_dagger).len(), 7, "{:?}", below(&by_dagger));
+}
+
+#[tokio::test]
+#[ignore = "needs a Dagger engine: make test-dagger"]
 async fn what_dagger_does_differently_is_refused_by_name() {
     let dagger = dagger().await;
     let lab = Lab::new();
