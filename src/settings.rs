@@ -28,6 +28,13 @@ pub enum Progress {
     Quiet,
 }
 
+impl Progress {
+    /// Whether nothing is written for a person beside errors and warnings.
+    pub fn is_silent(self) -> bool {
+        matches!(self, Self::Json | Self::Quiet)
+    }
+}
+
 /// Who is asked to build.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Builder {
