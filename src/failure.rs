@@ -48,6 +48,12 @@ pub enum Failure {
     /// A service has no container that runs.
     #[error("service `{0}` has no running container")]
     NotRunning(String),
+    /// A service has no container.
+    #[error("service `{0}` has no container")]
+    NoContainer(String),
+    /// A project has no containers.
+    #[error("project `{0}` has no containers")]
+    NoContainers(String),
     /// The current folder is gone or may not be read.
     #[error("the current folder cannot be read")]
     Folder(#[source] io::Error),
@@ -107,7 +113,11 @@ impl Failure {
             Self::Engine(error) => engine(error),
             Self::Build(error) => build(error),
             Self::Steps(failures) => failures.iter().map(step).max().unwrap_or(Kind::Bug),
-            Self::Fell { .. } | Self::NotRunning(_) | Self::Output(_) => Kind::Failed,
+            Self::Fell { .. }
+            | Self::NotRunning(_)
+            | Self::NoContainer(_)
+            | Self::NoContainers(_)
+            | Self::Output(_) => Kind::Failed,
             Self::Interrupted => Kind::Interrupted,
             Self::Broke(_) | Self::Print { .. } => Kind::Bug,
         }
@@ -150,6 +160,8 @@ impl Failure {
                 vec![format!("`larder logs {service}` shows what it printed")]
             }
             Self::NotRunning(service) => vec![format!("start it with `larder up {service}`")],
+            Self::NoContainer(service) => vec![format!("`larder up {service}` creates it")],
+            Self::NoContainers(_) => vec!["`larder up` creates them".to_owned()],
             Self::Broke(_) | Self::Print { .. } => vec![REPORT.to_owned()],
             _ => Vec::new(),
         }

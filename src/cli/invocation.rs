@@ -123,6 +123,14 @@ impl Invocation {
         }
     }
 
+    /// Says what else would be said by silence, unless a program reads.
+    pub(super) fn note(&self, text: &str) -> Result<(), Failure> {
+        if !self.settings(None, None)?.progress.is_silent() {
+            self.screen.err(&format!("{text}\n"));
+        }
+        Ok(())
+    }
+
     /// Prints one warning.
     pub(super) fn warning(&self, text: &str) {
         let message = Message {

@@ -5,8 +5,7 @@ use std::time::Duration;
 use bollard::models::{ContainerInspectResponse, ContainerState, HealthConfig, HealthStatusEnum};
 use bollard::query_parameters::{
     InspectContainerOptions, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
-    RestartContainerOptions, RestartContainerOptionsBuilder, StartContainerOptions,
-    StopContainerOptions, StopContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptions, StopContainerOptionsBuilder,
 };
 
 use super::Docker;
@@ -57,27 +56,6 @@ impl Docker {
             grace.map(|grace| StopContainerOptionsBuilder::new().t(seconds(grace)).build());
         let call = client.stop_container(container, options.or(None::<StopContainerOptions>));
         gone_is_fine(self.call(limit, &action, call).await)
-    }
-
-    /// Stops a container, within its own grace period or the one given, and starts it again.
-    ///
-    /// # Errors
-    /// The engine refuses, or does not answer.
-    pub async fn restart(
-        &self,
-        container: &str,
-        grace: Option<Duration>,
-    ) -> Result<(), EngineError> {
-        let action = format!("restarting container `{}`", short(container));
-        let limit = self.patience(container, grace).await? + CHANGE;
-        let client = self.patient(limit);
-        let options = grace.map(|grace| {
-            RestartContainerOptionsBuilder::new()
-                .t(seconds(grace))
-                .build()
-        });
-        let call = client.restart_container(container, options.or(None::<RestartContainerOptions>));
-        self.call(limit, &action, call).await
     }
 
     /// How long the engine may take to stop a container.

@@ -2,6 +2,8 @@
 //! run in four modes, the report at its end, tables and logs.
 
 mod board;
+mod canvas;
+mod frame;
 mod history;
 mod json;
 mod live;
@@ -14,6 +16,7 @@ mod report;
 mod screen;
 mod table;
 mod text;
+mod ticker;
 
 pub use history::History;
 pub use log_lines::LogLines;

@@ -23,7 +23,7 @@ impl Display {
         let sink: Arc<dyn EventSink> = match mode {
             Progress::Tty => Arc::new(Live::new(steps, Arc::clone(screen), Arc::clone(&history))),
             Progress::Plain | Progress::Auto => {
-                Arc::new(Plain::new(Arc::clone(screen), Arc::clone(&history)))
+                Arc::new(Plain::new(steps, Arc::clone(screen), Arc::clone(&history)))
             }
             Progress::Json => Arc::new(Json(Arc::clone(screen))),
             Progress::Quiet => Arc::new(Quiet),
