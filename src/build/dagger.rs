@@ -26,7 +26,7 @@ use super::leak::leaked;
 use super::resume::{Pins, Rewritten, rewrite_pinned};
 use super::session::{DaggerSource, Session};
 use super::trace::LAST_LINES;
-use crate::model::{ImageId, labels};
+use crate::model::{FileObject, ImageId, labels};
 use crate::plan::BuilderKind;
 use crate::runtime::{BuildError, BuildPart, BuildRequest, Builder, Progress};
 
@@ -282,15 +282,18 @@ async fn secrets(query: &Query, request: &BuildRequest<'_>) -> Result<Vec<Id>, B
     for secret in &request.recipe.build.secrets {
         let id = secret.target.as_ref().unwrap_or(&secret.source);
         let from = request.project.secrets.get(&secret.source);
-        let variable = || std::env::var(from?.environment.as_ref()?).ok();
+        let text = from.and_then(FileObject::text);
+        // Without a value there is nothing to mount, and the build goes on (docker/compose `build_bake.go`).
+        if text.is_none() && from.is_some_and(|from| from.environment.is_some()) {
+            continue;
+        }
         let content = match from.and_then(|from| from.file.as_ref()) {
             Some(file) => tokio::fs::read_to_string(file).await.map_err(|source| {
                 let service = service.clone();
                 BuildError::Context { service, source }
             })?,
-            None => from
-                .and_then(|from| from.content.clone())
-                .or_else(variable)
+            None => text
+                .map(str::to_owned)
                 .ok_or_else(|| BuildError::Unsupported {
                     service: service.clone(),
                     builder: BuilderKind::Dagger,

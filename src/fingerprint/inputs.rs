@@ -128,6 +128,7 @@ impl Inputs {
         if !root.is_dir() {
             return Err(Error::NoContext {
                 service: service.to_owned(),
+                name: None,
                 path: root,
             });
         }
@@ -205,6 +206,7 @@ impl Inputs {
             if !root.is_dir() {
                 return Err(Error::NoContext {
                     service: self.service.clone(),
+                    name: Some(name.clone()),
                     path: root.clone(),
                 });
             }
