@@ -6,9 +6,17 @@
 mod bad_input;
 #[path = "cli/end_to_end.rs"]
 mod end_to_end;
+#[path = "cli/images.rs"]
+mod images;
 #[path = "cli/output.rs"]
 mod output;
+#[path = "cli/recovery.rs"]
+mod recovery;
+#[path = "cli/registry.rs"]
+mod registry;
 #[path = "cli/sandbox.rs"]
 mod sandbox;
+#[path = "cli/stack.rs"]
+mod stack;
 #[path = "cli/usage.rs"]
 mod usage;

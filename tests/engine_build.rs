@@ -12,7 +12,7 @@ use std::time::Duration;
 use bollard::Docker;
 use larder::build::{BuildKit, Builders, Dagger, available};
 use larder::fingerprint::{Base, Cut, Fingerprinted, Recipe, StatCache, survey};
-use larder::model::{Build, Digest, ImageId, Project, Service, labels};
+use larder::model::{Build, BuildSecret, Digest, FileObject, ImageId, Project, Service, labels};
 use larder::plan::{BuilderKind, StepId};
 use larder::runtime::{BuildError, BuildPart, BuildRequest, Builder, Event, EventSink, Progress};
 
@@ -102,7 +102,7 @@ impl Lab {
         let recipe = self.recipe("FROM python:3.11-slim\nLABEL base=test\n", &[]);
         let none = BTreeMap::new();
         let part = BuildPart::Target { on: &none };
-        self.build(&buildkit(), &recipe, part, name.clone())
+        self.build(&buildkit().await, &recipe, part, name.clone())
             .await
             .unwrap();
         run("docker", &["push", "-q", &name]);
@@ -146,7 +146,7 @@ impl Lab {
         let services = BTreeSet::from(["sample".to_owned()]);
         let survey = survey(&project, &services, &StatCache::open(None)).unwrap();
         let bases = survey.bases().into_iter().map(|image| {
-            let base = base(&image.familiar());
+            let base = base(&image.image.familiar());
             (image, base)
         });
         match survey.recipes(&bases.collect()).unwrap().remove("sample") {
@@ -162,13 +162,25 @@ impl Lab {
         part: BuildPart<'_>,
         name: String,
     ) -> Result<ImageId, BuildError> {
+        let project = Project::default();
+        self.build_in(&project, builder, recipe, part, name).await
+    }
+
+    async fn build_in(
+        &self,
+        project: &Project,
+        builder: &impl Builder,
+        recipe: &Recipe,
+        part: BuildPart<'_>,
+        name: String,
+    ) -> Result<ImageId, BuildError> {
         self.names.lock().unwrap().push(name.clone());
         let label = match part {
             BuildPart::Dependencies { .. } => labels::DEPENDENCIES,
             BuildPart::Target { .. } => labels::FINGERPRINT,
         };
         let request = BuildRequest {
-            project: &Project::default(),
+            project,
             recipe,
             part,
             // Only `Builders` looks at it.
@@ -199,7 +211,9 @@ impl Lab {
         let on = on(recipe);
         let name = format!("localhost/larder-test/resumed:{}", recipe.full);
         let part = BuildPart::Target { on: &on };
-        self.build(&buildkit(), recipe, part, name).await.unwrap()
+        self.build(&buildkit().await, recipe, part, name)
+            .await
+            .unwrap()
     }
 }
 
@@ -211,8 +225,10 @@ impl Drop for Lab {
     }
 }
 
-fn buildkit() -> BuildKit {
-    BuildKit::new(Docker::connect_with_defaults().unwrap())
+async fn buildkit() -> BuildKit {
+    let environment = std::env::vars().collect();
+    let engine = larder::docker::Docker::connect(&environment).await.unwrap();
+    BuildKit::new(engine.client().clone(), Arc::new(engine.access()))
 }
 
 /// An image as the engine knows it.
@@ -247,6 +263,9 @@ fn configuration(image: &ImageId) -> serde_json::Value {
     let mut config = image["Config"].take();
     if let Some(labels) = config["Labels"].as_object_mut() {
         labels.retain(|name, _| !name.starts_with("dev.larder."));
+        if labels.is_empty() {
+            config["Labels"].take();
+        }
     }
     // What only the container of a classic build had.
     for key in ["Image", "Hostname"] {
@@ -349,8 +368,8 @@ async fn a_resumed_image_is_the_whole_image() {
     let lab = Lab::new();
     // Stage 0 is cut in front of its ONBUILD, stage 1 behind the RUN that installs.
     let recipe = lab.recipe(RICH, &[(0, 3), (1, 14)]);
-    let whole = lab.whole(&buildkit(), &recipe).await.unwrap();
-    let resumed = lab.resumed(&buildkit(), &recipe).await;
+    let whole = lab.whole(&buildkit().await, &recipe).await.unwrap();
+    let resumed = lab.resumed(&buildkit().await, &recipe).await;
     assert_ne!(whole, resumed);
     assert_same(&whole, &resumed);
     let found = files(&resumed);
@@ -377,8 +396,8 @@ async fn a_command_set_before_the_cut_survives_an_entrypoint_behind_it() {
     let text =
         "FROM debian:bookworm-slim\nCMD [\"a\"]\nRUN true\nCOPY src /src\nENTRYPOINT [\"/e\"]\n";
     let recipe = lab.recipe(text, &[(0, 2)]);
-    let whole = lab.whole(&buildkit(), &recipe).await.unwrap();
-    let resumed = lab.resumed(&buildkit(), &recipe).await;
+    let whole = lab.whole(&buildkit().await, &recipe).await.unwrap();
+    let resumed = lab.resumed(&buildkit().await, &recipe).await;
     assert_eq!(configuration(&whole)[0]["Cmd"], serde_json::json!(["a"]));
     assert_same(&whole, &resumed);
 }
@@ -389,7 +408,7 @@ async fn an_edited_file_is_built_on_the_dependency_image_of_before() {
     let text = "FROM python:3.11-slim\nWORKDIR /app\nCOPY need.txt .\nRUN sort need.txt > installed\n\
         COPY src ./src\nCMD [\"src/main\"]\n";
     let before = lab.own_recipe(text);
-    lab.resumed(&buildkit(), &before).await;
+    lab.resumed(&buildkit().await, &before).await;
     std::fs::write(lab.root().join("src/main"), "#!/bin/sh\necho edited\n").unwrap();
     let after = lab.own_recipe(text);
     assert_eq!((before.cuts.len(), &before.cuts), (1, &after.cuts));
@@ -397,8 +416,11 @@ async fn an_edited_file_is_built_on_the_dependency_image_of_before() {
     let name = format!("localhost/larder-test/resumed:{}", after.full);
     let on = on(&after);
     let part = BuildPart::Target { on: &on };
-    let resumed = lab.build(&buildkit(), &after, part, name).await.unwrap();
-    let whole = lab.whole(&buildkit(), &after).await.unwrap();
+    let resumed = lab
+        .build(&buildkit().await, &after, part, name)
+        .await
+        .unwrap();
+    let whole = lab.whole(&buildkit().await, &after).await.unwrap();
     assert_same(&whole, &resumed);
 }
 
@@ -417,7 +439,7 @@ async fn arguments_targets_and_labels_of_the_build_section_count() {
         .build
         .labels
         .insert("team".to_owned(), "core".to_owned());
-    let image = lab.whole(&buildkit(), &recipe).await.unwrap();
+    let image = lab.whole(&buildkit().await, &recipe).await.unwrap();
     let given = Digest::of(b"given\n").short();
     assert!(files(&image)["a"].ends_with(&given));
     assert_eq!(configuration(&image)[0]["Labels"]["team"], "core");
@@ -431,17 +453,17 @@ async fn a_failed_instruction_comes_with_its_line_and_its_last_words() {
     let recipe = lab.recipe(text, &[(0, 1)]);
     for whole in [true, false] {
         let error = if whole {
-            lab.whole(&buildkit(), &recipe).await.unwrap_err()
+            lab.whole(&buildkit().await, &recipe).await.unwrap_err()
         } else {
             let dependencies = BuildPart::Dependencies { stage: 0 };
             let name = labels::dependencies_name(&recipe.cuts[0].key);
-            lab.build(&buildkit(), &recipe, dependencies, name)
+            lab.build(&buildkit().await, &recipe, dependencies, name)
                 .await
                 .unwrap();
             let on = on(&recipe);
             let name = "localhost/larder-test/fails:never".to_owned();
             let part = BuildPart::Target { on: &on };
-            lab.build(&buildkit(), &recipe, part, name)
+            lab.build(&buildkit().await, &recipe, part, name)
                 .await
                 .unwrap_err()
         };
@@ -466,7 +488,7 @@ async fn a_failed_instruction_comes_with_its_line_and_its_last_words() {
 async fn a_dockerfile_that_does_not_parse_comes_with_its_line() {
     let lab = Lab::new();
     let recipe = lab.recipe("FROM debian:bookworm-slim\n\nNONSENSE here\n", &[]);
-    let error = lab.whole(&buildkit(), &recipe).await.unwrap_err();
+    let error = lab.whole(&buildkit().await, &recipe).await.unwrap_err();
     assert!(
         matches!(error, BuildError::Instruction { line: Some(3), .. }),
         "{error:?}"
@@ -478,7 +500,7 @@ async fn a_file_that_moved_is_not_built() {
     let lab = Lab::new();
     let recipe = lab.recipe("FROM scratch\nCOPY src /src\n", &[]);
     std::fs::write(lab.root().join("src/main"), "#!/bin/sh\necho MAIN\n").unwrap();
-    let error = lab.whole(&buildkit(), &recipe).await.unwrap_err();
+    let error = lab.whole(&buildkit().await, &recipe).await.unwrap_err();
     assert!(
         matches!(&error, BuildError::InputMoved { path, .. } if path == "src/main"),
         "{error:?}"
@@ -492,13 +514,99 @@ async fn a_file_that_moved_is_not_built() {
 async fn a_base_that_moved_gives_no_name() {
     let lab = Lab::new();
     let recipe = lab.recipe("FROM debian:bookworm-slim\nLABEL a=b\n", &[]);
-    lab.whole(&buildkit(), &recipe).await.unwrap();
+    lab.whole(&buildkit().await, &recipe).await.unwrap();
     let mut moved = lab.recipe("FROM debian:bookworm-slim\nLABEL a=c\n", &[]);
     moved.bases[0].1.identity = "sha256:0000".to_owned();
-    let error = lab.whole(&buildkit(), &moved).await.unwrap_err();
+    let error = lab.whole(&buildkit().await, &moved).await.unwrap_err();
     assert!(matches!(error, BuildError::BaseMoved { .. }), "{error:?}");
     let name = format!("localhost/larder-test/whole:{}", moved.full);
     assert!(run("docker", &["images", "-q", &name]).is_empty());
+}
+
+/// `COPY . .` has nothing of larder's in it, whole or resumed: the image is the one that `docker build` makes.
+#[tokio::test]
+async fn a_copied_context_is_the_one_that_docker_build_copies() {
+    let lab = Lab::new();
+    let text =
+        "FROM debian:bookworm-slim\nCOPY need.txt /\nRUN sort need.txt > /sorted\nCOPY . /app/\n";
+    std::fs::create_dir_all(lab.root().join("src-old/a")).unwrap();
+    std::fs::write(lab.root().join("src.txt"), "beside the folder src").unwrap();
+    std::fs::write(lab.root().join("src-old/a/big"), vec![b'x'; 700_000]).unwrap();
+    std::fs::write(lab.root().join(".dockerignore"), "*.log\n").unwrap();
+    std::fs::write(lab.root().join("left.log"), "out").unwrap();
+    let odd = std::os::unix::ffi::OsStrExt::from_bytes(&b"src/\xff odd"[..]);
+    std::fs::write(lab.root().join::<&std::ffi::OsStr>(odd), "odd").unwrap();
+    let recipe = lab.own_recipe(text);
+    assert_eq!(recipe.cuts.len(), 1);
+    let whole = lab.whole(&buildkit().await, &recipe).await.unwrap();
+    let resumed = lab.resumed(&buildkit().await, &recipe).await;
+    assert_same(&whole, &resumed);
+    let name = format!("localhost/larder-test/by-docker:{}", recipe.full);
+    lab.names.lock().unwrap().push(name.clone());
+    let dockerfile = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(dockerfile.path(), text).unwrap();
+    let by_docker = Command::new("docker")
+        .env("DOCKER_BUILDKIT", "1")
+        .args(["build", "-q", "-t", &name, "-f"])
+        .args([dockerfile.path(), lab.root()])
+        .output()
+        .unwrap();
+    assert!(by_docker.status.success(), "{by_docker:?}");
+    let by_docker = ImageId(
+        String::from_utf8(by_docker.stdout)
+            .unwrap()
+            .trim()
+            .to_owned(),
+    );
+    assert_same(&whole, &by_docker);
+    assert!(files(&whole).keys().any(|name| name.contains("odd")));
+}
+
+#[tokio::test]
+async fn secrets_hosts_and_networks_of_the_build_section_reach_it() {
+    let lab = Lab::new();
+    let text = "FROM debian:bookworm-slim\nRUN --mount=type=secret,id=token --mount=type=secret,id=word \\\n  \
+        cp /run/secrets/token /token && cp /run/secrets/word /word && cp /etc/hosts /hosts\n";
+    let mut recipe = lab.recipe(text, &[]);
+    let secret = |source: &str, target: Option<&str>| BuildSecret {
+        source: source.to_owned(),
+        target: target.map(ToOwned::to_owned),
+    };
+    recipe.build.secrets = vec![secret("kept", Some("token")), secret("word", None)];
+    let addresses = |all: &[&str]| all.iter().map(ToString::to_string).collect();
+    let hosts = [
+        ("one", addresses(&["10.1.1.1", "10.1.1.2"])),
+        ("two", addresses(&["10.2.2.2"])),
+    ];
+    recipe.build.extra_hosts = hosts.map(|(host, all)| (host.to_owned(), all)).into();
+    recipe.build.network = Some("host".to_owned());
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(outside.path(), b"\xff\x00secret").unwrap();
+    let mut project = Project::default();
+    let from_file = FileObject {
+        file: Some(outside.path().display().to_string()),
+        ..FileObject::default()
+    };
+    let from_text = FileObject {
+        content: Some("hello".to_owned()),
+        ..FileObject::default()
+    };
+    project.secrets.insert("kept".to_owned(), from_file);
+    project.secrets.insert("word".to_owned(), from_text);
+    let none = BTreeMap::new();
+    let part = BuildPart::Target { on: &none };
+    let name = format!("localhost/larder-test/whole:{}", recipe.full);
+    let image = lab
+        .build_in(&project, &buildkit().await, &recipe, part, name)
+        .await
+        .unwrap();
+    let files = files(&image);
+    assert!(files["token"].ends_with(&Digest::of(b"\xff\x00secret").short()));
+    assert!(files["word"].ends_with(&Digest::of(b"hello").short()));
+    let hosts = run("docker", &["run", "--rm", &image.0, "cat", "/hosts"]);
+    for line in ["10.1.1.1\tone", "10.1.1.2\tone", "10.2.2.2\ttwo"] {
+        assert!(hosts.contains(line), "{hosts}");
+    }
 }
 
 #[tokio::test]
@@ -509,7 +617,7 @@ async fn what_the_engine_has_no_input_for_is_refused_by_name() {
         .build
         .other
         .insert("ssh".to_owned(), serde_json::json!(["default"]));
-    let error = lab.whole(&buildkit(), &recipe).await.unwrap_err();
+    let error = lab.whole(&buildkit().await, &recipe).await.unwrap_err();
     assert!(matches!(&error, BuildError::Unsupported { attribute, .. } if attribute == "ssh"));
 }
 
@@ -546,7 +654,7 @@ async fn dagger_builds_what_buildkit_builds() {
         .replace("python:3.11-slim", &base)
         .replace("--chown=worker ", "");
     let recipe = lab.recipe(&text, &[(0, 3), (1, 14)]);
-    let by_buildkit = lab.whole(&buildkit(), &recipe).await.unwrap();
+    let by_buildkit = lab.whole(&buildkit().await, &recipe).await.unwrap();
     let by_dagger = lab.whole(&dagger, &recipe).await.unwrap();
     // A Dagger engine with CA certificates of its own puts them into what it runs, and lets
     // `update-ca-certificates` take them out again (`engineutil/cacerts`).
@@ -568,7 +676,7 @@ async fn what_dagger_does_differently_is_refused_by_name() {
         panic!("{error:?}");
     };
     assert_eq!(attribute, "COPY --chown=7");
-    let builders = Builders::new(buildkit(), Some(dagger), false);
+    let builders = Builders::new(buildkit().await, Some(dagger), false);
     let image = lab.whole(&builders, &recipe).await.unwrap();
     assert!(files(&image)["src/main"].contains(" 7:"));
 }

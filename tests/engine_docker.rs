@@ -14,6 +14,7 @@ use engine::proxy::Proxy;
 use engine::stack::{Stack, service};
 use futures_util::{StreamExt, TryStreamExt};
 use larder::docker::{ExecOptions, LogOptions, LogStream};
+use larder::fingerprint::{BaseRef, Platform};
 use larder::model::{
     Attachment, Bytes, FileObject, FileReference, Healthcheck, ImageId, Mount, Network, Port,
     Service, Span, Volume, labels,
@@ -287,9 +288,6 @@ async fn a_moved_name_does_not_move_the_image() {
         },
     );
     // What is wanted is another image than the name means by now.
-    let other: larder::model::ImageRef = "debian:bookworm-slim".parse().unwrap();
-    let other = stack.engine.base(&other).await.unwrap();
-    assert!(other.is_some(), "debian:bookworm-slim is on the engine");
     let observed = stack.engine.observe("none").await.unwrap();
     let wanted = observed
         .image_named("debian:bookworm-slim")
@@ -392,13 +390,36 @@ async fn a_short_grace_period_is_kept_and_a_paused_container_resumes() {
         .unwrap();
 }
 
+fn base_ref(image: &str, platform: Option<&str>) -> BaseRef {
+    BaseRef {
+        image: image.parse().expect("a name"),
+        platform: platform.map(Platform::parse),
+    }
+}
+
+#[tokio::test]
+async fn an_image_is_for_the_platform_that_it_says() {
+    let stack = Stack::new("platform").await;
+    let own = &stack.engine.facts().await.unwrap().platform;
+    let all = stack.engine.platforms("redis:7-alpine").await.unwrap();
+    assert_eq!(all, [Platform::parse(own)]);
+    let fits = async |platform: Option<&str>| {
+        let base = base_ref("redis:7-alpine", platform);
+        stack.engine.base(&base).await.unwrap().unwrap().fits
+    };
+    assert!(fits(None).await && fits(Some(own)).await);
+    assert!(!fits(Some("linux/s390x")).await);
+}
+
 #[tokio::test]
 async fn images_are_looked_at_saved_and_loaded() {
     let stack = Stack::new("image").await;
-    let none: larder::model::ImageRef = "localhost/larder-test/none:1".parse().unwrap();
+    let none = base_ref("localhost/larder-test/none:1", None);
     assert_eq!(stack.engine.base(&none).await.unwrap(), None);
-    let redis: larder::model::ImageRef = "redis:7-alpine".parse().unwrap();
-    let base = stack.engine.base(&redis).await.unwrap().unwrap();
+    let redis = base_ref("redis:7-alpine", None);
+    let found = stack.engine.base(&redis).await.unwrap().unwrap();
+    assert!(found.fits, "{found:?}");
+    let base = found.base;
     assert!(base.identity.starts_with("sha256:"), "{}", base.identity);
     assert!(base.env.iter().any(|entry| entry.starts_with("PATH=")));
 

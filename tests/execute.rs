@@ -8,10 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::Stream;
-use larder::fingerprint::Base;
-use larder::model::{
-    Condition as DependsOn, Dependency, Digest, ImageId, ImageRef, Project, Service,
-};
+use larder::model::{Condition as DependsOn, Dependency, Digest, ImageId, Project, Service};
 use larder::plan::{BuilderKind, Builders, Image, Observed, Wanted, decide};
 use larder::runtime::{
     BuildError, BuildRequest, Builder, Condition, ContainerSpec, Engine, EngineError, Event,
@@ -40,9 +37,6 @@ impl Notebook {
 impl Engine for Notebook {
     async fn observe(&self, _: &str) -> Result<Observed, EngineError> {
         Ok(Observed::default())
-    }
-    async fn base(&self, _: &ImageRef) -> Result<Option<Base>, EngineError> {
-        Ok(None)
     }
     async fn pull(
         &self,
@@ -205,6 +199,7 @@ async fn run(
         names: vec!["img:1".to_owned()],
         digests: Vec::new(),
         labels: BTreeMap::new(),
+        platforms: Vec::new(),
     };
     let observed = Observed {
         images: vec![image],

@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use larder::fingerprint::{Context, Cut, Dockerfile, Fingerprinted, Recipe};
+use larder::fingerprint::{BaseRef, Context, Cut, Dockerfile, Fingerprinted, Platform, Recipe};
 use larder::model::{Build, Digest, ImageId, Network, Project, Service, labels};
 use larder::plan::{
     BuilderKind, Builders, Container, Error, Health, Image, Observed, Plan, Resource, State,
-    Wanted, decide, text,
+    Wanted, asked_platforms, check, decide, first, text,
 };
 
 const STACK: &str = "
@@ -115,7 +115,15 @@ impl Scene {
             names,
             digests: Vec::new(),
             labels,
+            platforms: Vec::new(),
         });
+        self
+    }
+
+    /// What the last image is for.
+    fn only_for(mut self, platform: &str) -> Self {
+        let last = self.observed.images.last_mut().unwrap();
+        last.platforms.push(Platform::parse(platform));
         self
     }
 
@@ -144,7 +152,12 @@ impl Scene {
             created: 0,
             labels,
             volumes: BTreeMap::new(),
-            networks: Vec::new(),
+            networks: self.project.services[service]
+                .networks
+                .keys()
+                .map(|key| (format!("hub_{key}"), "n1".to_owned()))
+                .collect(),
+            shares: None,
             ports: Vec::new(),
         });
         self
@@ -155,7 +168,7 @@ impl Scene {
         self
     }
 
-    fn decide(&self) -> Result<Plan, Error> {
+    fn ask<T>(&self, question: impl FnOnce(&Wanted<'_>, &Observed) -> T) -> T {
         let services: BTreeSet<String> = self.project.services.keys().cloned().collect();
         let configs = services
             .iter()
@@ -171,7 +184,16 @@ impl Scene {
             containers: true,
             wait: true,
         };
-        decide(&wanted, &self.observed)
+        question(&wanted, &self.observed)
+    }
+
+    fn decide(&self) -> Result<Plan, Error> {
+        self.ask(decide)
+    }
+
+    /// The services whose images are brought before anything is decided.
+    fn first(&self) -> Vec<String> {
+        self.ask(first).unwrap().into_iter().collect()
     }
 
     fn text(&self) -> String {
@@ -380,6 +402,107 @@ fn a_container_with_a_temporary_name_gets_its_own_back() {
 }
 
 #[test]
+fn what_a_crash_left_is_cleared_before_its_name_is_taken_again() {
+    // A replacement was made and never came to its name; meanwhile the Compose file changed again.
+    let scene = scene("db: {image: 'postgres:16'}")
+        .image("new", &["postgres:16"], &[])
+        .container("db", "old", PLAIN)
+        .container("db", "older", State::Created)
+        .with(|scene| {
+            let left = &mut scene.observed.containers[1];
+            left.id = "left".to_owned();
+            left.name = "db0123456789_hub-db-1".to_owned();
+        });
+    let expected = "\
+db  reuse   `postgres:16` is on the engine
+
+1  remove db (left): `hub-db-1` must be there once
+2  create db0123456789_hub-db-1: its image changed (after 1)
+3  stop db (db0123456789): its image changed (after 2)
+4  remove db (db0123456789): its image changed (after 3)
+5  rename to hub-db-1: its image changed (after 4)
+6  start db: its image changed (after 5)
+7  wait until db is ready: `up` ends when it is (after 6)
+";
+    assert_eq!(scene.text(), expected);
+}
+
+#[test]
+fn a_network_that_is_gone_takes_its_containers_along() {
+    let there = |network: &str, state| {
+        scene("db: {image: 'postgres:16', networks: {default: null}}")
+            .image("pg", &["postgres:16"], &[])
+            .network()
+            .container("db", "pg", state)
+            .with(|scene| {
+                let networks = &mut scene.observed.containers[0].networks;
+                networks.clear();
+                networks.extend(
+                    (!network.is_empty()).then(|| ("hub_default".to_owned(), network.to_owned())),
+                );
+            })
+    };
+    let stopped = State::Exited(0);
+    assert!(
+        there("n1", stopped)
+            .text()
+            .contains("1  start db: it ended with code 0")
+    );
+    let replaced = there("n0", stopped).text();
+    assert!(
+        replaced.contains("network `hub_default` that it was made with is gone"),
+        "{replaced}"
+    );
+    let cut = there("", PLAIN).text();
+    assert!(
+        cut.contains("it is not attached to network `hub_default`"),
+        "{cut}"
+    );
+    let removed = there("n1", stopped)
+        .with(|scene| scene.observed.networks.clear())
+        .text();
+    assert!(removed.contains("create network hub_default"), "{removed}");
+    assert!(
+        removed.contains("create db0123456789_hub-db-1"),
+        "{removed}"
+    );
+}
+
+#[test]
+fn a_shared_network_ends_with_the_container_that_has_it() {
+    let services = "
+db: {image: 'postgres:16'}
+side: {image: 'postgres:16', network_mode: 'service:db', depends_on: {db: {condition: service_started}}}
+";
+    let there = |shares: &str, db, side| {
+        scene(services)
+            .image("pg", &["postgres:16"], &[])
+            .container("db", "pg", db)
+            .container("side", "pg", side)
+            .with(|scene| scene.observed.containers[1].shares = Some(shares.to_owned()))
+            .text()
+    };
+    let (db, stopped) = ("db0123456789abcdef", State::Exited(137));
+    assert!(there(db, PLAIN, PLAIN).ends_with("\nnothing to do\n"));
+    let replaced = there("another", PLAIN, PLAIN);
+    assert!(
+        replaced.contains("hub-side-1: the container whose network it shares is replaced"),
+        "{replaced}"
+    );
+    let anew = there(db, stopped, PLAIN);
+    assert!(
+        anew.contains("hub-side-1: the container whose network it shares starts anew"),
+        "{anew}"
+    );
+    let both = there(db, stopped, stopped);
+    assert!(
+        both.contains("start side: it ended with code 137 (after"),
+        "{both}"
+    );
+    assert!(!both.contains("create"), "{both}");
+}
+
+#[test]
 fn anonymous_volumes_are_handed_over_and_named_ones_are_not() {
     let volume = "a".repeat(64);
     let scene = scene("db: {image: 'postgres:16'}")
@@ -403,16 +526,22 @@ fn anonymous_volumes_are_handed_over_and_named_ones_are_not() {
 #[test]
 fn a_base_that_is_not_there_is_pulled_before_anything_is_known() {
     let scene = scene("api: {build: {context: /src}}").with(|scene| {
-        let missing = vec!["python:3.11".parse().unwrap()];
+        let missing = vec![BaseRef {
+            image: "python:3.11".parse().unwrap(),
+            platform: Some(Platform::parse("linux/s390x")),
+        }];
         scene
             .fingerprints
             .insert("api".to_owned(), Fingerprinted::Missing(missing));
     });
+    let plan = scene.text();
     assert!(
-        scene
-            .text()
-            .starts_with("api  build   its base image `python:3.11` is not on the engine yet")
+        plan.starts_with(
+            "api  build   its base image `python:3.11` for linux/s390x is not on the engine yet"
+        ),
+        "{plan}"
     );
+    assert!(plan.contains("pull python:3.11 for linux/s390x"), "{plan}");
 }
 
 #[test]
@@ -462,6 +591,187 @@ fn what_may_not_be_made_is_an_error() {
         external.decide(),
         Err(Error::ExternalNetwork { .. })
     ));
-    let never = scene("db: {image: 'postgres:16', pull_policy: never}");
-    assert!(matches!(never.decide(), Err(Error::NeverPulled { .. })));
+}
+
+#[test]
+fn what_may_not_be_pulled_is_told_before_anything_is_touched() {
+    for policy in ["never", "build"] {
+        let never = scene(&format!(
+            "db: {{image: 'postgres:16', pull_policy: {policy}}}"
+        ));
+        assert!(matches!(never.ask(check), Err(Error::NeverPulled { .. })));
+        assert!(matches!(never.decide(), Err(Error::NeverPulled { .. })));
+        let there = never.image("pg", &["postgres:16"], &[]);
+        assert!(there.ask(check).is_ok());
+        assert!(there.text().contains("db  reuse"), "{}", there.text());
+    }
+    let built = "
+api: {build: {context: /src}, image: 'app:1'}
+worker: {image: 'app:1', pull_policy: never}
+";
+    assert!(scene(built).ask(check).is_ok(), "`api` builds it");
+    let typo = scene("db: {image: 'postgres:16', pull_policy: sometimes}");
+    let error = typo.ask(check).unwrap_err();
+    assert!(matches!(error, Error::UnknownPullPolicy { .. }), "{error}");
+}
+
+#[test]
+fn an_image_that_is_pulled_each_time_is_pulled_before_the_decision() {
+    let always = || {
+        scene("db: {image: 'postgres:16', pull_policy: always}")
+            .image("pg", &["postgres:16"], &[])
+            .container("db", "pg", PLAIN)
+    };
+    assert_eq!(always().first(), ["db"]);
+    // `plan` does not look: it keeps the container, since nobody knows better.
+    assert_eq!(
+        always().text(),
+        "\
+db  pull    `pull_policy` says always; its container is replaced when another image comes
+
+1  pull postgres:16: `pull_policy` says always; its container is replaced when another image comes
+"
+    );
+    let pulled = always().with(|scene| scene.fresh = true);
+    assert!(pulled.text().ends_with("\nnothing to do\n"));
+    assert!(pulled.first().is_empty());
+    let moved = pulled.with(|scene| scene.observed.containers[0].image.0 = "sha256:old".to_owned());
+    assert!(moved.text().contains("create db"), "{}", moved.text());
+    assert!(!moved.text().contains("pull postgres"), "{}", moved.text());
+}
+
+#[test]
+fn what_no_container_runs_is_pulled_while_the_others_start() {
+    let new = scene("db: {image: 'postgres:16', pull_policy: always}");
+    assert!(new.first().is_empty());
+    assert!(
+        new.text()
+            .contains("pull postgres:16: `postgres:16` is not on the engine")
+    );
+    // Its name was taken from the image, and the image that comes may be the one it runs.
+    let untagged = scene("db: {image: 'postgres:16'}").container("db", "pg", PLAIN);
+    assert_eq!(untagged.first(), ["db"]);
+}
+
+#[test]
+fn an_image_for_another_platform_is_none() {
+    let db = "db: {image: 'postgres:16', platform: linux/s390x}";
+    let other = scene(db)
+        .image("pg", &["postgres:16"], &[])
+        .only_for("linux/amd64");
+    let plan = other.text();
+    assert!(
+        plan.contains(
+            "pull postgres:16 for linux/s390x: `postgres:16` is not on the engine for linux/s390x"
+        ),
+        "{plan}"
+    );
+    let asked = other.ask(asked_platforms).unwrap();
+    assert_eq!(asked[0].1, "postgres:16");
+    let there = scene(db)
+        .image("pg", &["postgres:16"], &[])
+        .only_for("linux/s390x")
+        .container("db", "pg", PLAIN);
+    assert!(
+        there.text().ends_with("\nnothing to do\n"),
+        "{}",
+        there.text()
+    );
+    let unknown = scene(db).image("pg", &["postgres:16"], &[]);
+    assert!(
+        unknown.text().contains("pull"),
+        "nobody knows what it is for"
+    );
+    let never = "db: {image: 'postgres:16', platform: linux/s390x, pull_policy: never}";
+    let never = scene(never)
+        .image("pg", &["postgres:16"], &[])
+        .only_for("linux/amd64");
+    let error = never.ask(check).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("is not on the engine for linux/s390x"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_built_image_for_another_platform_is_built() {
+    let with = |platform| {
+        scene("api: {build: {context: /src}, platform: linux/s390x}")
+            .recipe("api", "v1", None)
+            .image("a1", &["hub-api:latest"], &[(labels::FINGERPRINT, "v1")])
+            .only_for(platform)
+            .text()
+    };
+    assert!(with("linux/s390x").contains("api  reuse"));
+    assert!(with("linux/amd64").contains("build api with docker"));
+}
+
+#[test]
+fn one_name_is_one_image_on_an_engine() {
+    let two = "
+a: {image: 'x:1', platform: linux/s390x}
+b: {image: 'x:1', platform: linux/ppc64le}
+";
+    let error = scene(two).ask(check).unwrap_err();
+    assert!(matches!(error, Error::TwoPlatforms { .. }), "{error}");
+    assert!(error.hints()[0].contains("`x@sha256:…`"), "{error:?}");
+    // docker compose leaves it to chance which of both comes; here the one that somebody asks for.
+    let one = "
+a: {image: 'x:1'}
+b: {image: 'x:1', platform: linux/s390x}
+";
+    let plan = scene(one).decide().unwrap();
+    assert!(plan.warnings[0].starts_with("`a` says no `platform` and gets `x:1` for linux/s390x"));
+    assert_eq!(
+        text(&plan).matches(" pull x:1").count(),
+        1,
+        "{}",
+        text(&plan)
+    );
+    let built = "
+a: {build: {context: /a, platforms: [linux/s390x]}, image: 'x:1'}
+b: {image: 'x:1', platform: linux/ppc64le}
+";
+    assert!(matches!(
+        scene(built).ask(check),
+        Err(Error::TwoPlatforms { .. })
+    ));
+}
+
+#[test]
+fn a_digest_is_pulled_once() {
+    let digest = format!("postgres@sha256:{}", "a".repeat(64));
+    let pinned = scene(&format!("db: {{image: '{digest}', pull_policy: always}}"))
+        .image("pg", &[], &[])
+        .container("db", "pg", PLAIN)
+        .with(|scene| scene.observed.images[0].digests.push(digest));
+    assert!(pinned.text().ends_with("\nnothing to do\n"));
+    assert!(pinned.first().is_empty());
+}
+
+#[test]
+fn a_pull_policy_that_is_not_carried_out_is_named() {
+    for policy in ["daily", "weekly", "every_12h", "refresh"] {
+        let plan = scene(&format!(
+            "db: {{image: 'postgres:16', pull_policy: {policy}}}"
+        ))
+        .image("pg", &["postgres:16"], &[])
+        .container("db", "pg", PLAIN)
+        .decide()
+        .unwrap();
+        assert!(plan.warnings[0].contains(&format!("`pull_policy: {policy}` of `db`")));
+        assert!(plan.is_empty(), "{}", text(&plan));
+    }
+    let warnings = |policy: &str| {
+        let api = format!("api: {{build: {{context: /src}}, pull_policy: {policy}}}");
+        scene(&api)
+            .recipe("api", "v1", None)
+            .decide()
+            .unwrap()
+            .warnings
+    };
+    assert!(warnings("always")[0].contains("changes nothing"));
+    assert!(warnings("build").is_empty() && warnings("never").is_empty());
 }

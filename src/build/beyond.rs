@@ -26,7 +26,9 @@ pub(super) fn beyond_dagger(request: &BuildRequest<'_>) -> Option<String> {
         ("ulimits", !build.ulimits.is_empty()),
         ("no_cache", build.no_cache),
     ];
-    let other = build.other.keys().find(|key| !key.starts_with("x-"));
+    // Bases are pulled before anybody builds (`pull`).
+    let mut other = build.other.keys();
+    let other = other.find(|key| !key.starts_with("x-") && key.as_str() != "pull");
     fixed
         .into_iter()
         .find_map(|(name, set)| set.then(|| name.to_owned()))

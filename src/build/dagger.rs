@@ -20,13 +20,14 @@ use tokio::sync::OnceCell;
 
 use super::archive::Archive;
 use super::beyond::{beyond_dagger, mounted_images, pinned};
-use super::buildkit::{BuildKit, build_args, image_labels, refused, settle, used_bases};
-use super::context::Upload;
+use super::buildkit::{BuildKit, faulty, refused};
+use super::context::{ContextError, Upload};
 use super::leak::leaked;
+use super::parts::{build_args, image_labels, secrets, used_bases};
 use super::resume::{Pins, Rewritten, rewrite_pinned};
 use super::session::{DaggerSource, Session};
 use super::trace::LAST_LINES;
-use crate::model::{FileObject, ImageId, labels};
+use crate::model::{Digest, ImageId, labels};
 use crate::plan::BuilderKind;
 use crate::runtime::{BuildError, BuildPart, BuildRequest, Builder, Progress};
 
@@ -73,22 +74,23 @@ impl Dagger {
     ) -> Result<Archive, BuildError> {
         let service = &request.recipe.service;
         progress.doing("reading the build context");
-        let upload = Upload::new(request.recipe, &request.part, dockerfile.text.clone());
-        let file = upload.dockerfile().to_owned();
+        let upload = Upload::new(request.recipe, &request.part);
+        let file = free_name(&upload, &dockerfile.text);
         let context = folder.join("context");
         let unpacked = {
-            let context = context.clone();
-            tokio::task::spawn_blocking(move || {
-                std::fs::create_dir(&context)?;
-                upload.unpack(&context)
-            })
+            let (context, file, text) = (context.clone(), file.clone(), dockerfile.text.clone());
+            tokio::task::spawn_blocking(move || unpack(&upload, &context, &file, &text))
         };
-        settle(service, unpacked.await)?;
+        let unpacked = unpacked.await.map_err(std::io::Error::other);
+        unpacked
+            .map_err(ContextError::from)
+            .flatten()
+            .map_err(|fault| faulty(service, fault))?;
         let session = self.session().await?;
         let query = session.query();
         let _listening = session.listen(dockerfile.clone(), progress.clone());
         let failed = |error| failure(service, dockerfile, &file, error);
-        let secrets = secrets(&query, request).await?;
+        let secrets = handed_over(&query, request).await?;
         let build = &request.recipe.build;
         let arguments = build_args(build).map(|(name, value)| BuildArg { name, value });
         let target = match &request.part {
@@ -264,9 +266,7 @@ impl Builder for Dagger {
         tracing::debug!(known, of = archive.diff_ids.len(), "layers on the engine");
         progress.doing("loading the image onto the engine");
         let image = archive.load(&self.docker, known).await?;
-        BuildKit::new(self.docker.clone())
-            .name(&image, &request.name)
-            .await?;
+        BuildKit::name(&self.docker, &image, &request.name).await?;
         Ok(image)
     }
 }
@@ -276,30 +276,14 @@ fn layers_of(found: ImageInspect) -> Option<Layers> {
 }
 
 /// The secrets of a build, handed to the session.
-async fn secrets(query: &Query, request: &BuildRequest<'_>) -> Result<Vec<Id>, BuildError> {
-    let service = &request.recipe.service;
+async fn handed_over(query: &Query, request: &BuildRequest<'_>) -> Result<Vec<Id>, BuildError> {
     let mut ids = Vec::new();
-    for secret in &request.recipe.build.secrets {
-        let id = secret.target.as_ref().unwrap_or(&secret.source);
-        let from = request.project.secrets.get(&secret.source);
-        let text = from.and_then(FileObject::text);
-        // Without a value there is nothing to mount, and the build goes on (docker/compose `build_bake.go`).
-        if text.is_none() && from.is_some_and(|from| from.environment.is_some()) {
-            continue;
-        }
-        let content = match from.and_then(|from| from.file.as_ref()) {
-            Some(file) => tokio::fs::read_to_string(file).await.map_err(|source| {
-                let service = service.clone();
-                BuildError::Context { service, source }
-            })?,
-            None => text
-                .map(str::to_owned)
-                .ok_or_else(|| BuildError::Unsupported {
-                    service: service.clone(),
-                    builder: BuilderKind::Dagger,
-                    attribute: format!("secrets.{}", secret.source),
-                })?,
-        };
+    for (id, content) in secrets(request).await? {
+        let content = String::from_utf8(content).map_err(|_| BuildError::Unsupported {
+            service: request.recipe.service.clone(),
+            builder: BuilderKind::Dagger,
+            attribute: format!("secrets.{id} (its content is not UTF-8)"),
+        })?;
         let handed = query.set_secret(id, content).id().await;
         ids.push(handed.map_err(|error| BuildError::Unreachable {
             builder: BuilderKind::Dagger,
@@ -307,6 +291,31 @@ async fn secrets(query: &Query, request: &BuildRequest<'_>) -> Result<Vec<Id>, B
         })?);
     }
     Ok(ids)
+}
+
+/// Writes the context with the Dockerfile in it, since Dagger takes one folder. An ignore file of the Dockerfile's own
+/// keeps both out of what `COPY . .` reads.
+fn unpack(upload: &Upload, context: &Path, file: &str, text: &str) -> Result<(), ContextError> {
+    std::fs::create_dir(context)?;
+    upload.unpack(context)?;
+    std::fs::write(context.join(file), text)?;
+    let ignored = format!("/{file}\n/{file}.dockerignore\n");
+    Ok(std::fs::write(
+        context.join(format!("{file}.dockerignore")),
+        ignored,
+    )?)
+}
+
+/// A name for the Dockerfile that nothing in the context has.
+fn free_name(upload: &Upload, text: &str) -> String {
+    let mut name = format!(".larder-{}.Dockerfile", Digest::of(text.as_bytes()).short());
+    while upload
+        .entries()
+        .any(|entry| entry.path.starts_with(name.as_bytes()))
+    {
+        name.insert(1, '_');
+    }
+    name
 }
 
 /// What went wrong, with the instruction and its last words where Dagger tells them.

@@ -1,7 +1,7 @@
 //! Builders: the files that a build reads, the Dockerfile it is given, and those who carry it out.
 //!
-//! [`Builders`] is the door: it hands each build to the engine's BuildKit or to Dagger. [`Upload`] is the context
-//! as a stream, [`rewrite`] the Dockerfile for one part of a recipe.
+//! [`Builders`] is the door: it hands each build to the engine's BuildKit or to Dagger. [`Upload`] is the files
+//! of a build, [`rewrite`] the Dockerfile for one part of a recipe.
 
 mod archive;
 mod beyond;
@@ -11,6 +11,7 @@ mod context;
 mod dagger;
 mod leak;
 mod narration;
+mod parts;
 mod pieces;
 mod resume;
 #[cfg(test)]
@@ -22,6 +23,5 @@ pub use builders::Builders;
 pub use buildkit::BuildKit;
 pub use context::{ContextError, Upload};
 pub use dagger::Dagger;
-pub use pieces::Pieces;
 pub use resume::{Pins, Rewritten, Spot, rewrite, rewrite_pinned};
 pub use session::{DaggerSource, SessionError, available};

@@ -33,7 +33,7 @@ where
 }
 
 /// A stream of pieces of an archive.
-pub struct Pieces(mpsc::Receiver<io::Result<Bytes>>);
+pub(super) struct Pieces(mpsc::Receiver<io::Result<Bytes>>);
 
 impl futures_util::Stream for Pieces {
     type Item = io::Result<Bytes>;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error as StdError;
 
-use bollard::moby::buildkit::v1::{StatusResponse, Vertex};
+use bollard_buildkit_proto::moby::buildkit::v1::{StatusResponse, Vertex};
 
 use super::resume::{Rewritten, Spot};
 use crate::runtime::{BuildError, Progress};

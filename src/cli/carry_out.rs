@@ -1,10 +1,12 @@
 //! A plan carried out with its progress on the screen, until it is done or somebody interrupts it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::interrupt::Interrupt;
 use super::invocation::Invocation;
 use super::prepare::Prepared;
+use super::proofs;
 use crate::build::{BuildKit, Builders, Dagger};
 use crate::failure::Failure;
 use crate::plan::Plan;
@@ -29,7 +31,7 @@ pub(super) async fn carry_out(
     let history = History::open(settings.cache.as_deref(), &project.name);
     let display = Display::open(settings.progress, &invocation.screen, history, &plan.steps);
     let interrupt = Interrupt::listen(display.sink());
-    let buildkit = BuildKit::new(engine.client().clone());
+    let buildkit = BuildKit::new(engine.client().clone(), Arc::new(engine.access()));
     let strict = settings.builder == Builder::Dagger;
     let builder = Builders::new(buildkit, dagger, strict);
     let outcome = runtime::execute(Run {
@@ -45,6 +47,7 @@ pub(super) async fn carry_out(
     .await;
     drop(interrupt);
     display.close();
+    proofs::keep(settings.cache.as_deref(), &outcome.proofs);
     match (outcome.failures.is_empty(), outcome.interrupted) {
         (true, false) => Ok(outcome.took),
         (_, true) => Err(Failure::Interrupted),

@@ -1,11 +1,14 @@
 //! `larder down`: stops and removes the project's containers and networks, and its volumes when asked. Goes
-//! by labels, so it works where the Compose file is gone.
+//! by labels, so it works where the Compose file is gone; where there is one, it says what is left alone.
+
+use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 
 use super::args::Down;
 use super::invocation::{Invocation, Named};
 use super::turn::{Turn, turn_all};
+use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::model::{Project, labels};
 use crate::plan::{Container, Resource};
@@ -23,7 +26,7 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
     let turn = Turn::Remove {
         volumes: args.volumes,
     };
-    turn_all(invocation, &engine, &named.name, gone, turn).await?;
+    turn_all(invocation, &engine, &named.name, gone.clone(), turn).await?;
     if !kept.is_empty() {
         invocation.warning(&orphans(&kept));
     }
@@ -33,11 +36,48 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
     });
     tell(invocation, "network", networks.await)?;
     if args.volumes {
-        let volumes = own(&observed.volumes, &named);
+        let volumes = declared(
+            invocation,
+            own(&observed.volumes, &named),
+            &observed.volumes,
+            &named,
+        );
         let volumes = remove(&volumes, async |volume| {
             engine.remove_volume(&volume.name).await
         });
         tell(invocation, "volume", volumes.await)?;
+        handed_over(&engine, &gone, &named).await?;
+    }
+    Ok(())
+}
+
+/// Removes the anonymous volumes that containers took over from those they replaced: the engine takes them for named
+/// ones and leaves them. Without a file nobody knows that such a name is not somebody's own.
+async fn handed_over(
+    engine: &Docker,
+    gone: &[&Container],
+    named: &Named,
+) -> Result<(), EngineError> {
+    let Some(project) = &named.project else {
+        return Ok(());
+    };
+    let declared: BTreeSet<String> = project
+        .volumes
+        .keys()
+        .map(|key| project.volume_name(key))
+        .collect();
+    let volumes = gone
+        .iter()
+        .flat_map(|container| container.anonymous_volumes());
+    for (_, volume) in volumes.filter(|(_, name)| !declared.contains(*name)) {
+        match engine.remove_volume(volume).await {
+            // Another container uses it too.
+            Ok(())
+            | Err(EngineError::Refused {
+                status: Some(409), ..
+            }) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
@@ -84,6 +124,43 @@ fn external(project: &Project) -> Vec<String> {
         .map(|(key, _)| project.network_name(key))
         .chain(volumes.map(|(key, _)| project.volume_name(key)))
         .collect()
+}
+
+/// Of the project's volumes, those that the file declares, as docker compose has it; all, where there is no file.
+/// What holds data and stays is told: a volume that the file no longer declares, and one under a declared name that
+/// is not the project's (docker compose removes that one).
+fn declared<'a>(
+    invocation: &Invocation,
+    own: Vec<&'a Resource>,
+    all: &[Resource],
+    named: &Named,
+) -> Vec<&'a Resource> {
+    let Some(project) = &named.project else {
+        return own;
+    };
+    let inside = project
+        .volumes
+        .iter()
+        .filter(|(_, volume)| !volume.external);
+    let inside: BTreeSet<String> = inside.map(|(key, _)| project.volume_name(key)).collect();
+    for foreign in all.iter().filter(|volume| inside.contains(&volume.name)) {
+        if !own.iter().any(|volume| volume.name == foreign.name) {
+            invocation.warning(&format!(
+                "volume `{}` was not made for this project and stays",
+                foreign.name
+            ));
+        }
+    }
+    let (gone, kept): (Vec<_>, Vec<_>) = own
+        .into_iter()
+        .partition(|volume| inside.contains(&volume.name));
+    for volume in kept {
+        invocation.warning(&format!(
+            "volume `{name}` stays, as no compose file declares it any more: `docker volume rm {name}` removes it",
+            name = volume.name
+        ));
+    }
+    gone
 }
 
 /// Removes them side by side, each with what came of it.

@@ -1,10 +1,11 @@
 //! The command line: one short file per command, and what they share.
 //!
 //! `args` what can be typed · `run` from a command to its exit code · `invocation` what every command starts
-//! from · `prepare` load, fingerprint, observe, decide · `carry_out` execute with progress on the screen ·
+//! from · `prepare` load, fingerprint, observe, decide, `bases` the images that builds start from, `proofs` health checks that passed · `carry_out` execute with progress on the screen ·
 //! `dagger` where it is found · `stack` a project's containers by their labels · `interrupt` Ctrl-C.
 
 mod args;
+mod bases;
 mod build;
 mod carry_out;
 mod config;
@@ -17,6 +18,7 @@ mod invocation;
 mod logs;
 mod plan;
 mod prepare;
+mod proofs;
 mod ps;
 mod run;
 mod stack;

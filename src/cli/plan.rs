@@ -4,7 +4,7 @@ use super::args::{Plan, Report};
 use super::invocation::Invocation;
 use super::prepare::{Goal, prepare};
 use crate::failure::Failure;
-use crate::fingerprint::Fingerprinted;
+use crate::fingerprint::{BaseRef, Fingerprinted};
 use crate::plan;
 
 pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Failure> {
@@ -38,8 +38,8 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
 }
 
 /// What it means that base images are not on the engine.
-pub(super) fn unknown(service: &str, bases: &[crate::model::ImageRef]) -> String {
-    let bases: Vec<String> = bases.iter().map(|image| format!("`{image}`")).collect();
+pub(super) fn unknown(service: &str, bases: &[BaseRef]) -> String {
+    let bases: Vec<String> = bases.iter().map(ToString::to_string).collect();
     format!(
         "the fingerprint of `{service}` is not known before {} is on the engine; `larder up` pulls it",
         bases.join(", ")

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
-
+use super::bases::Bases;
 use super::carry_out::carry_out;
 use super::dagger;
 use super::invocation::Invocation;
+use super::proofs;
 use crate::build::Dagger;
-use crate::docker::Docker;
+use crate::docker::{self, Docker};
 use crate::failure::Failure;
-use crate::fingerprint::{self, Base, Fingerprinted, StatCache, Survey};
-use crate::model::{Digest, ImageRef, Project};
-use crate::plan::{self, Action, BuilderKind, Builders, Observed, Plan, Step, StepId, Wanted};
+use crate::fingerprint::{self, Fingerprinted, StatCache, Survey};
+use crate::model::{Digest, Project};
+use crate::plan::{self, BuilderKind, Builders, Observed, Plan, Wanted};
 use crate::runtime::Engine;
 use crate::settings::{Builder, Settings};
 use crate::term::Message;
@@ -62,8 +62,8 @@ pub(super) struct Prepared {
     pub(super) observed: Observed,
     pub(super) recipes: BTreeMap<String, Fingerprinted>,
     configs: BTreeMap<String, Digest>,
-    goal: Goal,
-    /// Whether images that take in something unpinned were built in this run.
+    pub(super) goal: Goal,
+    /// Whether what [`Prepared::freshen`] brings was brought in this run.
     fresh: bool,
 }
 
@@ -83,6 +83,8 @@ pub(super) async fn prepare(
     goal: Goal,
 ) -> Result<Prepared, Failure> {
     let services = project.with_dependencies(names)?;
+    let mut project = project;
+    project.add_build_args(&docker::proxies(&invocation.environment));
     let reading = {
         let (project, services) = (project.clone(), services.clone());
         let cache = settings.cache.as_ref().map(|folder| folder.join("files"));
@@ -110,6 +112,12 @@ pub(super) async fn prepare(
         goal,
         fresh: false,
     };
+    if goal.containers {
+        prepared.recall().await?;
+        // Before base images are pulled for what cannot be started.
+        prepared.ask_platforms().await?;
+        plan::check(&prepared.wanted(BY_DOCKER), &prepared.observed)?;
+    }
     Box::pin(prepared.fingerprint(invocation, inputs.survey, inputs.cache)).await?;
     Ok(prepared)
 }
@@ -145,98 +153,93 @@ impl Prepared {
         cache: StatCache,
     ) -> Result<(), Failure> {
         let survey = Arc::new(survey);
+        let mut bases = Bases::default();
         let mut wanted = survey.bases();
-        let mut known = BTreeMap::new();
+        for service in self.pulling() {
+            bases.renew(survey.bases_of(service));
+        }
         loop {
-            known.extend(self.bases(invocation, &wanted).await?);
-            let (survey, bases, cache) = (survey.clone(), known.clone(), cache.clone());
+            self.bring(invocation, &mut bases, &wanted).await?;
+            let (survey, known, cache) = (survey.clone(), bases.known.clone(), cache.clone());
             self.recipes = tokio::task::spawn_blocking(move || {
-                let recipes = survey.recipes(&bases);
+                let recipes = survey.recipes(&known);
                 if let Err(error) = cache.save() {
                     tracing::debug!(%error, "the stat cache is not kept");
                 }
                 recipes
             })
             .await??;
-            let further: BTreeSet<ImageRef> = self
-                .recipes
-                .values()
-                .filter_map(|recipe| match recipe {
-                    Fingerprinted::Known(_) => None,
-                    Fingerprinted::Missing(images) => Some(images.clone()),
-                })
-                .flatten()
-                .filter(|image| !wanted.contains(image))
-                .collect();
+            let mut further = BTreeSet::new();
+            for (service, recipe) in &self.recipes {
+                let Fingerprinted::Missing(images) = recipe else {
+                    continue;
+                };
+                let new = images.iter().filter(|image| !wanted.contains(*image));
+                further.extend(new.cloned());
+                if self.pulling().any(|own| own == service) {
+                    bases.renew(images.iter().cloned());
+                }
+            }
             if further.is_empty() {
-                return Ok(());
+                break;
             }
             wanted.extend(further);
         }
-    }
-
-    /// What the engine knows of the images that builds start from, pulling those that are missing where the
-    /// goal says so.
-    async fn bases(
-        &mut self,
-        invocation: &Invocation,
-        wanted: &BTreeSet<ImageRef>,
-    ) -> Result<BTreeMap<ImageRef, Base>, Failure> {
-        let mut known = self.look_up(wanted).await?;
-        let missing: Vec<&ImageRef> = wanted
-            .iter()
-            .filter(|image| !known.contains_key(*image))
-            .collect();
-        if missing.is_empty() || !self.goal.acts {
-            return Ok(known);
+        bases.mark(&mut self.recipes);
+        if bases.pulled() {
+            self.observe().await
+        } else {
+            self.ask_platforms().await
         }
-        let pulls = Plan {
-            steps: missing.iter().enumerate().map(pull).collect(),
-            ..Plan::default()
-        };
-        carry_out(invocation, self, &pulls, None).await?;
-        let missing = missing.into_iter().cloned().collect();
-        known.extend(self.look_up(&missing).await?);
+    }
+
+    /// The services whose `build.pull` asks for the newest bases.
+    fn pulling(&self) -> impl Iterator<Item = &String> {
+        self.services.iter().filter(|service| {
+            let build = self.project.services[*service].build.as_ref();
+            build.is_some_and(|build| build.other.get("pull").is_some_and(|pull| pull == true))
+        })
+    }
+
+    /// Looks at the engine once more.
+    pub(super) async fn observe(&mut self) -> Result<(), Failure> {
         self.observed = self.engine.observe(&self.project.name).await?;
-        Ok(known)
+        self.recall().await?;
+        self.ask_platforms().await
     }
 
-    async fn look_up(
-        &self,
-        images: &BTreeSet<ImageRef>,
-    ) -> Result<BTreeMap<ImageRef, Base>, Failure> {
-        let look_ups = images.iter().map(async |image| {
-            let base = self.engine.base(image).await?;
-            Ok::<_, Failure>(base.map(|base| (image.clone(), base)))
-        });
-        Ok(try_join_all(look_ups)
-            .await?
-            .into_iter()
-            .flatten()
-            .collect())
+    /// Takes for healthy what larder proved healthy, where nothing newer is known of it.
+    async fn recall(&mut self) -> Result<(), Failure> {
+        let cache = self.settings.cache.as_deref();
+        Ok(proofs::recall(cache, &self.engine, &mut self.observed.containers).await?)
     }
 
-    /// Builds the images that take in something unpinned, so that what follows decides by the image that came
-    /// out: where it is the one that was there, nothing is recreated.
+    /// Asks what the images are for of which that matters.
+    async fn ask_platforms(&mut self) -> Result<(), Failure> {
+        for (id, name) in plan::asked_platforms(&self.wanted(BY_DOCKER), &self.observed)? {
+            let platforms = self.engine.platforms(&name).await?;
+            let images = self.observed.images.iter_mut();
+            for image in images.filter(|image| image.id == id) {
+                image.platforms.clone_from(&platforms);
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the images that only tell once they are here whether a container stays: those that take in something
+    /// unpinned are built, those that a registry may have moved are pulled. What follows decides by the image that
+    /// came: where it is the one that was there, nothing is recreated.
     pub(super) async fn freshen(&mut self, invocation: &Invocation) -> Result<(), Failure> {
-        let unpinned = |recipe: &Fingerprinted| match recipe {
-            Fingerprinted::Known(recipe) => recipe.unpinned.is_some(),
-            Fingerprinted::Missing(_) => false,
-        };
-        let all = std::mem::take(&mut self.services);
-        self.services = all
-            .iter()
-            .filter(|service| self.recipes.get(*service).is_some_and(unpinned))
-            .cloned()
-            .collect();
-        let containers = std::mem::replace(&mut self.goal.containers, false);
-        if !self.services.is_empty() {
+        let first = plan::first(&self.wanted(BY_DOCKER), &self.observed)?;
+        if !first.is_empty() {
+            let all = std::mem::replace(&mut self.services, first);
+            let containers = std::mem::replace(&mut self.goal.containers, false);
             let (plan, dagger) = self.decide(invocation).await?;
             carry_out(invocation, self, &plan, dagger).await?;
-            self.observed = self.engine.observe(&self.project.name).await?;
+            self.services = all;
+            self.goal.containers = containers;
+            self.observe().await?;
         }
-        self.services = all;
-        self.goal.containers = containers;
         self.fresh = true;
         Ok(())
     }
@@ -287,7 +290,11 @@ impl Prepared {
     }
 
     fn decide_with(&self, builders: Builders) -> Result<Plan, Failure> {
-        let wanted = Wanted {
+        Ok(plan::decide(&self.wanted(builders), &self.observed)?)
+    }
+
+    fn wanted(&self, builders: Builders) -> Wanted<'_> {
+        Wanted {
             project: &self.project,
             services: &self.services,
             fingerprints: &self.recipes,
@@ -296,22 +303,6 @@ impl Prepared {
             fresh: self.fresh,
             containers: self.goal.containers,
             wait: self.goal.wait,
-        };
-        Ok(plan::decide(&wanted, &self.observed)?)
-    }
-}
-
-/// The step that pulls a base image.
-fn pull((number, image): (usize, &&ImageRef)) -> Step {
-    Step {
-        id: StepId(number),
-        service: None,
-        action: Action::Pull {
-            image: image.familiar(),
-            platform: None,
-        },
-        cause: "a Dockerfile starts from it, and it is not on the engine".to_owned(),
-        after: Vec::new(),
-        settled: Vec::new(),
+        }
     }
 }

@@ -88,7 +88,8 @@ pub(super) mod tests {
             created: 0,
             labels: BTreeMap::from([label]),
             volumes: BTreeMap::new(),
-            networks: Vec::new(),
+            networks: BTreeMap::new(),
+            shares: None,
             ports: Vec::new(),
         }
     }

@@ -155,7 +155,7 @@ static BUILD: Table = table(&[
     field("platforms", Texts).merge(Unique(whole)),
     field("privileged", Bool).later(),
     field("provenance", Long(long::printed, &Text)).later(),
-    field("pull", Bool).later(),
+    field("pull", Bool),
     field("sbom", Long(long::printed, &Text)).later(),
     field(
         "secrets",

@@ -29,7 +29,7 @@ const HEAD_SECONDS: u64 = 120;
 /// A Docker Engine.
 pub struct Docker {
     pub(super) client: bollard::Docker,
-    pub(super) address: String,
+    pub(super) address: Address,
     pub(super) api: ApiVersion,
     pub(super) config: ConfigFile,
     version: String,
@@ -62,7 +62,7 @@ impl Docker {
             .map_err(|error| failed(&address.text, "setting up the connection", error))?;
         Ok(Self {
             client,
-            address: address.text,
+            address,
             api: greeting.api,
             config,
             version: greeting.version,
@@ -72,7 +72,7 @@ impl Docker {
 
     /// The engine's address, as a person would write it.
     pub fn address(&self) -> &str {
-        &self.address
+        &self.address.text
     }
 
     /// bollard's handle, for those who build on this engine. It waits 120 s for the head of an answer.
@@ -123,6 +123,17 @@ impl Docker {
     }
 }
 
+/// The proxy variables that the user's Docker settings have for builds on the engine of an environment; none where its
+/// address cannot be used.
+pub fn proxies(environment: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let config = ConfigFile::read(environment);
+    let address = Address::find(environment, &config);
+    address.map_or_else(
+        |_| BTreeMap::new(),
+        |address| config.proxy_variables(&address.text),
+    )
+}
+
 /// Go's name for what `uname -m` calls a machine, as image platforms are written.
 fn go_arch(machine: &str) -> &str {
     match machine {
@@ -134,7 +145,7 @@ fn go_arch(machine: &str) -> &str {
     }
 }
 
-pub(super) fn client(address: &Address) -> Result<bollard::Docker, bollard::errors::Error> {
+fn client(address: &Address) -> Result<bollard::Docker, bollard::errors::Error> {
     let version = API_DEFAULT_VERSION;
     match &address.transport {
         Transport::Unix(path) => {

@@ -198,6 +198,12 @@ fn condition(found: ContainerInspectResponse) -> Condition {
             .unwrap_or_default(),
         restarting: state.restarting.unwrap_or_default(),
         health: verdict(&state),
+        probes: state
+            .health
+            .as_ref()
+            .and_then(|health| health.log.as_ref())
+            .map_or(0, Vec::len),
+        started: state.started_at.unwrap_or_default(),
         pid: state
             .pid
             .and_then(|pid| pid.try_into().ok())

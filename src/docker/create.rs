@@ -114,7 +114,7 @@ impl Docker {
             })?;
         Ok(Surroundings {
             api: self.api,
-            proxies: self.config.proxy_variables(&self.address),
+            proxies: self.config.proxy_variables(&self.address.text),
             network_mode: match mode {
                 Some(mode) => Some(self.resolved(spec, mode).await?),
                 None => None,

@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::config_file::ConfigFile;
+use crate::runtime::Login;
 
 /// The key that credentials for Docker Hub are kept under.
 const HUB: &str = "https://index.docker.io/v1/";
@@ -36,13 +37,27 @@ impl Credentials {
     pub(super) fn header(&self) -> String {
         URL_SAFE.encode(serde_json::to_vec(self).unwrap_or_default())
     }
+
+    /// What BuildKit presents to a registry: a token goes without a user (buildx `authprovider`).
+    pub(super) fn login(self) -> Login {
+        match self.identity_token {
+            Some(secret) => Login {
+                username: String::new(),
+                secret,
+            },
+            None => Login {
+                username: self.username,
+                secret: self.password,
+            },
+        }
+    }
 }
 
 impl ConfigFile {
     /// The credentials for a registry, where there are any (docker/cli `GetCredentialsStore`).
     pub(super) async fn credentials(&self, registry: &str) -> Option<Credentials> {
         let key = match registry {
-            "docker.io" => HUB,
+            "docker.io" | "registry-1.docker.io" => HUB,
             other => other,
         };
         let helper = self.cred_helpers.get(key).or(self.creds_store.as_ref());

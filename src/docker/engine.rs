@@ -6,8 +6,7 @@ use futures_util::Stream;
 
 use super::Docker;
 use super::listening::listening;
-use crate::fingerprint::Base;
-use crate::model::{ImageId, ImageRef, Project};
+use crate::model::{ImageId, Project};
 use crate::plan::Observed;
 use crate::runtime::{
     Condition, ContainerSpec, Engine, EngineError, Happening, Listening, Progress,
@@ -16,10 +15,6 @@ use crate::runtime::{
 impl Engine for Docker {
     async fn observe(&self, project: &str) -> Result<Observed, EngineError> {
         self.snapshot(project).await
-    }
-
-    async fn base(&self, image: &ImageRef) -> Result<Option<Base>, EngineError> {
-        self.base_of(image).await
     }
 
     async fn pull(

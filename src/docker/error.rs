@@ -25,13 +25,13 @@ impl Docker {
 
     /// The error of a call that ended with one.
     pub(super) fn failed(&self, action: &str, error: Error) -> EngineError {
-        failed(&self.address, action, error)
+        failed(&self.address.text, action, error)
     }
 
     /// The error of a call that did not end in time.
     pub(super) fn silent(&self, action: &str, limit: Duration) -> EngineError {
         EngineError::Unreachable {
-            address: self.address.clone(),
+            address: self.address.text.clone(),
             source: Box::new(Silent {
                 action: action.to_owned(),
                 limit,

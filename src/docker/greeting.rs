@@ -2,14 +2,11 @@
 
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::ApiVersion;
-use super::address::{Address, Transport};
-use super::connect::client;
-use super::error::failed;
-use crate::runtime::EngineError;
+use super::address::Address;
+use crate::runtime::{Duplex, EngineError};
 
 /// What an engine says of itself in the head of every answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,24 +16,14 @@ pub(super) struct Greeting {
 }
 
 /// Asks the engine whether it is there. `/_ping` takes half a millisecond and `/version` twenty, and bollard
-/// does not show the head of an answer, where `/_ping` says its version: so it is asked by hand, but for TLS.
+/// does not show the head of an answer, where `/_ping` says its version: so it is asked by hand.
 pub(super) async fn greet(address: &Address) -> Result<Greeting, EngineError> {
     let unreachable = |source: io::Error| EngineError::Unreachable {
         address: address.text.clone(),
         source: source.into(),
     };
-    let answer = match &address.transport {
-        Transport::Unix(path) => match UnixStream::connect(path).await {
-            Ok(stream) => ping(stream).await,
-            Err(error) => Err(error),
-        },
-        Transport::Tcp(host) => match TcpStream::connect(host.as_str()).await {
-            Ok(stream) => ping(stream).await,
-            Err(error) => Err(error),
-        },
-        Transport::Tls(..) => return greet_over_tls(address).await,
-    };
-    let answer = answer.map_err(unreachable)?;
+    let stream = address.dial().await.map_err(unreachable)?;
+    let answer = ping(stream).await.map_err(unreachable)?;
     Greeting::read(&answer).ok_or_else(|| {
         unreachable(io::Error::new(
             io::ErrorKind::InvalidData,
@@ -45,24 +32,7 @@ pub(super) async fn greet(address: &Address) -> Result<Greeting, EngineError> {
     })
 }
 
-async fn greet_over_tls(address: &Address) -> Result<Greeting, EngineError> {
-    let failed = |error| failed(&address.text, "asking for the engine's version", error);
-    let version = client(address)
-        .map_err(failed)?
-        .version()
-        .await
-        .map_err(failed)?;
-    let api = version.api_version.unwrap_or_default();
-    Ok(Greeting {
-        api: api.parse().map_err(|error| EngineError::Unreachable {
-            address: address.text.clone(),
-            source: Box::new(error),
-        })?,
-        version: version.version.unwrap_or_default(),
-    })
-}
-
-async fn ping(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<String> {
+async fn ping(mut stream: impl Duplex) -> io::Result<String> {
     // Version 1.0 makes the engine close the connection behind its answer.
     stream
         .write_all(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")

@@ -1,12 +1,13 @@
 //! Images on the engine: what a build that starts from one gets, names, archives, removal.
 
+use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
 
 use bollard::body_try_stream;
 use bollard::models::ImageInspect;
 use bollard::query_parameters::{
-    ImportImageOptionsBuilder, RemoveImageOptions, TagImageOptionsBuilder,
+    ImportImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions, TagImageOptionsBuilder,
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -14,7 +15,7 @@ use futures_util::{Stream, StreamExt};
 use super::Docker;
 use super::connect::{CHANGE, QUICK};
 use super::error::{Words, gone_is_fine, status};
-use crate::fingerprint::Base;
+use crate::fingerprint::{Base, BaseRef, Platform};
 use crate::model::{ImageId, ImageRef};
 use crate::runtime::EngineError;
 
@@ -22,12 +23,86 @@ use crate::runtime::EngineError;
 const LOAD: Duration = Duration::from_hours(1);
 
 impl Docker {
-    pub(super) async fn base_of(&self, image: &ImageRef) -> Result<Option<Base>, EngineError> {
-        match self.image(&image.familiar()).await {
-            Ok(found) => Ok(Some(base(image, found))),
-            Err(error) if status(&error) == Some(404) => Ok(None),
-            Err(error) => Err(error),
+    /// What an image on the engine gives to a build that starts from it; `None` when it is not there.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn base(&self, wanted: &BaseRef) -> Result<Option<FoundBase>, EngineError> {
+        let name = wanted.image.familiar();
+        let found = match self.image(&name).await {
+            Ok(found) => found,
+            Err(error) if status(&error) == Some(404) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let own = platform(&found);
+        let fits = match (&wanted.platform, &own) {
+            (Some(asked), Some(own)) if asked.takes(own) => true,
+            (Some(asked), _) => self.is_for(&name, asked).await?,
+            // It does not say, and nobody asks.
+            (None, None) => true,
+            (None, Some(own)) => self.is_native(&name, own).await?,
+        };
+        Ok(Some(FoundBase {
+            base: base(&wanted.image, found),
+            platform: own,
+            fits,
+        }))
+    }
+
+    /// The platforms for which the engine has an image under a name: one, where it does not keep several.
+    ///
+    /// # Errors
+    /// The engine does not answer, or has no such image.
+    pub async fn platforms(&self, name: &str) -> Result<Vec<Platform>, EngineError> {
+        if self.api.at_least("1.47") {
+            let several = self.listed_platforms(name).await?;
+            if !several.is_empty() {
+                return Ok(several);
+            }
         }
+        Ok(platform(&self.image(name).await?).into_iter().collect())
+    }
+
+    /// What the image store of containerd keeps under a name, platform by platform; nothing of the other stores.
+    async fn listed_platforms(&self, name: &str) -> Result<Vec<Platform>, EngineError> {
+        let options = ListImagesOptionsBuilder::new()
+            .filters(&HashMap::from([("reference", vec![name])]))
+            .manifests(true)
+            .build();
+        let action = format!("looking at image `{name}`");
+        let call = self.client.list_images(Some(options));
+        let listed = self.call(QUICK, &action, call).await?;
+        let manifests = listed
+            .into_iter()
+            .flat_map(|image| image.manifests.unwrap_or_default());
+        Ok(manifests
+            .filter(|manifest| manifest.available)
+            .filter_map(|manifest| manifest.image_data)
+            .filter_map(|image| {
+                let own = image.platform;
+                let text = |part: &Option<String>| part.clone().unwrap_or_default();
+                Platform::of_image(
+                    &text(&own.os),
+                    &text(&own.architecture),
+                    &text(&own.variant),
+                )
+            })
+            .collect())
+    }
+
+    async fn is_for(&self, name: &str, asked: &Platform) -> Result<bool, EngineError> {
+        let all = self.platforms(name).await?;
+        Ok(all.iter().any(|own| asked.takes(own)))
+    }
+
+    /// Whether an image is for the engine's own platform. An engine on this machine's socket runs on this
+    /// machine's kind of processor, and need not be asked.
+    async fn is_native(&self, name: &str, own: &Platform) -> Result<bool, EngineError> {
+        if self.address.text.starts_with("unix://") && Platform::host().takes(own) {
+            return Ok(true);
+        }
+        let engine = Platform::parse(&self.facts().await?.platform);
+        Ok(engine.takes(own) || self.is_for(name, &engine).await?)
     }
 
     /// The ID of the image under a name.
@@ -106,6 +181,27 @@ impl Docker {
             .remove_image(name, None::<RemoveImageOptions>, None);
         gone_is_fine(self.call(CHANGE, &action, call).await.map(drop))
     }
+}
+
+/// An image that a build starts from, as the engine has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundBase {
+    /// What the build gets from it.
+    pub base: Base,
+    /// What it is for, as it says itself.
+    pub platform: Option<Platform>,
+    /// Whether it is for the platform that was asked for.
+    pub fits: bool,
+}
+
+/// What an image says that it is for.
+fn platform(image: &ImageInspect) -> Option<Platform> {
+    let text = |part: &Option<String>| part.clone().unwrap_or_default();
+    Platform::of_image(
+        &text(&image.os),
+        &text(&image.architecture),
+        &text(&image.variant),
+    )
 }
 
 /// The registry's digest where the engine knows one for this very repository, else the engine's ID.

@@ -35,7 +35,7 @@ impl Docker {
         options: &LogOptions,
     ) -> impl Stream<Item = Result<LogLine, EngineError>> + Send + 'static {
         let action = format!("reading the output of container `{}`", short(container));
-        let address = self.address.clone();
+        let address = self.address.text.clone();
         let pieces = self.client.logs(container, Some(request(options))).boxed();
         lines(pieces).map_err(move |error| failed(&address, &action, error))
     }

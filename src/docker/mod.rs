@@ -1,12 +1,13 @@
 //! The Docker Engine. bollard lives here (and where images are built), and nobody else speaks to an engine.
 //!
-//! `address` and `config_file` say where it is; `connect` reaches it, with `greeting` and `api_version`;
+//! `address` and `config_file` say where it is; `connect` reaches it, with `dial`, `greeting` and `api_version`;
 //! `observe` takes one snapshot · `definition` puts services, networks and volumes into the engine's words,
 //! `create` makes containers of them, `container` moves them on, `network` and `volume` make what they share ·
 //! `image` and `pull` bring images, with `credentials` · `exec`, `logs` (in `lines`) and `watch` look into
-//! what runs, `terminal` lends a person's terminal to it · `engine` is the port that steps go through, `error`
+//! what runs, `terminal` lends a person's terminal to it · `access` is what builders inside the engine need · `engine` is the port that steps go through, `error`
 //! what comes back.
 
+mod access;
 mod address;
 mod api_version;
 mod config_file;
@@ -15,6 +16,7 @@ mod container;
 mod create;
 mod credentials;
 mod definition;
+mod dial;
 mod engine;
 mod error;
 mod exec;
@@ -31,7 +33,8 @@ mod volume;
 mod watch;
 
 pub use api_version::{ApiVersion, InvalidApiVersion};
-pub use connect::Docker;
+pub use connect::{Docker, proxies};
 pub use exec::ExecOptions;
+pub use image::FoundBase;
 pub use lines::{LogLine, LogStream};
 pub use logs::LogOptions;

@@ -99,12 +99,14 @@ fn container(summary: ContainerSummary) -> Container {
         networks: summary
             .network_settings
             .and_then(|settings| settings.networks)
-            .map(|networks| {
-                let mut names: Vec<String> = networks.into_keys().collect();
-                names.sort_unstable();
-                names
-            })
-            .unwrap_or_default(),
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(name, network)| (name, network.network_id.unwrap_or_default()))
+            .collect(),
+        shares: summary
+            .host_config
+            .and_then(|config| config.network_mode)
+            .and_then(|mode| Some(mode.strip_prefix("container:")?.to_owned())),
         ports: ports(summary.ports.unwrap_or_default()),
         id: summary.id.unwrap_or_default(),
         labels,
@@ -182,6 +184,8 @@ fn image(summary: ImageSummary) -> Image {
         names: real(summary.repo_tags),
         digests: real(summary.repo_digests),
         labels: sorted(Some(summary.labels)),
+        // The list does not say.
+        platforms: Vec::new(),
     }
 }
 

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 
 use super::Docker;
 use super::error::Words;
+use crate::fingerprint::Platform;
 use crate::model::{ImageId, ImageRef};
 use crate::runtime::{EngineError, Progress};
 
@@ -22,7 +23,10 @@ impl Docker {
         platform: Option<&str>,
         progress: &Progress,
     ) -> Result<ImageId, EngineError> {
-        let action = format!("pulling `{image}`");
+        let action = match platform {
+            Some(platform) => format!("pulling `{image}` for {platform}"),
+            None => format!("pulling `{image}`"),
+        };
         let parsed: ImageRef = image.parse().map_err(|error| EngineError::Refused {
             action: action.clone(),
             status: None,
@@ -55,6 +59,9 @@ impl Docker {
                 progress.amount(layers.doing(image), done, of);
             }
         }
+        if let Some(asked) = platform {
+            self.came_for(&action, image, asked).await?;
+        }
         match self.image_id(image).await {
             Err(EngineError::Refused {
                 status: Some(404), ..
@@ -67,6 +74,25 @@ impl Docker {
             }),
             other => other,
         }
+    }
+
+    /// That an image is for a platform: where a registry has it for one only, the engine takes that, whatever was
+    /// asked for (moby `daemon/images/image_pull.go`).
+    async fn came_for(&self, action: &str, image: &str, asked: &str) -> Result<(), EngineError> {
+        let all = self.platforms(image).await?;
+        let asked = Platform::parse(asked);
+        if all.is_empty() || all.iter().any(|own| asked.takes(own)) {
+            return Ok(());
+        }
+        let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+        Err(EngineError::Refused {
+            action: action.to_owned(),
+            status: None,
+            source: Box::new(Words(format!(
+                "the registry has it for {} only",
+                all.join(", ")
+            ))),
+        })
     }
 }
 

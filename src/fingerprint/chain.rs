@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use super::dockerfile::{Instruction, StageBase};
-use super::extras::{self, Extra};
+use super::extras::Extra;
 use super::gather::Gathered;
 use super::reading::{Bases, Reading};
 use super::recipe::{Context, EntryKind, Link};
 use super::stages::{Layout, Request};
 use super::steps::{Read, Step};
-use crate::model::{Digest, DigestWriter};
+use crate::model::{Digest, DigestWriter, ImageRef};
 
 /// Everything that keys are made from.
 pub(super) struct Materials<'a> {
@@ -69,18 +69,13 @@ impl Materials<'_> {
         }
         writer.number(self.reading.images.len() as u64);
         for image in &self.reading.images {
-            writer.text(&image.to_string());
+            writer.text(&image.image.to_string());
             writer.optional(self.bases.get(image).map(|base| base.identity.as_bytes()));
         }
         writer.number(self.reading.contexts.len() as u64);
         for name in &self.reading.contexts {
             writer.text(name);
-            extras::write(
-                &mut writer,
-                self.extras.get(name),
-                self.folders.get(name),
-                self.bases,
-            );
+            self.write_context(&mut writer, name);
         }
         write_entries(&mut writer, context, &all);
         let key = writer.finish();
@@ -108,7 +103,9 @@ impl Materials<'_> {
                 writer.text("scratch");
             }
             StageBase::Stage(base) => self.write(&mut writer, &Read::Stage(*base), ends),
-            StageBase::Image(image) => self.write(&mut writer, &Read::Image(image.clone()), ends),
+            StageBase::Image(image) => {
+                self.write_image(&mut writer, image, stage.platform.as_deref());
+            }
             StageBase::Context(name) => self.write(&mut writer, &Read::Named(name.clone()), ends),
         }
         writer.finish()
@@ -148,19 +145,33 @@ impl Materials<'_> {
                     .text("stage")
                     .optional(ends.get(stage).map(|key| &key.as_bytes()[..]));
             }
-            Read::Image(image) => {
-                writer
-                    .text("image")
-                    .optional(self.bases.get(image).map(|base| base.identity.as_bytes()));
-            }
+            Read::Image(image) => self.write_image(writer, image, None),
             Read::Named(name) => {
                 writer.text("context");
-                extras::write(
-                    writer,
-                    self.extras.get(name),
-                    self.folders.get(name),
-                    self.bases,
-                );
+                self.write_context(writer, name);
+            }
+        }
+    }
+
+    fn write_image(&self, writer: &mut DigestWriter, image: &ImageRef, platform: Option<&str>) {
+        let base = self.bases.get(&self.request.base(image, platform));
+        writer
+            .text("image")
+            .optional(base.map(|base| base.identity.as_bytes()));
+    }
+
+    /// What keys an additional context in the instructions that use it.
+    fn write_context(&self, writer: &mut DigestWriter, name: &str) {
+        match (self.extras.get(name), self.folders.get(name)) {
+            (Some(Extra::Folder(_)), Some(digest)) => {
+                writer.text("folder").digest(digest);
+            }
+            (Some(Extra::Image(image)), _) => self.write_image(writer, image, None),
+            (Some(Extra::Unpinned(text)), _) => {
+                writer.text("unpinned").text(text);
+            }
+            _ => {
+                writer.text("nothing");
             }
         }
     }

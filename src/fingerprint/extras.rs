@@ -1,4 +1,4 @@
-//! `additional_contexts`: what their names stand for, and what keys them.
+//! `additional_contexts`: what their names stand for.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,6 @@ use super::chain;
 use super::error::Error;
 use super::gather::gather;
 use super::ignorefile::Patterns;
-use super::reading::Bases;
 use super::sources::Source;
 use super::statcache::StatCache;
 use super::walk::Folder;
@@ -78,21 +77,4 @@ pub(super) fn folder_digest(
     let all: Vec<usize> = (0..gathered.context.entries.len()).collect();
     chain::write_entries(&mut writer, &gathered.context, &all);
     Ok(writer.finish())
-}
-
-/// What keys a context in the instructions that use it.
-pub(super) fn write(
-    writer: &mut DigestWriter,
-    extra: Option<&Extra>,
-    folder: Option<&Digest>,
-    bases: &Bases,
-) {
-    match (extra, folder) {
-        (Some(Extra::Folder(_)), Some(digest)) => writer.text("folder").digest(digest),
-        (Some(Extra::Image(image)), _) => writer
-            .text("image")
-            .optional(bases.get(image).map(|base| base.identity.as_bytes())),
-        (Some(Extra::Unpinned(text)), _) => writer.text("unpinned").text(text),
-        _ => writer.text("nothing"),
-    };
 }

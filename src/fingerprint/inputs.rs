@@ -17,12 +17,12 @@ use super::manifests::Manifests;
 use super::parse::parse;
 use super::platform::Platform;
 use super::reading::{self, Bases, Reading};
-use super::recipe::{Fingerprinted, Recipe};
+use super::recipe::{BaseRef, Fingerprinted, Recipe};
 use super::section;
 use super::stages::{Layout, NothingToBuild, Request, lay_out};
 use super::statcache::StatCache;
 use super::walk::{Folder, is_gone};
-use crate::model::{Build, Digest, ImageRef, Service};
+use crate::model::{Build, Digest, Service};
 
 /// A build section, read.
 #[derive(Clone, Debug)]
@@ -86,6 +86,7 @@ impl Inputs {
             platform: platform
                 .as_deref()
                 .map_or_else(Platform::host, Platform::parse),
+            asked: platform.as_deref().map(Platform::parse),
             contexts: extras.keys().cloned().collect(),
         };
         let root = PathBuf::from(&build.context);
@@ -171,7 +172,9 @@ impl Inputs {
         }
         for name in &reading.contexts {
             match self.extras.get(name) {
-                Some(Extra::Image(image)) => drop(reading.images.insert(image.clone())),
+                Some(Extra::Image(image)) => {
+                    reading.images.insert(self.request.base(image, None));
+                }
                 Some(Extra::Unpinned(text)) => {
                     reading.unpinned = Some(format!("additional context `{name}` is `{text}`"));
                 }
@@ -217,7 +220,7 @@ impl Inputs {
     }
 
     /// The images that it starts from or reads from.
-    pub(super) fn images(&self) -> BTreeSet<ImageRef> {
+    pub(super) fn images(&self) -> BTreeSet<BaseRef> {
         self.reading.images.clone()
     }
 
@@ -227,7 +230,7 @@ impl Inputs {
         bases: &Bases,
         cache: &StatCache,
     ) -> Result<Fingerprinted, Error> {
-        let missing = |reading: &Reading| -> Vec<ImageRef> {
+        let missing = |reading: &Reading| -> Vec<BaseRef> {
             reading
                 .images
                 .iter()
@@ -292,7 +295,7 @@ impl Inputs {
             let cuts = cut::cuts(layout, reading, gathered, &self.manifests, &chain);
             (chain, last, cuts)
         };
-        let of_image = |image: &ImageRef| Some((image.clone(), bases.get(image)?.clone()));
+        let of_image = |base: &BaseRef| Some((base.image.clone(), bases.get(base)?.clone()));
         Recipe {
             service: self.service.clone(),
             full: section::image(&last, &self.build),

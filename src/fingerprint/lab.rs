@@ -9,10 +9,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::error::Error;
-use super::recipe::{Base, Fingerprinted, Recipe};
+use super::recipe::{Base, BaseRef, Fingerprinted, Recipe};
 use super::statcache::StatCache;
 use super::survey::survey;
-use crate::model::{Build, ImageRef, Project, Service};
+use crate::model::{Build, Project, Service};
 
 /// A service `app` built from a temporary folder.
 pub(super) struct Lab {
@@ -134,7 +134,7 @@ impl Lab {
             &BTreeSet::from(["app".to_owned()]),
             &StatCache::open(None),
         )?;
-        let mut bases: BTreeMap<ImageRef, Base> = BTreeMap::new();
+        let mut bases: BTreeMap<BaseRef, Base> = BTreeMap::new();
         loop {
             for image in survey.bases() {
                 bases.insert(image.clone(), self.known(&image));
@@ -152,13 +152,16 @@ impl Lab {
         }
     }
 
-    fn known(&self, image: &ImageRef) -> Base {
+    fn known(&self, image: &BaseRef) -> Base {
         let plain = Base {
-            identity: format!("id of {image}"),
+            identity: format!("id of {}", image.image),
             onbuild: Vec::new(),
             env: Vec::new(),
         };
-        self.bases.get(&image.to_string()).cloned().unwrap_or(plain)
+        self.bases
+            .get(&image.image.to_string())
+            .cloned()
+            .unwrap_or(plain)
     }
 
     pub(super) fn recipe(&self) -> Recipe {

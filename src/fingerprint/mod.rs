@@ -42,6 +42,7 @@ mod words;
 pub use confighash::config_hash;
 pub use dockerfile::{Dockerfile, Heredoc, Instruction, Stage, StageBase};
 pub use error::Error;
-pub use recipe::{Base, Context, Cut, Entry, EntryKind, Fingerprinted, Link, Recipe};
+pub use platform::Platform;
+pub use recipe::{Base, BaseRef, Context, Cut, Entry, EntryKind, Fingerprinted, Link, Recipe};
 pub use statcache::StatCache;
 pub use survey::{Survey, survey};

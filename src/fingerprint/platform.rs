@@ -3,8 +3,8 @@
 use std::fmt;
 
 /// `os/arch[/variant]`, normalised.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Platform {
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Platform {
     os: String,
     arch: String,
     variant: String,
@@ -13,12 +13,12 @@ pub(super) struct Platform {
 impl Platform {
     /// What an engine on this machine builds for when nobody says otherwise: containers are Linux
     /// everywhere, and engines run on the machine's own kind of processor.
-    pub(super) fn host() -> Self {
+    pub fn host() -> Self {
         Self::normalised("linux", std::env::consts::ARCH, "")
     }
 
     /// `os`, `arch`, `os/arch` or `os/arch/variant`; what is left out is the host's.
-    pub(super) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let host = Self::host();
         let parts: Vec<&str> = text.split('/').collect();
         match parts.as_slice() {
@@ -30,6 +30,23 @@ impl Platform {
             [os, arch, variant @ ..] => Self::normalised(os, arch, &variant.join("/")),
             [] => host,
         }
+    }
+
+    /// What an image says of itself; `None` where it does not say.
+    pub fn of_image(os: &str, arch: &str, variant: &str) -> Option<Self> {
+        let says = !os.is_empty() && !arch.is_empty();
+        says.then(|| Self::normalised(os, arch, variant))
+    }
+
+    /// Whether an image for `other` is one for this: the same, or of an older variant (containerd/platforms
+    /// `Only`, without its step from one processor to another).
+    pub fn takes(&self, other: &Self) -> bool {
+        let version = |variant: &str| variant.trim_start_matches('v').parse::<u32>().ok();
+        self.os == other.os
+            && self.arch == other.arch
+            && (self.variant == other.variant
+                || other.variant.is_empty()
+                || version(&other.variant) < version(&self.variant))
     }
 
     fn normalised(os: &str, arch: &str, variant: &str) -> Self {
@@ -108,5 +125,19 @@ mod tests {
         for (text, name) in cases {
             assert_eq!(Platform::parse(text).to_string(), name);
         }
+    }
+
+    #[test]
+    fn an_older_variant_will_do_and_another_processor_will_not() {
+        let takes =
+            |asked: &str, image: &str| Platform::parse(asked).takes(&Platform::parse(image));
+        assert!(takes("linux/arm64/v8", "linux/arm64"));
+        assert!(takes("linux/arm/v7", "linux/arm/v6"));
+        assert!(takes("linux/amd64/v2", "linux/amd64"));
+        assert!(!takes("linux/arm/v6", "linux/arm/v7"));
+        assert!(!takes("linux/amd64", "linux/amd64/v2"));
+        assert!(!takes("linux/arm64", "linux/amd64"));
+        assert!(!takes("windows/amd64", "linux/amd64"));
+        assert_eq!(Platform::of_image("linux", "", ""), None);
     }
 }

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::dockerfile::{Instruction, StageBase};
+use super::dockerfile::{Instruction, Stage, StageBase};
 use super::parse;
-use super::recipe::Base;
+use super::recipe::{Base, BaseRef};
 use super::scope::Scope;
 use super::sources::Source;
 use super::stages::{Layout, Request};
@@ -14,7 +14,7 @@ use super::words::Unclear;
 use crate::model::ImageRef;
 
 /// The bases that are known.
-pub(super) type Bases = BTreeMap<ImageRef, Base>;
+pub(super) type Bases = BTreeMap<BaseRef, Base>;
 
 /// What a Dockerfile reads.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +26,7 @@ pub(super) struct Reading {
     /// What is fetched that nothing pins.
     pub(super) unpinned: Option<String>,
     /// The images that it starts from and copies from.
-    pub(super) images: BTreeSet<ImageRef>,
+    pub(super) images: BTreeSet<BaseRef>,
     /// The additional contexts that it uses.
     pub(super) contexts: BTreeSet<String>,
     /// What it takes of the build context.
@@ -115,6 +115,15 @@ impl Reader<'_> {
         self.layout.dockerfile.escape
     }
 
+    fn base(&self, image: &ImageRef, stage: &Stage) -> BaseRef {
+        self.request.base(image, stage.platform.as_deref())
+    }
+
+    /// What is known of the image that a stage starts from.
+    fn known(&self, image: &ImageRef, stage: &Stage) -> Option<&Base> {
+        self.bases?.get(&self.base(image, stage))
+    }
+
     fn read(&self) -> Result<Reading, String> {
         let mut reading = Reading::default();
         let mut scopes: BTreeMap<usize, Scope> = BTreeMap::new();
@@ -127,20 +136,18 @@ impl Reader<'_> {
                     .unwrap_or_else(|| Scope::behind_from(None)),
                 StageBase::Scratch => Scope::behind_from(Some(&[])),
                 StageBase::Context(_) => Scope::behind_from(None),
-                StageBase::Image(image) => Scope::behind_from(
-                    self.bases
-                        .and_then(|bases| bases.get(image))
-                        .map(|base| base.env.as_slice()),
-                ),
+                StageBase::Image(image) => {
+                    Scope::behind_from(self.known(image, stage).map(|base| base.env.as_slice()))
+                }
             };
             match &stage.base {
-                StageBase::Image(image) => drop(reading.images.insert(image.clone())),
+                StageBase::Image(image) => drop(reading.images.insert(self.base(image, stage))),
                 StageBase::Context(name) => drop(reading.contexts.insert(name.clone())),
                 StageBase::Stage(_) | StageBase::Scratch => {}
             }
             let steps = self.steps(number, &mut scope)?;
             for step in &steps {
-                reading.note(step);
+                reading.note(step, self.request);
             }
             scopes.insert(number, scope);
             reading.stages.insert(number, StageReading { steps });
@@ -213,8 +220,7 @@ impl Reader<'_> {
                 triggers.map(trigger_text).collect()
             }
             StageBase::Image(image) => self
-                .bases
-                .and_then(|bases| bases.get(image))
+                .known(image, stage)
                 .map(|base| base.onbuild.clone())
                 .unwrap_or_default(),
             StageBase::Context(_) | StageBase::Scratch => Vec::new(),
@@ -282,12 +288,12 @@ impl Reader<'_> {
         };
         for (number, stage) in self.layout.dockerfile.stages.iter().enumerate() {
             if let StageBase::Image(image) = &stage.base {
-                reading.images.insert(image.clone());
+                reading.images.insert(self.base(image, stage));
             }
             for instruction in &stage.instructions {
                 for read in self.elsewhere(number, instruction).unwrap_or_default() {
                     if let Read::Image(image) = read {
-                        reading.images.insert(image);
+                        reading.images.insert(self.request.base(&image, None));
                     }
                 }
                 if instruction.keyword == "ADD" && instruction.arguments.contains("://") {
@@ -303,11 +309,11 @@ impl Reader<'_> {
 }
 
 impl Reading {
-    fn note(&mut self, step: &Step) {
+    fn note(&mut self, step: &Step, request: &Request) {
         for read in &step.reads {
             match read {
                 Read::Context(source) => drop(self.sources.insert(source.clone())),
-                Read::Image(image) => drop(self.images.insert(image.clone())),
+                Read::Image(image) => drop(self.images.insert(request.base(image, None))),
                 Read::Named(name) => drop(self.contexts.insert(name.clone())),
                 Read::Stage(_) => {}
             }

@@ -1,10 +1,12 @@
 //! What the fingerprint room hands on: for each service with a build, the keys of its image, the files
 //! they cover, and the parsed Dockerfile that a builder or a `resume` works from.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::fingerprint::dockerfile::Dockerfile;
+use crate::fingerprint::platform::Platform;
 use crate::model::{Build, Digest, ImageRef};
 
 /// Everything that one image is made of.
@@ -102,6 +104,26 @@ pub enum EntryKind {
     Directory,
 }
 
+/// An image that a stage starts from or copies from, as its Dockerfile and its service name it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BaseRef {
+    /// Its name.
+    pub image: ImageRef,
+    /// The platform that FROM or the service asks for; `None` is the engine's own.
+    pub platform: Option<Platform>,
+}
+
+/// For a person: the name in backticks, and what it is for.
+impl fmt::Display for BaseRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.image)?;
+        match &self.platform {
+            Some(platform) => write!(f, " for {platform}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// An image that a stage starts from or copies from, as the engine knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
@@ -119,5 +141,5 @@ pub enum Fingerprinted {
     /// All of it.
     Known(Box<Recipe>),
     /// These bases were not given, so nothing can be said.
-    Missing(Vec<ImageRef>),
+    Missing(Vec<BaseRef>),
 }

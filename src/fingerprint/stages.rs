@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::dockerfile::{Dockerfile, Instruction, Stage, StageBase};
 use super::parse::{self, Script};
 use super::platform::Platform;
+use super::recipe::BaseRef;
 use super::scope::Globals;
 use super::words::Unclear;
+use crate::model::ImageRef;
 
 /// What is asked of a Dockerfile.
 #[derive(Clone, Debug)]
@@ -16,11 +18,24 @@ pub(super) struct Request {
     pub(super) given: BTreeMap<String, String>,
     pub(super) target: Option<String>,
     pub(super) platform: Platform,
+    /// The platform of an image that says none: the one that the project asks for; `None` is the engine's own.
+    pub(super) asked: Option<Platform>,
     /// The names of the build section's additional contexts.
     pub(super) contexts: BTreeSet<String>,
 }
 
 impl Request {
+    /// An image that the Dockerfile names; `platform` is what its FROM says.
+    pub(super) fn base(&self, image: &ImageRef, platform: Option<&str>) -> BaseRef {
+        let own = platform
+            .filter(|text| !text.is_empty())
+            .map(Platform::parse);
+        BaseRef {
+            image: image.clone(),
+            platform: own.or_else(|| self.asked.clone()),
+        }
+    }
+
     /// The additional context that a name means; `:latest` adds nothing to a name.
     pub(super) fn context(&self, name: &str) -> Option<String> {
         let short = name.strip_suffix(":latest").unwrap_or(name);
@@ -264,6 +279,7 @@ mod tests {
                 .collect(),
             target: target.map(str::to_owned),
             platform: Platform::parse("linux/arm64"),
+            asked: None,
             contexts: BTreeSet::from(["ctx".to_owned()]),
         };
         lay_out(&parse::parse(text), "Dockerfile", text, &request)

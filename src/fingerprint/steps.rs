@@ -337,6 +337,7 @@ mod tests {
             given: BTreeMap::new(),
             target: None,
             platform: Platform::host(),
+            asked: None,
             contexts: BTreeSet::from(["ctx".to_owned()]),
         };
         let stages = [Some("one".to_owned()), None, Some("own".to_owned())];

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::delivery;
 use super::error::Error;
 use super::inputs::Inputs;
-use super::recipe::{Base, Fingerprinted};
+use super::recipe::{Base, BaseRef, Fingerprinted};
 use super::statcache::StatCache;
 use super::threads;
-use crate::model::{Build, ImageRef, Project, Service};
+use crate::model::{Build, Project, Service};
 
 /// What a project's images are made of, as far as its own files tell.
 #[derive(Clone, Debug)]
@@ -67,8 +67,14 @@ pub fn survey(
 
 impl Survey {
     /// The images that the needed stages start from, or that COPY and RUN read from.
-    pub fn bases(&self) -> BTreeSet<ImageRef> {
+    pub fn bases(&self) -> BTreeSet<BaseRef> {
         self.builds.iter().flat_map(Inputs::images).collect()
+    }
+
+    /// Those that the build of one service starts from or reads from.
+    pub fn bases_of(&self, service: &str) -> BTreeSet<BaseRef> {
+        let build = self.services.get(service).map(|index| &self.builds[*index]);
+        build.map(Inputs::images).unwrap_or_default()
     }
 
     /// Each service's fingerprint, once its bases are known. Pure, but for a base whose triggers or
@@ -78,7 +84,7 @@ impl Survey {
     /// One of those files cannot be read.
     pub fn recipes(
         &self,
-        bases: &BTreeMap<ImageRef, Base>,
+        bases: &BTreeMap<BaseRef, Base>,
     ) -> Result<BTreeMap<String, Fingerprinted>, Error> {
         let made = threads::map(&self.builds, 64, |build| {
             build.fingerprint(bases, &self.cache)
@@ -139,10 +145,13 @@ mod tests {
         .unwrap();
         assert_eq!(survey.builds.len(), 2);
         let images: Vec<String> = survey.bases().iter().map(ToString::to_string).collect();
-        assert_eq!(images, ["a:latest", "b:latest"]);
+        assert_eq!(images, ["`a:latest`", "`b:latest`"]);
         let base = |image: &str| {
             (
-                image.parse().unwrap(),
+                BaseRef {
+                    image: image.parse().unwrap(),
+                    platform: None,
+                },
                 Base {
                     identity: image.to_owned(),
                     onbuild: vec![],
@@ -157,6 +166,40 @@ mod tests {
         assert_eq!(known(&recipes["one"]).full, known(&recipes["two"]).full);
         assert_ne!(known(&recipes["one"]).full, known(&recipes["dev"]).full);
         assert_eq!(known(&recipes["two"]).service, "two");
+    }
+
+    #[test]
+    fn a_base_is_one_per_platform() {
+        let lab = Lab::new("FROM --platform=linux/s390x a AS x\nFROM a\nCOPY --from=x f /\n");
+        let mut project = project(&lab);
+        project.services.get_mut("one").unwrap().platform = Some("linux/ppc64le".to_owned());
+        let survey = survey(&project, &names(&["one", "two"]), &StatCache::open(None)).unwrap();
+        let images = |bases: BTreeSet<BaseRef>| -> Vec<String> {
+            bases.iter().map(ToString::to_string).collect()
+        };
+        let own = ["`a:latest` for linux/ppc64le", "`a:latest` for linux/s390x"];
+        assert_eq!(images(survey.bases_of("one")), own);
+        assert_eq!(
+            images(survey.bases_of("two")),
+            ["`a:latest`", "`a:latest` for linux/s390x"]
+        );
+        let key = |identity: &str| {
+            let base = |base: BaseRef| {
+                let identity = match &base.platform {
+                    Some(platform) if platform.to_string() == "linux/s390x" => identity,
+                    _ => "other",
+                };
+                let found = Base {
+                    identity: identity.to_owned(),
+                    onbuild: vec![],
+                    env: vec![],
+                };
+                (base, found)
+            };
+            let recipes = survey.recipes(&survey.bases().into_iter().map(base).collect());
+            known(&recipes.unwrap()["one"]).full
+        };
+        assert_ne!(key("before"), key("after"));
     }
 
     #[test]

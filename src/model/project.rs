@@ -118,6 +118,20 @@ impl Project {
         }
         Ok(wanted)
     }
+
+    /// Gives every build these arguments where it has none of that name.
+    pub fn add_build_args(&mut self, args: &BTreeMap<String, String>) {
+        let builds = self
+            .services
+            .values_mut()
+            .filter_map(|own| own.build.as_mut());
+        for build in builds {
+            for (name, value) in args {
+                let own = build.args.entry(name.clone());
+                own.or_insert_with(|| Some(value.clone()));
+            }
+        }
+    }
 }
 
 /// A name that no service of the project has.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::decide::{Draft, Error, Started};
 use super::images::Chosen;
 use super::observed::{Container, Health, State};
-use super::step::{Action, ContainerSource, ImageSource, Readiness, StepId};
+use super::stale::{Host, Slot, networks_of, stale};
+use super::step::{Action, ContainerSource, Readiness, StepId};
 use crate::model::{Condition, Digest, MountKind, Service, labels};
 
 impl Draft<'_> {
@@ -20,17 +21,9 @@ impl Draft<'_> {
         let Some(config) = config else { return Ok(()) };
         let mut resources = self.resources_of(definition)?;
         let gates = self.gates(service);
-        let host = definition
-            .network_mode
-            .as_deref()
-            .and_then(|mode| mode.strip_prefix("service:"));
-        let host = host
-            .and_then(|host| self.started.get(host))
-            .map_or(&[][..], Vec::as_slice);
-        resources.extend(host.iter().filter_map(|host| host.step));
-        let moved = host
-            .iter()
-            .any(|host| matches!(host.container, ContainerSource::Step(_)));
+        let host = self.host(definition);
+        resources.extend(host.iter().flat_map(|host| host.steps.iter().copied()));
+        let networks = networks_of(self.wanted.project, self.observed, definition);
         let mut started = Vec::new();
         for number in 1..=definition.replicas() {
             let spec = Slot {
@@ -39,7 +32,8 @@ impl Draft<'_> {
                 image,
                 config,
                 resources: &resources,
-                moved,
+                networks: &networks,
+                host: host.as_ref(),
                 gates: &gates,
             };
             started.push(self.container(&spec));
@@ -66,6 +60,23 @@ impl Draft<'_> {
         Ok(steps)
     }
 
+    /// What becomes of the containers whose network a service shares: `network_mode: service:NAME`.
+    fn host(&self, service: &Service) -> Option<Host> {
+        let name = service.network_mode.as_deref()?.strip_prefix("service:")?;
+        let started = self.started.get(name)?;
+        let kept = started.iter().filter_map(|own| match &own.container {
+            ContainerSource::Id(id) => Some(id.clone()),
+            ContainerSource::Step(_) => None,
+        });
+        let steps: Vec<StepId> = started.iter().filter_map(|own| own.step).collect();
+        let starts = |step: &StepId| matches!(self.plan.steps[step.0].action, Action::Start { .. });
+        Some(Host {
+            kept: kept.collect(),
+            anew: steps.iter().any(starts),
+            steps,
+        })
+    }
+
     fn container(&mut self, slot: &Slot<'_>) -> Started {
         let name = self
             .wanted
@@ -89,7 +100,7 @@ impl Draft<'_> {
             )
         });
         let (kept, rest) = match there.split_first() {
-            None => return self.create(slot, &name, None, "it is not there".to_owned()),
+            None => return self.create(slot, &name, None, "it is not there".to_owned(), &[]),
             Some((first, rest)) => (*first, rest),
         };
         let cleared: Vec<StepId> = rest
@@ -101,7 +112,7 @@ impl Draft<'_> {
             .collect();
         match stale(kept, slot) {
             None => self.keep(slot, &name, kept, &cleared),
-            Some(cause) => self.create(slot, &name, Some(kept), cause),
+            Some(cause) => self.create(slot, &name, Some(kept), cause, &cleared),
         }
     }
 
@@ -169,13 +180,15 @@ impl Draft<'_> {
         })
     }
 
-    /// A new container, in place of an old one where there is one: made beside it, then the old one goes.
+    /// A new container, in place of an old one where there is one: made beside it, then the old one goes. What a
+    /// crash left over, and may have the new one's name, is removed by the steps in `cleared`.
     fn create(
         &mut self,
         slot: &Slot<'_>,
         name: &str,
         old: Option<&Container>,
         cause: String,
+        cleared: &[StepId],
     ) -> Started {
         let service = slot.service;
         let taken = self.observed.containers.iter().any(|c| c.name == name);
@@ -191,7 +204,8 @@ impl Draft<'_> {
             config: slot.config,
             inherits: old.map(|old| self.inherited(slot, old)).unwrap_or_default(),
         };
-        let after = slot.image.after.iter().chain(slot.resources).copied();
+        let after = slot.image.after.iter().chain(slot.resources).chain(cleared);
+        let after: Vec<StepId> = after.copied().collect();
         let created = self.step(Some(service), action, cause.clone(), after);
         let container = ContainerSource::Step(created);
 
@@ -289,10 +303,8 @@ impl Draft<'_> {
         let now = slot.image.dependencies.map(|digest| digest.to_string());
         let renewed = before.is_some() && before != now.as_ref();
         let mut inherits = BTreeMap::new();
-        for (target, volume) in &old.volumes {
-            let anonymous = volume.len() == 64 && volume.bytes().all(|b| b.is_ascii_hexdigit());
+        for (target, volume) in old.anonymous_volumes() {
             match declared(target) {
-                _ if !anonymous => {}
                 Some(mount) if mount.source.is_some() || mount.kind != MountKind::Volume => {}
                 Some(_) if renewed => self.plan.warnings.push(format!(
                     "`{}` gets a new anonymous volume at `{target}`: its dependencies changed",
@@ -305,46 +317,4 @@ impl Draft<'_> {
         }
         inherits
     }
-}
-
-/// Why a container is not what is wanted; `None` when it is.
-fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
-    let label = |key| container.labels.get(key);
-    let image_moved = match (slot.image.fingerprint, &slot.image.source) {
-        (Some(fingerprint), ImageSource::Id(id)) => {
-            container.image != *id && label(labels::FINGERPRINT) != Some(&fingerprint.to_string())
-        }
-        (None, ImageSource::Id(id)) => container.image != *id,
-        (_, ImageSource::Step(_)) => true,
-    };
-    match label(labels::CONFIG) {
-        None => Some("larder did not make it, so what it was made from is not known".to_owned()),
-        Some(_) if image_moved => Some("its image changed".to_owned()),
-        Some(config) if *config != slot.config.to_string() => {
-            Some("its configuration changed".to_owned())
-        }
-        Some(_) if slot.moved => {
-            Some("the container whose network it shares is replaced".to_owned())
-        }
-        Some(_) if !container.state.is_running() && !slot.resources.is_empty() => {
-            Some("a network or volume that it was made with is gone".to_owned())
-        }
-        Some(_) if container.state == State::Dead => {
-            Some("the engine could not remove it".to_owned())
-        }
-        Some(_) => None,
-    }
-}
-
-/// One container of one service, with what it needs.
-struct Slot<'a> {
-    service: &'a str,
-    number: u32,
-    image: &'a Chosen,
-    config: Digest,
-    resources: &'a [StepId],
-    /// Whether the container whose network it shares is replaced.
-    moved: bool,
-    /// Steps that must have succeeded, and steps that must have ended, before it starts.
-    gates: &'a (Vec<StepId>, Vec<StepId>),
 }

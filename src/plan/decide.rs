@@ -8,8 +8,8 @@ use super::observed::Observed;
 use super::step::{
     Action, BuilderKind, ContainerSource, Plan, Readiness, ServicePlan, Step, StepId,
 };
-use crate::fingerprint::Fingerprinted;
-use crate::model::{Condition, Cycle, Digest, Project, labels, start_order};
+use crate::fingerprint::{Fingerprinted, Platform};
+use crate::model::{Condition, Cycle, Digest, ImageRef, Project, start_order};
 
 /// What a run is asked to reach.
 #[derive(Clone, Debug)]
@@ -24,8 +24,8 @@ pub struct Wanted<'a> {
     pub configs: &'a BTreeMap<String, Digest>,
     /// Who builds what.
     pub builders: Builders,
-    /// Whether images that take in something unpinned were built in this run already. Otherwise they are
-    /// built, whatever is there.
+    /// Whether images that take in something unpinned were built in this run already, and images that are pulled
+    /// each time were pulled. Otherwise they are, whatever is there.
     pub fresh: bool,
     /// Whether containers are wanted, or images only.
     pub containers: bool,
@@ -64,13 +64,37 @@ pub enum Error {
     },
     /// An image may not be pulled, and is not there.
     #[error(
-        "service `{service}` has `pull_policy: never`, but image `{image}` is not on the engine"
+        "service `{service}` has `pull_policy: {policy}`, but image `{image}` is not on the engine{}",
+        for_platform(.platform.as_deref())
     )]
     NeverPulled {
+        /// The platform asked for.
+        platform: Option<String>,
         /// The service.
         service: String,
+        /// What its `pull_policy` is.
+        policy: String,
         /// The image.
         image: String,
+    },
+    /// One name for images of two platforms.
+    #[error(
+        "services `{}` and `{}` want image `{image}` for {} and for {}, but an engine keeps one image under a name",
+        .services[0].0, .services[1].0, .services[0].1, .services[1].1
+    )]
+    TwoPlatforms {
+        /// The image.
+        image: String,
+        /// The services, each with its platform.
+        services: Box<[(String, Platform); 2]>,
+    },
+    /// A `pull_policy` that is none.
+    #[error("service `{service}` has `pull_policy: {policy}`, which is none")]
+    UnknownPullPolicy {
+        /// The service.
+        service: String,
+        /// What was written.
+        policy: String,
     },
     /// A builder was asked for by name and has no input for part of the build section.
     #[error("dagger cannot build `{service}`: it has no input for `build.{attribute}`")]
@@ -91,13 +115,32 @@ impl Error {
                 format!("make it with `docker network create {name}`")
             }
             Self::ExternalVolume { name } => format!("make it with `docker volume create {name}`"),
+            Self::NeverPulled { image, policy, .. } if policy == "build" => {
+                format!("nothing builds `{image}`: add a `build`, or change `pull_policy`")
+            }
             Self::NeverPulled { image, .. } => format!("bring it with `docker pull {image}`"),
+            Self::TwoPlatforms { image, .. } => {
+                let parsed = image.parse::<ImageRef>();
+                let name = parsed.map_or_else(|_| image.clone(), |image| image.familiar_name());
+                format!(
+                    "name one by the digest of its platform, `{name}@sha256:…`, or give it a name of its own"
+                )
+            }
+            Self::UnknownPullPolicy { .. } => {
+                "there are `always`, `missing`, `never` and `build`".to_owned()
+            }
             Self::BeyondDagger { .. } => {
                 "`--builder auto` lets the engine's BuildKit build it".to_owned()
             }
         };
         vec![hint]
     }
+}
+
+fn for_platform(platform: Option<&str>) -> String {
+    platform
+        .map(|platform| format!(" for {platform}"))
+        .unwrap_or_default()
 }
 
 /// Decides.
@@ -110,7 +153,7 @@ pub fn decide(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Error> {
     // Built images first: another service may use one by its name.
     let (built, named): (Vec<&String>, Vec<&String>) = order
         .iter()
-        .partition(|service| wanted.fingerprints.contains_key(*service));
+        .partition(|service| wanted.project.services[*service].build.is_some());
     for service in built.into_iter().chain(named) {
         let image = draft.image(service)?;
         draft.chosen.insert(service.clone(), image);
@@ -155,8 +198,8 @@ pub(super) struct Draft<'a> {
     pub(super) images: BTreeMap<Digest, StepId>,
     /// Every service's image.
     pub(super) chosen: BTreeMap<String, Chosen>,
-    /// Pulls: image name → step.
-    pub(super) pulls: BTreeMap<String, StepId>,
+    /// Pulls: image name and platform → step.
+    pub(super) pulls: BTreeMap<(String, Option<String>), StepId>,
     /// Networks and volumes that were looked at: the engine's name → its step, when it must be made.
     pub(super) resources: BTreeMap<(&'static str, String), Option<StepId>>,
     /// What starts each service's containers, and what its containers are called.
@@ -324,86 +367,6 @@ impl<'a> Draft<'a> {
             self.plan.warnings.push(format!(
                 "no compose file defines the service of {}: `larder down --remove-orphans` removes it",
                 names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
-            ));
-        }
-    }
-
-    /// The step that makes a network, when it is not there.
-    pub(super) fn network(&mut self, key: &str) -> Result<Option<StepId>, Error> {
-        let name = self.wanted.project.network_name(key);
-        let slot = ("network", name.clone());
-        if let Some(step) = self.resources.get(&slot) {
-            return Ok(*step);
-        }
-        let definition = self.wanted.project.networks.get(key);
-        let external = definition.is_some_and(|network| network.external);
-        let found = self
-            .observed
-            .networks
-            .iter()
-            .find(|network| network.name == name);
-        let step = match found {
-            Some(found) => {
-                let config =
-                    definition.map(|network| Digest::of_tree("larder-network-v1", network));
-                self.compare("network", &name, found.labels.get(labels::CONFIG), config);
-                None
-            }
-            None if external => return Err(Error::ExternalNetwork { name }),
-            None => {
-                let action = Action::CreateNetwork {
-                    key: key.to_owned(),
-                    name,
-                };
-                Some(self.step(None, action, "it is not on the engine", []))
-            }
-        };
-        self.resources.insert(slot, step);
-        Ok(step)
-    }
-
-    /// The step that makes a volume, when it is not there.
-    pub(super) fn volume(&mut self, key: &str) -> Result<Option<StepId>, Error> {
-        let name = self.wanted.project.volume_name(key);
-        let slot = ("volume", name.clone());
-        if let Some(step) = self.resources.get(&slot) {
-            return Ok(*step);
-        }
-        let definition = self.wanted.project.volumes.get(key);
-        let external = definition.is_some_and(|volume| volume.external);
-        let found = self
-            .observed
-            .volumes
-            .iter()
-            .find(|volume| volume.name == name);
-        let step = match found {
-            Some(found) => {
-                let config = definition.map(|volume| Digest::of_tree("larder-volume-v1", volume));
-                self.compare("volume", &name, found.labels.get(labels::CONFIG), config);
-                None
-            }
-            None if external => return Err(Error::ExternalVolume { name }),
-            None => {
-                let action = Action::CreateVolume {
-                    key: key.to_owned(),
-                    name,
-                };
-                Some(self.step(None, action, "it is not on the engine", []))
-            }
-        };
-        self.resources.insert(slot, step);
-        Ok(step)
-    }
-
-    /// A network or volume that is there stays as it is: containers and data hang on it.
-    fn compare(&mut self, kind: &str, name: &str, label: Option<&String>, config: Option<Digest>) {
-        if let (Some(label), Some(config)) = (label, config)
-            && *label != config.to_string()
-        {
-            self.plan.warnings.push(format!(
-                "{kind} `{name}` was made from another definition and stays as it is; \
-                 `larder down{}` and `larder up` make it anew",
-                if kind == "volume" { " -v" } else { "" },
             ));
         }
     }

@@ -1,13 +1,14 @@
-//! Where each service's image comes from: on the engine by fingerprint, resumed on a dependency image, built,
-//! or pulled.
+//! Where the image of a service with a `build` comes from: on the engine by fingerprint, resumed on a dependency
+//! image, or built.
 
 use std::collections::BTreeMap;
 
 use super::decide::{Draft, Error};
+use super::named::familiar;
 use super::observed::Image;
 use super::step::{Action, BuilderKind, ImageSource, Outcome, ServicePlan, StepId};
-use crate::fingerprint::{Fingerprinted, Recipe};
-use crate::model::{Build, Digest, ImageRef, labels};
+use crate::fingerprint::{BaseRef, Fingerprinted, Recipe};
+use crate::model::{Build, Digest, labels};
 
 /// A service's image as far as it is known while planning.
 #[derive(Clone)]
@@ -24,87 +25,26 @@ impl Draft<'_> {
     pub(super) fn image(&mut self, service: &str) -> Result<Chosen, Error> {
         match self.wanted.fingerprints.get(service) {
             None => self.named_image(service),
-            Some(Fingerprinted::Known(recipe)) => self.built_image(service, recipe),
-            Some(Fingerprinted::Missing(bases)) => Ok(self.unknown_image(service, bases)),
-        }
-    }
-
-    fn named_image(&mut self, service: &str) -> Result<Chosen, Error> {
-        let wanted = self.wanted;
-        let definition = &wanted.project.services[service];
-        let name = familiar(&wanted.project.image_name(service));
-        let builder = self.chosen.iter().find(|(other, _)| {
-            wanted.fingerprints.contains_key(*other)
-                && familiar(&wanted.project.image_name(other)) == name
-        });
-        if let Some((builder, chosen)) = builder {
-            let (cause, chosen) = (format!("`{builder}` builds it"), chosen.clone());
-            self.service(service, decided(Outcome::Reuse, cause, None));
-            return Ok(chosen);
-        }
-        let policy = definition.pull_policy.as_deref().unwrap_or("missing");
-        let found = self
-            .observed
-            .images
-            .iter()
-            .find(|image| is_named(image, &name));
-        let (outcome, cause, source) = match (found, policy) {
-            (Some(image), policy) if policy != "always" => (
-                Outcome::Reuse,
-                format!("`{name}` is on the engine"),
-                ImageSource::Id(image.id.clone()),
-            ),
-            (None, "never") => {
-                return Err(Error::NeverPulled {
-                    service: service.to_owned(),
-                    image: name,
-                });
+            Some(fingerprinted) => {
+                self.policy_of_built(service)?;
+                match fingerprinted {
+                    Fingerprinted::Known(recipe) => self.built_image(service, recipe),
+                    Fingerprinted::Missing(bases) => Ok(self.unknown_image(service, bases)),
+                }
             }
-            (found, _) => {
-                let cause = match found {
-                    Some(_) => "`pull_policy` says always".to_owned(),
-                    None => format!("`{name}` is not on the engine"),
-                };
-                let step = self.pull(service, &name, definition.platform.as_ref(), &cause);
-                (Outcome::Pull, cause, ImageSource::Step(step))
-            }
-        };
-        self.service(service, decided(outcome, cause, None));
-        Ok(Chosen {
-            after: step_of(&source),
-            source,
-            fingerprint: None,
-            dependencies: None,
-        })
-    }
-
-    fn pull(
-        &mut self,
-        service: &str,
-        image: &str,
-        platform: Option<&String>,
-        cause: &str,
-    ) -> StepId {
-        if let Some(step) = self.pulls.get(image) {
-            return *step;
         }
-        let action = Action::Pull {
-            image: image.to_owned(),
-            platform: platform.cloned(),
-        };
-        let step = self.step(Some(service), action, cause, []);
-        self.pulls.insert(image.to_owned(), step);
-        step
     }
 
     fn built_image(&mut self, service: &str, recipe: &Recipe) -> Result<Chosen, Error> {
         let name = labels::image_name(&recipe.full);
+        let asked = self.asked(service)?;
         let usable = recipe.unpinned.is_none() || self.wanted.fresh;
         let found = self
             .observed
             .images
             .iter()
             .find(|image| usable && image.is_for(labels::FINGERPRINT, &recipe.full, &name))
+            .filter(|image| image.fits(asked.as_ref()))
             .cloned();
         let (outcome, cause, source) = match (&found, self.images.get(&recipe.full)) {
             (Some(image), _) => {
@@ -264,17 +204,18 @@ impl Draft<'_> {
     }
 
     /// An image whose bases are not on the engine: its fingerprint is known once they are pulled.
-    fn unknown_image(&mut self, service: &str, bases: &[ImageRef]) -> Chosen {
+    fn unknown_image(&mut self, service: &str, bases: &[BaseRef]) -> Chosen {
         let after: Vec<StepId> = bases
             .iter()
             .map(|base| {
                 let cause = "its fingerprint is known when its base image is";
-                self.pull(service, &base.familiar(), None, cause)
+                let platform = base.platform.as_ref().map(ToString::to_string);
+                self.pull(service, &base.image.familiar(), platform, cause)
             })
             .collect();
         let names = bases
             .iter()
-            .map(|base| format!("`{base}`"))
+            .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join(", ");
         let cause = format!("its base image {names} is not on the engine yet");
@@ -289,7 +230,7 @@ impl Draft<'_> {
     }
 }
 
-fn decided(image: Outcome, cause: String, recipe: Option<&Recipe>) -> ServicePlan {
+pub(super) fn decided(image: Outcome, cause: String, recipe: Option<&Recipe>) -> ServicePlan {
     ServicePlan {
         image,
         cause,
@@ -299,28 +240,11 @@ fn decided(image: Outcome, cause: String, recipe: Option<&Recipe>) -> ServicePla
     }
 }
 
-fn step_of(source: &ImageSource) -> Vec<StepId> {
+pub(super) fn step_of(source: &ImageSource) -> Vec<StepId> {
     match source {
         ImageSource::Id(_) => Vec::new(),
         ImageSource::Step(step) => vec![*step],
     }
-}
-
-/// The name under which the engine lists an image; what does not parse was refused when the file was read.
-fn familiar(name: &str) -> String {
-    name.parse::<ImageRef>()
-        .map_or_else(|_| name.to_owned(), |image| image.familiar())
-}
-
-/// Whether an image is the one a Compose file names: by tag, by digest, or by its ID.
-fn is_named(image: &Image, name: &str) -> bool {
-    let by_digest = || {
-        let parsed: ImageRef = name.parse().ok()?;
-        Some(format!("{}@{}", parsed.familiar_name(), parsed.digest?))
-    };
-    image.names.iter().any(|own| own == name)
-        || image.id.0 == name
-        || by_digest().is_some_and(|name| image.digests.contains(&name))
 }
 
 /// The first attribute of a build section that Dagger's `dockerBuild` has no input for (API 0.21).
@@ -332,7 +256,11 @@ fn beyond_dagger(build: &Build) -> Option<String> {
         ("ulimits", !build.ulimits.is_empty()),
         ("no_cache", build.no_cache),
     ];
-    let other = build.other.keys().find(|key| !key.starts_with("x-"));
+    // `pull` is done before anybody builds.
+    let other = build
+        .other
+        .keys()
+        .find(|key| !key.starts_with("x-") && *key != "pull");
     fixed
         .into_iter()
         .find_map(|(name, set)| set.then(|| name.to_owned()))

@@ -4,14 +4,20 @@
 mod containers;
 mod decide;
 mod images;
+mod named;
 mod observed;
+mod platforms;
 mod render;
+mod resources;
+mod stale;
 mod step;
 
 pub use decide::{Builders, Error, Wanted, decide};
+pub use named::{check, first};
 pub use observed::{
     Container, EngineFacts, Health, Image, Observed, PublishedPort, Resource, State,
 };
+pub use platforms::asked_platforms;
 pub use render::{json, sentence, text};
 pub use step::{
     Action, BuilderKind, ContainerSource, ImageSource, Outcome, Plan, Readiness, ServicePlan, Step,

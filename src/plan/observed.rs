@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::fingerprint::Platform;
 use crate::model::{Digest, ImageId};
 
 /// What is on the engine, taken by a constant number of calls.
@@ -68,10 +69,22 @@ pub struct Container {
     pub labels: BTreeMap<String, String>,
     /// The volumes mounted into it: target → the volume's name.
     pub volumes: BTreeMap<String, String>,
-    /// The names of the networks it is attached to.
-    pub networks: Vec<String>,
+    /// The networks it is attached to: name → the ID it had when the container last ran, empty before that.
+    pub networks: BTreeMap<String, String>,
+    /// The ID of the container whose network it shares, where it does.
+    pub shares: Option<String>,
     /// Its published ports.
     pub ports: Vec<PublishedPort>,
+}
+
+impl Container {
+    /// The volumes that nobody named: target, and the engine's 64 hex digits. An engine below API 1.43 does not say
+    /// more of them.
+    pub fn anonymous_volumes(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.volumes
+            .iter()
+            .filter(|(_, name)| name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()))
+    }
 }
 
 /// A port of a container that the host answers on.
@@ -135,9 +148,16 @@ pub struct Image {
     pub digests: Vec<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// The platforms it is for; empty where nobody asked (see [`crate::plan::asked_platforms`]).
+    pub platforms: Vec<Platform>,
 }
 
 impl Image {
+    /// Whether it is for a platform that is asked for, where one is.
+    pub fn fits(&self, asked: Option<&Platform>) -> bool {
+        asked.is_none_or(|asked| self.platforms.iter().any(|own| asked.takes(own)))
+    }
+
     /// Whether this is the image that larder built for a key: its label says so, and it still has the name
     /// that only larder gives. A label alone proves nothing, since every image built from this one inherits it.
     pub fn is_for(&self, label: &str, key: &Digest, name: &str) -> bool {

@@ -47,7 +47,14 @@ pub fn sentence(step: &Step) -> String {
     match &step.action {
         Action::CreateNetwork { name, .. } => format!("create network {name}"),
         Action::CreateVolume { name, .. } => format!("create volume {name}"),
-        Action::Pull { image, .. } => format!("pull {image}"),
+        Action::Pull {
+            image,
+            platform: None,
+        } => format!("pull {image}"),
+        Action::Pull {
+            image,
+            platform: Some(platform),
+        } => format!("pull {image} for {platform}"),
         Action::BuildDependencies { key, builder, .. } => {
             format!(
                 "build the dependencies of {service} with {builder} ({})",

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, broadcast, watch};
 use super::error::StepError;
 use super::event::{Event, EventSink, Progress};
 use super::ports::{BuildPart, BuildRequest, Builder, ContainerSpec, Engine, Happening};
-use super::readiness::{self, Watched};
+use super::readiness::{self, Proof, Watched};
 use crate::fingerprint::{Fingerprinted, Recipe};
 use crate::model::{Digest, ImageId, Project, labels};
 use crate::plan::{Action, BuilderKind, ContainerSource, ImageSource, Plan, Step, StepId};
@@ -44,6 +44,8 @@ pub struct Run<'a, E, B> {
 pub struct Outcome {
     /// The steps that failed, in the order in which they did.
     pub failures: Vec<Failure>,
+    /// The health checks that passed before the engine ran them itself.
+    pub proofs: Vec<Proof>,
     /// Whether it was told to end early.
     pub interrupted: bool,
     /// How long it took.
@@ -117,6 +119,7 @@ pub async fn execute<E: Engine, B: Builder>(run: Run<'_, E, B>) -> Outcome {
     }
     Outcome {
         failures,
+        proofs: board.proofs(),
         interrupted,
         took: begun.elapsed(),
     }
@@ -128,6 +131,7 @@ enum Product {
     Nothing,
     Image(ImageId),
     Container(String),
+    Proof(Proof),
 }
 
 /// Which steps are open, and what the others left.
@@ -179,6 +183,14 @@ impl<'a> Board<'a> {
     fn done(&mut self, id: StepId, product: Product) {
         self.state[id.0] = State::Done;
         self.products.insert(id, product);
+    }
+
+    fn proofs(self) -> Vec<Proof> {
+        let proof = |product| match product {
+            Product::Proof(proof) => Some(proof),
+            _ => None,
+        };
+        self.products.into_values().filter_map(proof).collect()
     }
 
     fn failed(&mut self, id: StepId) {
@@ -321,7 +333,10 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
                     probes: self.probes(),
                     timeout: self.run.timeout,
                 };
-                readiness::wait(engine, &watched, news.subscribe(), &self.progress).await?;
+                let proof = readiness::wait(engine, &watched, news.subscribe(), &self.progress);
+                if let Some(proof) = proof.await? {
+                    return Ok(Product::Proof(proof));
+                }
             }
         }
         Ok(Product::Nothing)

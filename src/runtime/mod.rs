@@ -11,6 +11,7 @@ pub use error::StepError;
 pub use event::{Event, EventSink, Progress};
 pub use execute::{Failure, Outcome, Run, execute};
 pub use ports::{
-    BuildError, BuildPart, BuildRequest, Builder, Condition, ContainerSpec, Engine, EngineError,
-    Happening, HappeningKind, Listening,
+    BuildError, BuildPart, BuildRequest, Builder, Condition, ContainerSpec, Duplex, Engine,
+    EngineAccess, EngineError, Happening, HappeningKind, Listening, Login,
 };
+pub use readiness::Proof;

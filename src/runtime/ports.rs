@@ -8,22 +8,18 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures_util::Stream;
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::event::Progress;
-use crate::fingerprint::{Base, Recipe};
-use crate::model::{Digest, Healthcheck, ImageId, ImageRef, Project};
+use crate::fingerprint::Recipe;
+use crate::model::{Digest, Healthcheck, ImageId, Project};
 use crate::plan::{BuilderKind, Observed};
 
 /// A Docker Engine. Every call may be made from several tasks at once.
 pub trait Engine: Send + Sync {
     /// A snapshot of the engine for one project, in a constant number of calls.
     fn observe(&self, project: &str) -> impl Future<Output = Result<Observed, EngineError>> + Send;
-
-    /// What an image on the engine gives to a build that starts from it; `None` when it is not there.
-    fn base(
-        &self,
-        image: &ImageRef,
-    ) -> impl Future<Output = Result<Option<Base>, EngineError>> + Send;
 
     /// Pulls an image; its ID.
     fn pull(
@@ -122,6 +118,34 @@ pub trait Engine: Send + Sync {
     fn watch(&self, project: &str) -> impl Stream<Item = Happening> + Send + 'static;
 }
 
+/// What a builder inside an engine needs beside the engine's API: connections of its own, and the user's credentials
+/// for registries.
+pub trait EngineAccess: Send + Sync {
+    /// A connection that speaks another protocol than HTTP from here on: `POST path` with `Upgrade: h2c` (moby
+    /// `api/server/router/session`, `…/router/grpc`).
+    fn upgrade<'a>(
+        &'a self,
+        path: &'a str,
+        headers: Vec<(&'static str, String)>,
+    ) -> BoxFuture<'a, Result<Box<dyn Duplex>, EngineError>>;
+
+    /// The credentials for a registry, where there are any.
+    fn login<'a>(&'a self, registry: &'a str) -> BoxFuture<'a, Option<Login>>;
+}
+
+/// A stream of bytes in both directions.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// Credentials for a registry.
+pub struct Login {
+    /// The user; empty when the secret is an identity token.
+    pub username: String,
+    /// The password or identity token.
+    pub secret: String,
+}
+
 /// One container to be created.
 #[derive(Debug)]
 pub struct ContainerSpec<'a> {
@@ -160,6 +184,10 @@ pub struct Condition {
     pub restarting: bool,
     /// The engine's verdict, where it has a health check.
     pub health: Option<crate::plan::Health>,
+    /// When it was started last, in the engine's words; no two starts have the same.
+    pub started: String,
+    /// How often the engine ran its health check, as far as it remembers.
+    pub probes: usize,
     /// Its effective health check; `None` when it has none or it is switched off.
     pub healthcheck: Option<Healthcheck>,
     /// The TCP ports that it or its image exposes.

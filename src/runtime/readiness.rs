@@ -32,7 +32,28 @@ pub(super) struct Watched<'a> {
     pub(super) timeout: Option<Duration>,
 }
 
-/// Waits until a container is what is waited for.
+/// A health check that passed when larder ran it: which start of which container it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// The container's ID.
+    pub container: String,
+    /// When it was started, in the engine's words.
+    pub started: String,
+}
+
+impl Proof {
+    /// Whether it is still the newest that is known of the container: it was not started again, and the engine's own
+    /// first probe has not come.
+    pub fn holds(&self, now: &Condition) -> bool {
+        now.running
+            && !now.restarting
+            && now.probes == 0
+            && now.health == Some(Health::Starting)
+            && now.started == self.started
+    }
+}
+
+/// Waits until a container is what is waited for; what proved it, where the engine does not know it yet.
 ///
 /// # Errors
 /// It ended, restarts in a loop, is unhealthy, or took too long.
@@ -41,7 +62,7 @@ pub(super) async fn wait<E: Engine>(
     watched: &Watched<'_>,
     mut news: broadcast::Receiver<Happening>,
     progress: &Progress,
-) -> Result<(), StepError> {
+) -> Result<Option<Proof>, StepError> {
     let begun = Instant::now();
     let mut pause = FIRST_PAUSE;
     let mut restarts = None;
@@ -54,7 +75,7 @@ pub(super) async fn wait<E: Engine>(
             watched.until,
             condition.restarts - before.min(condition.restarts),
         ) {
-            Verdict::Yes => return Ok(()),
+            Verdict::Yes => return Ok(None),
             Verdict::No => return Err(failure(engine, watched, &condition).await),
             Verdict::NoHealthcheck => {
                 return Err(StepError::NoHealthcheck {
@@ -63,7 +84,12 @@ pub(super) async fn wait<E: Engine>(
             }
             Verdict::Probe if watched.probes => {
                 match probe(engine, watched.container, &condition).await {
-                    Probe::Passed => return Ok(()),
+                    Probe::Passed => {
+                        return Ok(Some(Proof {
+                            container: watched.container.to_owned(),
+                            started: condition.started,
+                        }));
+                    }
                     Probe::Failed => progress.doing("its health check does not pass yet"),
                     Probe::Quiet => {
                         progress.doing("nothing listens on its ports yet");
@@ -228,4 +254,36 @@ async fn rest(pause: Duration, container: &str, news: &mut broadcast::Receiver<H
         }
     };
     let _ = tokio::time::timeout(pause, something).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_holds_until_the_engine_knows_better() {
+        let proof = Proof {
+            container: "c".to_owned(),
+            started: "one".to_owned(),
+        };
+        let now = Condition {
+            running: true,
+            health: Some(Health::Starting),
+            started: "one".to_owned(),
+            ..Condition::default()
+        };
+        assert!(proof.holds(&now));
+        let changes: [fn(&mut Condition); 5] = [
+            |now| now.running = false,
+            |now| now.restarting = true,
+            |now| now.probes = 1,
+            |now| now.health = Some(Health::Unhealthy),
+            |now| now.started = "two".to_owned(),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut later = now.clone();
+            change(&mut later);
+            assert!(!proof.holds(&later), "{number}");
+        }
+    }
 }

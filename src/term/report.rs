@@ -183,7 +183,8 @@ mod tests {
             created: 0,
             labels: BTreeMap::new(),
             volumes: BTreeMap::new(),
-            networks: Vec::new(),
+            networks: BTreeMap::new(),
+            shares: None,
             ports,
         }
     }

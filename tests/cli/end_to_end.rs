@@ -7,7 +7,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::sandbox::Sandbox;
+use crate::stack::Stack;
 
 const COMPOSE: &str = "\
 services:
@@ -34,91 +34,21 @@ COPY hello.txt /hello.txt
 CMD [\"sh\", \"-c\", \"cat /hello.txt; exec sleep 1000\"]
 ";
 
-/// A project of its own, taken down whatever happens.
-struct Stack {
-    sandbox: Sandbox,
-    name: String,
-}
-
-impl Stack {
-    fn new(test: &str) -> Self {
-        let name = format!("larder-cli-{}-{test}", std::process::id());
-        let host = std::env::var("DOCKER_HOST");
-        let host = host.unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
-        let sandbox = Sandbox::with(COMPOSE)
-            .file("api/Dockerfile", DOCKERFILE)
-            .file("api/hello.txt", "one\n")
-            .env("DOCKER_HOST", &host)
-            .env("COMPOSE_PROJECT_NAME", &name);
-        Self { sandbox, name }
-    }
-
-    /// Sets a variable.
-    fn env(mut self, name: &str, value: &str) -> Self {
-        self.sandbox.set(name, value);
-        self
-    }
-
-    /// Runs larder, which must succeed; its standard output.
-    fn larder(&self, line: &str) -> String {
-        let output = self.sandbox.run(line);
-        assert!(output.status.success(), "{}", self.sandbox.shown(&output));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Waits for what the engine itself finds out: larder's probe passes before the engine's first one, and
-    /// until then a plan waits for it again.
-    fn settle(&self) {
-        let settled = (0..100).any(|_| {
-            let plan = self.larder("plan");
-            assert!(
-                !plan.contains("create") && !plan.contains("build "),
-                "{plan}"
-            );
-            std::thread::sleep(Duration::from_millis(100));
-            plan.contains("nothing to do")
-        });
-        assert!(settled, "{}", self.larder("plan"));
-    }
-
-    /// The IDs of a service's containers, as docker sees them.
-    fn containers(&self, service: &str) -> Vec<String> {
-        let label = |key: &str, value: &str| format!("label=com.docker.compose.{key}={value}");
-        let output = Command::new("docker")
-            .args(["ps", "-aq", "--no-trunc"])
-            .args(["--filter", &label("project", &self.name)])
-            .args(["--filter", &label("service", service)])
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        text.lines().map(ToOwned::to_owned).collect()
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        self.sandbox
-            .run("--progress quiet down -v --remove-orphans");
-        let images = Command::new("docker")
-            .args(["images", "-q", "--filter"])
-            .arg(format!("label=dev.larder.test={}", self.name))
-            .output();
-        let images = images.map(|output| output.stdout).unwrap_or_default();
-        for image in String::from_utf8_lossy(&images).lines() {
-            let _ = Command::new("docker").args(["rmi", "-f", image]).output();
-        }
-    }
+fn stack(test: &str) -> Stack {
+    let stack = Stack::new(test, COMPOSE);
+    stack.sandbox.write("api/Dockerfile", DOCKERFILE);
+    stack.sandbox.write("api/hello.txt", "one\n");
+    stack
 }
 
 #[test]
 fn a_stack_is_never_stale_and_nothing_is_done_twice() {
-    let stack = Stack::new("line");
+    let stack = stack("line");
     let report = stack.larder("up");
     assert!(report.contains("2 services ready in"), "{report}");
     let (cache, api) = (stack.containers("cache"), stack.containers("api"));
     assert_eq!((cache.len(), api.len()), (1, 1));
 
-    stack.settle();
     assert!(stack.larder("up").contains("2 services up to date in"));
     assert_eq!(stack.containers("cache"), cache);
     assert_eq!(stack.containers("api"), api);
@@ -152,26 +82,22 @@ fn a_stack_is_never_stale_and_nothing_is_done_twice() {
 
 #[test]
 fn docker_compose_works_on_what_larder_started() {
-    let stack = Stack::new("interop");
+    let stack = stack("interop");
     stack.larder("up cache");
     assert!(stack.containers("api").is_empty());
-    let compose = |args: &[&str]| {
-        let mut command = stack.sandbox.command("docker");
-        // The plugin may live in the person's own folder.
-        command.env("HOME", std::env::var("HOME").unwrap_or_default());
-        let output = command.arg("compose").args(args).output().unwrap();
-        assert!(output.status.success(), "{}", stack.sandbox.shown(&output));
-        String::from_utf8(output.stdout).unwrap()
-    };
-    assert!(compose(&["ps", "--services"]).contains("cache"));
-    assert!(compose(&["logs", "cache"]).contains("Ready to accept connections"));
-    compose(&["down", "-v"]);
+    assert!(stack.compose("ps --services").contains("cache"));
+    assert!(
+        stack
+            .compose("logs cache")
+            .contains("Ready to accept connections")
+    );
+    stack.compose("down -v");
     assert!(stack.containers("cache").is_empty());
 }
 
 #[test]
 fn a_failed_build_shows_its_last_lines_and_where() {
-    let stack = Stack::new("broken");
+    let stack = stack("broken");
     let dockerfile = "FROM debian:bookworm-slim\nRUN echo before; exit 3\n";
     stack.sandbox.write("api/Dockerfile", dockerfile);
     let output = stack.sandbox.run("--progress quiet --builder docker up");
@@ -188,7 +114,7 @@ fn a_failed_build_shows_its_last_lines_and_where() {
 
 #[test]
 fn a_builder_that_is_asked_for_must_be_there() {
-    let stack = Stack::new("dagger").env("PATH", "/nowhere");
+    let stack = stack("dagger").env("PATH", "/nowhere");
     let output = stack.sandbox.run("--builder dagger up");
     assert_snapshot!(stack.sandbox.shown(&output), @r#"
         exit 3
@@ -202,7 +128,7 @@ fn a_builder_that_is_asked_for_must_be_there() {
 
 #[test]
 fn a_container_that_ends_shows_what_it_said() {
-    let stack = Stack::new("ends");
+    let stack = stack("ends");
     let compose = "services: {job: {image: redis:7-alpine, \
                    entrypoint: [sh, -c, 'echo no config; exit 4'], \
                    healthcheck: {test: [CMD, 'true'], interval: 1s}}}\n";
@@ -219,7 +145,7 @@ fn a_container_that_ends_shows_what_it_said() {
 
 #[test]
 fn json_progress_is_one_object_per_line() {
-    let stack = Stack::new("json");
+    let stack = stack("json");
     let lines = stack.larder("--progress json up cache");
     let events: Vec<Value> = lines
         .lines()
@@ -233,7 +159,7 @@ fn json_progress_is_one_object_per_line() {
 
 #[test]
 fn an_interrupted_start_ends_with_130_and_the_next_goes_on() {
-    let stack = Stack::new("interrupt");
+    let stack = stack("interrupt");
     let compose = "services: {slow: {image: redis:7-alpine, stop_grace_period: 1s, \
                    healthcheck: {test: [CMD, test, -e, /data/go], interval: 1s, retries: 60}}}\n";
     stack.sandbox.write("compose.yaml", compose);

@@ -1,0 +1,253 @@
+//! Images that a service only names: on the engine, built by another service, or pulled as `pull_policy` says.
+
+use std::collections::BTreeSet;
+
+use super::decide::{Draft, Error, Wanted};
+use super::images::{Chosen, decided};
+use super::observed::{Image, Observed};
+use super::platforms::asked;
+use super::step::{Action, ImageSource, Outcome, StepId};
+use crate::fingerprint::Fingerprinted;
+use crate::model::{ImageRef, Service};
+
+/// When an image that is only named is pulled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Policy {
+    /// At each start, once.
+    Always,
+    /// When it is not on the engine.
+    Missing,
+    /// Not at all.
+    Never,
+}
+
+/// What a service's `pull_policy` asks for, and whether larder does just that.
+fn policy(name: &str, service: &Service) -> Result<(Policy, bool), Error> {
+    match service.pull_policy.as_deref() {
+        None | Some("missing" | "if_not_present") => Ok((Policy::Missing, true)),
+        Some("always") => Ok((Policy::Always, true)),
+        // What is built is built from its files; what is only named is not built (docker/compose `mustPull`).
+        Some("never" | "build") => Ok((Policy::Never, true)),
+        Some("daily" | "weekly" | "refresh") => Ok((Policy::Missing, false)),
+        Some(text) if text.starts_with("every_") => Ok((Policy::Missing, false)),
+        Some(text) => Err(Error::UnknownPullPolicy {
+            service: name.to_owned(),
+            policy: text.to_owned(),
+        }),
+    }
+}
+
+/// Where an image that is only named comes from.
+enum Origin<'a> {
+    /// Another service of the run builds it.
+    Built(&'a str),
+    /// It is on the engine, and that is enough.
+    Here(&'a Image),
+    /// A registry; what is under its name until then.
+    Registry {
+        present: Option<&'a Image>,
+        cause: String,
+    },
+}
+
+fn origin<'a>(
+    wanted: &Wanted<'a>,
+    observed: &'a Observed,
+    service: &str,
+) -> Result<Origin<'a>, Error> {
+    let definition = &wanted.project.services[service];
+    let (policy, _) = policy(service, definition)?;
+    let name = familiar(&wanted.project.image_name(service));
+    if let Some(builder) = builder(wanted, &name) {
+        return Ok(Origin::Built(builder));
+    }
+    let asked = asked(wanted, service)?;
+    let named = observed.images.iter().find(|image| is_named(image, &name));
+    let found = named.filter(|image| image.fits(asked.as_ref()));
+    match (found, policy) {
+        (Some(image), Policy::Always) if !wanted.fresh && !is_pinned(&name) => {
+            Ok(Origin::Registry {
+                present: Some(image),
+                cause:
+                    "`pull_policy` says always; its container is replaced when another image comes"
+                        .to_owned(),
+            })
+        }
+        (Some(image), _) => Ok(Origin::Here(image)),
+        (None, Policy::Never) => Err(Error::NeverPulled {
+            service: service.to_owned(),
+            policy: definition.pull_policy.clone().unwrap_or_default(),
+            platform: asked.map(|platform| platform.to_string()),
+            image: name,
+        }),
+        (None, _) => Ok(Origin::Registry {
+            present: None,
+            cause: match (named, asked) {
+                (Some(_), Some(platform)) => {
+                    format!("`{name}` is not on the engine for {platform}")
+                }
+                _ => format!("`{name}` is not on the engine"),
+            },
+        }),
+    }
+}
+
+/// The service of this run that builds the image of a name.
+fn builder<'a>(wanted: &Wanted<'a>, name: &str) -> Option<&'a str> {
+    let builds = |service: &&String| {
+        wanted.project.services[*service].build.is_some()
+            && familiar(&wanted.project.image_name(service)) == name
+    };
+    wanted.services.iter().find(builds).map(String::as_str)
+}
+
+/// Looks for what makes a start impossible before anything is pulled or built.
+///
+/// # Errors
+/// A `pull_policy` that is none, an image that may not be pulled and is not there, or one name in two platforms.
+pub fn check(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Error> {
+    for service in wanted.services {
+        let definition = &wanted.project.services[service];
+        if definition.build.is_some() {
+            policy(service, definition)?;
+            asked(wanted, service)?;
+        } else {
+            origin(wanted, observed, service)?;
+        }
+    }
+    Ok(())
+}
+
+/// The services whose images are brought before the decision, because only the image that comes tells whether
+/// their containers stay: those that take in something unpinned, and those that are pulled although a container
+/// is there.
+///
+/// # Errors
+/// As [`check`].
+pub fn first(wanted: &Wanted<'_>, observed: &Observed) -> Result<BTreeSet<String>, Error> {
+    let runs = |service: &String| {
+        let mut containers = observed.containers.iter();
+        containers.any(|container| !container.one_off && container.service == *service)
+    };
+    let mut first = BTreeSet::new();
+    for service in wanted.services {
+        let brought = match wanted.fingerprints.get(service) {
+            Some(Fingerprinted::Known(recipe)) => recipe.unpinned.is_some(),
+            Some(Fingerprinted::Missing(_)) => false,
+            None => {
+                runs(service)
+                    && matches!(origin(wanted, observed, service)?, Origin::Registry { .. })
+            }
+        };
+        if brought {
+            first.insert(service.clone());
+        }
+    }
+    Ok(first)
+}
+
+impl Draft<'_> {
+    /// Decides about an image that the service only names.
+    pub(super) fn named_image(&mut self, service: &str) -> Result<Chosen, Error> {
+        let (wanted, observed) = (self.wanted, self.observed);
+        let definition = &wanted.project.services[service];
+        let name = familiar(&wanted.project.image_name(service));
+        if !policy(service, definition)?.1 {
+            self.plan.warnings.push(format!(
+                "`pull_policy: {}` of `{service}` is not carried out yet: `{name}` is pulled only when it is \
+                 not on the engine",
+                definition.pull_policy.as_deref().unwrap_or_default(),
+            ));
+        }
+        let asked = self.asked(service)?;
+        let (outcome, cause, source, after) = match origin(wanted, observed, service)? {
+            Origin::Built(builder) => {
+                let cause = format!("`{builder}` builds it");
+                self.service(service, decided(Outcome::Reuse, cause, None));
+                return Ok(self.chosen[builder].clone());
+            }
+            Origin::Here(image) => {
+                let source = ImageSource::Id(image.id.clone());
+                let cause = format!("`{name}` is on the engine");
+                (Outcome::Reuse, cause, source, Vec::new())
+            }
+            Origin::Registry { present, cause } => {
+                let step = self.pull(
+                    service,
+                    &name,
+                    asked.map(|platform| platform.to_string()),
+                    &cause,
+                );
+                let source = match present {
+                    Some(image) => ImageSource::Id(image.id.clone()),
+                    None => ImageSource::Step(step),
+                };
+                (Outcome::Pull, cause, source, vec![step])
+            }
+        };
+        self.service(service, decided(outcome, cause, None));
+        Ok(Chosen {
+            source,
+            after,
+            fingerprint: None,
+            dependencies: None,
+        })
+    }
+
+    /// The step that pulls an image, one however many need it.
+    pub(super) fn pull(
+        &mut self,
+        service: &str,
+        image: &str,
+        platform: Option<String>,
+        cause: &str,
+    ) -> StepId {
+        let key = (image.to_owned(), platform.clone());
+        if let Some(step) = self.pulls.get(&key) {
+            return *step;
+        }
+        let action = Action::Pull {
+            image: image.to_owned(),
+            platform,
+        };
+        let step = self.step(Some(service), action, cause, []);
+        self.pulls.insert(key, step);
+        step
+    }
+
+    /// Says what becomes of the `pull_policy` of a service whose image is built.
+    pub(super) fn policy_of_built(&mut self, service: &str) -> Result<(), Error> {
+        let definition = &self.wanted.project.services[service];
+        let (policy, carried_out) = policy(service, definition)?;
+        if policy == Policy::Always || !carried_out {
+            self.plan.warnings.push(format!(
+                "`pull_policy: {}` of `{service}` changes nothing: its image is built from its files, never pulled",
+                definition.pull_policy.as_deref().unwrap_or_default(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The name under which the engine lists an image; what does not parse was refused when the file was read.
+pub(super) fn familiar(name: &str) -> String {
+    name.parse::<ImageRef>()
+        .map_or_else(|_| name.to_owned(), |image| image.familiar())
+}
+
+/// Whether a name can only ever mean one content: a registry's digest, or the engine's ID.
+fn is_pinned(name: &str) -> bool {
+    name.parse::<ImageRef>()
+        .map_or(true, |image| image.digest.is_some())
+}
+
+/// Whether an image is the one a Compose file names: by tag, by digest, or by its ID.
+pub(super) fn is_named(image: &Image, name: &str) -> bool {
+    let by_digest = || {
+        let parsed: ImageRef = name.parse().ok()?;
+        Some(format!("{}@{}", parsed.familiar_name(), parsed.digest?))
+    };
+    image.names.iter().any(|own| own == name)
+        || image.id.0 == name
+        || by_digest().is_some_and(|name| image.digests.contains(&name))
+}

@@ -1,0 +1,87 @@
+//! Networks and volumes: made where they are missing, never changed.
+
+use super::decide::{Draft, Error};
+use super::step::{Action, StepId};
+use crate::model::{Digest, labels};
+
+impl Draft<'_> {
+    /// The step that makes a network, when it is not there.
+    pub(super) fn network(&mut self, key: &str) -> Result<Option<StepId>, Error> {
+        let name = self.wanted.project.network_name(key);
+        let slot = ("network", name.clone());
+        if let Some(step) = self.resources.get(&slot) {
+            return Ok(*step);
+        }
+        let definition = self.wanted.project.networks.get(key);
+        let external = definition.is_some_and(|network| network.external);
+        let found = self
+            .observed
+            .networks
+            .iter()
+            .find(|network| network.name == name);
+        let step = match found {
+            Some(found) => {
+                let config =
+                    definition.map(|network| Digest::of_tree("larder-network-v1", network));
+                self.compare("network", &name, found.labels.get(labels::CONFIG), config);
+                None
+            }
+            None if external => return Err(Error::ExternalNetwork { name }),
+            None => {
+                let action = Action::CreateNetwork {
+                    key: key.to_owned(),
+                    name,
+                };
+                Some(self.step(None, action, "it is not on the engine", []))
+            }
+        };
+        self.resources.insert(slot, step);
+        Ok(step)
+    }
+
+    /// The step that makes a volume, when it is not there.
+    pub(super) fn volume(&mut self, key: &str) -> Result<Option<StepId>, Error> {
+        let name = self.wanted.project.volume_name(key);
+        let slot = ("volume", name.clone());
+        if let Some(step) = self.resources.get(&slot) {
+            return Ok(*step);
+        }
+        let definition = self.wanted.project.volumes.get(key);
+        let external = definition.is_some_and(|volume| volume.external);
+        let found = self
+            .observed
+            .volumes
+            .iter()
+            .find(|volume| volume.name == name);
+        let step = match found {
+            Some(found) => {
+                let config = definition.map(|volume| Digest::of_tree("larder-volume-v1", volume));
+                self.compare("volume", &name, found.labels.get(labels::CONFIG), config);
+                None
+            }
+            None if external => return Err(Error::ExternalVolume { name }),
+            None => {
+                let action = Action::CreateVolume {
+                    key: key.to_owned(),
+                    name,
+                };
+                Some(self.step(None, action, "it is not on the engine", []))
+            }
+        };
+        self.resources.insert(slot, step);
+        Ok(step)
+    }
+
+    /// A network or volume that is there stays as it is: containers and data hang on it.
+    fn compare(&mut self, kind: &str, name: &str, label: Option<&String>, config: Option<Digest>) {
+        if let (Some(label), Some(config)) = (label, config)
+            && *label != config.to_string()
+        {
+            self.plan.warnings.push(format!(
+                "{kind} `{name}` was made from another definition and stays as it is; \
+                 `larder down{}` and `larder up` make it anew",
+                if kind == "volume" { " -v" } else { "" },
+            ));
+        }
+    }
+}

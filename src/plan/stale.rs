@@ -1,0 +1,99 @@
+//! Whether a container that is there is the one that is wanted.
+
+use super::images::Chosen;
+use super::observed::{Container, Observed, State};
+use super::step::{ImageSource, StepId};
+use crate::model::{Digest, Project, Service, labels};
+
+/// Why a container is not what is wanted; `None` when it is.
+pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
+    let label = |key| container.labels.get(key);
+    let image_moved = match (slot.image.fingerprint, &slot.image.source) {
+        (Some(fingerprint), ImageSource::Id(id)) => {
+            container.image != *id && label(labels::FINGERPRINT) != Some(&fingerprint.to_string())
+        }
+        (None, ImageSource::Id(id)) => container.image != *id,
+        (_, ImageSource::Step(_)) => true,
+    };
+    match label(labels::CONFIG) {
+        None => Some("larder did not make it, so what it was made from is not known".to_owned()),
+        Some(_) if image_moved => Some("its image changed".to_owned()),
+        Some(config) if *config != slot.config.to_string() => {
+            Some("its configuration changed".to_owned())
+        }
+        Some(_) if container.state == State::Dead => {
+            Some("the engine could not remove it".to_owned())
+        }
+        Some(_) => detached(container, slot.networks)
+            .or_else(|| slot.host?.lost_by(container).map(ToOwned::to_owned)),
+    }
+}
+
+/// The networks that a service's containers are attached to, with the IDs that the engine has under their names.
+pub(super) fn networks_of<'a>(
+    project: &Project,
+    observed: &'a Observed,
+    service: &Service,
+) -> Vec<(String, Vec<&'a str>)> {
+    let named = |key: &String| {
+        let name = project.network_name(key);
+        let all = observed.networks.iter();
+        let ids = all.filter(|network| network.name == name);
+        let ids = ids.map(|network| network.id.as_str()).collect();
+        (name, ids)
+    };
+    service.networks.keys().map(named).collect()
+}
+
+/// Why a container cannot reach the others: it is not attached to a network, or to one that was removed since, and
+/// the engine does not take the one of that name in its place.
+fn detached(container: &Container, networks: &[(String, Vec<&str>)]) -> Option<String> {
+    networks
+        .iter()
+        .find_map(|(name, ids)| match container.networks.get(name) {
+            None => Some(format!("it is not attached to network `{name}`")),
+            Some(id) if !id.is_empty() && !ids.contains(&id.as_str()) => {
+                Some(format!("network `{name}` that it was made with is gone"))
+            }
+            Some(_) => None,
+        })
+}
+
+/// One container of one service, with what it needs.
+pub(super) struct Slot<'a> {
+    pub(super) service: &'a str,
+    pub(super) number: u32,
+    pub(super) image: &'a Chosen,
+    pub(super) config: Digest,
+    pub(super) resources: &'a [StepId],
+    /// The networks it is attached to, with the IDs that the engine has under their names.
+    pub(super) networks: &'a [(String, Vec<&'a str>)],
+    /// The containers whose network it shares, where it does.
+    pub(super) host: Option<&'a Host>,
+    /// Steps that must have succeeded, and steps that must have ended, before it starts.
+    pub(super) gates: &'a (Vec<StepId>, Vec<StepId>),
+}
+
+/// The containers whose network a service shares.
+pub(super) struct Host {
+    /// The IDs of those that are kept.
+    pub(super) kept: Vec<String>,
+    /// The steps behind which they run.
+    pub(super) steps: Vec<StepId>,
+    /// Whether one of them starts anew.
+    pub(super) anew: bool,
+}
+
+impl Host {
+    /// Why a container does not share the network any more: a container's network ends with its process.
+    fn lost_by(&self, container: &Container) -> Option<&'static str> {
+        let shares = container.shares.as_ref();
+        if !shares.is_some_and(|id| self.kept.contains(id)) {
+            Some("the container whose network it shares is replaced")
+        } else if container.state.is_running() && self.anew {
+            Some("the container whose network it shares starts anew")
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! What was left half done, taken away or made by others: the next start goes on from what is there.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::stack::{Stack, docker};
+
+/// A service that does not stop when it is asked, which leaves time to interfere.
+fn stubborn(environment: &str) -> String {
+    format!(
+        "services:\n  app:\n    image: redis:7-alpine\n    entrypoint: [sh, -c, \"trap '' TERM; sleep 1000 & wait; wait\"]\n    \
+         stop_grace_period: 5s\n    environment: {{WHAT: {environment}}}\n"
+    )
+}
+
+/// Starts larder and kills it while it replaces a container: the new one is made, the old one being stopped.
+fn kill_while_replacing(stack: &Stack) {
+    let mut command = stack.sandbox.command(env!("CARGO_BIN_EXE_larder"));
+    let command = command.args(["--progress", "quiet", "up"]);
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while stack.containers("app").len() < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "nothing is made");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_start_that_was_killed_is_repaired_by_the_next() {
+    let stack = Stack::new("killed", &stubborn("one"));
+    stack.larder("up");
+    let name = stack.names("app");
+    stack.sandbox.write("compose.yaml", &stubborn("two"));
+    kill_while_replacing(&stack);
+    assert_eq!(stack.names("app").len(), 2);
+    stack.larder("up");
+    assert_eq!(stack.names("app"), name);
+    assert_eq!(stack.environment("app", "WHAT"), "two");
+
+    // Killed again, and the file is another one when somebody looks next.
+    stack.sandbox.write("compose.yaml", &stubborn("three"));
+    kill_while_replacing(&stack);
+    stack.sandbox.write("compose.yaml", &stubborn("four"));
+    stack.larder("up");
+    assert_eq!(stack.names("app"), name);
+    assert_eq!(stack.environment("app", "WHAT"), "four");
+    assert!(stack.larder("plan").ends_with("nothing to do\n"));
+}
+
+#[test]
+fn a_container_that_docker_compose_left_misnamed_gets_its_name() {
+    let stack = Stack::new("misnamed", &stubborn("one"));
+    stack.compose("up -d");
+    let name = stack.names("app")[0].clone();
+    let left = |stack: &Stack| {
+        let own = format!("{}_{name}", &stack.containers("app")[0][..12]);
+        docker(&["rename", &name, &own]);
+    };
+    left(&stack);
+    stack.larder("up");
+    assert_eq!(stack.names("app"), std::slice::from_ref(&name));
+    // One of larder's own is not made anew for its name.
+    let made = stack.containers("app");
+    left(&stack);
+    stack.larder("up");
+    assert_eq!(
+        (stack.names("app"), stack.containers("app")),
+        (vec![name], made)
+    );
+}
+
+/// Healthy while a file is there. The engine looks each `interval`, and forgives for an hour.
+fn marked(interval: &str) -> String {
+    format!(
+        "services:\n  app:\n    image: redis:7-alpine\n    stop_grace_period: 1s\n    healthcheck: \
+         {{test: [CMD, test, -e, /tmp/go], interval: {interval}, start_period: 1h}}\n    \
+         entrypoint: [sh, -c, 'touch /tmp/go; exec redis-server']\n"
+    )
+}
+
+#[test]
+fn what_larder_proved_healthy_is_so_until_somebody_knows_better() {
+    let stack = Stack::new("proof", &marked("10m"));
+    stack.larder("up");
+    assert!(stack.larder("plan").ends_with("nothing to do\n"));
+    let report = stack.larder("up");
+    assert!(report.contains("1 service up to date in"), "{report}");
+    // Another start is another matter.
+    docker(&["restart", "-t", "0", &stack.containers("app")[0]]);
+    let plan = stack.larder("plan");
+    assert!(plan.contains("wait until app is ready"), "{plan}");
+
+    // And so is what the engine saw itself.
+    stack.sandbox.write("compose.yaml", &marked("3s"));
+    stack.larder("up");
+    stack.larder("exec -T app rm /tmp/go");
+    let failed = || {
+        let format = "{{len .State.Health.Log}}";
+        docker(&["inspect", "--format", format, &stack.containers("app")[0]]) != "0\n"
+    };
+    let begun = Instant::now();
+    while !failed() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "no probe");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let plan = stack.larder("plan");
+    assert!(plan.contains("wait until app is ready"), "{plan}");
+}
+
+const PAIR: &str = "\
+services:
+  one: {image: 'redis:7-alpine', tmpfs: [/data], stop_grace_period: 1s}
+  two: {image: 'redis:7-alpine', tmpfs: [/data], stop_grace_period: 1s}
+";
+
+#[test]
+fn a_network_that_was_removed_under_stopped_containers_is_made_again() {
+    let stack = Stack::new("network", PAIR);
+    stack.larder("up");
+    let network = format!("{}_default", stack.name);
+    let reaches = || stack.larder("exec -T two redis-cli -h one ping");
+    assert_eq!(reaches(), "PONG\n");
+    stack.larder("stop");
+    docker(&["network", "rm", &network]);
+    stack.larder("up");
+    assert_eq!(reaches(), "PONG\n");
+
+    // One service made the network again; the other's container still means the one that is gone.
+    stack.larder("stop");
+    docker(&["network", "rm", &network]);
+    stack.larder("up one");
+    stack.larder("up");
+    assert_eq!(reaches(), "PONG\n");
+
+    // Cut off while it runs.
+    let first = stack.containers("two");
+    docker(&["network", "disconnect", &network, &first[0]]);
+    stack.larder("up");
+    assert_ne!(stack.containers("two"), first);
+    assert_eq!(reaches(), "PONG\n");
+}
+
+fn shared(environment: &str) -> String {
+    format!(
+        "services:\n  db:\n    image: redis:7-alpine\n    stop_grace_period: 1s\n    environment: {{WHAT: {environment}}}\n  \
+         app:\n    image: redis:7-alpine\n    entrypoint: [sleep, '1000']\n    stop_grace_period: 0s\n    \
+         network_mode: 'service:db'\n"
+    )
+}
+
+#[test]
+fn a_shared_network_is_that_of_the_container_that_is_there() {
+    let stack = Stack::new("shared", &shared("one"));
+    stack.larder("up");
+    let reaches = || stack.larder("exec -T app redis-cli -h 127.0.0.1 ping");
+    assert_eq!(reaches(), "PONG\n");
+    let first = stack.containers("app");
+    assert!(stack.larder("plan").ends_with("nothing to do\n"));
+
+    stack.sandbox.write("compose.yaml", &shared("two"));
+    stack.larder("up");
+    assert_ne!(stack.containers("app"), first);
+    assert_eq!(reaches(), "PONG\n");
+
+    // The other one is replaced in a run of its own.
+    let second = stack.containers("app");
+    stack.sandbox.write("compose.yaml", &shared("three"));
+    stack.larder("up db");
+    assert_eq!(stack.containers("app"), second);
+    stack.larder("up");
+    assert_ne!(stack.containers("app"), second);
+    assert_eq!(reaches(), "PONG\n");
+
+    // It was stopped and starts anew: its network does, too.
+    let third = stack.containers("app");
+    stack.larder("stop db");
+    stack.larder("up");
+    assert_ne!(stack.containers("app"), third);
+    assert_eq!(reaches(), "PONG\n");
+
+    // Both were stopped: nothing has to be made.
+    let fourth = stack.containers("app");
+    stack.larder("stop");
+    stack.larder("up");
+    assert_eq!(stack.containers("app"), fourth);
+    assert_eq!(reaches(), "PONG\n");
+}
+
+/// Volumes of the project's own, of somebody else's, and one that the file no longer declares.
+fn with_volumes(foreign: &str, old: bool) -> String {
+    let (mount, declared) = if old {
+        (", 'old:/old'", "  old:\n")
+    } else {
+        ("", "")
+    };
+    format!(
+        "services:\n  app:\n    image: redis:7-alpine\n    stop_grace_period: 1s\n    \
+         volumes: ['own:/data', 'theirs:/theirs'{mount}]\n\
+         volumes:\n  own:\n  theirs: {{external: true, name: {foreign}}}\n{declared}"
+    )
+}
+
+#[test]
+fn down_removes_the_volumes_that_the_file_declares() {
+    let stack = Stack::new("volumes", "services: {}\n");
+    let foreign = format!("{}-theirs", stack.name);
+    docker(&["volume", "create", &foreign]);
+    let left = || {
+        let filter = format!("name={}", stack.name);
+        let listed = docker(&["volume", "ls", "--format", "{{.Name}}", "--filter", &filter]);
+        let mut names: Vec<String> = listed.lines().map(ToOwned::to_owned).collect();
+        names.sort();
+        names
+    };
+    let old = format!("{}_old", stack.name);
+    for down in [Stack::larder, Stack::compose] {
+        stack
+            .sandbox
+            .write("compose.yaml", &with_volumes(&foreign, true));
+        stack.larder("up");
+        stack
+            .sandbox
+            .write("compose.yaml", &with_volumes(&foreign, false));
+        down(&stack, "down -v");
+        assert!(stack.containers("app").is_empty());
+        assert_eq!(
+            left(),
+            [foreign.clone(), old.clone()],
+            "as docker compose leaves it"
+        );
+    }
+    let output = stack.sandbox.run("down -v");
+    let shown = stack.sandbox.shown(&output);
+    assert!(shown.contains(&format!("volume `{old}` stays")), "{shown}");
+    // Without a file, everything that is the project's.
+    std::fs::remove_file(stack.sandbox.path().join("compose.yaml")).unwrap();
+    stack.larder("down -v");
+    assert_eq!(left(), std::slice::from_ref(&foreign));
+    docker(&["volume", "rm", &foreign]);
+}
+
+#[test]
+fn an_anonymous_volume_that_was_handed_over_goes_with_the_last_container() {
+    let stack = Stack::new("anonymous", &marked("3s"));
+    stack.larder("up");
+    let volume = || {
+        let format = "{{range .Mounts}}{{.Name}}{{end}}";
+        docker(&["inspect", "--format", format, &stack.containers("app")[0]])
+    };
+    let first = volume();
+    stack.sandbox.write("compose.yaml", &marked("4s"));
+    stack.larder("up");
+    assert_eq!(volume(), first, "it is handed over");
+    stack.larder("down -v");
+    let all = docker(&["volume", "ls", "-q"]);
+    assert!(!all.contains(&first), "{first}");
+}
+
+#[test]
+fn a_volume_of_another_project_stays_whatever_it_is_called() {
+    let stack = Stack::new("borrowed", "services: {}\n");
+    let name = format!("{}_own", stack.name);
+    docker(&["volume", "create", &name]);
+    let compose = "services: {app: {image: 'redis:7-alpine', stop_grace_period: 1s, volumes: ['own:/data']}}\n\
+                   volumes: {own: }\n";
+    stack.sandbox.write("compose.yaml", compose);
+    stack.larder("up");
+    let output = stack.sandbox.run("down -v");
+    let shown = stack.sandbox.shown(&output);
+    let warning = format!("volume `{name}` was not made for this project and stays");
+    assert!(
+        output.status.success() && shown.contains(&warning),
+        "{shown}"
+    );
+    docker(&["volume", "rm", &name]);
+}
+
+#[test]
+fn what_the_file_no_longer_names_goes_when_asked() {
+    let stack = Stack::new("orphans", PAIR);
+    stack.larder("up");
+    let one = PAIR.lines().filter(|line| !line.contains("two:"));
+    let one: Vec<String> = one.map(|line| format!("{line}\n")).collect();
+    stack.sandbox.write("compose.yaml", &one.concat());
+    let output = stack.sandbox.run("down");
+    let shown = stack.sandbox.shown(&output);
+    assert!(output.status.success(), "{shown}");
+    assert!(
+        shown.contains("`larder down --remove-orphans` removes it"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("is still in use and stays"),
+        "its network: {shown}"
+    );
+    assert_eq!(
+        (stack.containers("one").len(), stack.containers("two").len()),
+        (0, 1)
+    );
+    stack.larder("down --remove-orphans");
+    assert!(stack.containers("two").is_empty());
+    let label = format!("label=com.docker.compose.project={}", stack.name);
+    assert_eq!(docker(&["network", "ls", "-q", "--filter", &label]), "");
+}
+
+#[test]
+fn a_stack_that_docker_compose_made_is_taken_over_and_given_back() {
+    let stack = Stack::new("takeover", PAIR);
+    stack.compose("up -d");
+    let before = [stack.containers("one"), stack.containers("two")];
+    stack.larder("up");
+    let after = [stack.containers("one"), stack.containers("two")];
+    assert!(
+        before
+            .iter()
+            .zip(&after)
+            .all(|(before, after)| before != after && after.len() == 1)
+    );
+    assert!(stack.larder("plan").ends_with("nothing to do\n"));
+    let listed = stack.compose("ps --services");
+    assert!(listed.contains("one") && listed.contains("two"), "{listed}");
+    assert!(
+        stack
+            .compose("logs two")
+            .contains("Ready to accept connections")
+    );
+    stack.compose("down -v");
+    assert!(stack.containers("one").is_empty() && stack.containers("two").is_empty());
+    let label = format!("label=com.docker.compose.project={}", stack.name);
+    let output = Command::new("docker")
+        .args(["network", "ls", "-q", "--filter", &label])
+        .output()
+        .unwrap();
+    assert!(output.stdout.is_empty());
+}
