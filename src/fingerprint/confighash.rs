@@ -90,6 +90,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::FileObject;
 
     fn hash(service: &Value, change: impl FnOnce(&mut Project)) -> Digest {
         let mut project = Project {
@@ -186,6 +187,55 @@ mod tests {
         assert!(matches!(
             config_hash(&project, "s"),
             Err(Error::Unknown { kind: "secret", .. })
+        ));
+    }
+
+    #[test]
+    fn the_value_of_a_variable_counts_and_must_be_there() {
+        let object = |value: Option<&str>| FileObject {
+            environment: Some("TOKEN".to_owned()),
+            value: value.map(str::to_owned),
+            ..FileObject::default()
+        };
+        let of = |service: &Value, object: FileObject| {
+            let project = Project {
+                services: [(
+                    "s".to_owned(),
+                    serde_json::from_value(service.clone()).unwrap(),
+                )]
+                .into(),
+                secrets: [("key".to_owned(), object)].into(),
+                ..Project::default()
+            };
+            config_hash(&project, "s")
+        };
+        let service = with("secrets", json!([{"source": "key"}]));
+        let hash = |value| of(&service, object(Some(value))).unwrap();
+        assert_eq!(hash("one"), hash("one"));
+        assert_ne!(hash("one"), hash("two"));
+        assert_ne!(hash("one"), hash(""));
+        assert!(matches!(
+            of(&service, object(None)),
+            Err(Error::Unset { .. })
+        ));
+        let owned = with("secrets", json!([{"source": "key", "uid": "root"}]));
+        assert!(matches!(
+            of(&owned, object(Some("x"))),
+            Err(Error::Owner { .. })
+        ));
+        let mut read_only = service.clone();
+        read_only["read_only"] = json!(true);
+        assert!(matches!(
+            of(&read_only, object(Some("x"))),
+            Err(Error::ReadOnly { .. })
+        ));
+        let external = FileObject {
+            external: true,
+            ..FileObject::default()
+        };
+        assert!(matches!(
+            of(&service, external),
+            Err(Error::External { .. })
         ));
     }
 
