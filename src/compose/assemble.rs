@@ -220,15 +220,10 @@ fn read_files(
         return Ok(());
     };
     if let Some(Value::Array(list)) = map.shift_remove("env_file") {
-        let mut own = match map.shift_remove("environment") {
+        let own = match map.shift_remove("environment") {
             Some(Value::Object(own)) => own,
             _ => Map::new(),
         };
-        for (name, value) in &mut own {
-            if let (true, Some(found)) = (value.is_null(), environment.get(name)) {
-                *value = found.into();
-            }
-        }
         let read = env_files(&list, &own, environment)
             .map_err(|error| error.at(path.clone().and("env_file")))?;
         map.insert("environment".into(), over(read, own));

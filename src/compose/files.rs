@@ -4,13 +4,12 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::environment::Environment;
 use super::error::{Error, ErrorKind};
-use super::locate::Spots;
-use super::path::TreePath;
+use super::place::Places;
 use super::tree::{Document, parse};
-use crate::model::Place;
 
 /// The names looked for in a folder and those above it, best first (compose-go `DefaultFileNames`).
 pub(super) const DEFAULT_NAMES: &[&str] = &[
@@ -153,12 +152,21 @@ impl Sources {
         }
     }
 
-    /// For finding the places of paths; a file is read for it only once.
+    /// For finding the places of paths.
     pub(super) fn places(&self) -> Places<'_> {
-        Places {
-            sources: self,
-            spots: self.0.iter().map(|_| None).collect(),
-        }
+        Places::of(
+            self.0
+                .iter()
+                .map(|source| (source.file.as_path(), source.text.as_str())),
+        )
+    }
+
+    /// The texts, for who looks for places later.
+    pub(super) fn into_texts(self) -> Arc<[(PathBuf, String)]> {
+        self.0
+            .into_iter()
+            .map(|source| (source.file, source.text))
+            .collect()
     }
 
     /// Gives an error the line that it is about.
@@ -171,38 +179,6 @@ impl Sources {
             error.place = Some(place);
         }
         error
-    }
-}
-
-/// Where paths are written.
-pub(super) struct Places<'a> {
-    sources: &'a Sources,
-    spots: Vec<Option<Spots>>,
-}
-
-impl Places<'_> {
-    /// The place of `path` in `file`, or in whichever file has most of it, the later ones first.
-    pub(super) fn find(&mut self, path: &TreePath, file: Option<&Path>) -> Option<Place> {
-        let mut best: Option<(usize, Place)> = None;
-        for (source, spots) in self.sources.0.iter().zip(&mut self.spots) {
-            if file.is_some_and(|file| file != source.file) {
-                continue;
-            }
-            let spots = spots.get_or_insert_with(|| Spots::read(&source.text));
-            if let Some(found) = spots.find(path)
-                && found.depth > 0
-                && best.as_ref().is_none_or(|(depth, _)| found.depth >= *depth)
-            {
-                best = Some((
-                    found.depth,
-                    Place {
-                        file: source.file.clone(),
-                        at: Some(found.at),
-                    },
-                ));
-            }
-        }
-        best.map(|(_, place)| place)
     }
 }
 

@@ -9,7 +9,7 @@ use super::files::{self, STDIN, Sources};
 use super::layers::Loader;
 use super::notice::{Notices, not_carried_out};
 use super::resolve::Against;
-use super::{assemble, check, mounts, project_name, settle};
+use super::{assemble, check, delivery, mounts, project_name, settle};
 use crate::model::Project;
 
 /// What a project is loaded from. All of it is data: nothing is asked of the process.
@@ -45,6 +45,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         .map_err(|error| sources.locate(error).with_hole(&notices))
         .map(|mut project| {
             project.warnings = notices.located(&sources);
+            project.texts = sources.into_texts();
             project
         })
 }
@@ -90,7 +91,8 @@ fn run(
         notices,
         home,
     };
-    let tree = loader.model(&chosen.files, against, &environment, &mut Vec::new())?;
+    let mut tree = loader.model(&chosen.files, against, &environment, &mut Vec::new())?;
+    environment.fill(&mut tree);
 
     let profiles = active_profiles(options, &environment);
     let parts = assemble::Parts::of(tree, &profiles, &options.services)?;
@@ -104,6 +106,7 @@ fn run(
     settle::settle(&mut project, &environment, notices);
     check::check(&project, &off)?;
     settle::drop_unused(&mut project);
+    delivery::warn(&project, notices);
     Ok(project)
 }
 

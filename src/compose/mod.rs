@@ -7,13 +7,14 @@
 //! `top_level` and `attributes` in the words of `schema`; `long_form`, `ports`, `mounts`, `words` for short
 //! forms), `include`, `extends`, `merge` (`identity` of list items), `resolve` (paths) · `assemble` the tree
 //! into model types · `settle` what is left unsaid · `check` what must hold (`check_service` for one
-//! service) · `notice` warnings · `error`, with `locate` and `suggest` for its place and hints (`path` says
-//! where in a tree).
+//! service) · `delivery` and `notice` warnings · `error`, with `place`, `locate` and `suggest` for its place and
+//! hints (`path` says where in a tree).
 
 mod assemble;
 mod attributes;
 mod check;
 mod check_service;
+mod delivery;
 mod dotenv;
 mod environment;
 mod error;
@@ -31,6 +32,7 @@ mod merge;
 mod mounts;
 mod notice;
 mod path;
+mod place;
 mod ports;
 mod project_name;
 mod resolve;
@@ -44,3 +46,4 @@ mod words;
 
 pub use error::Error;
 pub use load::{LoadOptions, load};
+pub use place::place;

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::Place;
+use crate::compose;
+use crate::model::{Place, Project};
 
 /// Why a fingerprint cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +14,8 @@ pub enum Error {
     NoContext {
         /// The service.
         service: String,
+        /// The additional context's name, where it is one.
+        name: Option<String>,
         /// The context.
         path: PathBuf,
     },
@@ -77,6 +80,65 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A config or secret is to come from where it cannot be had.
+    #[error("the {kind} `{name}` is kept outside of the project, where larder cannot get it")]
+    External {
+        /// `config` or `secret`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The variable of a config or secret is not set.
+    #[error("the {kind} `{name}` is the variable `{variable}`, which is not set")]
+    Unset {
+        /// `config` or `secret`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// The variable.
+        variable: String,
+    },
+    /// The file of a config or secret is not there.
+    #[error("the {kind} `{name}` is the file `{}`, which does not exist", path.display())]
+    NoFile {
+        /// `config` or `secret`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A text is to be put into a container that cannot be written to.
+    #[error("the {kind} `{name}` cannot be put into service `{service}`, which is `read_only`")]
+    ReadOnly {
+        /// The service.
+        service: String,
+        /// `config` or `secret`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A text is to belong to an owner that is no number.
+    #[error("service `{service}` gives its {kind} `{name}` to `{id}`, which is no number")]
+    Owner {
+        /// The service.
+        service: String,
+        /// `config` or `secret`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// The `uid` or `gid`.
+        id: String,
+    },
+    /// The cause is written in a Compose file.
+    #[error("{error}")]
+    Written {
+        /// There.
+        place: Place,
+        /// What is wrong.
+        #[source]
+        error: Box<Error>,
+    },
     /// A service, config or secret was named that the project does not have.
     #[error("the project has no {kind} `{name}`")]
     Unknown {
@@ -95,14 +157,69 @@ impl Error {
                 file: file.clone(),
                 at: Some((*line, 1)),
             }),
+            Self::Written { place, .. } => Some(place.clone()),
             _ => None,
+        }
+    }
+
+    /// Adds the place in the project's Compose files where the cause is written.
+    pub(super) fn written_in(self, project: &Project) -> Self {
+        let build = |service, key| vec!["services", service, "build", key];
+        let path: Vec<&str> = match &self {
+            Self::NoContext { service, name, .. } => match name {
+                Some(name) => [build(service, "additional_contexts"), vec![name]].concat(),
+                None => build(service, "context"),
+            },
+            Self::NoDockerfile { service, .. } => build(service, "dockerfile"),
+            Self::NoTarget { service, .. } => build(service, "target"),
+            Self::Dependencies { service, .. } => {
+                vec!["services", service, "x-larder", "dependencies"]
+            }
+            Self::External { kind, name } => vec![section(kind), name, "external"],
+            Self::Unset { kind, name, .. } => vec![section(kind), name, "environment"],
+            Self::NoFile { kind, name, .. } => vec![section(kind), name, "file"],
+            Self::ReadOnly {
+                service,
+                kind,
+                name,
+            }
+            | Self::Owner {
+                service,
+                kind,
+                name,
+                ..
+            } => {
+                vec!["services", service, section(kind), name]
+            }
+            _ => return self,
+        };
+        match compose::place(project, &path) {
+            Some(place) => Self::Written {
+                place,
+                error: Box::new(self),
+            },
+            None => self,
         }
     }
 
     /// What a person can do about it.
     pub fn hints(&self) -> Vec<String> {
         match self {
+            Self::Written { error, .. } => error.hints(),
             Self::NoDockerfile { path, .. } => dockerfiles_near(path),
+            Self::External { .. } => {
+                vec!["write `file:` or `environment:` to say where it is from".to_owned()]
+            }
+            Self::Unset { variable, .. } => {
+                vec![format!(
+                    "set it in the environment or in `.env`: `{variable}=…`"
+                )]
+            }
+            Self::ReadOnly { kind, .. } => {
+                vec![format!(
+                    "write the {kind} to a file and name that with `file:`: a file is mounted"
+                )]
+            }
             Self::NoTarget { stages, .. } if !stages.is_empty() => {
                 vec![format!("its stages: `{}`", stages.join("`, `"))]
             }
@@ -114,6 +231,15 @@ impl Error {
             }
             _ => Vec::new(),
         }
+    }
+}
+
+/// The section that a config or secret is defined in.
+fn section(kind: &str) -> &'static str {
+    if kind == "config" {
+        "configs"
+    } else {
+        "secrets"
     }
 }
 

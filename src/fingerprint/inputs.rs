@@ -129,6 +129,7 @@ impl Inputs {
         if !root.is_dir() {
             return Err(Error::NoContext {
                 service: service.to_owned(),
+                name: None,
                 path: root,
             });
         }
@@ -208,6 +209,7 @@ impl Inputs {
             if !root.is_dir() {
                 return Err(Error::NoContext {
                     service: self.service.clone(),
+                    name: Some(name.clone()),
                     path: root.clone(),
                 });
             }

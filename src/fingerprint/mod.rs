@@ -7,11 +7,12 @@
 //! COPY names, `walk` reads folders, `gather` brings it together with the digests that `statcache` keeps.
 //! Keys: `section` and `extras` for the build section, `chain` for the instructions, `manifests` and `cut`
 //! for the dependencies; `inputs` is one build from its files to its [`Recipe`]. `confighash` is the
-//! container's side.
+//! container's side, `delivery` its configs and secrets.
 
 mod chain;
 mod confighash;
 mod cut;
+mod delivery;
 mod dockerfile;
 mod error;
 mod extras;
