@@ -19,7 +19,7 @@ mod text;
 mod ticker;
 
 pub use history::History;
-pub use log_lines::LogLines;
+pub use log_lines::{LogForm, LogLines, LogSource};
 pub use message::Message;
 pub use progress::Display;
 pub use report::{Readout, Ready};

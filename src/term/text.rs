@@ -30,6 +30,36 @@ pub fn visible(line: &str) -> String {
         .collect()
 }
 
+/// A line that somebody else wrote, harmless as [`visible`] makes it, but with its colours, which end with it.
+pub(super) fn coloured(line: &str) -> String {
+    let line = line.trim_end_matches(['\r', '\n']);
+    let mut rest = line.rsplit('\r').next().unwrap_or(line);
+    let mut out = String::new();
+    let mut colours = false;
+    while let Some((before, sequence, behind)) = colour(rest) {
+        out.push_str(&visible(before));
+        out.push_str(sequence);
+        rest = behind;
+        colours = true;
+    }
+    out.push_str(&visible(rest));
+    if colours {
+        out.push_str("\u{1b}[0m");
+    }
+    out
+}
+
+/// The first sequence that sets colours (ECMA-48, SGR), with what stands before and behind it.
+fn colour(text: &str) -> Option<(&str, &str, &str)> {
+    text.match_indices("\u{1b}[").find_map(|(start, open)| {
+        let parameters = &text[start + open.len()..];
+        let end = parameters.find(|char: char| !matches!(char, '0'..='9' | ';' | ':'))?;
+        let behind = parameters[end..].strip_prefix('m')?;
+        let sequence = &text[start..text.len() - behind.len()];
+        Some((&text[..start], sequence, behind))
+    })
+}
+
 /// How many columns of a terminal a text takes, its colours left out.
 pub(super) fn columns(text: &str) -> usize {
     strip_str(text).map(UnicodeWidthStr::width).sum()
@@ -108,6 +138,14 @@ mod tests {
         assert_eq!(visible("\u{1b}]0;title\u{7}text"), "text");
         assert_eq!(visible("a\u{8}\u{7}b\u{9b}c\td"), "abc\td");
         assert_eq!(visible("user\u{202e}txt"), "usertxt");
+    }
+
+    #[test]
+    fn of_what_a_terminal_would_obey_the_colours_stay() {
+        let line = "10 %\r\u{1b}[1;38:5:9mred\u{1b}[2J\u{1b}]0;title\u{7} text\u{8}";
+        assert_eq!(coloured(line), "\u{1b}[1;38:5:9mred text\u{1b}[0m");
+        assert_eq!(coloured("\u{1b}[31"), "");
+        assert_eq!(coloured("plain\u{1b}[Hmade"), "plainmade");
     }
 
     #[test]
