@@ -12,7 +12,7 @@ use std::time::Duration;
 use bollard::Docker;
 use larder::build::{BuildKit, Builders, Dagger, available};
 use larder::fingerprint::{Base, Cut, Fingerprinted, Recipe, StatCache, survey};
-use larder::model::{Build, BuildSecret, Digest, FileObject, ImageId, Project, Service, labels};
+use larder::model::{Build, Digest, FileObject, FileReference, ImageId, Project, Service, labels};
 use larder::plan::{BuilderKind, StepId};
 use larder::runtime::{BuildError, BuildPart, BuildRequest, Builder, Event, EventSink, Progress};
 
@@ -568,9 +568,10 @@ async fn secrets_hosts_and_networks_of_the_build_section_reach_it() {
     let text = "FROM debian:bookworm-slim\nRUN --mount=type=secret,id=token --mount=type=secret,id=word \\\n  \
         cp /run/secrets/token /token && cp /run/secrets/word /word && cp /etc/hosts /hosts\n";
     let mut recipe = lab.recipe(text, &[]);
-    let secret = |source: &str, target: Option<&str>| BuildSecret {
+    let secret = |source: &str, target: Option<&str>| FileReference {
         source: source.to_owned(),
         target: target.map(ToOwned::to_owned),
+        ..FileReference::default()
     };
     recipe.build.secrets = vec![secret("kept", Some("token")), secret("word", None)];
     let addresses = |all: &[&str]| all.iter().map(ToString::to_string).collect();

@@ -14,6 +14,7 @@ use super::statcache::StatCache;
 use super::steps::{Read, Step};
 use super::walk::Folder;
 use crate::compose::nearby;
+use crate::model::Place;
 
 /// A Dockerfile as the instructions that its target needs.
 pub(super) struct Script<'a> {
@@ -39,12 +40,19 @@ impl Script<'_> {
                 continue;
             };
             if let Some(hint) = self.why(folder, path, &step.instruction) {
+                let (keyword, line) = (&step.instruction.keyword, step.instruction.lines.0);
+                let wanted = match self.file {
+                    Some(_) => format!("`{path}`"),
+                    None => format!("`{path}` for {keyword} in line {line} of `dockerfile_inline`"),
+                };
+                let place = self.file.clone().map(|file| {
+                    let at = Some((line, 1));
+                    Box::new(Place { file, at })
+                });
                 return Err(Error::NoSource {
                     service: self.service.to_owned(),
-                    path: path.to_owned(),
-                    keyword: step.instruction.keyword.clone(),
-                    file: self.file.clone(),
-                    line: step.instruction.lines.0,
+                    wanted,
+                    place,
                     hint,
                 });
             }
@@ -177,10 +185,7 @@ mod tests {
             let error = lab(&format!("FROM a\n\n{text}\n"))
                 .try_recipe()
                 .unwrap_err();
-            assert!(
-                matches!(&error, Error::NoSource { line: 3, .. }),
-                "{text}: {error}"
-            );
+            assert!(matches!(&error, Error::NoSource { .. }), "{text}: {error}");
             assert!(
                 error.hints()[0].starts_with(hint),
                 "{text}: {:?}",

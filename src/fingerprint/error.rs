@@ -73,18 +73,14 @@ pub enum Error {
         stages: Vec<String>,
     },
     /// The context does not have what an instruction reads from it.
-    #[error("the build context of service `{service}` has no `{path}`{}", inline(keyword, *line, file.as_deref()))]
+    #[error("the build context of service `{service}` has no {wanted}")]
     NoSource {
         /// The service.
         service: String,
-        /// What is not there, below the context.
-        path: String,
-        /// The instruction's keyword.
-        keyword: String,
-        /// The Dockerfile, unless it stands in the Compose file.
-        file: Option<PathBuf>,
-        /// The instruction's line, from 1.
-        line: usize,
+        /// What is not there, below the context, and who wants it where `place` does not say that.
+        wanted: String,
+        /// The instruction, unless it stands in the Compose file.
+        place: Option<Box<Place>>,
         /// Why it may not be there.
         hint: String,
     },
@@ -183,14 +179,7 @@ impl Error {
                 file: file.clone(),
                 at: Some((*line, 1)),
             }),
-            Self::NoSource {
-                file: Some(file),
-                line,
-                ..
-            } => Some(Place {
-                file: file.clone(),
-                at: Some((*line, 1)),
-            }),
+            Self::NoSource { place, .. } => place.as_deref().cloned(),
             Self::NoStage { file, .. } => Some(Place {
                 file: file.clone(),
                 at: None,
@@ -212,7 +201,7 @@ impl Error {
             Self::NoTarget { service, .. } => build(service, "target"),
             Self::NoSource {
                 service,
-                file: None,
+                place: None,
                 ..
             } => build(service, "dockerfile_inline"),
             Self::Dependencies { service, .. } => {
@@ -243,14 +232,6 @@ impl Error {
             },
             None => self,
         }
-    }
-}
-
-/// Which line of a text in the Compose file it is; a Dockerfile's is told as the place.
-fn inline(keyword: &str, line: usize, file: Option<&Path>) -> String {
-    match file {
-        Some(_) => String::new(),
-        None => format!(" for {keyword} in line {line} of `dockerfile_inline`"),
     }
 }
 
