@@ -36,6 +36,8 @@ pub(super) const STDIN: &str = "-";
 pub(super) struct Chosen {
     pub(super) files: Vec<PathBuf>,
     pub(super) notes: Vec<String>,
+    /// The variable that names them.
+    pub(super) origin: Option<&'static str>,
 }
 
 /// The files named by `-f`, by `COMPOSE_FILE`, or found from `search` upwards.
@@ -58,7 +60,7 @@ pub(super) fn choose(
     if !named.is_empty() {
         return Ok(Chosen {
             files: named.iter().map(|file| absolute(file)).collect(),
-            notes: Vec::new(),
+            ..Chosen::default()
         });
     }
     if let Some(list) = environment
@@ -75,7 +77,8 @@ pub(super) fn choose(
             .collect();
         return Ok(Chosen {
             files,
-            notes: Vec::new(),
+            origin: Some("COMPOSE_FILE"),
+            ..Chosen::default()
         });
     }
     for folder in search.ancestors() {

@@ -69,7 +69,10 @@ fn run(
     add_env(&mut environment, &env_files, &folder)?;
 
     for file in &chosen.files {
-        sources.open(file)?;
+        sources.open(file).map_err(|error| match chosen.origin {
+            Some(origin) => error.named_by(origin),
+            None => error,
+        })?;
     }
     let name = project_name::choose(
         options.project_name.as_deref(),

@@ -7,8 +7,8 @@
 //! `top_level` and `attributes` in the words of `schema`; `long_form`, `ports`, `mounts`, `words` for short
 //! forms), `include`, `extends`, `merge` (`identity` of list items), `resolve` (paths) · `assemble` the tree
 //! into model types · `settle` what is left unsaid · `check` what must hold (`check_service` for one
-//! service) · `delivery` and `notice` warnings · `error`, with `place`, `locate` and `suggest` for its place and
-//! hints (`path` says where in a tree).
+//! service) · `delivery` and `notice` warnings · `error`, with `place` and `locate` for its place (`path`
+//! says where in a tree), `hints` and `suggest` for what may help.
 
 mod assemble;
 mod attributes;
@@ -20,6 +20,7 @@ mod environment;
 mod error;
 mod extends;
 mod files;
+mod hints;
 mod identity;
 mod include;
 mod interpolate;
@@ -47,3 +48,4 @@ mod words;
 pub use error::Error;
 pub use load::{LoadOptions, load};
 pub use place::place;
+pub(crate) use suggest::{nearby, nearest};

@@ -72,6 +72,18 @@ pub enum Error {
         /// The stages that have names.
         stages: Vec<String>,
     },
+    /// The context does not have what an instruction reads from it.
+    #[error("the build context of service `{service}` has no {wanted}")]
+    NoSource {
+        /// The service.
+        service: String,
+        /// What is not there, below the context, and who wants it where `place` does not say that.
+        wanted: String,
+        /// The instruction, unless it stands in the Compose file.
+        place: Option<Box<Place>>,
+        /// Why it may not be there.
+        hint: String,
+    },
     /// A glob of `x-larder: dependencies:` is malformed.
     #[error("service `{service}`: `x-larder.dependencies` has {problem}")]
     Dependencies {
@@ -150,12 +162,27 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same with the line of a Dockerfile that it happened for.
+    pub(super) fn at(self, file: &Path, line: usize) -> Self {
+        let place = Place {
+            file: file.to_owned(),
+            at: Some((line, 1)),
+        };
+        let error = Box::new(self);
+        Self::Written { place, error }
+    }
+
     /// Where in a file the trouble lies.
     pub fn place(&self) -> Option<Place> {
         match self {
             Self::IgnorePattern { file, line, .. } => Some(Place {
                 file: file.clone(),
                 at: Some((*line, 1)),
+            }),
+            Self::NoSource { place, .. } => place.as_deref().cloned(),
+            Self::NoStage { file, .. } => Some(Place {
+                file: file.clone(),
+                at: None,
             }),
             Self::Written { place, .. } => Some(place.clone()),
             _ => None,
@@ -172,6 +199,11 @@ impl Error {
             },
             Self::NoDockerfile { service, .. } => build(service, "dockerfile"),
             Self::NoTarget { service, .. } => build(service, "target"),
+            Self::NoSource {
+                service,
+                place: None,
+                ..
+            } => build(service, "dockerfile_inline"),
             Self::Dependencies { service, .. } => {
                 vec!["services", service, "x-larder", "dependencies"]
             }
@@ -201,37 +233,6 @@ impl Error {
             None => self,
         }
     }
-
-    /// What a person can do about it.
-    pub fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Written { error, .. } => error.hints(),
-            Self::NoDockerfile { path, .. } => dockerfiles_near(path),
-            Self::External { .. } => {
-                vec!["write `file:` or `environment:` to say where it is from".to_owned()]
-            }
-            Self::Unset { variable, .. } => {
-                vec![format!(
-                    "set it in the environment or in `.env`: `{variable}=…`"
-                )]
-            }
-            Self::ReadOnly { kind, .. } => {
-                vec![format!(
-                    "write the {kind} to a file and name that with `file:`: a file is mounted"
-                )]
-            }
-            Self::NoTarget { stages, .. } if !stages.is_empty() => {
-                vec![format!("its stages: `{}`", stages.join("`, `"))]
-            }
-            Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                vec!["when the image does not need it, name it in `.dockerignore`".to_owned()]
-            }
-            Self::Changed { .. } => {
-                vec!["when the image does not need it, name it in `.dockerignore`".to_owned()]
-            }
-            _ => Vec::new(),
-        }
-    }
 }
 
 /// The section that a config or secret is defined in.
@@ -240,26 +241,5 @@ fn section(kind: &str) -> &'static str {
         "configs"
     } else {
         "secrets"
-    }
-}
-
-/// The files in the folder of a missing Dockerfile that may have been meant.
-fn dockerfiles_near(path: &Path) -> Vec<String> {
-    let Some(Ok(folder)) = path.parent().map(std::fs::read_dir) else {
-        return Vec::new();
-    };
-    let mut names: Vec<String> = folder
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| {
-            name.to_ascii_lowercase().contains("dockerfile") && !name.ends_with(".dockerignore")
-        })
-        .take(10)
-        .collect();
-    names.sort();
-    if names.is_empty() {
-        Vec::new()
-    } else {
-        vec![format!("there is `{}`", names.join("`, `"))]
     }
 }
