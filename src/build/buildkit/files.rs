@@ -58,9 +58,10 @@ impl Files {
         }
     }
 
-    /// What names the context's content: equal for equal entries only.
+    /// What names all that is sent: equal for the same Dockerfile and the same entries only.
     pub(super) fn key(&self) -> Digest {
-        let mut writer = DigestWriter::new("larder context");
+        let mut writer = DigestWriter::new("larder build files");
+        writer.text(&self.folders.dockerfile);
         for entry in self.folders.context.entries() {
             writer.field(&entry.path);
             writer.field(&entry.mode.to_be_bytes());
