@@ -430,10 +430,20 @@ impl fmt::Display for Location<'_> {
             write!(f, " at Dockerfile line {line}")?;
         }
         match self.1 {
-            Some(instruction) => write!(f, ", `{instruction}`"),
+            Some(instruction) => write!(f, ", `{}`", brief(instruction)),
             None => Ok(()),
         }
     }
+}
+
+/// The beginning of an instruction that is longer than anybody reads in an error: its line says where the rest is.
+fn brief(instruction: &str) -> String {
+    const LONGEST: usize = 100;
+    if instruction.chars().count() <= LONGEST {
+        return instruction.to_owned();
+    }
+    let kept: String = instruction.chars().take(LONGEST - 1).collect();
+    format!("{}…", kept.trim_end())
 }
 
 #[cfg(test)]
@@ -446,6 +456,14 @@ mod tests {
             status: Some(500),
             source: words.into(),
         }
+    }
+
+    #[test]
+    fn of_a_long_instruction_the_beginning_is_told() {
+        let at = |instruction: &str| Location(Some(9), &Some(instruction.to_owned())).to_string();
+        assert_eq!(at("RUN make"), " at Dockerfile line 9, `RUN make`");
+        let long = at(&format!("RUN {}", "make && ".repeat(40)));
+        assert!(long.ends_with("make &&…`") && long.len() < 140, "{long}");
     }
 
     #[test]
