@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::model::{Place, UnknownService};
-use crate::plan::Action;
+use crate::plan::{Action, BuilderKind};
 use crate::runtime::{self, BuildError, EngineError, StepError};
 use crate::term::{Message, Screen};
 use crate::{compose, fingerprint, plan, settings};
@@ -262,6 +262,10 @@ fn build_hints(error: &BuildError) -> Vec<String> {
         BuildError::InputMoved { .. } => {
             "run the command again: the new content gets its own fingerprint"
         }
+        BuildError::Unsupported {
+            builder: BuilderKind::Docker,
+            ..
+        } => "leave it out, or build the image with `docker build` and name it in `image`",
         BuildError::Unsupported { .. } => "`--builder auto` lets the engine's BuildKit build it",
         BuildError::Unreachable { .. } => "`--builder docker` does without it",
         _ => return Vec::new(),

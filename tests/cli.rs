@@ -4,6 +4,8 @@
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/delivery.rs"]
+mod delivery;
 #[path = "cli/end_to_end.rs"]
 mod end_to_end;
 #[path = "cli/images.rs"]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fingerprint::{Recipe, StageBase};
-use crate::model::Build;
+use crate::model::{Build, FileObject};
 use crate::runtime::{BuildError, BuildPart, BuildRequest};
 
 /// The build arguments that have a value.
@@ -56,22 +56,23 @@ pub(super) async fn secrets(
     for secret in &request.recipe.build.secrets {
         let id = secret.target.as_ref().unwrap_or(&secret.source);
         let from = request.project.secrets.get(&secret.source);
-        let variable = || std::env::var(from?.environment.as_ref()?).ok();
-        let content = match from.and_then(|from| from.file.as_ref()) {
-            Some(file) => tokio::fs::read(file).await.map_err(|source| {
+        let text = from.and_then(FileObject::text);
+        let content = match (from.and_then(|from| from.file.as_ref()), text) {
+            (Some(file), _) => tokio::fs::read(file).await.map_err(|source| {
                 let source = std::io::Error::new(source.kind(), format!("`{file}`: {source}"));
                 let service = request.recipe.service.clone();
                 BuildError::Context { service, source }
             })?,
-            None => from
-                .and_then(|from| from.content.clone())
-                .or_else(variable)
-                .ok_or_else(|| BuildError::Unsupported {
+            (None, Some(text)) => text.as_bytes().to_vec(),
+            // Without its variable there is no secret, and the build goes on, as with docker compose.
+            (None, None) if from.is_some_and(|from| from.environment.is_some()) => continue,
+            (None, None) => {
+                return Err(BuildError::Unsupported {
                     service: request.recipe.service.clone(),
                     builder: request.builder,
                     attribute: format!("secrets.{}", secret.source),
-                })?
-                .into_bytes(),
+                });
+            }
         };
         contents.insert(id.clone(), content);
     }

@@ -88,7 +88,7 @@ pub(super) async fn prepare(
     let reading = {
         let (project, services) = (project.clone(), services.clone());
         let cache = settings.cache.as_ref().map(|folder| folder.join("files"));
-        tokio::task::spawn_blocking(move || read(&project, &services, cache.as_deref()))
+        tokio::task::spawn_blocking(move || read(&project, &services, goal, cache.as_deref()))
     };
     let looking = async {
         let engine = invocation.engine().await?;
@@ -126,12 +126,15 @@ pub(super) async fn prepare(
 fn read(
     project: &Project,
     services: &BTreeSet<String>,
+    goal: Goal,
     cache: Option<&std::path::Path>,
 ) -> Result<Inputs, fingerprint::Error> {
     let cache = StatCache::open(cache);
     let survey = fingerprint::survey(project, services, &cache)?;
+    // Images alone need no config or secret of a container to be there.
     let configs = services
         .iter()
+        .filter(|_| goal.containers)
         .map(|service| Ok((service.clone(), fingerprint::config_hash(project, service)?)))
         .collect::<Result<_, fingerprint::Error>>()?;
     Ok(Inputs {

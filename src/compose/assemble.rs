@@ -220,17 +220,11 @@ fn read_files(
         return Ok(());
     };
     if let Some(Value::Array(list)) = map.shift_remove("env_file") {
-        let mut own = match map.shift_remove("environment") {
+        let own = match map.shift_remove("environment") {
             Some(Value::Object(own)) => own,
             _ => Map::new(),
         };
-        for (name, value) in &mut own {
-            if let (true, Some(found)) = (value.is_null(), environment.get(name)) {
-                *value = found.into();
-            }
-        }
-        let read = env_files(&list, &own, environment)
-            .map_err(|error| error.at(path.clone().and("env_file")))?;
+        let read = env_files(&list, &own, path, environment)?;
         map.insert("environment".into(), over(read, own));
     }
     if let Some(Value::Array(list)) = map.shift_remove("label_file") {
@@ -261,6 +255,7 @@ fn over(read: BTreeMap<String, String>, own: Map<String, Value>) -> Value {
 fn env_files(
     list: &[Value],
     own: &Map<String, Value>,
+    service: &TreePath,
     environment: &Environment,
 ) -> Result<BTreeMap<String, String>, Error> {
     let lookup = |name: &str| {
@@ -268,7 +263,8 @@ fn env_files(
         environment.get(name).or_else(own).map(str::to_owned)
     };
     let mut read = BTreeMap::new();
-    for entry in list {
+    for (index, entry) in list.iter().enumerate() {
+        let path = || service.clone().and("env_file").and_index(index);
         let file = PathBuf::from(
             entry
                 .get("path")
@@ -282,14 +278,14 @@ fn env_files(
         if !required && !file.exists() {
             continue;
         }
-        let text = read_env_file(&file)?;
+        let text = read_env_file(&file).map_err(|error| error.at(path()))?;
         let raw = entry.get("format").and_then(Value::as_str) == Some("raw");
         let parsed = if raw {
             dotenv::parse_raw(&text, &mut read, &lookup)
         } else {
             dotenv::parse(&text, &mut read, &lookup)
         };
-        parsed.map_err(|bad| bad.of(&file))?;
+        parsed.map_err(|bad| bad.of(&file).at(path()))?;
     }
     Ok(read)
 }

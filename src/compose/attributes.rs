@@ -159,7 +159,7 @@ static BUILD: Table = table(&[
     field("sbom", Long(long::printed, &Text)).later(),
     field(
         "secrets",
-        List(&Long(long::file_reference, &Fields(&FILE_REFERENCE))),
+        List(&Long(long::file_reference, &Fields(&BUILD_SECRET))),
     )
     .merge(Unique(secret)),
     field("shm_size", Size),
@@ -298,6 +298,15 @@ static FILE_REFERENCE: Table = closed(&[
     field("source", Text),
     field("target", Text),
     field("uid", Text),
+]);
+
+/// A build mounts them as its RUN steps say.
+static BUILD_SECRET: Table = closed(&[
+    field("gid", Text).later(),
+    field("mode", Parsed(long::mode, &Text)).later(),
+    field("source", Text),
+    field("target", Text),
+    field("uid", Text).later(),
 ]);
 
 static MOUNT: Table = closed(&[

@@ -4,8 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Map, Value};
+
 use super::error::{Error, ErrorKind};
 use super::{dotenv, files};
+use crate::model::FileObject;
 
 /// Names and values, the process environment first.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +30,30 @@ impl Environment {
     /// A look-up for who replaces variables.
     pub(super) fn lookup(&self) -> impl Fn(&str) -> Option<String> {
         |name| self.0.get(name).cloned()
+    }
+
+    /// Gives their values to what a canonical tree takes from here: variables of services that have none, and
+    /// configs and secrets that name a variable (compose-go `ResolveEnvironment`).
+    pub(super) fn fill(&self, tree: &mut Value) {
+        for service in entries(tree, "services") {
+            let variables = service.get_mut("environment");
+            let variables = variables.and_then(Value::as_object_mut);
+            for (name, value) in variables.into_iter().flatten() {
+                if let (true, Some(found)) = (value.is_null(), self.get(name)) {
+                    *value = found.into();
+                }
+            }
+        }
+        for kind in ["configs", "secrets"] {
+            for object in entries(tree, kind) {
+                let variable = object.get("environment").and_then(Value::as_str);
+                if let Some(value) = variable.and_then(|name| self.get(name)) {
+                    object
+                        .entry(FileObject::VALUE)
+                        .or_insert_with(|| value.into());
+                }
+            }
+        }
     }
 
     /// Adds what the files define and nothing defines yet; of two files the later wins.
@@ -60,6 +87,15 @@ impl Environment {
             _ => Ok(()),
         }
     }
+}
+
+fn entries<'a>(
+    tree: &'a mut Value,
+    kind: &str,
+) -> impl Iterator<Item = &'a mut Map<String, Value>> {
+    let section = tree.get_mut(kind).and_then(Value::as_object_mut);
+    let entries = section.into_iter().flatten();
+    entries.filter_map(|(_, entry)| entry.as_object_mut())
 }
 
 #[cfg(test)]

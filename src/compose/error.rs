@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use super::notice::Notices;
 use super::path::TreePath;
-use super::suggest;
 use crate::model::{InvalidImageRef, InvalidUnit, Place};
 
 /// A project that cannot be loaded. Its `Display` is one sentence; [`Error::place`] says where the cause is
@@ -16,8 +15,8 @@ pub struct Error {
     pub(super) kind: Box<ErrorKind>,
     pub(super) path: Option<TreePath>,
     pub(super) place: Option<Place>,
-    /// The unset variable that the text in question asks for.
-    pub(super) hole: Option<String>,
+    /// What else there is to know: the unset variable that the text in question asks for, who names a file.
+    pub(super) note: Option<String>,
 }
 
 /// What failed.
@@ -163,61 +162,6 @@ impl Error {
         matches!(*self.kind, ErrorKind::NoFile(_))
     }
 
-    /// What may help, one sentence each.
-    pub fn hints(&self) -> Vec<String> {
-        let hole = self.hole.iter();
-        let mut hints: Vec<String> = hole
-            .map(|name| format!("the variable `{name}` is not set"))
-            .collect();
-        hints.extend(self.own_hints());
-        hints
-    }
-
-    fn own_hints(&self) -> Vec<String> {
-        match self.kind.as_ref() {
-            ErrorKind::NoFile(_) => {
-                vec![format!(
-                    "looked for {}; `-f FILE` names another",
-                    quoted(super::files::DEFAULT_NAMES)
-                )]
-            }
-            ErrorKind::UnknownKey { key, known, .. } => nearest(key, known).into_iter().collect(),
-            ErrorKind::Undefined {
-                what, name, known, ..
-            } => {
-                vec![named_here(&format!("{what}s"), name, known)]
-            }
-            ErrorKind::UnknownService { name, known }
-            | ErrorKind::NoBase {
-                base: name, known, ..
-            } => {
-                vec![named_here("services", name, known)]
-            }
-            ErrorKind::Off { profiles, .. } => {
-                vec![format!(
-                    "activate it with `--profile {}`, or write `required: false`",
-                    profiles.join("|")
-                )]
-            }
-            ErrorKind::NoImage(_) => {
-                vec!["write `image:` to run one that exists, or `build:` to make one".to_owned()]
-            }
-            ErrorKind::MissingVariable { name, .. } => {
-                vec![format!(
-                    "set it in the environment or in `.env`: `{name}=…`"
-                )]
-            }
-            ErrorKind::NoEnvFile(_) => {
-                vec![
-                    "create it, or write `path:` and `required: false` when it may be missing"
-                        .to_owned(),
-                ]
-            }
-            ErrorKind::Remote(_) => vec!["download it and name the local file".to_owned()],
-            _ => Vec::new(),
-        }
-    }
-
     /// Names the file that the cause is in, unless a place is known already.
     pub(super) fn in_file(mut self, file: &std::path::Path) -> Self {
         let place = self.place.get_or_insert_with(|| Place {
@@ -233,8 +177,17 @@ impl Error {
 
     /// Names the variable whose absence explains a bad value.
     pub(super) fn with_hole(mut self, notices: &Notices) -> Self {
-        let hole = self.path.as_ref().and_then(|path| notices.hole(path));
-        self.hole = hole.map(str::to_owned);
+        if let Some(name) = self.path.as_ref().and_then(|path| notices.hole(path)) {
+            self.note = Some(format!("the variable `{name}` is not set"));
+        }
+        self
+    }
+
+    /// Says who names the file that is missing.
+    pub(super) fn named_by(mut self, origin: &str) -> Self {
+        if let ErrorKind::MissingFile(_) | ErrorKind::NoEnvFile(_) = *self.kind {
+            self.note = Some(format!("`{origin}` names it"));
+        }
         self
     }
 
@@ -268,7 +221,7 @@ impl From<ErrorKind> for Error {
             kind: Box::new(kind),
             path,
             place,
-            hole: None,
+            note: None,
         }
     }
 }
@@ -285,23 +238,6 @@ impl std::error::Error for Error {
     }
 }
 
-/// "did you mean `redis`? services here: `db`, `redis`, `web`"
-fn named_here(what: &str, name: &str, known: &[String]) -> String {
-    const SHOWN: usize = 12;
-    if known.is_empty() {
-        return format!("there are no {what} here");
-    }
-    let near = nearest(name, known).map_or_else(String::new, |near| format!("{near} "));
-    let more = match known.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!(
-        "{near}{what} here: {}{more}",
-        quoted(&known[..known.len().min(SHOWN)])
-    )
-}
-
 /// What goes in front of a name: a service is named without it.
 fn article(what: &str) -> String {
     if what == "service" {
@@ -309,17 +245,4 @@ fn article(what: &str) -> String {
     } else {
         format!("the {what} ")
     }
-}
-
-fn nearest<T: AsRef<str>>(name: &str, known: &[T]) -> Option<String> {
-    suggest::nearest(name, known.iter().map(AsRef::as_ref))
-        .map(|near| format!("did you mean `{near}`?"))
-}
-
-fn quoted<T: AsRef<str>>(names: &[T]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{}`", name.as_ref()))
-        .collect::<Vec<_>>()
-        .join(", ")
 }

@@ -4,13 +4,12 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::environment::Environment;
 use super::error::{Error, ErrorKind};
-use super::locate::Spots;
-use super::path::TreePath;
+use super::place::Places;
 use super::tree::{Document, parse};
-use crate::model::Place;
 
 /// The names looked for in a folder and those above it, best first (compose-go `DefaultFileNames`).
 pub(super) const DEFAULT_NAMES: &[&str] = &[
@@ -37,6 +36,8 @@ pub(super) const STDIN: &str = "-";
 pub(super) struct Chosen {
     pub(super) files: Vec<PathBuf>,
     pub(super) notes: Vec<String>,
+    /// The variable that names them.
+    pub(super) origin: Option<&'static str>,
 }
 
 /// The files named by `-f`, by `COMPOSE_FILE`, or found from `search` upwards.
@@ -59,7 +60,7 @@ pub(super) fn choose(
     if !named.is_empty() {
         return Ok(Chosen {
             files: named.iter().map(|file| absolute(file)).collect(),
-            notes: Vec::new(),
+            ..Chosen::default()
         });
     }
     if let Some(list) = environment
@@ -76,7 +77,8 @@ pub(super) fn choose(
             .collect();
         return Ok(Chosen {
             files,
-            notes: Vec::new(),
+            origin: Some("COMPOSE_FILE"),
+            ..Chosen::default()
         });
     }
     for folder in search.ancestors() {
@@ -153,12 +155,21 @@ impl Sources {
         }
     }
 
-    /// For finding the places of paths; a file is read for it only once.
+    /// For finding the places of paths.
     pub(super) fn places(&self) -> Places<'_> {
-        Places {
-            sources: self,
-            spots: self.0.iter().map(|_| None).collect(),
-        }
+        Places::of(
+            self.0
+                .iter()
+                .map(|source| (source.file.as_path(), source.text.as_str())),
+        )
+    }
+
+    /// The texts, for who looks for places later.
+    pub(super) fn into_texts(self) -> Arc<[(PathBuf, String)]> {
+        self.0
+            .into_iter()
+            .map(|source| (source.file, source.text))
+            .collect()
     }
 
     /// Gives an error the line that it is about.
@@ -171,38 +182,6 @@ impl Sources {
             error.place = Some(place);
         }
         error
-    }
-}
-
-/// Where paths are written.
-pub(super) struct Places<'a> {
-    sources: &'a Sources,
-    spots: Vec<Option<Spots>>,
-}
-
-impl Places<'_> {
-    /// The place of `path` in `file`, or in whichever file has most of it, the later ones first.
-    pub(super) fn find(&mut self, path: &TreePath, file: Option<&Path>) -> Option<Place> {
-        let mut best: Option<(usize, Place)> = None;
-        for (source, spots) in self.sources.0.iter().zip(&mut self.spots) {
-            if file.is_some_and(|file| file != source.file) {
-                continue;
-            }
-            let spots = spots.get_or_insert_with(|| Spots::read(&source.text));
-            if let Some(found) = spots.find(path)
-                && found.depth > 0
-                && best.as_ref().is_none_or(|(depth, _)| found.depth >= *depth)
-            {
-                best = Some((
-                    found.depth,
-                    Place {
-                        file: source.file.clone(),
-                        at: Some(found.at),
-                    },
-                ));
-            }
-        }
-        best.map(|(_, place)| place)
     }
 }
 

@@ -142,23 +142,9 @@ pub(super) fn apply(
         home: loader.home,
     };
     let mut imported = loader.model(&files, inner, &own, above).map_err(here)?;
-    fill_environment(&mut imported, &own);
+    // What it takes from its environment comes from the included project's.
+    own.fill(&mut imported);
     import(tree, imported)
-}
-
-/// Variables that a service takes from its environment come from the included project's.
-fn fill_environment(tree: &mut Value, environment: &Environment) {
-    let services = tree.get_mut("services").and_then(Value::as_object_mut);
-    for (_, service) in services.into_iter().flatten() {
-        let variables = service
-            .get_mut("environment")
-            .and_then(Value::as_object_mut);
-        for (name, value) in variables.into_iter().flatten() {
-            if let (true, Some(found)) = (value.is_null(), environment.get(name)) {
-                *value = found.into();
-            }
-        }
-    }
 }
 
 fn import(tree: &mut Value, mut imported: Value) -> Result<(), Error> {

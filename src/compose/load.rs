@@ -9,7 +9,7 @@ use super::files::{self, STDIN, Sources};
 use super::layers::Loader;
 use super::notice::{Notices, not_carried_out};
 use super::resolve::Against;
-use super::{assemble, check, mounts, project_name, settle};
+use super::{assemble, check, delivery, mounts, project_name, settle};
 use crate::model::Project;
 
 /// What a project is loaded from. All of it is data: nothing is asked of the process.
@@ -45,6 +45,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         .map_err(|error| sources.locate(error).with_hole(&notices))
         .map(|mut project| {
             project.warnings = notices.located(&sources);
+            project.texts = sources.into_texts();
             project
         })
 }
@@ -68,7 +69,10 @@ fn run(
     add_env(&mut environment, &env_files, &folder)?;
 
     for file in &chosen.files {
-        sources.open(file)?;
+        sources.open(file).map_err(|error| match chosen.origin {
+            Some(origin) => error.named_by(origin),
+            None => error,
+        })?;
     }
     let name = project_name::choose(
         options.project_name.as_deref(),
@@ -90,7 +94,8 @@ fn run(
         notices,
         home,
     };
-    let tree = loader.model(&chosen.files, against, &environment, &mut Vec::new())?;
+    let mut tree = loader.model(&chosen.files, against, &environment, &mut Vec::new())?;
+    environment.fill(&mut tree);
 
     let profiles = active_profiles(options, &environment);
     let parts = assemble::Parts::of(tree, &profiles, &options.services)?;
@@ -104,6 +109,7 @@ fn run(
     settle::settle(&mut project, &environment, notices);
     check::check(&project, &off)?;
     settle::drop_unused(&mut project);
+    delivery::warn(&project, notices);
     Ok(project)
 }
 

@@ -7,18 +7,20 @@
 //! `top_level` and `attributes` in the words of `schema`; `long_form`, `ports`, `mounts`, `words` for short
 //! forms), `include`, `extends`, `merge` (`identity` of list items), `resolve` (paths) · `assemble` the tree
 //! into model types · `settle` what is left unsaid · `check` what must hold (`check_service` for one
-//! service) · `notice` warnings · `error`, with `locate` and `suggest` for its place and hints (`path` says
-//! where in a tree).
+//! service) · `delivery` and `notice` warnings · `error`, with `place` and `locate` for its place (`path`
+//! says where in a tree), `hints` and `suggest` for what may help.
 
 mod assemble;
 mod attributes;
 mod check;
 mod check_service;
+mod delivery;
 mod dotenv;
 mod environment;
 mod error;
 mod extends;
 mod files;
+mod hints;
 mod identity;
 mod include;
 mod interpolate;
@@ -31,6 +33,7 @@ mod merge;
 mod mounts;
 mod notice;
 mod path;
+mod place;
 mod ports;
 mod project_name;
 mod resolve;
@@ -44,3 +47,5 @@ mod words;
 
 pub use error::Error;
 pub use load::{LoadOptions, load};
+pub use place::place;
+pub(crate) use suggest::{nearby, nearest};

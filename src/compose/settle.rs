@@ -48,11 +48,6 @@ pub(super) fn settle(project: &mut Project, environment: &Environment, notices: 
 }
 
 fn defaults(service: &mut Service, environment: &Environment) {
-    for (name, value) in &mut service.environment {
-        if value.is_none() {
-            *value = environment.get(name).map(str::to_owned);
-        }
-    }
     if let Some(build) = &mut service.build {
         if build.dockerfile.is_none() && build.dockerfile_inline.is_none() {
             build.dockerfile = Some("Dockerfile".to_owned());

@@ -1,7 +1,9 @@
-//! The known name nearest to a mistyped one. Knows only text.
+//! The known name nearest to a mistyped one, also among the files of a folder.
+
+use std::path::Path;
 
 /// The name with the fewest edits between it and `typed`, when they are few for its length.
-pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (typed.chars().count() / 3).max(1);
     let typed = typed.to_lowercase();
     known
@@ -10,6 +12,25 @@ pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> 
         .filter(|(edits, name)| *edits <= limit || name.starts_with(&typed))
         .min()
         .map(|(_, name)| name)
+}
+
+/// For a path at which nothing is: what is in its folder and may have been meant, as a hint. Of a path whose
+/// folders are missing, too, the first missing one. `fits` says what may stand at the path itself.
+pub(crate) fn nearby(path: &Path, fits: impl Fn(&Path) -> bool) -> Option<String> {
+    let folder = path.ancestors().skip(1).find(|folder| folder.is_dir())?;
+    let missing = path.strip_prefix(folder).ok()?.components().next()?;
+    let missing = missing.as_os_str().to_str()?;
+    let is_last = folder.join(missing) == path;
+    let entries = std::fs::read_dir(folder).ok()?.flatten();
+    let names: Vec<String> = entries
+        .filter(|entry| {
+            let path = entry.path();
+            if is_last { fits(&path) } else { path.is_dir() }
+        })
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    let near = nearest(missing, names.iter().map(String::as_str))?;
+    Some(format!("did you mean `{near}`?"))
 }
 
 /// Levenshtein's distance with neighbours swapped as one edit.

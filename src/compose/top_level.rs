@@ -65,7 +65,7 @@ static VOLUME: Table = table(&[
 
 static CONFIG: Table = table(&[
     field("content", Text),
-    field("environment", Text).later(),
+    field("environment", Text),
     field("external", Bool),
     field("file", Text),
     field("labels", Labels).harmless(),
@@ -76,7 +76,7 @@ static CONFIG: Table = table(&[
 static SECRET: Table = table(&[
     field("driver", Text).later(),
     field("driver_opts", Labels).later(),
-    field("environment", Text).later(),
+    field("environment", Text),
     field("external", Bool),
     field("file", Text),
     field("labels", Labels).harmless(),

@@ -1,16 +1,11 @@
 //! What a container is made of besides its image, as one digest: what the Compose file says about running
 //! it, and the content of the files that are put into it.
 
-use std::path::Path;
-
 use serde_json::{Map, Value};
 
+use super::delivery;
 use super::error::Error;
-use super::extras;
-use super::gather;
-use super::ignorefile::Patterns;
-use super::statcache::StatCache;
-use crate::model::{Digest, DigestWriter, FileObject, FileReference, MountKind, Project, Service};
+use crate::model::{Digest, DigestWriter, MountKind, Project, Service};
 
 /// Attributes that say how a service is built, ordered, chosen or counted, and not what its container is; and
 /// those whose content is in `environment` and `labels` already.
@@ -34,13 +29,14 @@ const BESIDE_THE_CONTAINER: &[&str] = &[
 /// larder that knows more attributes gives the same digest for a file that does not use them.
 ///
 /// # Errors
-/// A service, config or secret that the project does not have, or a file that cannot be read.
-pub fn config_hash(project: &Project, service: &str) -> Result<Digest, Error> {
+/// A service, config or secret that the project does not have, one that cannot be put into the container, or a
+/// file that cannot be read.
+pub fn config_hash(project: &Project, name: &str) -> Result<Digest, Error> {
     let unknown = || Error::Unknown {
         kind: "service",
-        name: service.to_owned(),
+        name: name.to_owned(),
     };
-    let service = project.services.get(service).ok_or_else(unknown)?;
+    let service = project.services.get(name).ok_or_else(unknown)?;
     let mut writer = DigestWriter::new("larder-config-v1");
     writer.tree(&definition(service));
     writer.number(service.networks.len() as u64);
@@ -56,20 +52,8 @@ pub fn config_hash(project: &Project, service: &str) -> Result<Digest, Error> {
     for key in volumes {
         writer.text(key).text(&project.volume_name(key));
     }
-    for (kind, references, objects) in [
-        ("config", &service.configs, &project.configs),
-        ("secret", &service.secrets, &project.secrets),
-    ] {
-        writer.number(references.len() as u64);
-        for reference in references {
-            let unknown = || Error::Unknown {
-                kind,
-                name: reference.source.clone(),
-            };
-            let object = objects.get(&reference.source).ok_or_else(unknown)?;
-            write_file(&mut writer, reference, object)?;
-        }
-    }
+    let written = delivery::write(&mut writer, project, name, service);
+    written.map_err(|error| error.written_in(project))?;
     Ok(writer.finish())
 }
 
@@ -101,56 +85,12 @@ fn definition(service: &Service) -> Value {
     Value::Object(kept)
 }
 
-/// A config or secret as the container sees it. Where its file lies counts too: it may be bound from there.
-fn write_file(
-    writer: &mut DigestWriter,
-    reference: &FileReference,
-    object: &FileObject,
-) -> Result<(), Error> {
-    writer.text(&reference.source);
-    for part in [
-        &reference.target,
-        &reference.uid,
-        &reference.gid,
-        &reference.mode,
-    ] {
-        writer.optional(part.as_deref().map(str::as_bytes));
-    }
-    for part in [
-        &object.name,
-        &object.file,
-        &object.environment,
-        &object.content,
-    ] {
-        writer.optional(part.as_deref().map(str::as_bytes));
-    }
-    writer.number(u64::from(object.external));
-    match &object.file {
-        Some(file) => writer.number(1).digest(&content(Path::new(file))?),
-        None => writer.number(0),
-    };
-    Ok(())
-}
-
-fn content(path: &Path) -> Result<Digest, Error> {
-    let read = |source| Error::Read {
-        path: path.to_owned(),
-        source,
-    };
-    // The engine follows links on the way to a bound file.
-    let path = path.canonicalize().map_err(read)?;
-    let metadata = path.metadata().map_err(read)?;
-    if metadata.is_dir() {
-        return extras::folder_digest(&path, &Patterns::default(), &StatCache::open(None));
-    }
-    Ok(gather::file_digest(&path)?.1)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::FileObject;
 
     fn hash(service: &Value, change: impl FnOnce(&mut Project)) -> Digest {
         let mut project = Project {
@@ -247,6 +187,55 @@ mod tests {
         assert!(matches!(
             config_hash(&project, "s"),
             Err(Error::Unknown { kind: "secret", .. })
+        ));
+    }
+
+    #[test]
+    fn the_value_of_a_variable_counts_and_must_be_there() {
+        let object = |value: Option<&str>| FileObject {
+            environment: Some("TOKEN".to_owned()),
+            value: value.map(str::to_owned),
+            ..FileObject::default()
+        };
+        let of = |service: &Value, object: FileObject| {
+            let project = Project {
+                services: [(
+                    "s".to_owned(),
+                    serde_json::from_value(service.clone()).unwrap(),
+                )]
+                .into(),
+                secrets: [("key".to_owned(), object)].into(),
+                ..Project::default()
+            };
+            config_hash(&project, "s")
+        };
+        let service = with("secrets", json!([{"source": "key"}]));
+        let hash = |value| of(&service, object(Some(value))).unwrap();
+        assert_eq!(hash("one"), hash("one"));
+        assert_ne!(hash("one"), hash("two"));
+        assert_ne!(hash("one"), hash(""));
+        assert!(matches!(
+            of(&service, object(None)),
+            Err(Error::Unset { .. })
+        ));
+        let owned = with("secrets", json!([{"source": "key", "uid": "root"}]));
+        assert!(matches!(
+            of(&owned, object(Some("x"))),
+            Err(Error::Owner { .. })
+        ));
+        let mut read_only = service.clone();
+        read_only["read_only"] = json!(true);
+        assert!(matches!(
+            of(&read_only, object(Some("x"))),
+            Err(Error::ReadOnly { .. })
+        ));
+        let external = FileObject {
+            external: true,
+            ..FileObject::default()
+        };
+        assert!(matches!(
+            of(&service, external),
+            Err(Error::External { .. })
         ));
     }
 

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::Place;
+use crate::compose;
+use crate::model::{Place, Project};
 
 /// Why a fingerprint cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +14,8 @@ pub enum Error {
     NoContext {
         /// The service.
         service: String,
+        /// The additional context's name, where it is one.
+        name: Option<String>,
         /// The context.
         path: PathBuf,
     },
@@ -69,6 +72,18 @@ pub enum Error {
         /// The stages that have names.
         stages: Vec<String>,
     },
+    /// The context does not have what an instruction reads from it.
+    #[error("the build context of service `{service}` has no {wanted}")]
+    NoSource {
+        /// The service.
+        service: String,
+        /// What is not there, below the context, and who wants it where `place` does not say that.
+        wanted: String,
+        /// The instruction, unless it stands in the Compose file.
+        place: Option<Box<Place>>,
+        /// Why it may not be there.
+        hint: String,
+    },
     /// A glob of `x-larder: dependencies:` is malformed.
     #[error("service `{service}`: `x-larder.dependencies` has {problem}")]
     Dependencies {
@@ -76,6 +91,65 @@ pub enum Error {
         service: String,
         /// What is wrong with it.
         problem: String,
+    },
+    /// A config or secret is to come from where it cannot be had.
+    #[error("the {kind} `{name}` is kept outside of the project, where larder cannot get it")]
+    External {
+        /// `config` or `secret`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The variable of a config or secret is not set.
+    #[error("the {kind} `{name}` is the variable `{variable}`, which is not set")]
+    Unset {
+        /// `config` or `secret`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// The variable.
+        variable: String,
+    },
+    /// The file of a config or secret is not there.
+    #[error("the {kind} `{name}` is the file `{}`, which does not exist", path.display())]
+    NoFile {
+        /// `config` or `secret`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A text is to be put into a container that cannot be written to.
+    #[error("the {kind} `{name}` cannot be put into service `{service}`, which is `read_only`")]
+    ReadOnly {
+        /// The service.
+        service: String,
+        /// `config` or `secret`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A text is to belong to an owner that is no number.
+    #[error("service `{service}` gives its {kind} `{name}` to `{id}`, which is no number")]
+    Owner {
+        /// The service.
+        service: String,
+        /// `config` or `secret`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// The `uid` or `gid`.
+        id: String,
+    },
+    /// The cause is written in a Compose file.
+    #[error("{error}")]
+    Written {
+        /// There.
+        place: Place,
+        /// What is wrong.
+        #[source]
+        error: Box<Error>,
     },
     /// A service, config or secret was named that the project does not have.
     #[error("the project has no {kind} `{name}`")]
@@ -88,6 +162,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same with the line of a Dockerfile that it happened for.
+    pub(super) fn at(self, file: &Path, line: usize) -> Self {
+        let place = Place {
+            file: file.to_owned(),
+            at: Some((line, 1)),
+        };
+        let error = Box::new(self);
+        Self::Written { place, error }
+    }
+
     /// Where in a file the trouble lies.
     pub fn place(&self) -> Option<Place> {
         match self {
@@ -95,45 +179,67 @@ impl Error {
                 file: file.clone(),
                 at: Some((*line, 1)),
             }),
+            Self::NoSource { place, .. } => place.as_deref().cloned(),
+            Self::NoStage { file, .. } => Some(Place {
+                file: file.clone(),
+                at: None,
+            }),
+            Self::Written { place, .. } => Some(place.clone()),
             _ => None,
         }
     }
 
-    /// What a person can do about it.
-    pub fn hints(&self) -> Vec<String> {
-        match self {
-            Self::NoDockerfile { path, .. } => dockerfiles_near(path),
-            Self::NoTarget { stages, .. } if !stages.is_empty() => {
-                vec![format!("its stages: `{}`", stages.join("`, `"))]
+    /// Adds the place in the project's Compose files where the cause is written.
+    pub(super) fn written_in(self, project: &Project) -> Self {
+        let build = |service, key| vec!["services", service, "build", key];
+        let path: Vec<&str> = match &self {
+            Self::NoContext { service, name, .. } => match name {
+                Some(name) => [build(service, "additional_contexts"), vec![name]].concat(),
+                None => build(service, "context"),
+            },
+            Self::NoDockerfile { service, .. } => build(service, "dockerfile"),
+            Self::NoTarget { service, .. } => build(service, "target"),
+            Self::NoSource {
+                service,
+                place: None,
+                ..
+            } => build(service, "dockerfile_inline"),
+            Self::Dependencies { service, .. } => {
+                vec!["services", service, "x-larder", "dependencies"]
             }
-            Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                vec!["when the image does not need it, name it in `.dockerignore`".to_owned()]
+            Self::External { kind, name } => vec![section(kind), name, "external"],
+            Self::Unset { kind, name, .. } => vec![section(kind), name, "environment"],
+            Self::NoFile { kind, name, .. } => vec![section(kind), name, "file"],
+            Self::ReadOnly {
+                service,
+                kind,
+                name,
             }
-            Self::Changed { .. } => {
-                vec!["when the image does not need it, name it in `.dockerignore`".to_owned()]
+            | Self::Owner {
+                service,
+                kind,
+                name,
+                ..
+            } => {
+                vec!["services", service, section(kind), name]
             }
-            _ => Vec::new(),
+            _ => return self,
+        };
+        match compose::place(project, &path) {
+            Some(place) => Self::Written {
+                place,
+                error: Box::new(self),
+            },
+            None => self,
         }
     }
 }
 
-/// The files in the folder of a missing Dockerfile that may have been meant.
-fn dockerfiles_near(path: &Path) -> Vec<String> {
-    let Some(Ok(folder)) = path.parent().map(std::fs::read_dir) else {
-        return Vec::new();
-    };
-    let mut names: Vec<String> = folder
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| {
-            name.to_ascii_lowercase().contains("dockerfile") && !name.ends_with(".dockerignore")
-        })
-        .take(10)
-        .collect();
-    names.sort();
-    if names.is_empty() {
-        Vec::new()
+/// The section that a config or secret is defined in.
+fn section(kind: &str) -> &'static str {
+    if kind == "config" {
+        "configs"
     } else {
-        vec![format!("there is `{}`", names.join("`, `"))]
+        "secrets"
     }
 }

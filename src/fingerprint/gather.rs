@@ -38,6 +38,8 @@ pub(super) struct Taken {
     pub(super) reads: Vec<usize>,
     /// Whether it names a single file.
     pub(super) one_file: bool,
+    /// Whether it names something that must be there and is not.
+    pub(super) missing: bool,
 }
 
 /// Reads what `sources` take of `folder`.
@@ -194,6 +196,10 @@ fn take(source: &Source, roots: &[Vec<u8>], links: &[Item], items: &[Item]) -> T
     Taken {
         reads: reads.into_iter().collect(),
         one_file: one_file && !roots.is_empty(),
+        missing: source.required().is_some()
+            && !roots
+                .iter()
+                .any(|root| root.is_empty() || position(root).is_some()),
     }
 }
 
@@ -358,7 +364,7 @@ mod tests {
 
     #[test]
     fn sources_take_what_buildkit_takes() {
-        let cases: [(&str, &[&str]); 16] = [
+        let cases: [(&str, &[&str]); 14] = [
             ("COPY a.txt /", &["a.txt"]),
             ("COPY *.txt /", &["a.txt", "b.txt"]),
             ("COPY [ab].txt nothing* /", &["a.txt", "b.txt"]),
@@ -372,8 +378,6 @@ mod tests {
                 "COPY app/y* /",
                 &["app/y", "app/y/main.js", "app/y/package.json"],
             ),
-            ("COPY missing /", &[]),
-            ("COPY a.txt/x /", &[]),
             (
                 "COPY --parents app/*/package.json /",
                 &[
@@ -475,11 +479,14 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         std::fs::write(outside.path().join("secret"), "1").unwrap();
         let target = outside.path().to_str().unwrap().to_owned();
-        assert_eq!(
-            reads(&lab("COPY out/secret /").link("out", &target).recipe(), 2),
-            ["out"]
-        );
-        assert_eq!(reads(&lab("COPY a/b /").link("a", "a").recipe(), 2), ["a"]);
+        let lost = [
+            lab("COPY out/secret /").link("out", &target),
+            lab("COPY out /").link("out", &target),
+            lab("COPY a/b /").link("a", "a"),
+        ];
+        for lab in lost {
+            assert!(matches!(lab.try_recipe(), Err(Error::NoSource { .. })));
+        }
     }
 
     #[test]
@@ -530,16 +537,16 @@ mod tests {
         let lab = lab("COPY . /");
         let before = lab.full();
         let _socket = std::os::unix::net::UnixListener::bind(lab.path("socket")).unwrap();
-        let fifo = std::process::Command::new("mkfifo")
-            .arg(lab.path("fifo"))
-            .status()
-            .unwrap();
-        assert!(fifo.success());
+        let fifo = |lab: &Lab| {
+            let mut mkfifo = std::process::Command::new("mkfifo");
+            let made = mkfifo.arg(lab.path("fifo")).status().unwrap();
+            assert!(made.success());
+        };
+        fifo(&lab);
         assert_eq!(lab.full(), before);
-        assert_eq!(
-            reads(&Lab::new("FROM a\nCOPY fifo /\n").recipe(), 2),
-            [""; 0]
-        );
+        let named = Lab::new("FROM a\nCOPY fifo /\n");
+        fifo(&named);
+        assert_eq!(reads(&named.recipe(), 2), [""; 0]);
     }
 
     #[test]

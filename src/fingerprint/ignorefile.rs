@@ -25,6 +25,8 @@ pub(super) struct BadPattern {
 struct Pattern {
     /// `!`: what it matches is taken in again.
     exception: bool,
+    /// Where it stands, from 1.
+    line: usize,
     text: String,
     matcher: Matcher,
 }
@@ -84,7 +86,7 @@ impl Patterns {
             } else {
                 &cleaned
             };
-            patterns.push(Pattern::parse(exception, relative).map_err(bad)?);
+            patterns.push(Pattern::parse(exception, relative, index + 1).map_err(bad)?);
         }
         Ok(Self { patterns })
     }
@@ -92,7 +94,7 @@ impl Patterns {
     /// Patterns given one by one, as flags of COPY and ADD have them.
     pub(super) fn of<'a>(list: impl IntoIterator<Item = &'a str>) -> Result<Self, Malformed> {
         let mut patterns = Vec::new();
-        for pattern in list {
+        for (index, pattern) in list.into_iter().enumerate() {
             let pattern = pattern.trim();
             if pattern.is_empty() {
                 continue;
@@ -103,7 +105,7 @@ impl Patterns {
                 Some(rest) => (true, rest),
                 None => (false, cleaned.as_str()),
             };
-            patterns.push(Pattern::parse(exception, rest)?);
+            patterns.push(Pattern::parse(exception, rest, index + 1)?);
         }
         Ok(Self { patterns })
     }
@@ -155,6 +157,15 @@ impl Patterns {
         verdict
     }
 
+    /// The line and the text of the pattern that leaves `path` out, where one does.
+    pub(super) fn leaves_out(&self, path: &[u8]) -> Option<(usize, &str)> {
+        let (excluded, matched) = self.matches_path(path);
+        let both = self.patterns.iter().zip(matched.0).rev();
+        let mut excluding = both.filter(|(pattern, matched)| *matched && !pattern.exception);
+        let (pattern, _) = excluding.next().filter(|_| excluded)?;
+        Some((pattern.line, &pattern.text))
+    }
+
     /// Whether an exception could take in something below the folder `path`, which is matched itself.
     pub(super) fn may_except_below(&self, path: &[u8]) -> bool {
         let mut exceptions = self
@@ -176,10 +187,11 @@ impl Patterns {
 }
 
 impl Pattern {
-    fn parse(exception: bool, text: &str) -> Result<Self, Malformed> {
+    fn parse(exception: bool, text: &str, line: usize) -> Result<Self, Malformed> {
         let matcher = Matcher::parse(text)?;
         Ok(Self {
             exception,
+            line,
             text: text.to_owned(),
             matcher,
         })

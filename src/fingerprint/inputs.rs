@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::absent::Script;
 use super::chain::Materials;
 use super::cut;
 use super::dockerfile::Dockerfile;
@@ -37,6 +38,8 @@ pub(super) struct Inputs {
     request: Request,
     root: PathBuf,
     ignore: Patterns,
+    /// The file that `ignore` is from.
+    ignore_file: PathBuf,
     manifests: Manifests,
     /// Without what depends on a base image.
     reading: Reading,
@@ -117,6 +120,7 @@ impl Inputs {
             request,
             root,
             ignore: Patterns::default(),
+            ignore_file: PathBuf::new(),
             manifests: Manifests::default(),
             reading: Reading::default(),
             gathered: Arc::default(),
@@ -129,6 +133,7 @@ impl Inputs {
         if !root.is_dir() {
             return Err(Error::NoContext {
                 service: service.to_owned(),
+                name: None,
                 path: root,
             });
         }
@@ -152,10 +157,11 @@ impl Inputs {
         if std::str::from_utf8(&source.bytes).is_err() {
             layout.doubt = Some("it is not UTF-8".to_owned());
         }
-        let ignore = ignore_patterns(&source.path, build, &root)?;
+        let (ignore, ignore_file) = ignore_patterns(&source.path, build, &root)?;
         Ok(Self {
             bytes: source.bytes,
             ignore,
+            ignore_file,
             ..Self::new(service, build, layout, request, root)
         })
     }
@@ -184,14 +190,23 @@ impl Inputs {
     }
 
     fn gather(&self, reading: &Reading, cache: &StatCache) -> Result<Gathered, Error> {
-        gather(
-            Folder {
-                root: &self.root,
-                ignore: &self.ignore,
+        let folder = Folder {
+            root: &self.root,
+            ignore: &self.ignore,
+        };
+        let script = Script {
+            service: &self.service,
+            file: match self.build.dockerfile_inline {
+                Some(_) => None,
+                None => Some(self.root.join(&self.dockerfile.name)),
             },
-            &reading.sources,
-            cache,
-        )
+            ignore_file: &self.ignore_file,
+            reading,
+        };
+        let gathered = gather(folder, &reading.sources, cache)
+            .map_err(|error| script.blame(error, folder, cache))?;
+        script.check(folder, &gathered)?;
+        Ok(gathered)
     }
 
     /// The digests of the additional contexts that are folders and used.
@@ -208,6 +223,7 @@ impl Inputs {
             if !root.is_dir() {
                 return Err(Error::NoContext {
                     service: self.service.clone(),
+                    name: Some(name.clone()),
                     path: root.clone(),
                 });
             }
@@ -348,15 +364,21 @@ fn dockerfile(service: &str, build: &Build, root: &Path) -> Result<Source, Error
 }
 
 /// The ignore file beside the Dockerfile, else the context's.
-fn ignore_patterns(dockerfile: &Path, build: &Build, root: &Path) -> Result<Patterns, Error> {
+fn ignore_patterns(
+    dockerfile: &Path,
+    build: &Build,
+    root: &Path,
+) -> Result<(Patterns, PathBuf), Error> {
     let mut own = dockerfile.as_os_str().to_owned();
     own.push(".dockerignore");
+    let own = PathBuf::from(own);
     if build.dockerfile_inline.is_none()
-        && let Some(patterns) = read_patterns(Path::new(&own))?
+        && let Some(patterns) = read_patterns(&own)?
     {
-        return Ok(patterns);
+        return Ok((patterns, own));
     }
-    Ok(read_patterns(&root.join(".dockerignore"))?.unwrap_or_default())
+    let file = root.join(".dockerignore");
+    Ok((read_patterns(&file)?.unwrap_or_default(), file))
 }
 
 fn read_patterns(file: &Path) -> Result<Option<Patterns>, Error> {
@@ -396,7 +418,10 @@ mod tests {
             .file("Dockerfile.dev", "");
         let error = no_file.try_recipe().unwrap_err();
         assert!(matches!(error, Error::NoDockerfile { .. }));
-        assert_eq!(error.hints(), ["there is `Dockerfile.dev`"]);
+        assert_eq!(
+            error.hints(),
+            ["there is `Dockerfile.dev`; `dockerfile:` says which is meant"]
+        );
         let no_target = Lab::new("FROM a AS one\nFROM b AS two")
             .target("three")
             .try_recipe()

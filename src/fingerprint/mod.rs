@@ -6,17 +6,21 @@
 //! `reading` what the target needs of it all. Files: `ignorefile` and `glob` match, `sources` finds what a
 //! COPY names, `walk` reads folders, `gather` brings it together with the digests that `statcache` keeps.
 //! Keys: `section` and `extras` for the build section, `chain` for the instructions, `manifests` and `cut`
-//! for the dependencies; `inputs` is one build from its files to its [`Recipe`]. `confighash` is the
-//! container's side.
+//! for the dependencies; `inputs` is one build from its files to its [`Recipe`], `absent` what
+//! those files lack, `hints` what may help. `confighash` is the
+//! container's side, `delivery` its configs and secrets.
 
+mod absent;
 mod chain;
 mod confighash;
 mod cut;
+mod delivery;
 mod dockerfile;
 mod error;
 mod extras;
 mod gather;
 mod glob;
+mod hints;
 mod ignorefile;
 mod inputs;
 #[cfg(test)]

@@ -73,6 +73,13 @@ impl Source {
         })
     }
 
+    /// The path that must be there: a wildcard may match nothing (BuildKit's `AllowEmptyWildcard`), and the
+    /// context itself always is.
+    pub(super) fn required(&self) -> Option<&str> {
+        let named = self.names_one() && !self.literal.is_empty();
+        named.then_some(self.literal.as_str())
+    }
+
     /// Whether a single path is named, with nothing for a wildcard or a flag to choose.
     pub(super) fn names_one(&self) -> bool {
         self.globs.is_empty() && self.only.is_none()
@@ -158,7 +165,7 @@ impl Source {
 }
 
 /// `path` below `/`, cleaned, without the slash.
-fn rooted(path: &str) -> String {
+pub(super) fn rooted(path: &str) -> String {
     clean(&format!("/{path}"))
         .trim_start_matches('/')
         .to_owned()

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::delivery;
 use super::error::Error;
 use super::inputs::Inputs;
 use super::recipe::{Base, BaseRef, Fingerprinted};
@@ -23,7 +24,8 @@ pub struct Survey {
 /// to be known yet. Blocking; parallel inside.
 ///
 /// # Errors
-/// A missing context, Dockerfile or target, a malformed ignore pattern, or a file that cannot be read.
+/// A missing context, Dockerfile, target, source of a COPY or build secret, a malformed ignore pattern, or a file
+/// that cannot be read.
 pub fn survey(
     project: &Project,
     services: &BTreeSet<String>,
@@ -51,9 +53,11 @@ pub fn survey(
         indexes.insert(name.clone(), index);
     }
     let surveyed = threads::map(&jobs, 2, |(name, service, build)| {
+        delivery::check_build(project, build)?;
         Inputs::read(name, service, build, cache)
     });
-    let builds = surveyed.into_iter().collect::<Result<_, _>>()?;
+    let builds = surveyed.into_iter().collect::<Result<_, _>>();
+    let builds = builds.map_err(|error: Error| error.written_in(project))?;
     Ok(Survey {
         builds,
         services: indexes,

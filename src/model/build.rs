@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Bytes, Ulimit};
+use super::{Bytes, FileReference, Ulimit};
 
 /// A build section in canonical form.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,9 +43,10 @@ pub struct Build {
     /// Resource limits of RUN steps.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub ulimits: BTreeMap<String, Ulimit>,
-    /// Secrets that RUN steps may mount.
+    /// Secrets that RUN steps may mount; `target` is the id that `RUN --mount=type=secret` names, the source when
+    /// absent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub secrets: Vec<BuildSecret>,
+    pub secrets: Vec<FileReference>,
     /// More names for the image.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -55,17 +56,6 @@ pub struct Build {
     /// Everything else.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
-}
-
-/// A secret a build may mount.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct BuildSecret {
-    /// The key under the project's `secrets`.
-    pub source: String,
-    /// The id that `RUN --mount=type=secret` names; the source when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
 }
 
 impl Build {

@@ -15,7 +15,7 @@ mod project;
 mod service;
 mod units;
 
-pub use build::{Build, BuildSecret};
+pub use build::Build;
 pub use digest::{Digest, DigestWriter, ImageId};
 pub use graph::{Cycle, start_order};
 pub use image_ref::{ImageRef, InvalidImageRef};

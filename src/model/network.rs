@@ -132,6 +132,10 @@ pub struct FileObject {
     /// The variable it is read from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
+    /// What that variable held when the project was loaded; `None` when it is not set. Never written out:
+    /// `docker compose config` prints the variable's name, too.
+    #[serde(rename = "#value", skip_serializing)]
+    pub value: Option<String>,
     /// The content itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
@@ -141,4 +145,20 @@ pub struct FileObject {
     /// Everything else.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+}
+
+impl FileObject {
+    /// The key of [`Self::value`] in a tree; no Compose file can have it.
+    pub const VALUE: &str = "#value";
+
+    /// The text itself; `None` where it is a file's, somebody else's, or a variable's that is not set.
+    pub fn text(&self) -> Option<&str> {
+        self.content.as_deref().or(self.value.as_deref())
+    }
+
+    /// Whether a variable is there and empty: docker compose then puts no file into a container, not even an
+    /// empty one (`pkg/compose/secrets.go`).
+    pub fn is_empty_variable(&self) -> bool {
+        self.environment.is_some() && self.value.as_deref() == Some("")
+    }
 }

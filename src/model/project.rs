@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -44,6 +45,10 @@ pub struct Project {
     /// The files named by `--env-file`, absolute; empty when the default `.env` was used.
     #[serde(skip)]
     pub env_files: Vec<PathBuf>,
+    /// The text of every Compose file that was read, `extends` and `include` followed: for finding the place
+    /// of what turns out to be wrong later.
+    #[serde(skip)]
+    pub texts: Arc<[(PathBuf, String)]>,
     /// Services that are off because none of their profiles is active.
     #[serde(skip)]
     pub disabled: BTreeSet<String>,

@@ -129,6 +129,9 @@ pub trait EngineAccess: Send + Sync {
         headers: Vec<(&'static str, String)>,
     ) -> BoxFuture<'a, Result<Box<dyn Duplex>, EngineError>>;
 
+    /// The error of a connection that was lost.
+    fn lost(&self, source: Box<dyn StdError + Send + Sync>) -> EngineError;
+
     /// The credentials for a registry, where there are any.
     fn login<'a>(&'a self, registry: &'a str) -> BoxFuture<'a, Option<Login>>;
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use insta::assert_snapshot;
 
 use crate::sandbox::Sandbox;
+use crate::stack::{Stack, docker};
 
 /// `up` of this Compose file.
 fn up(compose: &str) -> String {
@@ -29,6 +30,76 @@ fn a_named_file_that_is_not_there() {
         exit 2
         --- stderr
         error: the file `[hub]/other.yaml` does not exist
+        hint: create it, or name another: the path is relative to the folder larder is called in
+        "#);
+}
+
+#[test]
+fn a_file_name_with_a_slip() {
+    let sandbox = Sandbox::with("services: {a: {image: redis}}");
+    assert_snapshot!(sandbox.show("-f compose.yml up"), @r#"
+        exit 2
+        --- stderr
+        error: the file `[hub]/compose.yml` does not exist
+        hint: did you mean `compose.yaml`?
+        "#);
+    let sandbox = sandbox.env("COMPOSE_FILE", "sub/compose.yaml");
+    assert_snapshot!(sandbox.show("up"), @r#"
+        exit 2
+        --- stderr
+        error: the file `[hub]/sub/compose.yaml` does not exist
+        hint: `COMPOSE_FILE` names it
+        hint: there is no folder `[hub]/sub`
+        "#);
+    assert_snapshot!(sandbox.show("-f . up"), @r#"
+        exit 2
+        --- stderr
+        error: `[hub]/.` is a folder where a file is expected
+        hint: there is `compose.yaml` in it
+        "#);
+}
+
+#[test]
+fn an_env_file_that_is_not_there() {
+    let sandbox = Sandbox::with("services:\n  a:\n    image: redis\n    env_file: app.evn\n");
+    assert_snapshot!(sandbox.show("up"), @r#"
+        exit 2
+        --- stderr
+        error: the env file `[hub]/app.evn` does not exist
+          at compose.yaml:4:5
+        hint: create it, or write `path:` and `required: false` when it may be missing
+        "#);
+    assert_snapshot!(sandbox.file("app.env", "").show("up"), @r#"
+        exit 2
+        --- stderr
+        error: the env file `[hub]/app.evn` does not exist
+          at compose.yaml:4:5
+        hint: did you mean `app.env`?
+        "#);
+    let list = "services:\n  a:\n    image: redis\n    env_file:\n      - one.env\n      - path: two.env\n";
+    assert_snapshot!(Sandbox::with(list).file("one.env", "").show("up"), @r#"
+        exit 2
+        --- stderr
+        error: the env file `[hub]/two.env` does not exist
+          at compose.yaml:6:9
+        hint: create it, or write `path:` and `required: false` when it may be missing
+        "#);
+    assert_snapshot!(Sandbox::with(list).show("--env-file x.env up"), @r#"
+        exit 2
+        --- stderr
+        error: the env file `[hub]/x.env` does not exist
+        hint: create it
+        "#);
+}
+
+#[test]
+fn a_line_of_an_env_file_that_is_none() {
+    let sandbox = Sandbox::with("services: {a: {image: redis}}").file(".env", "A=1\nB='open\n");
+    assert_snapshot!(sandbox.show("up"), @r#"
+        exit 2
+        --- stderr
+        error: `[hub]/.env` line 2: the quote has no end: `'open`
+          at .env:2:1
         "#);
 }
 
@@ -39,6 +110,7 @@ fn a_yaml_error() {
         --- stderr
         error: the file is not valid YAML: did not find expected ',' or ']'
           at compose.yaml:4:1
+        hint: a `[` or `{` before it is not closed
         "#);
 }
 
@@ -54,6 +126,25 @@ fn an_unknown_key() {
 }
 
 #[test]
+fn an_unknown_key_that_is_like_none() {
+    assert_snapshot!(up("services:\n  api:\n    kubernetes: redis\n"), @r#"
+        exit 2
+        --- stderr
+        error: `services.api` has no attribute `kubernetes`
+          at compose.yaml:3:5
+        hint: a key of your own starts with `x-`
+        "#);
+    let compose = "services: {a: {image: redis, healthcheck: {every: 3s}}}";
+    assert_snapshot!(up(compose), @r#"
+        exit 2
+        --- stderr
+        error: `services.a.healthcheck` has no attribute `every`
+          at compose.yaml:1:44
+        hint: it takes `disable`, `interval`, `retries`, `start_interval`, `start_period`, `test`, `timeout`
+        "#);
+}
+
+#[test]
 fn a_cycle() {
     let compose = "\
 services:
@@ -65,6 +156,7 @@ services:
         --- stderr
         error: services wait for each other: a → b → a
           at compose.yaml:2:34
+        hint: one of them has to start first: take one of these dependencies out
         "#);
 }
 
@@ -96,7 +188,7 @@ fn an_undefined_network() {
         --- stderr
         error: service `a` is attached to `front`, but no compose file defines the network `front`
           at compose.yaml:4:16
-        hint: there are no networks here
+        hint: there are no networks here; at the top level, `networks: {front: {}}` defines it
         "#);
 }
 
@@ -108,7 +200,7 @@ fn an_undefined_volume() {
         --- stderr
         error: service `a` mounts `data`, but no compose file defines the volume `data`
           at compose.yaml:4:15
-        hint: there are no volumes here
+        hint: there are no volumes here; at the top level, `volumes: {data: {}}` defines it
         "#);
 }
 
@@ -120,7 +212,92 @@ fn an_undefined_secret() {
         --- stderr
         error: service `a` reads `key`, but no compose file defines the secret `key`
           at compose.yaml:4:15
-        hint: there are no secrets here
+        hint: there are no secrets here; at the top level, `secrets: {key: {file: …}}` defines it
+        "#);
+}
+
+#[test]
+fn an_undefined_config() {
+    let compose = "\
+services:
+  a:
+    image: redis
+    configs: [setings]
+configs:
+  settings: {content: x}
+";
+    assert_snapshot!(up(compose), @r#"
+        exit 2
+        --- stderr
+        error: service `a` reads `setings`, but no compose file defines the config `setings`
+          at compose.yaml:4:15
+        hint: did you mean `settings`? configs here: `settings`
+        "#);
+}
+
+#[test]
+fn the_file_of_a_secret_that_is_not_there() {
+    let compose = "\
+services:
+  a:
+    image: redis
+    secrets: [key]
+secrets:
+  key:
+    file: ./keys/api.txt
+";
+    assert_snapshot!(up(compose), @r#"
+        exit 2
+        --- stderr
+        error: the secret `key` is the file `[hub]/keys/api.txt`, which does not exist
+          at compose.yaml:7:5
+        hint: write the secret into it, or name another file
+        "#);
+    assert_snapshot!(Sandbox::with(compose).file("keys/api.text", "").show("up"), @r#"
+        exit 2
+        --- stderr
+        error: the secret `key` is the file `[hub]/keys/api.txt`, which does not exist
+          at compose.yaml:7:5
+        hint: did you mean `api.text`?
+        "#);
+    let of_build =
+        "services: {a: {build: {context: ., secrets: [key]}}}\nsecrets: {key: {file: key}}\n";
+    assert_snapshot!(Sandbox::with(of_build).file("Dockerfile", "FROM redis").show("up"), @r#"
+        exit 2
+        --- stderr
+        error: the secret `key` is the file `[hub]/key`, which does not exist
+          at compose.yaml:2:17
+        hint: write the secret into it, or name another file
+        "#);
+}
+
+#[test]
+fn secrets_that_cannot_be_put_into_a_container() {
+    let secret = |service: &str, secret: &str| {
+        up(&format!(
+            "services:\n  a: {{image: redis, secrets: [key]{service}}}\nsecrets:\n  key: {{{secret}}}\n"
+        ))
+    };
+    assert_snapshot!(secret("", "environment: KEY"), @r#"
+        exit 2
+        --- stderr
+        error: the secret `key` is the variable `KEY`, which is not set
+          at compose.yaml:4:9
+        hint: set it in the environment or in `.env`: `KEY=…`
+        "#);
+    assert_snapshot!(secret("", "external: true"), @r#"
+        exit 2
+        --- stderr
+        error: the secret `key` is kept outside of the project, where larder cannot get it
+          at compose.yaml:4:9
+        hint: without a Swarm a secret is from `file:` or `environment:`
+        "#);
+    assert_snapshot!(secret(", read_only: true", "environment: PATH"), @r#"
+        exit 2
+        --- stderr
+        error: the secret `key` cannot be put into service `a`, which is `read_only`
+          at compose.yaml:2:31
+        hint: write the secret to a file and name that with `file:`: a file is mounted
         "#);
 }
 
@@ -132,6 +309,7 @@ fn a_bad_port() {
         --- stderr
         error: `services.a.ports[0]`: `80:http`: `http` is not a port (0 to 65535)
           at compose.yaml:4:13
+        hint: a port is written `HOST:CONTAINER`, as in `8080:80`, with an address in front and `/udp` behind where needed
         "#);
 }
 
@@ -154,6 +332,86 @@ fn no_dockerfile() {
         exit 2
         --- stderr
         error: service `api` is built from `[hub]/api/Dockerfile`, which is no file
+          at compose.yaml:1:18
+        hint: write one, or say with `dockerfile:` where it is: relative to the context
+        "#);
+}
+
+/// Where it is called something else, and where the Compose file says what it is called.
+#[test]
+fn a_dockerfile_of_another_name() {
+    let compose =
+        "services:\n  api:\n    build:\n      context: api\n      dockerfile: Dockerfile.prod\n";
+    let sandbox = Sandbox::with(compose).file("api/Dockerfile", "FROM redis");
+    assert_snapshot!(sandbox.show("up"), @r#"
+        exit 2
+        --- stderr
+        error: service `api` is built from `[hub]/api/Dockerfile.prod`, which is no file
+          at compose.yaml:5:7
+        hint: there is `Dockerfile`; `dockerfile:` says which is meant
+        "#);
+}
+
+#[test]
+fn a_stage_that_is_not_there() {
+    let compose = "services:\n  api:\n    build:\n      context: .\n      target: prdo\n";
+    let sandbox = Sandbox::with(compose).file("Dockerfile", "FROM redis AS dev\nFROM dev AS prod");
+    assert_snapshot!(sandbox.show("up"), @r#"
+        exit 2
+        --- stderr
+        error: service `api` is built to stage `prdo`, which `[hub]/Dockerfile` does not have
+          at compose.yaml:5:7
+        hint: did you mean `prod`? its stages: `dev`, `prod`
+        "#);
+    assert_snapshot!(sandbox.file("Dockerfile", "# nothing\n").show("up"), @r#"
+        exit 2
+        --- stderr
+        error: service `api`: `[hub]/Dockerfile` has no `FROM`
+          at Dockerfile
+        hint: it starts with `FROM IMAGE`
+        "#);
+}
+
+#[test]
+fn what_a_copy_wants_and_the_context_does_not_have() {
+    let sandbox = Sandbox::with("services: {api: {build: ./api}}")
+        .file(
+            "api/Dockerfile",
+            "FROM redis AS base\n\nFROM base\nCOPY scr/ /srv/\n",
+        )
+        .file("api/src/main.py", "");
+    assert_snapshot!(sandbox.show("up"), @r#"
+        exit 2
+        --- stderr
+        error: the build context of service `api` has no `scr`
+          at api/Dockerfile:4:1
+        hint: did you mean `src`?
+        "#);
+    let ignored = sandbox
+        .file("api/Dockerfile", "FROM redis\nCOPY src/main.py /srv/\n")
+        .file("api/.dockerignore", "# tests\n**/*.py\n");
+    assert_snapshot!(ignored.show("up"), @r#"
+        exit 2
+        --- stderr
+        error: the build context of service `api` has no `src/main.py`
+          at api/Dockerfile:2:1
+        hint: `.dockerignore` leaves it out: line 2, `**/*.py`; a line `!src/main.py` behind that one takes it in again
+        "#);
+    let inline = "\
+services:
+  api:
+    build:
+      context: .
+      dockerfile_inline: |
+        FROM redis
+        COPY main.py /
+";
+    assert_snapshot!(up(inline), @r#"
+        exit 2
+        --- stderr
+        error: the build context of service `api` has no `main.py` for COPY in line 2 of `dockerfile_inline`
+          at compose.yaml:5:7
+        hint: it is looked for in `[hub]`
         "#);
 }
 
@@ -163,6 +421,8 @@ fn no_context() {
         exit 2
         --- stderr
         error: service `api` is built from `[hub]/api`, which is no folder
+          at compose.yaml:1:18
+        hint: create it, or correct `context:`: it is relative to the Compose file
         "#);
 }
 
@@ -177,6 +437,43 @@ fn a_service_that_nobody_defines() {
         "#);
 }
 
+#[test]
+fn a_context_with_a_slip() {
+    let compose = "services:\n  api:\n    build:\n      context: ./apps/ap1\n";
+    assert_snapshot!(up(compose), @r#"
+        exit 2
+        --- stderr
+        error: service `api` is built from `[hub]/apps/ap1`, which is no folder
+          at compose.yaml:4:7
+        hint: create it, or correct `context:`: it is relative to the Compose file
+        "#);
+    assert_snapshot!(Sandbox::with(compose).file("apps/api/Dockerfile", "").show("up"), @r#"
+        exit 2
+        --- stderr
+        error: service `api` is built from `[hub]/apps/ap1`, which is no folder
+          at compose.yaml:4:7
+        hint: did you mean `api`?
+        "#);
+    assert_snapshot!(Sandbox::with(compose).file("apps/ap1", "").show("up"), @r#"
+        exit 2
+        --- stderr
+        error: service `api` is built from `[hub]/apps/ap1`, which is no folder
+          at compose.yaml:4:7
+        hint: `context:` names a folder, and `dockerfile:` the file in it
+        "#);
+    let extra = "services: {api: {build: {context: ., additional_contexts: {lib: ./lib}}}}";
+    let sandbox = Sandbox::with(extra).file("Dockerfile", "FROM redis\nCOPY --from=lib x /\n");
+    assert_snapshot!(sandbox.show("up"), @r#"
+        exit 2
+        --- stderr
+        warning: `services.api.build.additional_contexts` is valid Compose, but larder does not carry it out yet
+          at compose.yaml:1:38
+        error: service `api` is built from `[hub]/lib`, which is no folder
+          at compose.yaml:1:60
+        hint: create it, or correct `context:`: it is relative to the Compose file
+        "#);
+}
+
 /// Root may read every file of a disk, so this one is the kernel's: larder's own memory, which is not mapped
 /// where a file begins.
 #[test]
@@ -186,15 +483,17 @@ services:
   api:
     build:
       context: /proc/self
-      dockerfile_inline: |
-        FROM redis
-        COPY mem /
+      dockerfile: ${PWD}/Dockerfile
 ";
-    assert_snapshot!(up(compose), @r#"
+    let sandbox = Sandbox::with(compose).file("Dockerfile", "FROM redis\nCOPY mem /\n");
+    let folder = sandbox.path().display().to_string();
+    assert_snapshot!(sandbox.env("PWD", &folder).show("up"), @r#"
         exit 2
         --- stderr
         error: cannot read `/proc/self/mem`
+          at Dockerfile:2:1
         caused by: Input/output error (os error 5)
+        hint: when the image does not need it, name it in `.dockerignore`
         "#);
 }
 
@@ -227,4 +526,43 @@ fn an_alias_bomb_is_refused_at_once_and_in_little_memory() {
         "#);
     // 40 ms for a release build on a quiet machine; following the aliases would take minutes.
     assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+/// Each of these is found out before the engine is asked to change anything.
+#[test]
+fn an_engine_that_is_there_is_left_as_it_is() {
+    let inputs = [
+        "services: {db: {image: redis:7-alpine}, a: {image: redis:7-alpine, ports: [x]}}",
+        "services: {db: {image: redis:7-alpine}, a: {build: ./none}}",
+        "services: {db: {image: redis:7-alpine}, a: {build: {context: ., dockerfile: none}}}",
+        "services: {db: {image: redis:7-alpine}, a: {build: {context: ., dockerfile_inline: \"FROM redis:7-alpine\\nRUN echo 1\\nCOPY none /\"}}}",
+        "services: {db: {image: redis:7-alpine}, a: {image: redis:7-alpine, secrets: [s]}}\nsecrets: {s: {file: ./none}}",
+        "services: {db: {image: redis:7-alpine}, a: {image: redis:7-alpine, configs: [s]}}\nconfigs: {s: {environment: NONE}}",
+        "services: {db: {image: redis:7-alpine}, a: {image: redis:7-alpine, env_file: none}}",
+        "services: {db: {image: redis:7-alpine, depends_on: [a]}, a: {image: redis:7-alpine, depends_on: [db]}}",
+    ];
+    let stack = Stack::new("bad-input", "");
+    for compose in inputs {
+        stack.sandbox.write("compose.yaml", compose);
+        let output = stack.sandbox.run("--builder docker up");
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{compose}\n{}",
+            stack.sandbox.shown(&output)
+        );
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(errors.matches("error: ").count(), 1, "{errors}");
+        let project = format!("label=com.docker.compose.project={}", stack.name);
+        for list in [
+            "container ls -aq",
+            "network ls -q",
+            "volume ls -q",
+            "images -q",
+        ] {
+            let mut command: Vec<&str> = list.split(' ').collect();
+            command.extend(["--filter", &project]);
+            assert_eq!(docker(&command), "", "{compose}: {list}");
+        }
+    }
 }

@@ -61,6 +61,15 @@ impl Files {
         self.fault_slot().take()
     }
 
+    /// The name that a BuildKit did not understand: newer ones take UTF-8 only (seen with engine 28).
+    pub(super) fn unspeakable(&self, refusal: &str) -> Option<ContextError> {
+        let mut entries = self.folders.context.entries();
+        let odd = entries.find(|entry| str::from_utf8(&entry.path).is_err());
+        let odd = odd.filter(|_| refusal.contains("invalid UTF-8"))?;
+        let path = String::from_utf8_lossy(&odd.path).into_owned();
+        Some(ContextError::NotUtf8(path))
+    }
+
     fn fault_slot(&self) -> std::sync::MutexGuard<'_, Option<ContextError>> {
         let slot = self.folders.fault.lock();
         slot.unwrap_or_else(PoisonError::into_inner)

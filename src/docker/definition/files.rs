@@ -20,7 +20,7 @@ pub(super) fn archive(project: &Project, service: &Service) -> std::io::Result<O
     let mut archive = tar::Builder::new(Vec::new());
     let mut entries = 0;
     for (target, reference, object) in references(project, service) {
-        let Some(content) = &object.content else {
+        let Some(content) = object.text().filter(|_| !object.is_empty_variable()) else {
             continue;
         };
         let number = |text: &Option<String>| text.as_ref().and_then(|id| id.parse().ok());
@@ -81,6 +81,11 @@ mod tests {
             file: Some("/host/key".to_owned()),
             ..FileObject::default()
         };
+        let variable = |value: &str| FileObject {
+            environment: Some("TOKEN".to_owned()),
+            value: Some(value.to_owned()),
+            ..FileObject::default()
+        };
         let reference = |source: &str, target: Option<&str>| FileReference {
             source: source.to_owned(),
             target: target.map(ToOwned::to_owned),
@@ -88,12 +93,26 @@ mod tests {
         };
         let project = Project {
             configs: BTreeMap::from([("motd".to_owned(), text)]),
-            secrets: BTreeMap::from([("key".to_owned(), file)]),
+            secrets: BTreeMap::from([
+                ("key".to_owned(), file),
+                ("token".to_owned(), variable("t0k")),
+                ("none".to_owned(), variable("")),
+            ]),
             ..Project::default()
         };
         let service = Service {
             configs: vec![reference("motd", Some("/etc/motd"))],
-            secrets: vec![reference("key", None), reference("key", Some("deep/key"))],
+            secrets: vec![
+                reference("key", None),
+                reference("key", Some("deep/key")),
+                FileReference {
+                    uid: Some("103".to_owned()),
+                    gid: Some("104".to_owned()),
+                    mode: Some("0440".to_owned()),
+                    ..reference("token", None)
+                },
+                reference("none", None),
+            ],
             ..Service::default()
         };
         let targets: Vec<_> = binds(&project, &service)
@@ -104,13 +123,21 @@ mod tests {
 
         let bytes = archive(&project, &service).unwrap().unwrap();
         let mut archive = tar::Archive::new(bytes.as_slice());
-        let mut entry = archive.entries().unwrap().next().unwrap().unwrap();
-        let mut content = String::new();
-        entry.read_to_string(&mut content).unwrap();
-        assert_eq!(entry.path().unwrap().to_str(), Some("etc/motd"));
+        let shown = archive.entries().unwrap().map(|entry| {
+            let mut entry = entry.unwrap();
+            let mut content = String::new();
+            entry.read_to_string(&mut content).unwrap();
+            let header = entry.header();
+            let owner = (header.uid().unwrap(), header.gid().unwrap());
+            let path = entry.path().unwrap().display().to_string();
+            format!("{path} {:o} {owner:?} {content}", header.mode().unwrap())
+        });
         assert_eq!(
-            (content.as_str(), entry.header().mode().unwrap()),
-            ("hello", 0o444)
+            shown.collect::<Vec<_>>(),
+            [
+                "etc/motd 444 (0, 0) hello",
+                "run/secrets/token 440 (103, 104) t0k"
+            ]
         );
     }
 }

@@ -1,0 +1,192 @@
+//! What may help against an error, one sentence each.
+
+use std::path::Path;
+
+use super::error::{Error, ErrorKind};
+use super::files::DEFAULT_NAMES;
+use super::path::{Segment, TreePath};
+use super::suggest::{self, nearby};
+
+/// So many names are listed.
+const SHOWN: usize = 12;
+
+impl Error {
+    /// What may help, one sentence each.
+    pub fn hints(&self) -> Vec<String> {
+        let note = self.note.iter().cloned();
+        note.chain(self.hint()).collect()
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self.kind.as_ref() {
+            ErrorKind::NoFile(_) => {
+                let names = quoted(DEFAULT_NAMES);
+                format!("looked for {names}; `-f FILE` names another")
+            }
+            ErrorKind::MissingFile(file) => missing_file(file)?,
+            ErrorKind::NoEnvFile(file) => self.missing_env_file(file),
+            ErrorKind::Folder(folder) => {
+                let holds = DEFAULT_NAMES.iter().find(|name| folder.join(name).exists())?;
+                format!("there is `{holds}` in it")
+            }
+            ErrorKind::Yaml(text) => yaml(text)?.to_owned(),
+            ErrorKind::Empty => "it needs `services:` with at least one service".to_owned(),
+            ErrorKind::UnknownKey { key, known, .. } => unknown_key(key, known),
+            ErrorKind::Undefined {
+                what, name, known, ..
+            } => undefined(what, name, known),
+            ErrorKind::UnknownService { name, known }
+            | ErrorKind::NoBase {
+                base: name, known, ..
+            } => named_here("services", name, known),
+            ErrorKind::Invalid { path, .. } if is_port(path) => {
+                "a port is written `HOST:CONTAINER`, as in `8080:80`, with an address in front and `/udp` behind \
+                 where needed"
+                    .to_owned()
+            }
+            ErrorKind::Off { profiles, .. } => {
+                let profiles = profiles.join("|");
+                format!("activate it with `--profile {profiles}`, or write `required: false`")
+            }
+            ErrorKind::Cycle(_) => {
+                "one of them has to start first: take one of these dependencies out".to_owned()
+            }
+            ErrorKind::NoImage(_) => {
+                "write `image:` to run one that exists, or `build:` to make one".to_owned()
+            }
+            ErrorKind::MissingVariable { name, .. } => {
+                format!("set it in the environment or in `.env`: `{name}=…`")
+            }
+            ErrorKind::Remote(_) => "download it and name the local file".to_owned(),
+            _ => return None,
+        };
+        Some(hint)
+    }
+
+    fn missing_env_file(&self, file: &Path) -> String {
+        let of_service = self.path.as_ref().is_some_and(
+            |path| matches!(path.0.first(), Some(Segment::Key(key)) if key == "services"),
+        );
+        let or = if of_service {
+            "create it, or write `path:` and `required: false` when it may be missing"
+        } else {
+            "create it"
+        };
+        nearby(file, Path::is_file).unwrap_or_else(|| or.to_owned())
+    }
+}
+
+/// A Compose file that is not there: one like it, or what larder would find in its folder.
+fn missing_file(file: &Path) -> Option<String> {
+    let found = || {
+        let folder = file.parent()?;
+        let name = DEFAULT_NAMES
+            .iter()
+            .find(|name| folder.join(name).exists())?;
+        Some(format!("there is `{name}` in that folder"))
+    };
+    let no_folder = || {
+        let folder = file.parent().filter(|folder| !folder.exists())?;
+        Some(format!("there is no folder `{}`", folder.display()))
+    };
+    let create = || {
+        Some(
+            "create it, or name another: the path is relative to the folder larder is called in"
+                .to_owned(),
+        )
+    };
+    nearby(file, Path::is_file)
+        .or_else(found)
+        .or_else(no_folder)
+        .or_else(create)
+}
+
+/// What usually stands behind libyaml's words.
+fn yaml(text: &str) -> Option<&'static str> {
+    let causes = [
+        (
+            "did not find expected ',' or",
+            "a `[` or `{` before it is not closed",
+        ),
+        (
+            "cannot start any token",
+            "indent with blanks, not tabs; text that starts with `@`, `%` or a backtick stands in quotes",
+        ),
+        (
+            "mapping values are not allowed",
+            "a value with `: ` in it stands in quotes; a key of a new line is indented as those beside it",
+        ),
+        (
+            "did not find expected key",
+            "the keys of one map are indented alike, and each quote is closed",
+        ),
+        (
+            "did not find expected '-' indicator",
+            "the items of one list are indented alike, each with its `-`",
+        ),
+        (
+            "found unexpected end of stream",
+            "a quote before it is not closed",
+        ),
+        (
+            "unknown anchor",
+            "an anchor, `&name`, stands in front of its aliases, in the same file",
+        ),
+    ];
+    let known = causes.iter().find(|(words, _)| text.contains(words));
+    known.map(|(_, hint)| *hint)
+}
+
+fn unknown_key(key: &str, known: &[&'static str]) -> String {
+    if let Some(near) = nearest(key, known) {
+        return near;
+    }
+    if known.len() <= SHOWN {
+        return format!("it takes {}", quoted(known));
+    }
+    "a key of your own starts with `x-`".to_owned()
+}
+
+fn undefined(what: &str, name: &str, known: &[String]) -> String {
+    let here = named_here(&format!("{what}s"), name, known);
+    let content = match what {
+        "network" | "volume" => "{}",
+        "secret" | "config" => "{file: …}",
+        _ => return here,
+    };
+    if nearest(name, known).is_some() {
+        return here;
+    }
+    format!("{here}; at the top level, `{what}s: {{{name}: {content}}}` defines it")
+}
+
+fn is_port(path: &TreePath) -> bool {
+    matches!(path.0.get(2), Some(Segment::Key(key)) if key == "ports")
+}
+
+/// "did you mean `redis`? services here: `db`, `redis`, `web`"
+fn named_here(what: &str, name: &str, known: &[String]) -> String {
+    if known.is_empty() {
+        return format!("there are no {what} here");
+    }
+    let near = nearest(name, known).map_or_else(String::new, |near| format!("{near} "));
+    let more = match known.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let shown = quoted(&known[..known.len().min(SHOWN)]);
+    format!("{near}{what} here: {shown}{more}")
+}
+
+fn nearest<T: AsRef<str>>(name: &str, known: &[T]) -> Option<String> {
+    suggest::nearest(name, known.iter().map(AsRef::as_ref))
+        .map(|near| format!("did you mean `{near}`?"))
+}
+
+fn quoted<T: AsRef<str>>(names: &[T]) -> String {
+    let quoted: Vec<_> = names
+        .iter()
+        .map(|name| format!("`{}`", name.as_ref()))
+        .collect();
+    quoted.join(", ")
+}

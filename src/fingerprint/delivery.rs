@@ -1,0 +1,164 @@
+//! The configs and secrets of a service: what of them its container has, for its hash. What cannot be put there
+//! is told here, before anything changes.
+
+use std::path::Path;
+
+use super::error::Error;
+use super::extras;
+use super::gather;
+use super::ignorefile::Patterns;
+use super::statcache::StatCache;
+use crate::model::{Build, Digest, DigestWriter, FileObject, FileReference, Project, Service};
+
+/// Writes all of them, in order.
+///
+/// # Errors
+/// One that the project does not have, that docker compose could not deliver either, or whose file cannot be
+/// read.
+pub(super) fn write(
+    writer: &mut DigestWriter,
+    project: &Project,
+    name: &str,
+    service: &Service,
+) -> Result<(), Error> {
+    for (kind, references, objects) in [
+        ("config", &service.configs, &project.configs),
+        ("secret", &service.secrets, &project.secrets),
+    ] {
+        writer.number(references.len() as u64);
+        for reference in references {
+            let unknown = || Error::Unknown {
+                kind,
+                name: reference.source.clone(),
+            };
+            let object = objects.get(&reference.source).ok_or_else(unknown)?;
+            there(kind, &reference.source, object)?;
+            if object.file.is_none() {
+                fits(kind, name, service, reference)?;
+            }
+            write_one(writer, reference, object)?;
+        }
+    }
+    Ok(())
+}
+
+/// Looks for the secrets of a build. Without its variable there is no secret, and the build goes on, as in
+/// docker compose.
+///
+/// # Errors
+/// One is kept somewhere else, or its file is not there.
+pub(super) fn check_build(project: &Project, build: &Build) -> Result<(), Error> {
+    let named = build.secrets.iter().map(|secret| &secret.source);
+    let found = named.filter_map(|name| Some((name, project.secrets.get(name)?)));
+    for (name, object) in found {
+        match there("secret", name, object) {
+            Ok(()) | Err(Error::Unset { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is a content at all.
+fn there(kind: &'static str, name: &str, object: &FileObject) -> Result<(), Error> {
+    let name = || name.to_owned();
+    if object.external {
+        return Err(Error::External { kind, name: name() });
+    }
+    if let (Some(variable), None) = (&object.environment, &object.value) {
+        return Err(Error::Unset {
+            kind,
+            name: name(),
+            variable: variable.clone(),
+        });
+    }
+    match &object.file {
+        Some(file) if !Path::new(file).exists() => Err(Error::NoFile {
+            kind,
+            name: name(),
+            path: file.into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a text can be put into the service's container.
+fn fits(
+    kind: &'static str,
+    service: &str,
+    definition: &Service,
+    reference: &FileReference,
+) -> Result<(), Error> {
+    let (service, name) = (service.to_owned(), reference.source.clone());
+    if definition.read_only == Some(true) {
+        return Err(Error::ReadOnly {
+            service,
+            kind,
+            name,
+        });
+    }
+    let ids = [&reference.uid, &reference.gid];
+    match ids
+        .into_iter()
+        .flatten()
+        .find(|id| id.parse::<u32>().is_err())
+    {
+        Some(id) => Err(Error::Owner {
+            service,
+            kind,
+            name,
+            id: id.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// One as the container sees it. Where its file lies counts too: it may be bound from there.
+fn write_one(
+    writer: &mut DigestWriter,
+    reference: &FileReference,
+    object: &FileObject,
+) -> Result<(), Error> {
+    writer.text(&reference.source);
+    for part in [
+        &reference.target,
+        &reference.uid,
+        &reference.gid,
+        &reference.mode,
+    ] {
+        writer.optional(part.as_deref().map(str::as_bytes));
+    }
+    for part in [
+        &object.name,
+        &object.file,
+        &object.environment,
+        &object.content,
+    ] {
+        writer.optional(part.as_deref().map(str::as_bytes));
+    }
+    writer.number(u64::from(object.external));
+    match (&object.file, &object.value) {
+        (Some(file), _) => writer.number(1).digest(&content(Path::new(file))?),
+        (None, Some(value)) => writer.number(2).text(value),
+        (None, None) => writer.number(0),
+    };
+    Ok(())
+}
+
+fn content(path: &Path) -> Result<Digest, Error> {
+    let read = |source| Error::Read {
+        path: path.to_owned(),
+        source,
+    };
+    // The engine follows links on the way to a bound file.
+    let path = path.canonicalize().map_err(read)?;
+    let metadata = path.metadata().map_err(read)?;
+    if metadata.is_dir() {
+        return extras::folder_digest(&path, &Patterns::default(), &StatCache::open(None));
+    }
+    if !metadata.is_file() {
+        // `/dev/null`, a socket: bound as it is, and never opened here.
+        return Ok(DigestWriter::new("larder-config-v1 special").finish());
+    }
+    Ok(gather::file_digest(&path)?.1)
+}

@@ -1,0 +1,84 @@
+//! What a person can do about a build that cannot be read.
+
+use std::io;
+use std::path::Path;
+
+use super::error::Error;
+use crate::compose::{nearby, nearest};
+
+impl Error {
+    /// What may help, one sentence each.
+    pub fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Written { error, .. } => return error.hints(),
+            Self::NoContext { path, .. } => no_context(path),
+            Self::NoDockerfile { path, .. } => no_dockerfile(path),
+            Self::NoStage { .. } => "it starts with `FROM IMAGE`".to_owned(),
+            Self::NoTarget { stages, .. } if stages.is_empty() => {
+                "a stage gets its name with `FROM … AS NAME`, and none has one".to_owned()
+            }
+            Self::NoTarget { target, stages, .. } => {
+                let near = nearest(target, stages.iter().map(String::as_str));
+                let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+                format!("{near}its stages: `{}`", stages.join("`, `"))
+            }
+            Self::NoSource { hint, .. } => hint.clone(),
+            Self::Read { source, .. } if source.kind() != io::ErrorKind::NotFound => {
+                WHEN_NOT_NEEDED.to_owned()
+            }
+            Self::Changed { .. } => WHEN_NOT_NEEDED.to_owned(),
+            Self::IgnorePattern { .. } => {
+                "`*`, `?`, `**` and `[a-z]` are patterns, and `\\` in front of one takes it as it stands".to_owned()
+            }
+            Self::External { kind, .. } => {
+                format!("without a Swarm a {kind} is from `file:` or `environment:`")
+            }
+            Self::Unset { variable, .. } => {
+                format!("set it in the environment or in `.env`: `{variable}=…`")
+            }
+            Self::NoFile { kind, path, .. } => nearby(path, |_| true)
+                .unwrap_or_else(|| format!("write the {kind} into it, or name another file")),
+            Self::ReadOnly { kind, .. } => {
+                format!("write the {kind} to a file and name that with `file:`: a file is mounted")
+            }
+            Self::Owner { .. } => "larder does not know the users of the image: write the id".to_owned(),
+            Self::Dependencies { .. } | Self::Unknown { .. } | Self::Read { .. } => return Vec::new(),
+        };
+        vec![hint]
+    }
+}
+
+const WHEN_NOT_NEEDED: &str = "when the image does not need it, name it in `.dockerignore`";
+
+fn no_context(path: &Path) -> String {
+    if path.exists() {
+        return "`context:` names a folder, and `dockerfile:` the file in it".to_owned();
+    }
+    nearby(path, Path::is_dir).unwrap_or_else(|| {
+        "create it, or correct `context:`: it is relative to the Compose file".to_owned()
+    })
+}
+
+/// The files in the folder of a missing Dockerfile that may have been meant.
+fn no_dockerfile(path: &Path) -> String {
+    let folder = path.parent().map(std::fs::read_dir);
+    let entries = folder.and_then(Result::ok).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| {
+            name.to_ascii_lowercase().contains("dockerfile") && !name.ends_with(".dockerignore")
+        })
+        .take(10)
+        .collect();
+    names.sort();
+    if names.is_empty() {
+        nearby(path, Path::is_file).unwrap_or_else(|| {
+            "write one, or say with `dockerfile:` where it is: relative to the context".to_owned()
+        })
+    } else {
+        format!(
+            "there is `{}`; `dockerfile:` says which is meant",
+            names.join("`, `")
+        )
+    }
+}
