@@ -384,6 +384,22 @@ async fn a_resumed_image_is_the_whole_image() {
 }
 
 #[tokio::test]
+async fn a_variable_set_over_an_argument_keeps_its_value() {
+    let lab = Lab::new();
+    let text = "FROM debian:bookworm-slim AS base\nARG X=arg\nENV X=env\nARG V=1\nENV V=${V}-suffix\n\
+        FROM base\nCOPY need.txt /\nRUN sort need.txt\nCOPY src /src\nRUN echo \"$X $V\" > /out\n\
+        COPY src/main /copied-$V\nENV FINAL=$X\n";
+    let recipe = lab.own_recipe(text);
+    assert_eq!(recipe.cuts.len(), 1);
+    let whole = lab.whole(&buildkit().await, &recipe).await.unwrap();
+    let resumed = lab.resumed(&buildkit().await, &recipe).await;
+    assert_same(&whole, &resumed);
+    let files = files(&resumed);
+    assert!(files["out"].ends_with(&Digest::of(b"env 1-suffix\n").short()));
+    assert!(files.contains_key("copied-1-suffix"));
+}
+
+#[tokio::test]
 async fn a_command_set_before_the_cut_survives_an_entrypoint_behind_it() {
     let lab = Lab::new();
     let text =
