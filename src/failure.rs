@@ -335,6 +335,7 @@ mod tests {
             service: "db".to_owned(),
             until: Readiness::Healthy,
             after: Duration::from_secs(1),
+            check: None,
             output: Vec::new(),
         };
         let dagger = BuildError::Unreachable {

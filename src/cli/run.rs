@@ -64,7 +64,11 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
 }
 
 fn tell(failure: &Failure, screen: &Screen, folder: &std::path::Path) -> u8 {
-    for message in failure.messages() {
+    for (number, message) in failure.messages().iter().enumerate() {
+        if number > 0 {
+            // What a message shows above it would look like the one before's.
+            screen.err("\n");
+        }
         message.error(screen, folder);
     }
     failure.kind().code()

@@ -11,6 +11,7 @@ use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::error::CheckFailed;
 use super::event::Progress;
 use crate::fingerprint::Recipe;
 use crate::model::{Digest, Healthcheck, ImageId, Project};
@@ -191,6 +192,8 @@ pub struct Condition {
     pub started: String,
     /// How often the engine ran its health check, as far as it remembers.
     pub probes: usize,
+    /// What its health check said when the engine ran it last, and it failed.
+    pub check: Option<CheckFailed>,
     /// Its effective health check; `None` when it has none or it is switched off.
     pub healthcheck: Option<Healthcheck>,
     /// The TCP ports that it or its image exposes.

@@ -154,6 +154,21 @@ fn a_log_says_what_failed_and_whom_it_stopped() {
 }
 
 #[test]
+fn an_unhealthy_service_says_why() {
+    let compose = "services: {db: {image: redis:7-alpine, init: true, stop_grace_period: 1s, \
+                   entrypoint: [sleep, '1000'], healthcheck: {interval: 500ms, retries: 2, \
+                   test: [CMD-SHELL, 'echo no route to host; exit 1']}}}\n";
+    let stack = Stack::new("unhealthy", compose);
+    assert_snapshot!(stack.sandbox.show("--progress quiet up"), @r"
+        exit 1
+        --- stderr
+        error: service `db` is unhealthy
+        caused by: its health check ended with code 1: no route to host
+        hint: `larder logs db` shows all that it printed
+    ");
+}
+
+#[test]
 fn a_program_is_told_of_a_failure_on_standard_output() {
     let stack = Stack::new("events", ONE_FAILS);
     let output = stack.sandbox.run("--progress json up");
