@@ -196,11 +196,31 @@ fn of_step(failure: &runtime::Failure) -> Message {
         StepError::Broken { .. } => hints.push(REPORT.to_owned()),
         _ => {}
     }
+    let mut message = Message::of(error);
+    if let StepError::Build(BuildError::Instruction { .. }) = error {
+        for cause in &mut message.causes {
+            *cause = ended(cause).unwrap_or_else(|| std::mem::take(cause));
+        }
+    }
     Message {
         output: error.output().to_vec(),
         hints,
-        ..Message::of(error)
+        ..message
     }
+}
+
+/// BuildKit's words for a command that failed repeat all of the command, which the error above has told (buildkit
+/// `solver/llbsolver/ops/exec.go`): `process "…" did not complete successfully: exit code: 3`.
+fn ended(cause: &str) -> Option<String> {
+    let repeats = [
+        "executor failed running [",
+        "process \"",
+        "failed to solve: process \"",
+    ];
+    let (_, code) = cause.rsplit_once("exit code: ")?;
+    let code: u8 = code.trim().parse().ok()?;
+    let known = repeats.iter().any(|words| cause.starts_with(words));
+    known.then(|| format!("the command ended with code {code}"))
 }
 
 fn step(failure: &runtime::Failure) -> Kind {
@@ -315,6 +335,7 @@ mod tests {
             service: "db".to_owned(),
             until: Readiness::Healthy,
             after: Duration::from_secs(1),
+            check: None,
             output: Vec::new(),
         };
         let dagger = BuildError::Unreachable {
@@ -348,6 +369,17 @@ mod tests {
         for (failure, code) in cases {
             assert_eq!(failure.kind().code(), code, "{failure:?}");
         }
+    }
+
+    #[test]
+    fn a_command_that_failed_is_not_told_twice() {
+        let told = |words| ended(words).unwrap_or_default();
+        let old = "executor failed running [/bin/sh -c make]: exit code: 2";
+        let new = "process \"/bin/sh -c echo exit code: 1 && make\" did not complete successfully: exit code: 2";
+        assert_eq!(told(old), "the command ended with code 2");
+        assert_eq!(told(new), "the command ended with code 2");
+        assert_eq!(told("something else: exit code: 2"), "");
+        assert_eq!(told("process \"make\" did not complete: killed"), "");
     }
 
     #[test]

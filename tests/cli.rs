@@ -10,6 +10,8 @@ mod delivery;
 mod end_to_end;
 #[path = "cli/images.rs"]
 mod images;
+#[path = "cli/logs.rs"]
+mod logs;
 #[path = "cli/output.rs"]
 mod output;
 #[path = "cli/recovery.rs"]
@@ -18,6 +20,8 @@ mod recovery;
 mod registry;
 #[path = "cli/sandbox.rs"]
 mod sandbox;
+#[path = "cli/screen.rs"]
+mod screen;
 #[path = "cli/stack.rs"]
 mod stack;
 #[path = "cli/usage.rs"]

@@ -30,7 +30,7 @@ pub(super) async fn logs(invocation: &Invocation, args: &Logs) -> Result<(), Fai
     let services = &args.services;
     let chosen = stack::of_services(&observed.containers, services, &named.services())?;
     if chosen.is_empty() {
-        return invocation.note("no container is there: `larder up` starts them");
+        return invocation.note("no containers yet: `larder up` starts them");
     }
     let part = args.tail.0.map_or(Part::All, Part::Last);
     let wanted = chosen

@@ -11,9 +11,10 @@ use bollard::query_parameters::{
 use super::Docker;
 use super::connect::{CHANGE, QUICK};
 use super::error::{gone_is_fine, status};
+use super::lines::plain;
 use crate::model::{Healthcheck, Span};
 use crate::plan::Health;
-use crate::runtime::{Condition, EngineError};
+use crate::runtime::{CheckFailed, Condition, EngineError};
 
 /// The grace period of a container that does not say its own (moby `DefaultStopTimeout`).
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
@@ -181,6 +182,7 @@ fn condition(found: ContainerInspectResponse) -> Condition {
             .as_ref()
             .and_then(|health| health.log.as_ref())
             .map_or(0, Vec::len),
+        check: last_check(&state),
         started: state.started_at.unwrap_or_default(),
         pid: state
             .pid
@@ -209,6 +211,21 @@ fn verdict(state: &ContainerState) -> Option<Health> {
         HealthStatusEnum::UNHEALTHY => Some(Health::Unhealthy),
         HealthStatusEnum::NONE | HealthStatusEnum::EMPTY => None,
     }
+}
+
+/// What the health check said last, where it failed.
+fn last_check(state: &ContainerState) -> Option<CheckFailed> {
+    let health = state.health.as_ref()?;
+    // What it said of an earlier start is still there.
+    health.failing_streak.filter(|streak| *streak > 0)?;
+    let last = health.log.as_ref()?.last()?;
+    let code = last.exit_code.filter(|code| *code != 0)?;
+    let output = last.output.as_deref().unwrap_or_default();
+    let lines: Vec<String> = output.lines().map(plain).collect();
+    Some(CheckFailed {
+        code,
+        output: lines.join("\n"),
+    })
 }
 
 /// The effective health check; `None` where there is none or it is switched off.

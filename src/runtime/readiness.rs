@@ -117,6 +117,7 @@ pub(super) async fn wait<E: Engine>(
                 service: watched.service.to_owned(),
                 until: watched.until,
                 after: timeout,
+                check: condition.check,
                 output: last_lines(engine, watched.container).await,
             });
         }
@@ -231,7 +232,12 @@ async fn failure<E: Engine>(engine: &E, watched: &Watched<'_>, condition: &Condi
     let service = watched.service.to_owned();
     let output = last_lines(engine, watched.container).await;
     if condition.running && condition.health == Some(Health::Unhealthy) {
-        return StepError::Unhealthy { service, output };
+        let check = condition.check.clone();
+        return StepError::Unhealthy {
+            service,
+            check,
+            output,
+        };
     }
     StepError::Exited {
         service,

@@ -16,10 +16,11 @@ use crate::runtime::{Event, EventSink};
 /// How often the lines are drawn anew though nothing happened, so that they never look frozen.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Draws events as live lines, until it is dropped.
+/// Draws events as live lines.
 pub(super) struct Live {
     shared: Arc<Shared>,
-    ticker: Ticker,
+    /// `None` after the end.
+    ticker: Mutex<Option<Ticker>>,
 }
 
 struct Shared {
@@ -50,7 +51,19 @@ impl Live {
         });
         let drawn = Arc::clone(&shared);
         let ticker = Ticker::start(TICK, move || drawn.draw(false));
-        Self { shared, ticker }
+        Self {
+            shared,
+            ticker: Mutex::new(Some(ticker)),
+        }
+    }
+
+    /// Draws the lines for the last time. What comes later is not shown: what is written now stands below them.
+    pub(super) fn end(&self) {
+        let mut ticker = self.ticker.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(ticker) = ticker.take() else { return };
+        drop(ticker);
+        self.shared.state().board.close(Instant::now());
+        self.shared.draw(true);
     }
 }
 
@@ -81,9 +94,7 @@ impl Shared {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.ticker.stop();
-        self.shared.state().board.close(Instant::now());
-        self.shared.draw(true);
+        self.end();
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Does it, as long as it lives.
+/// Does it, as long as it lives; once dropped, never again.
 pub(super) struct Ticker {
     /// Dropped to end the thread.
     stop: Option<Sender<()>>,
@@ -25,19 +25,14 @@ impl Ticker {
             thread: Some(thread),
         }
     }
+}
 
-    /// Ends it, the last time included.
-    pub(super) fn stop(&mut self) {
+impl Drop for Ticker {
+    fn drop(&mut self) {
         self.stop.take();
         if let Some(thread) = self.thread.take() {
             // What it did is shown or not: nothing depends on it.
             let _ = thread.join();
         }
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.stop();
     }
 }
