@@ -4,6 +4,8 @@
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/chained.rs"]
+mod chained;
 #[path = "cli/delivery.rs"]
 mod delivery;
 #[path = "cli/end_to_end.rs"]

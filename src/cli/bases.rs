@@ -21,6 +21,8 @@ pub(super) struct Bases {
     /// Those that are pulled although they are there.
     renewed: BTreeSet<BaseRef>,
     pulled: BTreeSet<BaseRef>,
+    /// Those that another service would build first, where nothing is built now.
+    pub(super) unbuilt: BTreeSet<BaseRef>,
     /// Those that are wanted for several platforms, of which the engine has one under the name.
     contested: BTreeSet<ImageRef>,
     /// What a person should know.

@@ -1,10 +1,11 @@
 //! The command line: one short file per command, and what they share.
 //!
 //! `args` what can be typed · `run` from a command to its exit code · `invocation` what every command starts
-//! from · `prepare` load, fingerprint, observe, decide, `bases` the images that builds start from, `proofs` health checks that passed · `carry_out` execute with progress on the screen ·
+//! from · `prepare` load, fingerprint, observe, decide, `bases` the images that builds start from and `base_services` those that other services build, `proofs` health checks that passed · `carry_out` execute with progress on the screen ·
 //! `dagger` where it is found · `stack` a project's containers by their labels · `interrupt` Ctrl-C.
 
 mod args;
+mod base_services;
 mod bases;
 mod build;
 mod carry_out;

@@ -13,7 +13,7 @@ use super::proofs;
 use crate::build::Dagger;
 use crate::docker::{self, Docker};
 use crate::failure::Failure;
-use crate::fingerprint::{self, Fingerprinted, StatCache, Survey};
+use crate::fingerprint::{self, BaseRef, Fingerprinted, StatCache, Survey};
 use crate::model::{Digest, Project};
 use crate::plan::{self, BuilderKind, Builders, Observed, Plan, Wanted};
 use crate::runtime::Engine;
@@ -64,7 +64,15 @@ pub(super) struct Prepared {
     configs: BTreeMap<String, Digest>,
     pub(super) goal: Goal,
     /// Whether what [`Prepared::freshen`] brings was brought in this run.
-    fresh: bool,
+    pub(super) fresh: bool,
+    /// The services whose images were built before all else in this run, since other builds start from them.
+    pub(super) built: BTreeSet<String>,
+}
+
+/// What fingerprints are taken of, and what is kept of their files.
+pub(super) struct Reading {
+    pub(super) survey: Arc<Survey>,
+    cache: StatCache,
 }
 
 /// What reading the project's files gives.
@@ -111,6 +119,7 @@ pub(super) async fn prepare(
         configs: inputs.configs,
         goal,
         fresh: false,
+        built: BTreeSet::new(),
     };
     if goal.containers {
         prepared.recall().await?;
@@ -152,15 +161,40 @@ impl Prepared {
         survey: Survey,
         cache: StatCache,
     ) -> Result<(), Failure> {
-        let survey = Arc::new(survey);
+        let reading = Reading {
+            survey: Arc::new(survey),
+            cache,
+        };
         let mut bases = Bases::default();
-        let mut wanted = survey.bases();
         for service in self.pulling() {
-            bases.renew(survey.bases_of(service));
+            bases.renew(reading.survey.bases_of(service));
         }
+        self.build_bases(invocation, &reading, &mut bases).await?;
+        let all = self.services.clone();
+        self.key(invocation, &reading, &mut bases, &all).await?;
+        bases.mark(&mut self.recipes);
+        if bases.pulled() {
+            self.observe().await
+        } else {
+            self.ask_platforms().await
+        }
+    }
+
+    /// The fingerprints of some services; those of others may be known, too.
+    pub(super) async fn key(
+        &mut self,
+        invocation: &Invocation,
+        reading: &Reading,
+        bases: &mut Bases,
+        services: &BTreeSet<String>,
+    ) -> Result<(), Failure> {
+        let of_each = services.iter().map(|own| reading.survey.bases_of(own));
+        let mut wanted: BTreeSet<BaseRef> = of_each.flatten().collect();
+        wanted.retain(|base| !bases.unbuilt.contains(base));
         loop {
-            self.bring(invocation, &mut bases, &wanted).await?;
-            let (survey, known, cache) = (survey.clone(), bases.known.clone(), cache.clone());
+            self.bring(invocation, bases, &wanted).await?;
+            let (survey, known) = (reading.survey.clone(), bases.known.clone());
+            let cache = reading.cache.clone();
             self.recipes = tokio::task::spawn_blocking(move || {
                 let recipes = survey.recipes(&known);
                 if let Err(error) = cache.save() {
@@ -170,26 +204,23 @@ impl Prepared {
             })
             .await??;
             let mut further = BTreeSet::new();
-            for (service, recipe) in &self.recipes {
+            let own = |(service, _): &(&String, _)| services.contains(*service);
+            for (service, recipe) in self.recipes.iter().filter(own) {
                 let Fingerprinted::Missing(images) = recipe else {
                     continue;
                 };
-                let new = images.iter().filter(|image| !wanted.contains(*image));
+                let new = images
+                    .iter()
+                    .filter(|image| !wanted.contains(*image) && !bases.unbuilt.contains(*image));
                 further.extend(new.cloned());
                 if self.pulling().any(|own| own == service) {
                     bases.renew(images.iter().cloned());
                 }
             }
             if further.is_empty() {
-                break;
+                return Ok(());
             }
             wanted.extend(further);
-        }
-        bases.mark(&mut self.recipes);
-        if bases.pulled() {
-            self.observe().await
-        } else {
-            self.ask_platforms().await
         }
     }
 
@@ -230,7 +261,8 @@ impl Prepared {
     /// unpinned are built, those that a registry may have moved are pulled. What follows decides by the image that
     /// came: where it is the one that was there, nothing is recreated.
     pub(super) async fn freshen(&mut self, invocation: &Invocation) -> Result<(), Failure> {
-        let first = plan::first(&self.wanted(BY_DOCKER), &self.observed)?;
+        let mut first = plan::first(&self.wanted(BY_DOCKER), &self.observed)?;
+        first.retain(|service| !self.built.contains(service));
         if !first.is_empty() {
             let all = std::mem::replace(&mut self.services, first);
             let containers = std::mem::replace(&mut self.goal.containers, false);

@@ -50,6 +50,9 @@ pub enum Error {
     /// Services wait for each other.
     #[error("services wait for each other: {}", .0.0.join(" → "))]
     Cycle(Cycle),
+    /// Services are built from each other's images.
+    #[error("services are built from each other's images: {}", .0.join(", "))]
+    BuildCircle(Vec<String>),
     /// A network of somebody else's is not there.
     #[error("network `{name}` is declared external, but the engine has none of that name")]
     ExternalNetwork {
@@ -118,6 +121,7 @@ impl Error {
     /// What a person can do about it.
     pub fn hints(&self) -> Vec<String> {
         let hint = match self {
+            Self::BuildCircle(_) => "start one of them `FROM` another image".to_owned(),
             Self::Cycle(_) => "take one of these out of `depends_on`".to_owned(),
             Self::ExternalNetwork { name } => {
                 format!("make it with `docker network create {name}`")

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::decide::{Draft, Error};
+use super::named::builder;
 use super::named::familiar;
 use super::observed::Image;
 use super::step::{Action, BuilderKind, ImageSource, Outcome, ServicePlan, StepId};
@@ -205,6 +206,24 @@ impl Draft<'_> {
 
     /// An image whose bases are not on the engine: its fingerprint is known once they are pulled.
     fn unknown_image(&mut self, service: &str, bases: &[BaseRef]) -> Chosen {
+        let maker = |base: &BaseRef| {
+            let name = base.image.familiar();
+            builder(self.wanted, &name).filter(|maker| *maker != service)
+        };
+        let made: Vec<(String, &str)> = bases
+            .iter()
+            .filter_map(|base| Some((base.to_string(), maker(base)?)))
+            .collect();
+        if let Some((base, maker)) = made.first() {
+            let cause = format!("its base {base} is built first, by service `{maker}`");
+            self.service(service, decided(Outcome::Build, cause, None));
+            return Chosen {
+                source: ImageSource::Step(StepId(0)),
+                after: Vec::new(),
+                fingerprint: None,
+                dependencies: None,
+            };
+        }
         let after: Vec<StepId> = bases
             .iter()
             .map(|base| {

@@ -93,10 +93,14 @@ fn origin<'a>(
 }
 
 /// The service of this run that builds the image of a name.
-fn builder<'a>(wanted: &Wanted<'a>, name: &str) -> Option<&'a str> {
+pub(super) fn builder<'a>(wanted: &Wanted<'a>, name: &str) -> Option<&'a str> {
     let builds = |service: &&String| {
-        wanted.project.services[*service].build.is_some()
-            && familiar(&wanted.project.image_name(service)) == name
+        let build = wanted.project.services[*service].build.as_ref();
+        build.is_some_and(|build| {
+            let own = wanted.project.image_name(service);
+            let mut names = build.tags.iter().chain([&own]);
+            names.any(|own| familiar(own) == name)
+        })
     };
     wanted.services.iter().find(builds).map(String::as_str)
 }

@@ -1,0 +1,104 @@
+//! Services whose images others are built from: they are built before the others are fingerprinted, since only the image
+//! that came out tells what those are made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::bases::Bases;
+use super::carry_out::carry_out;
+use super::invocation::Invocation;
+use super::prepare::{Prepared, Reading};
+use crate::failure::Failure;
+use crate::fingerprint::Survey;
+use crate::model::{ImageRef, Project};
+use crate::plan::{self, Outcome};
+
+/// Which service builds an image that others start from.
+struct Makers<'a> {
+    survey: &'a Survey,
+    by_image: BTreeMap<ImageRef, String>,
+}
+
+impl<'a> Makers<'a> {
+    fn new(project: &Project, services: &BTreeSet<String>, survey: &'a Survey) -> Self {
+        let mut by_image = BTreeMap::new();
+        for service in services {
+            let Some(build) = &project.services[service].build else {
+                continue;
+            };
+            let names = build.tags.iter().cloned();
+            let names = names.chain([project.image_name(service)]);
+            let names = names.filter_map(|name| name.parse().ok());
+            by_image.extend(names.map(|name| (name, service.clone())));
+        }
+        Self { survey, by_image }
+    }
+
+    /// Those whose images the build of a service starts from or reads from.
+    fn of(&self, service: &str) -> BTreeSet<&String> {
+        let bases = self.survey.bases_of(service);
+        let makers = bases
+            .iter()
+            .filter_map(|base| self.by_image.get(&base.image));
+        makers.filter(|maker| *maker != service).collect()
+    }
+}
+
+impl Prepared {
+    /// Builds the services that others start from, those first that start from none of them. Where nothing may be
+    /// built, what others start from is left unknown unless it is up to date.
+    ///
+    /// # Errors
+    /// They start from each other, or a build fails.
+    pub(super) async fn build_bases(
+        &mut self,
+        invocation: &Invocation,
+        reading: &Reading,
+        bases: &mut Bases,
+    ) -> Result<(), Failure> {
+        let makers = Makers::new(&self.project, &self.services, &reading.survey);
+        let of_all = self.services.iter().flat_map(|service| makers.of(service));
+        let mut open: BTreeSet<String> = of_all.cloned().collect();
+        while !open.is_empty() {
+            let free = |service: &&String| makers.of(service).is_disjoint(&open.iter().collect());
+            let wave: BTreeSet<String> = open.iter().filter(free).cloned().collect();
+            if wave.is_empty() {
+                return Err(plan::Error::BuildCircle(open.into_iter().collect()).into());
+            }
+            open.retain(|service| !wave.contains(service));
+            self.key(invocation, reading, bases, &wave).await?;
+            let stale = Box::pin(self.build_wave(invocation, wave)).await?;
+            let all = reading.survey.bases();
+            let unbuilt = all.into_iter().filter(|base| {
+                let maker = makers.by_image.get(&base.image);
+                maker.is_some_and(|maker| stale.contains(maker))
+            });
+            bases.unbuilt.extend(unbuilt);
+        }
+        Ok(())
+    }
+
+    /// Builds the images of some services alone; which of them are not up to date, where nothing may be built.
+    async fn build_wave(
+        &mut self,
+        invocation: &Invocation,
+        wave: BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, Failure> {
+        let all = std::mem::replace(&mut self.services, wave);
+        let containers = std::mem::replace(&mut self.goal.containers, false);
+        let decided = self.decide(invocation).await;
+        let wave = std::mem::replace(&mut self.services, all);
+        self.goal.containers = containers;
+        let (plan, dagger) = decided?;
+        if !self.goal.acts {
+            let stale = plan.services.into_iter();
+            let stale = stale.filter(|(_, own)| own.image != Outcome::Reuse);
+            return Ok(stale.map(|(service, _)| service).collect());
+        }
+        if !plan.is_empty() {
+            carry_out(invocation, self, &plan, dagger).await?;
+            self.observe().await?;
+        }
+        self.built.extend(wave);
+        Ok(BTreeSet::new())
+    }
+}

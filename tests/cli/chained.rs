@@ -1,0 +1,65 @@
+//! Services that are built from images which other services of the file build.
+
+use crate::stack::{Stack, docker};
+
+/// Three services, each from the image of the one before, the last by `COPY --from`.
+fn chained(test: &str) -> Stack {
+    let own = format!("larder-cli-{}-{test}", std::process::id());
+    let compose = format!(
+        "services:\n  web: {{build: web, init: true, command: sleep 1000}}\n  \
+         mid: {{build: {{context: mid, tags: ['{own}-tagged:1']}}, init: true, command: sleep 1000}}\n  \
+         all: {{image: '{own}-base', build: all, init: true, command: sleep 1000}}\n"
+    );
+    let stack = Stack::new(test, &compose);
+    let write = |path: &str, text: &str| stack.sandbox.write(path, text);
+    write("all/Dockerfile", "FROM debian:bookworm-slim\nCOPY f /f\n");
+    write("all/f", "one\n");
+    let mid = format!("FROM {own}-base:latest\nRUN sed s/^/mid-/ f > mid\n");
+    write("mid/Dockerfile", &mid);
+    let web = format!("FROM debian:bookworm-slim\nCOPY --from={own}-tagged:1 /mid /web\n");
+    write("web/Dockerfile", &web);
+    stack
+}
+
+#[test]
+fn an_image_that_others_start_from_is_built_before_they_are_looked_at() {
+    let stack = chained("chain");
+    stack.larder("up");
+    assert_eq!(stack.larder("exec -T web cat /web"), "mid-one\n");
+    assert!(stack.larder("up").contains("3 services up to date"));
+
+    stack.sandbox.write("all/f", "two\n");
+    let plan = stack.larder("plan");
+    assert!(plan.contains("is built first, by service `all`"), "{plan}");
+    assert!(plan.contains("is built first, by service `mid`"), "{plan}");
+    stack.larder("up");
+    assert_eq!(stack.larder("exec -T mid cat /mid"), "mid-two\n");
+    assert_eq!(stack.larder("exec -T web cat /web"), "mid-two\n");
+
+    stack.sandbox.write("all/f", "three\n");
+    stack.larder("build");
+    let base = format!("{}-web", stack.name);
+    let shown = docker(&["run", "--rm", &base, "cat", "/web"]);
+    assert_eq!(shown, "mid-three\n");
+}
+
+#[test]
+fn services_that_start_from_each_other_are_refused() {
+    let stack = Stack::new(
+        "circle",
+        "services:\n  a: {image: 'larder-circle-a', build: a}\n  b: {image: 'larder-circle-b', build: b}\n",
+    );
+    stack
+        .sandbox
+        .write("a/Dockerfile", "FROM larder-circle-b\nRUN true\n");
+    stack
+        .sandbox
+        .write("b/Dockerfile", "FROM larder-circle-a\nRUN true\n");
+    let output = stack.sandbox.run("up");
+    let shown = stack.sandbox.shown(&output);
+    assert_eq!(output.status.code(), Some(2), "{shown}");
+    assert!(
+        shown.contains("built from each other's images: a, b"),
+        "{shown}"
+    );
+}
