@@ -10,6 +10,8 @@ mod delivery;
 mod end_to_end;
 #[path = "cli/images.rs"]
 mod images;
+#[path = "cli/interrupts.rs"]
+mod interrupts;
 #[path = "cli/output.rs"]
 mod output;
 #[path = "cli/recovery.rs"]

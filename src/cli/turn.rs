@@ -7,7 +7,6 @@ use std::time::Instant;
 use futures_util::future::join_all;
 
 use super::args::Services;
-use super::interrupt::Interrupt;
 use super::invocation::Invocation;
 use super::stack;
 use crate::docker::Docker;
@@ -69,7 +68,7 @@ pub(super) async fn turn_all(
     let all: Vec<Step> = waves.iter().flatten().flatten().cloned().collect();
     let history = History::open(settings.cache.as_deref(), project);
     let display = Display::open(settings.progress, &invocation.screen, history, &all);
-    let interrupt = Interrupt::listen(display.sink(), &invocation.screen);
+    let interrupt = invocation.interrupt.during(display.sink());
     let asked = interrupt.watch();
     let mut failures = Vec::new();
     for wave in waves {
