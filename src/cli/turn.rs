@@ -39,13 +39,16 @@ pub(super) async fn turn(
     let named = invocation.named()?;
     let engine = invocation.engine().await?;
     let observed = engine.observe(&named.name).await?;
-    let chosen = stack::of_services(&observed.containers, &args.services, &named.services())?;
+    let mut chosen = stack::of_services(&observed.containers, &args.services, &named.services())?;
     let there = |name: &&String| chosen.iter().any(|container| container.service == **name);
     match args.services.iter().find(|name| !there(name)) {
         Some(name) if turn != Turn::Stop => return Err(Failure::NoContainer(name.clone())),
         _ if !chosen.is_empty() => {}
         _ if turn == Turn::Stop => return invocation.note("nothing to stop"),
         _ => return Err(Failure::NoContainers(named.name)),
+    }
+    if turn == Turn::Restart {
+        stack::with_guests(&observed.containers, &mut chosen);
     }
     turn_all(invocation, &engine, &named.name, chosen, turn).await
 }
