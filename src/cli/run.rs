@@ -31,7 +31,7 @@ pub async fn run(cli: Cli, environment: Environment) -> u8 {
 async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failure> {
     match command {
         Command::Exec(args) => return exec::exec(invocation, args).await,
-        Command::Up(args) => up::up(invocation, &args).await?,
+        Command::Up(args) => Box::pin(up::up(invocation, &args)).await?,
         Command::Plan(args) => plan::plan(invocation, &args).await?,
         Command::Fingerprint(args) => fingerprint::fingerprint(invocation, &args).await?,
         Command::Build(args) => build::build(invocation, &args).await?,
