@@ -14,6 +14,8 @@ mod end_to_end;
 mod images;
 #[path = "cli/logs.rs"]
 mod logs;
+#[path = "cli/interrupts.rs"]
+mod interrupts;
 #[path = "cli/output.rs"]
 mod output;
 #[path = "cli/recovery.rs"]

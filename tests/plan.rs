@@ -158,6 +158,7 @@ impl Scene {
                 .map(|key| (format!("hub_{key}"), "n1".to_owned()))
                 .collect(),
             shares: None,
+            cut_off: false,
             ports: Vec::new(),
         });
         self
@@ -488,6 +489,19 @@ side: {image: 'postgres:16', network_mode: 'service:db', depends_on: {db: {condi
     assert!(
         replaced.contains("hub-side-1: the container whose network it shares is replaced"),
         "{replaced}"
+    );
+    let restarted = scene(services)
+        .image("pg", &["postgres:16"], &[])
+        .container("db", "pg", PLAIN)
+        .container("side", "pg", PLAIN)
+        .with(|scene| {
+            let side = &mut scene.observed.containers[1];
+            (side.shares, side.cut_off) = (Some(db.to_owned()), true);
+        })
+        .text();
+    assert!(
+        restarted.contains("the container whose network it shares was started after it"),
+        "{restarted}"
     );
     let anew = there(db, stopped, PLAIN);
     assert!(

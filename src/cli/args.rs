@@ -112,6 +112,7 @@ pub struct Services {
 
 /// `larder up`.
 #[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Up {
     /// The services, with all that they depend on; all of them when none is named
     #[arg(value_name = "SERVICE")]

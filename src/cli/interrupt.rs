@@ -1,75 +1,109 @@
-//! Ctrl-C and SIGTERM: the first asks a run to finish what is in flight, the second ends the process at once.
+//! Ctrl-C and SIGTERM, from the start of a command to its end. While a plan is carried out, the first asks it to finish
+//! what is in flight and the second ends the process; at any other time the first ends it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use crate::failure::Kind;
 use crate::runtime::{Event, EventSink};
 use crate::term::Screen;
 
-/// Listens until it is dropped.
+/// Listens as long as the process lives: once somebody listened, the system does not end it any more by itself.
 pub(super) struct Interrupt {
-    asked: watch::Receiver<bool>,
-    listener: JoinHandle<()>,
+    carried: Arc<Mutex<Carried>>,
+}
+
+/// What is being carried out when a signal comes.
+enum Carried {
+    Nothing,
+    /// To be told of the first signal.
+    Plan {
+        sink: Arc<dyn EventSink>,
+        ask: watch::Sender<bool>,
+    },
+    /// It was told.
+    Asked,
 }
 
 impl Interrupt {
-    /// Listens, and tells the sink when somebody interrupts.
-    pub(super) fn listen(sink: Arc<dyn EventSink>, screen: &Arc<Screen>) -> Self {
-        let screen = Arc::clone(screen);
-        let (ask, asked) = watch::channel(false);
-        let listener = tokio::spawn(async move {
-            pressed().await;
-            sink.send(Event::Note {
-                text: "interrupted: finishing what is in flight; once more ends at once".to_owned(),
-            });
-            // Nobody waits when the run has just ended.
-            let _ = ask.send(true);
-            pressed().await;
-            leave_line(&screen);
-            std::process::exit(i32::from(Kind::Interrupted.code()));
+    /// Begins to listen. Needs a running tokio.
+    pub(super) fn open(screen: &Arc<Screen>) -> Self {
+        let carried = Arc::new(Mutex::new(Carried::Nothing));
+        let (screen, shared) = (Arc::clone(screen), Arc::clone(&carried));
+        // From here on, and not from when the task is run first.
+        let interrupt = signal(SignalKind::interrupt());
+        let terminate = signal(SignalKind::terminate());
+        tokio::spawn(async move {
+            let (mut interrupt, mut terminate) = (interrupt, terminate);
+            loop {
+                tokio::select! {
+                    () = received(&mut interrupt) => {}
+                    () = received(&mut terminate) => {}
+                }
+                pressed(&shared, &screen);
+            }
         });
-        Self { asked, listener }
+        Self { carried }
     }
 
+    /// Until what it gives is dropped, a plan is carried out, whose sink is told when somebody interrupts.
+    pub(super) fn during(&self, sink: Arc<dyn EventSink>) -> During {
+        let (ask, asked) = watch::channel(false);
+        *lock(&self.carried) = Carried::Plan { sink, ask };
+        During {
+            asked,
+            carried: Arc::clone(&self.carried),
+        }
+    }
+}
+
+/// A plan is carried out.
+pub(super) struct During {
+    asked: watch::Receiver<bool>,
+    carried: Arc<Mutex<Carried>>,
+}
+
+impl During {
     /// Turns true when the run is to end early.
     pub(super) fn watch(&self) -> watch::Receiver<bool> {
         self.asked.clone()
     }
 }
 
-impl Drop for Interrupt {
+impl Drop for During {
     fn drop(&mut self) {
-        self.listener.abort();
+        *lock(&self.carried) = Carried::Nothing;
     }
 }
 
-/// A terminal shows `^C` where the cursor is, and leaves it there.
-pub(super) fn leave_line(screen: &Screen) {
+fn lock(carried: &Mutex<Carried>) -> std::sync::MutexGuard<'_, Carried> {
+    carried.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Asks the plan to end, or ends the process.
+fn pressed(carried: &Mutex<Carried>, screen: &Screen) {
+    let before = std::mem::replace(&mut *lock(carried), Carried::Asked);
+    if let Carried::Plan { sink, ask } = before {
+        sink.send(Event::Note {
+            text: "interrupted: finishing what is in flight; once more ends at once".to_owned(),
+        });
+        // Nobody waits when the run has just ended.
+        let _ = ask.send(true);
+        return;
+    }
+    // A terminal shows `^C` where the cursor is, and leaves it there.
     if screen.is_terminal() {
         screen.err("\n");
     }
-}
-
-/// Returns when Ctrl-C is pressed or SIGTERM comes.
-pub(super) async fn pressed() {
-    let (interrupt, terminate) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    );
-    tokio::select! {
-        () = received(interrupt) => {}
-        () = received(terminate) => {}
-    }
+    std::process::exit(i32::from(Kind::Interrupted.code()));
 }
 
 /// A signal that cannot be listened for never comes.
-async fn received(signal: std::io::Result<Signal>) {
+async fn received(signal: &mut std::io::Result<Signal>) {
     match signal {
-        Ok(mut signal) => {
+        Ok(signal) => {
             signal.recv().await;
         }
         Err(error) => {

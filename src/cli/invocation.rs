@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::args::Global;
+use super::interrupt::Interrupt;
 use crate::compose::{self, LoadOptions};
 use crate::docker::Docker;
 use crate::failure::Failure;
@@ -19,6 +20,7 @@ pub(super) struct Invocation {
     /// Where it was called; absolute.
     pub(super) folder: PathBuf,
     pub(super) screen: Arc<Screen>,
+    pub(super) interrupt: Interrupt,
 }
 
 /// The project that a command on running containers is about. Their labels say the rest.
@@ -38,17 +40,21 @@ impl Named {
 }
 
 impl Invocation {
+    /// Listens for Ctrl-C from now on, which needs a running tokio.
     pub(super) fn new(
         global: Global,
         environment: Environment,
         folder: PathBuf,
         screen: Screen,
     ) -> Self {
+        let screen = Arc::new(screen);
+        let interrupt = Interrupt::open(&screen);
         Self {
             global,
             environment,
             folder,
-            screen: Arc::new(screen),
+            screen,
+            interrupt,
         }
     }
 

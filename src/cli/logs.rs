@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 
 use self::reader::{Part, Reader};
 use super::args::Logs;
-use super::interrupt::{leave_line, pressed};
 use super::invocation::Invocation;
 use super::prepare::Prepared;
 use super::stack;
@@ -40,14 +39,11 @@ pub(super) async fn logs(invocation: &Invocation, args: &Logs) -> Result<(), Fai
         times: args.timestamps,
     };
     let mut reader = Reader::new(invocation, &engine, &named.name, services.clone(), form);
-    let show = async {
-        let read = reader.history(wanted.collect()).await?;
-        match news {
-            Some(news) if read => reader.follow(news).await,
-            _ => Ok(()),
-        }
-    };
-    until_interrupted(invocation, show).await
+    let read = reader.history(wanted.collect()).await?;
+    match news {
+        Some(news) if read => reader.follow(news).await,
+        _ => Ok(()),
+    }
 }
 
 /// What the services of an `up` print: all of it, where the run started them, and what comes, where they ran before.
@@ -85,24 +81,8 @@ pub(super) async fn follow(
         _ => LogForm::Text { times: false },
     };
     let mut reader = Reader::new(invocation, engine, project, services, form);
-    let show = async {
-        if reader.history(wanted).await? {
-            reader.follow(news).await?;
-        }
-        Ok(())
-    };
-    until_interrupted(invocation, show).await
-}
-
-async fn until_interrupted(
-    invocation: &Invocation,
-    show: impl Future<Output = Result<(), Failure>>,
-) -> Result<(), Failure> {
-    tokio::select! {
-        ended = show => ended,
-        () = pressed() => {
-            leave_line(&invocation.screen);
-            Err(Failure::Interrupted)
-        }
+    if reader.history(wanted).await? {
+        reader.follow(news).await?;
     }
+    Ok(())
 }

@@ -48,7 +48,7 @@ fn tells_events(command: &Command) -> bool {
 async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failure> {
     match command {
         Command::Exec(args) => return exec::exec(invocation, args).await,
-        Command::Up(args) => up::up(invocation, &args).await?,
+        Command::Up(args) => Box::pin(up::up(invocation, &args)).await?,
         Command::Plan(args) => plan::plan(invocation, &args).await?,
         Command::Fingerprint(args) => fingerprint::fingerprint(invocation, &args).await?,
         Command::Build(args) => build::build(invocation, &args).await?,

@@ -33,6 +33,19 @@ pub(super) fn of_services<'a>(
     Ok(chosen)
 }
 
+/// Adds the running containers that share the network of one of them: it ends when that one does. Docker compose restarts
+/// them, too.
+pub(super) fn with_guests<'a>(containers: &'a [Container], chosen: &mut Vec<&'a Container>) {
+    let hosts: BTreeSet<&String> = chosen.iter().map(|container| &container.id).collect();
+    let guest = |container: &&Container| {
+        let host = container.shares.as_ref();
+        container.state.is_running()
+            && host.is_some_and(|host| hosts.contains(host))
+            && !hosts.contains(&container.id)
+    };
+    chosen.extend(containers.iter().filter(guest));
+}
+
 /// The containers in waves: those of each wave depend only on those of earlier ones. Containers that
 /// depend on each other in a circle, which no Compose file can say, come last.
 pub(super) fn waves(containers: Vec<&Container>) -> Vec<Vec<&Container>> {
@@ -90,6 +103,7 @@ pub(super) mod tests {
             volumes: BTreeMap::new(),
             networks: BTreeMap::new(),
             shares: None,
+            cut_off: false,
             ports: Vec::new(),
         }
     }

@@ -7,7 +7,6 @@ use std::time::Instant;
 use futures_util::future::join_all;
 
 use super::args::Services;
-use super::interrupt::Interrupt;
 use super::invocation::Invocation;
 use super::stack;
 use crate::docker::Docker;
@@ -40,13 +39,16 @@ pub(super) async fn turn(
     let named = invocation.named()?;
     let engine = invocation.engine().await?;
     let observed = engine.observe(&named.name).await?;
-    let chosen = stack::of_services(&observed.containers, &args.services, &named.services())?;
+    let mut chosen = stack::of_services(&observed.containers, &args.services, &named.services())?;
     let there = |name: &&String| chosen.iter().any(|container| container.service == **name);
     match args.services.iter().find(|name| !there(name)) {
         Some(name) if turn != Turn::Stop => return Err(Failure::NoContainer(name.clone())),
         _ if !chosen.is_empty() => {}
         _ if turn == Turn::Stop => return invocation.note("nothing to stop"),
         _ => return Err(Failure::NoContainers(named.name)),
+    }
+    if turn == Turn::Restart {
+        stack::with_guests(&observed.containers, &mut chosen);
     }
     turn_all(invocation, &engine, &named.name, chosen, turn).await
 }
@@ -69,7 +71,7 @@ pub(super) async fn turn_all(
     let all: Vec<Step> = waves.iter().flatten().flatten().cloned().collect();
     let history = History::open(settings.cache.as_deref(), project);
     let display = Display::open(settings.progress, &invocation.screen, history, &all);
-    let interrupt = Interrupt::listen(display.sink(), &invocation.screen);
+    let interrupt = invocation.interrupt.during(display.sink());
     let asked = interrupt.watch();
     let mut failures = Vec::new();
     for wave in waves {

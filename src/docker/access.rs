@@ -9,6 +9,8 @@ use hyper_util::rt::TokioIo;
 use super::Docker;
 use super::address::Address;
 use super::config_file::ConfigFile;
+use super::connect::QUICK;
+use super::error::silent;
 use crate::runtime::{Duplex, EngineAccess, EngineError, Login};
 
 /// The way to one engine, and the user's settings for it.
@@ -35,9 +37,17 @@ impl EngineAccess for Access {
         headers: Vec<(&'static str, String)>,
     ) -> BoxFuture<'a, Result<Box<dyn Duplex>, EngineError>> {
         Box::pin(async move {
-            let stream = self.address.dial().await;
-            let stream = stream.map_err(|error| self.lost(error.into()))?;
-            self.converted(stream, path, headers).await
+            let opening = async {
+                let stream = self.address.dial().await;
+                let stream = stream.map_err(|error| self.lost(error.into()))?;
+                self.converted(stream, path, headers).await
+            };
+            // An engine that froze takes a connection all the same.
+            let opened = tokio::time::timeout(QUICK, opening).await;
+            opened.unwrap_or_else(|_| {
+                let action = format!("opening `{path}` on the engine");
+                Err(silent(&self.address.text, &action, QUICK))
+            })
         })
     }
 

@@ -30,13 +30,18 @@ impl Docker {
 
     /// The error of a call that did not end in time.
     pub(super) fn silent(&self, action: &str, limit: Duration) -> EngineError {
-        EngineError::Unreachable {
-            address: self.address.text.clone(),
-            source: Box::new(Silent {
-                action: action.to_owned(),
-                limit,
-            }),
-        }
+        silent(&self.address.text, action, limit)
+    }
+}
+
+/// The error of a call to the engine at `address` that did not end in time.
+pub(super) fn silent(address: &str, action: &str, limit: Duration) -> EngineError {
+    EngineError::Unreachable {
+        address: address.to_owned(),
+        source: Box::new(Silent {
+            action: action.to_owned(),
+            limit,
+        }),
     }
 }
 

@@ -1,4 +1,5 @@
-//! One snapshot of the engine for a project: four lists at the same time, and nothing per service.
+//! One snapshot of the engine for a project: four lists at the same time, and nothing per service but for those that
+//! share another's network.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,12 +7,14 @@ use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, ImageSummary,
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListImagesOptions, ListNetworksOptions, ListVolumesOptions,
 };
+use futures_util::future::try_join_all;
 
 use super::Docker;
 use super::connect::QUICK;
+use super::stamp::Stamp;
 use crate::model::{ImageId, labels};
 use crate::plan::{Container, Health, Image, Observed, PublishedPort, Resource, State};
-use crate::runtime::EngineError;
+use crate::runtime::{Condition, EngineError};
 
 impl Docker {
     pub(super) async fn snapshot(&self, project: &str) -> Result<Observed, EngineError> {
@@ -45,7 +48,7 @@ impl Docker {
         )?;
         Ok(Observed {
             engine: self.known_facts(),
-            containers: containers.into_iter().map(container).collect(),
+            containers: self.shared(containers).await?,
             images: images.into_iter().map(image).collect(),
             networks: networks
                 .into_iter()
@@ -65,6 +68,36 @@ impl Docker {
                     labels: sorted(Some(volume.labels)),
                 })
                 .collect(),
+        })
+    }
+
+    /// The containers, with what the list does not say of those that share a network.
+    async fn shared(&self, listed: Vec<ContainerSummary>) -> Result<Vec<Container>, EngineError> {
+        let mut containers: Vec<Container> = listed.into_iter().map(container).collect();
+        let running = containers.iter_mut().filter(|own| own.state.is_running());
+        let looks = running.filter_map(|own| Some((own.shares.clone()?, own)));
+        try_join_all(looks.map(async |(host, own)| {
+            own.cut_off = self.started_after(&host, &own.id).await?;
+            Ok(())
+        }))
+        .await?;
+        Ok(containers)
+    }
+
+    /// Whether a container was started after another: a network ends with the process that has it, and the container
+    /// that joined it keeps what is left of it. So it is where one of them is gone by now, or does not say.
+    async fn started_after(&self, host: &str, guest: &str) -> Result<bool, EngineError> {
+        let (host, guest) = tokio::join!(self.condition(host), self.condition(guest));
+        let started = |found: Result<Condition, EngineError>| match found {
+            Ok(found) => Ok(Stamp::parse(&found.started)),
+            Err(EngineError::Refused {
+                status: Some(404), ..
+            }) => Ok(None),
+            Err(error) => Err(error),
+        };
+        Ok(match (started(host)?, started(guest)?) {
+            (Some(host), Some(guest)) => host > guest,
+            _ => true,
         })
     }
 }
@@ -107,6 +140,8 @@ fn container(summary: ContainerSummary) -> Container {
             .host_config
             .and_then(|config| config.network_mode)
             .and_then(|mode| Some(mode.strip_prefix("container:")?.to_owned())),
+        // Filled in where it shares one.
+        cut_off: false,
         ports: ports(summary.ports.unwrap_or_default()),
         id: summary.id.unwrap_or_default(),
         labels,

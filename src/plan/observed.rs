@@ -73,6 +73,8 @@ pub struct Container {
     pub networks: BTreeMap<String, String>,
     /// The ID of the container whose network it shares, where it does.
     pub shares: Option<String>,
+    /// Whether it runs, and the container whose network it shares was started after it: that network is another one.
+    pub cut_off: bool,
     /// Its published ports.
     pub ports: Vec<PublishedPort>,
 }

@@ -25,7 +25,11 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
             Some("the engine could not remove it".to_owned())
         }
         Some(_) => detached(container, slot.networks)
-            .or_else(|| slot.host?.lost_by(container).map(ToOwned::to_owned)),
+            .or_else(|| slot.host?.lost_by(container).map(ToOwned::to_owned))
+            .or_else(|| {
+                let text = "the container whose network it shares was started after it";
+                container.cut_off.then(|| text.to_owned())
+            }),
     }
 }
 

@@ -185,6 +185,7 @@ mod tests {
             volumes: BTreeMap::new(),
             networks: BTreeMap::new(),
             shares: None,
+            cut_off: false,
             ports,
         }
     }

@@ -180,6 +180,23 @@ fn a_shared_network_is_that_of_the_container_that_is_there() {
     assert_ne!(stack.containers("app"), third);
     assert_eq!(reaches(), "PONG\n");
 
+    // Started anew by others, while it runs.
+    let cut_off = stack.containers("app");
+    docker(&["restart", "-t", "0", &stack.containers("db")[0]]);
+    let plan = stack.larder("plan");
+    assert!(plan.contains("was started after it"), "{plan}");
+    stack.larder("up");
+    assert_ne!(stack.containers("app"), cut_off);
+    assert_eq!(reaches(), "PONG\n");
+    assert!(stack.larder("plan").ends_with("nothing to do\n"));
+
+    // By larder, with the one that shares it.
+    let restarted = stack.containers("app");
+    stack.larder("restart db");
+    assert_eq!(reaches(), "PONG\n");
+    assert!(stack.larder("plan").ends_with("nothing to do\n"));
+    assert_eq!(stack.containers("app"), restarted);
+
     // Both were stopped: nothing has to be made.
     let fourth = stack.containers("app");
     stack.larder("stop");

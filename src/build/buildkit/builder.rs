@@ -16,7 +16,7 @@ use tonic::{Code, Status};
 
 use super::attributes::{attributes, entitlements, needs_newer, unsupported, unused};
 use super::files::{DOCKERFILE, Files};
-use super::session::{Session, unique};
+use super::session::{ALIVE_EVERY, ALIVE_WITHIN, Session, unique};
 use crate::build::context::{ContextError, Upload};
 use crate::build::parts::{secrets, used_bases};
 use crate::build::resume::{Rewritten, rewrite};
@@ -251,7 +251,10 @@ async fn channel(
         let stream = stream.take().ok_or(std::io::ErrorKind::NotConnected);
         std::future::ready(stream.map_err(std::io::Error::from))
     });
-    let endpoint = Endpoint::from_static("http://engine");
+    let endpoint = Endpoint::from_static("http://engine")
+        .http2_keep_alive_interval(ALIVE_EVERY)
+        .keep_alive_timeout(ALIVE_WITHIN)
+        .keep_alive_while_idle(true);
     endpoint.connect_with_connector(connector).await
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard_buildkit_proto::health::health_check_response::ServingStatus;
 use bollard_buildkit_proto::health::health_server::{Health, HealthServer};
@@ -19,7 +19,7 @@ use bollard_buildkit_proto::moby::filesync::v1::{
     GetTokenAuthorityRequest, GetTokenAuthorityResponse, VerifyTokenAuthorityRequest,
     VerifyTokenAuthorityResponse,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tonic::codegen::async_trait;
 use tonic::service::Routes;
@@ -30,6 +30,11 @@ use crate::runtime::{EngineAccess, EngineError};
 
 /// The method by which BuildKit takes files.
 pub(super) const DIFF_COPY: &str = "/moby.filesync.v1.FileSync/DiffCopy";
+
+/// How long a connection of a build may be silent before the engine is asked whether it is still there.
+pub(super) const ALIVE_EVERY: Duration = Duration::from_secs(20);
+/// How long the engine may take to say so; a build that loads a machine to the full slows it down.
+pub(super) const ALIVE_WITHIN: Duration = Duration::from_secs(40);
 
 /// What the engine is told can be asked for; anything else it does not ask.
 const METHODS: [&str; 3] = [
@@ -72,7 +77,11 @@ impl Session {
             .add_service(AuthServer::new(Credentials(Arc::clone(access))));
         let serving = tokio::spawn(async move {
             let service = TowerToHyperService::new(routes.prepare());
-            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            server
+                .timer(TokioTimer::new())
+                .keep_alive_interval(ALIVE_EVERY)
+                .keep_alive_timeout(ALIVE_WITHIN);
             let ended = server.serve_connection(TokioIo::new(stream), service).await;
             if let Err(error) = ended {
                 tracing::debug!(%error, "a BuildKit session ended early");
