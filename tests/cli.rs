@@ -8,6 +8,8 @@ mod bad_input;
 mod delivery;
 #[path = "cli/end_to_end.rs"]
 mod end_to_end;
+#[path = "cli/hostile.rs"]
+mod hostile;
 #[path = "cli/images.rs"]
 mod images;
 #[path = "cli/output.rs"]
