@@ -2,11 +2,11 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test bench build lint setup clean
+.PHONY: help demo test test-dagger bench build lint setup clean
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 help: ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: ## build larder, start the example application with it, show its page
 	@scripts/setup
@@ -17,6 +17,10 @@ test: ## formatting, lints, and every test against a real Docker Engine
 	@scripts/setup registry
 	@$(MAKE) --no-print-directory lint
 	cargo test --locked
+
+test-dagger: ## builds by a Dagger engine that answers, held against the Docker Engine's own
+	@scripts/setup registry
+	cargo test --locked --test engine_build -- --ignored
 
 bench: ## larder and docker compose side by side, as ratios (BENCH="--runs 10 --json FILE")
 	@scripts/setup bench

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::model::{Place, UnknownService};
-use crate::plan::Action;
+use crate::plan::{Action, BuilderKind};
 use crate::runtime::{self, BuildError, EngineError, StepError};
 use crate::term::{Message, Screen};
 use crate::{compose, fingerprint, plan, settings};
@@ -48,6 +48,12 @@ pub enum Failure {
     /// A service has no container that runs.
     #[error("service `{0}` has no running container")]
     NotRunning(String),
+    /// A service has no container.
+    #[error("service `{0}` has no container")]
+    NoContainer(String),
+    /// A project has no containers.
+    #[error("project `{0}` has no containers")]
+    NoContainers(String),
     /// The current folder is gone or may not be read.
     #[error("the current folder cannot be read")]
     Folder(#[source] io::Error),
@@ -107,7 +113,11 @@ impl Failure {
             Self::Engine(error) => engine(error),
             Self::Build(error) => build(error),
             Self::Steps(failures) => failures.iter().map(step).max().unwrap_or(Kind::Bug),
-            Self::Fell { .. } | Self::NotRunning(_) | Self::Output(_) => Kind::Failed,
+            Self::Fell { .. }
+            | Self::NotRunning(_)
+            | Self::NoContainer(_)
+            | Self::NoContainers(_)
+            | Self::Output(_) => Kind::Failed,
             Self::Interrupted => Kind::Interrupted,
             Self::Broke(_) | Self::Print { .. } => Kind::Bug,
         }
@@ -150,6 +160,8 @@ impl Failure {
                 vec![format!("`larder logs {service}` shows what it printed")]
             }
             Self::NotRunning(service) => vec![format!("start it with `larder up {service}`")],
+            Self::NoContainer(service) => vec![format!("`larder up {service}` creates it")],
+            Self::NoContainers(_) => vec!["`larder up` creates them".to_owned()],
             Self::Broke(_) | Self::Print { .. } => vec![REPORT.to_owned()],
             _ => Vec::new(),
         }
@@ -184,11 +196,31 @@ fn of_step(failure: &runtime::Failure) -> Message {
         StepError::Broken { .. } => hints.push(REPORT.to_owned()),
         _ => {}
     }
+    let mut message = Message::of(error);
+    if let StepError::Build(BuildError::Instruction { .. }) = error {
+        for cause in &mut message.causes {
+            *cause = ended(cause).unwrap_or_else(|| std::mem::take(cause));
+        }
+    }
     Message {
         output: error.output().to_vec(),
         hints,
-        ..Message::of(error)
+        ..message
     }
+}
+
+/// BuildKit's words for a command that failed repeat all of the command, which the error above has told (buildkit
+/// `solver/llbsolver/ops/exec.go`): `process "…" did not complete successfully: exit code: 3`.
+fn ended(cause: &str) -> Option<String> {
+    let repeats = [
+        "executor failed running [",
+        "process \"",
+        "failed to solve: process \"",
+    ];
+    let (_, code) = cause.rsplit_once("exit code: ")?;
+    let code: u8 = code.trim().parse().ok()?;
+    let known = repeats.iter().any(|words| cause.starts_with(words));
+    known.then(|| format!("the command ended with code {code}"))
 }
 
 fn step(failure: &runtime::Failure) -> Kind {
@@ -230,6 +262,10 @@ fn build_hints(error: &BuildError) -> Vec<String> {
         BuildError::InputMoved { .. } => {
             "run the command again: the new content gets its own fingerprint"
         }
+        BuildError::Unsupported {
+            builder: BuilderKind::Docker,
+            ..
+        } => "leave it out, or build the image with `docker build` and name it in `image`",
         BuildError::Unsupported { .. } => "`--builder auto` lets the engine's BuildKit build it",
         BuildError::Unreachable { .. } => "`--builder docker` does without it",
         _ => return Vec::new(),
@@ -299,6 +335,7 @@ mod tests {
             service: "db".to_owned(),
             until: Readiness::Healthy,
             after: Duration::from_secs(1),
+            check: None,
             output: Vec::new(),
         };
         let dagger = BuildError::Unreachable {
@@ -332,6 +369,17 @@ mod tests {
         for (failure, code) in cases {
             assert_eq!(failure.kind().code(), code, "{failure:?}");
         }
+    }
+
+    #[test]
+    fn a_command_that_failed_is_not_told_twice() {
+        let told = |words| ended(words).unwrap_or_default();
+        let old = "executor failed running [/bin/sh -c make]: exit code: 2";
+        let new = "process \"/bin/sh -c echo exit code: 1 && make\" did not complete successfully: exit code: 2";
+        assert_eq!(told(old), "the command ended with code 2");
+        assert_eq!(told(new), "the command ended with code 2");
+        assert_eq!(told("something else: exit code: 2"), "");
+        assert_eq!(told("process \"make\" did not complete: killed"), "");
     }
 
     #[test]

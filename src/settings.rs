@@ -18,7 +18,7 @@ pub enum Progress {
     /// `tty` on a terminal, `plain` elsewhere.
     #[default]
     Auto,
-    /// One live line per service.
+    /// One live line per service; `plain` where there is no terminal that can show it.
     Tty,
     /// A line when something begins and when it ends.
     Plain,
@@ -26,6 +26,13 @@ pub enum Progress {
     Json,
     /// Nothing but errors.
     Quiet,
+}
+
+impl Progress {
+    /// Whether nothing is written for a person beside errors and warnings.
+    pub fn is_silent(self) -> bool {
+        matches!(self, Self::Json | Self::Quiet)
+    }
 }
 
 /// Who is asked to build.
@@ -123,8 +130,8 @@ fn builder(
 /// The mode in which progress is shown, before a project is known.
 pub fn progress(typed: Option<Progress>, environment: &Environment, terminal: bool) -> Progress {
     match typed.unwrap_or_default() {
-        Progress::Auto if terminal && !is_dumb(environment) => Progress::Tty,
-        Progress::Auto => Progress::Plain,
+        Progress::Auto | Progress::Tty if terminal && !is_dumb(environment) => Progress::Tty,
+        Progress::Auto | Progress::Tty => Progress::Plain,
         chosen => chosen,
     }
 }
@@ -234,6 +241,7 @@ mod tests {
         assert_eq!(progress(None, &none, true), Progress::Tty);
         assert_eq!(progress(None, &none, false), Progress::Plain);
         assert_eq!(progress(None, &dumb, true), Progress::Plain);
+        assert_eq!(progress(Some(Progress::Tty), &none, false), Progress::Plain);
         assert_eq!(progress(Some(Progress::Json), &none, true), Progress::Json);
     }
 

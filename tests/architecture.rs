@@ -95,7 +95,7 @@ const NOT_IN_CORE: [&str; 18] = [
 const KEPT: &[(&str, &[&str])] = &[
     ("bollard", &["docker", "build"]),
     ("dagger_sdk", &["build"]),
-    ("indicatif", &["term"]),
+    ("unicode_width", &["term"]),
     ("owo_colors", &["term"]),
     ("clap", &["cli", "settings", "main"]),
 ];

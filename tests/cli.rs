@@ -12,6 +12,8 @@ mod end_to_end;
 mod hostile;
 #[path = "cli/images.rs"]
 mod images;
+#[path = "cli/logs.rs"]
+mod logs;
 #[path = "cli/output.rs"]
 mod output;
 #[path = "cli/recovery.rs"]
@@ -20,6 +22,8 @@ mod recovery;
 mod registry;
 #[path = "cli/sandbox.rs"]
 mod sandbox;
+#[path = "cli/screen.rs"]
+mod screen;
 #[path = "cli/stack.rs"]
 mod stack;
 #[path = "cli/usage.rs"]

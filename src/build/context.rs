@@ -32,6 +32,11 @@ pub enum ContextError {
         #[source]
         source: io::Error,
     },
+    /// The builder takes no such name.
+    #[error(
+        "this engine's BuildKit takes no file name that is not UTF-8: `{0}` can be left out by `.dockerignore`"
+    )]
+    NotUtf8(String),
     /// Whoever takes it stopped, or has no room for it.
     #[error("the build context cannot be handed over")]
     Dropped(#[source] io::Error),

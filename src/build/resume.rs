@@ -124,18 +124,75 @@ pub(super) fn in_scope(dockerfile: &Dockerfile, stage: usize, cut: usize) -> Vec
     }
 }
 
-/// Whether every ARG in front of the cut has the same value when it is declared again behind it: its default
-/// must not use a variable that an ENV between the two sets.
+/// Whether every ARG in front of the cut has the same value when it is declared again behind it, or need not be: its
+/// default must not use a variable that an ENV between the two sets, and it must be clear whether one sets its own.
 fn arguments_keep_their_values(dockerfile: &Dockerfile, stage: usize, cut: usize) -> bool {
     let scope = in_scope(dockerfile, stage, cut);
     scope.iter().enumerate().all(|(at, own)| {
         own.keyword != "ARG"
-            || variables(&own.arguments).all(|name| {
-                scope[at..]
-                    .iter()
-                    .all(|later| later.keyword != "ENV" || !later.arguments.contains(name))
-            })
+            || overridden(own, &scope[at..]) != Certainty::Perhaps
+                && variables(&own.arguments).all(|name| {
+                    scope[at..]
+                        .iter()
+                        .all(|later| later.keyword != "ENV" || !later.arguments.contains(name))
+                })
     })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Certainty {
+    Yes,
+    No,
+    Perhaps,
+}
+
+/// Whether all that an ARG declares is set by an ENV behind it. Such an ARG is not declared again: it would hide the
+/// variable that the image carries (BuildKit's `dispatchArg` adds it to the environment).
+fn overridden(argument: &Instruction, behind: &[&Instruction]) -> Certainty {
+    let one = |name: &str| {
+        let sets = behind.iter().filter(|own| own.keyword == "ENV");
+        let sets: Vec<Certainty> = sets.map(|own| is_set(own, name)).collect();
+        match sets {
+            sets if sets.contains(&Certainty::Yes) => Certainty::Yes,
+            sets if sets.contains(&Certainty::Perhaps) => Certainty::Perhaps,
+            _ => Certainty::No,
+        }
+    };
+    // Words of a quoted value count as names, too: then the answers differ, and nothing is certain.
+    let mut all: Vec<Certainty> = keys(&argument.arguments).map(one).collect();
+    all.dedup();
+    match all[..] {
+        [same] => same,
+        _ => Certainty::Perhaps,
+    }
+}
+
+/// Whether an ENV sets a variable, by its two forms: `ENV NAME=value …`, and `ENV NAME value` for one alone.
+fn is_set(own: &Instruction, name: &str) -> Certainty {
+    let quoted = |text: &str| text.contains(['"', '\'', '\\', '`']);
+    let odd = |key: &str| quoted(key) || key.contains('$');
+    let Some(first) = keys(&own.arguments).next() else {
+        return Certainty::No;
+    };
+    let alone = first == own.arguments.split_whitespace().next().unwrap_or_default();
+    let mut others = keys(&own.arguments).skip(1).filter(|_| !alone);
+    if first == name {
+        Certainty::Yes
+    } else if odd(first) || others.clone().any(odd) {
+        Certainty::Perhaps
+    } else if !others.any(|key| key == name) {
+        Certainty::No
+    } else if quoted(&own.arguments) {
+        Certainty::Perhaps
+    } else {
+        Certainty::Yes
+    }
+}
+
+/// What stands in front of the `=` of each word, or the word.
+fn keys(arguments: &str) -> impl Iterator<Item = &str> + Clone {
+    let words = arguments.split_whitespace();
+    words.map(|word| word.split_once('=').map_or(word, |(key, _)| key))
 }
 
 /// The names behind each `$` or `${`.
@@ -176,9 +233,13 @@ fn reopened(
     stage: usize,
     cut: usize,
 ) -> impl Iterator<Item = &Instruction> {
-    in_scope(dockerfile, stage, cut)
+    let scope = in_scope(dockerfile, stage, cut);
+    let declared = scope.iter().enumerate().filter(|(at, own)| {
+        own.keyword == "ARG" && overridden(own, &scope[*at..]) == Certainty::No
+    });
+    let declared: Vec<&Instruction> = declared.map(|(_, own)| *own).collect();
+    declared
         .into_iter()
-        .filter(|own| own.keyword == "ARG")
         .chain(repeated_command(dockerfile, stage, cut))
 }
 
@@ -426,6 +487,29 @@ mod tests {
         let before = "FROM debian\nENV V=2\nARG W=$V\nRUN b\nCOPY . /\n";
         let expected = "FROM DEPENDENCIES-0\nARG W=$V\nCOPY . /\n";
         assert_eq!(resumed(before, &[(0, 3)]), expected);
+    }
+
+    #[test]
+    fn an_argument_that_an_env_set_again_is_not_declared_over_it() {
+        let text = "FROM debian\nARG X=1\nARG Y\nENV A=0 X=v$X\nRUN b\nCOPY . /\nRUN echo $X\n";
+        let expected = "FROM DEPENDENCIES-0\nARG Y\nCOPY . /\nRUN echo $X\n";
+        assert_eq!(resumed(text, &[(0, 4)]), expected);
+        let parent = "FROM debian AS base\nARG V=1\nFROM base\nENV V two words\nRUN b\nCOPY . /\n";
+        let expected = "FROM debian AS base\nARG V=1\nFROM DEPENDENCIES-1\nCOPY . /\n";
+        assert_eq!(resumed(parent, &[(1, 2)]), expected);
+        let before = "FROM debian\nENV X=0\nARG X=1\nRUN b\nCOPY . /\n";
+        let expected = "FROM DEPENDENCIES-0\nARG X=1\nCOPY . /\n";
+        assert_eq!(resumed(before, &[(0, 3)]), expected);
+    }
+
+    #[test]
+    fn a_stage_is_built_whole_where_it_is_not_clear_what_an_env_sets() {
+        for env in ["ENV A=\"b X=c\"", "ENV $X=1", "ENV A=1 \"X\"=2"] {
+            let text = format!("FROM debian\nARG X=1\n{env}\nRUN b\nCOPY . /\n");
+            assert_eq!(resumed(&text, &[(0, 3)]), text);
+        }
+        let several = "FROM debian\nARG X=1 Z=2\nENV X=3\nRUN b\nCOPY . /\n";
+        assert_eq!(resumed(several, &[(0, 3)]), several);
     }
 
     #[test]

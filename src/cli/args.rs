@@ -122,6 +122,9 @@ pub struct Up {
     /// Follow the logs once every service is ready
     #[arg(short, long, conflicts_with = "detach")]
     pub attach: bool,
+    /// Accepted and changes nothing: larder always builds what changed
+    #[arg(long)]
+    pub build: bool,
     /// Return when every service is started, ready or not
     #[arg(long)]
     pub no_wait: bool,
@@ -197,6 +200,12 @@ pub struct Exec {
     /// No terminal for the command; the default when standard input is none
     #[arg(short = 'T', long = "no-tty")]
     pub no_tty: bool,
+    /// Accepted and changes nothing: a terminal is lent where there is one
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Accepted and changes nothing: a terminal is lent where there is one
+    #[arg(short, long)]
+    pub tty: bool,
     /// The service
     pub service: String,
     /// The command and its arguments

@@ -7,7 +7,6 @@ use super::carry_out::carry_out;
 use super::invocation::Invocation;
 use super::prepare::{Goal, prepare};
 use crate::failure::Failure;
-use crate::settings::Progress;
 use crate::term::duration;
 
 pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<(), Failure> {
@@ -32,7 +31,7 @@ pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<()
     if !plan.is_empty() {
         carry_out(invocation, &prepared, &plan, dagger).await?;
     }
-    if !matches!(prepared.settings.progress, Progress::Quiet | Progress::Json) {
+    if !prepared.settings.progress.is_silent() {
         let how = if plan.builds() { "built" } else { "up to date" };
         let took = duration(begun.elapsed());
         let count = match prepared.services.len() {

@@ -30,7 +30,7 @@ pub(super) async fn carry_out(
     } = prepared;
     let history = History::open(settings.cache.as_deref(), &project.name);
     let display = Display::open(settings.progress, &invocation.screen, history, &plan.steps);
-    let interrupt = Interrupt::listen(display.sink());
+    let interrupt = Interrupt::listen(display.sink(), &invocation.screen);
     let buildkit = BuildKit::new(engine.client().clone(), Arc::new(engine.access()));
     let strict = settings.builder == Builder::Dagger;
     let builder = Builders::new(buildkit, dagger, strict);

@@ -13,7 +13,6 @@ use crate::failure::Failure;
 use crate::model::{Project, labels};
 use crate::plan::{Container, Resource};
 use crate::runtime::{Engine, EngineError};
-use crate::settings::Progress;
 
 pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Failure> {
     let named = invocation.named()?;
@@ -23,6 +22,10 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
         .containers
         .iter()
         .partition(|container| args.remove_orphans || belongs(container, &named));
+    let volumes = args.volumes && !own(&observed.volumes, &named).is_empty();
+    if gone.is_empty() && own(&observed.networks, &named).is_empty() && !volumes {
+        invocation.note("nothing to remove")?;
+    }
     let turn = Turn::Remove {
         volumes: args.volumes,
     };
@@ -182,15 +185,10 @@ fn tell(
     kind: &str,
     removed: Vec<(&Resource, Result<(), EngineError>)>,
 ) -> Result<(), Failure> {
-    let quiet = matches!(
-        invocation.settings(None, None)?.progress,
-        Progress::Quiet | Progress::Json
-    );
     for (resource, result) in removed {
         let name = &resource.name;
         match result {
-            Ok(()) if quiet => {}
-            Ok(()) => invocation.screen.err(&format!("{name}: {kind} removed\n")),
+            Ok(()) => invocation.note(&format!("{name}: {kind} removed"))?,
             // 403: "has active endpoints"; 409: "volume is in use".
             Err(EngineError::Refused {
                 status: Some(403 | 409),

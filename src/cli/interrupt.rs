@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::failure::Kind;
 use crate::runtime::{Event, EventSink};
+use crate::term::Screen;
 
 /// Listens until it is dropped.
 pub(super) struct Interrupt {
@@ -17,7 +18,8 @@ pub(super) struct Interrupt {
 
 impl Interrupt {
     /// Listens, and tells the sink when somebody interrupts.
-    pub(super) fn listen(sink: Arc<dyn EventSink>) -> Self {
+    pub(super) fn listen(sink: Arc<dyn EventSink>, screen: &Arc<Screen>) -> Self {
+        let screen = Arc::clone(screen);
         let (ask, asked) = watch::channel(false);
         let listener = tokio::spawn(async move {
             pressed().await;
@@ -27,6 +29,7 @@ impl Interrupt {
             // Nobody waits when the run has just ended.
             let _ = ask.send(true);
             pressed().await;
+            leave_line(&screen);
             std::process::exit(i32::from(Kind::Interrupted.code()));
         });
         Self { asked, listener }
@@ -41,6 +44,13 @@ impl Interrupt {
 impl Drop for Interrupt {
     fn drop(&mut self) {
         self.listener.abort();
+    }
+}
+
+/// A terminal shows `^C` where the cursor is, and leaves it there.
+pub(super) fn leave_line(screen: &Screen) {
+    if screen.is_terminal() {
+        screen.err("\n");
     }
 }
 

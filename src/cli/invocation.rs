@@ -9,7 +9,7 @@ use crate::compose::{self, LoadOptions};
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::model::Project;
-use crate::settings::{Environment, Settings, Typed};
+use crate::settings::{Environment, Progress, Settings, Typed};
 use crate::term::{Message, Screen};
 
 /// One call of larder.
@@ -96,8 +96,10 @@ impl Invocation {
         project: Option<&Project>,
         timeout: Option<u64>,
     ) -> Result<Settings, Failure> {
+        // What `-v` tells would run through live lines.
+        let plain = (self.global.verbose > 0).then_some(Progress::Plain);
         let typed = Typed {
-            progress: self.global.progress,
+            progress: self.global.progress.or(plain),
             builder: self.global.builder,
             timeout,
         };
@@ -121,6 +123,14 @@ impl Invocation {
         for warning in &project.warnings {
             Message::from(warning).warning(&self.screen, &self.folder);
         }
+    }
+
+    /// Says what else would be said by silence, unless a program reads.
+    pub(super) fn note(&self, text: &str) -> Result<(), Failure> {
+        if !self.settings(None, None)?.progress.is_silent() {
+            self.screen.err(&format!("{text}\n"));
+        }
+        Ok(())
     }
 
     /// Prints one warning.

@@ -1,85 +1,108 @@
-//! `larder logs`: what containers print, interleaved as it comes.
+//! `larder logs`, and the end of `larder up -a`: what containers print, in the order in which they printed it.
+//! `reader` shows it, `merge` puts lines in order, `seen` knows what was shown, `follow` goes on with what comes.
+
+mod follow;
+mod merge;
+mod reader;
+mod seen;
 
 use std::collections::BTreeSet;
 
-use futures_util::StreamExt;
-use futures_util::stream::SelectAll;
-
+use self::reader::{Part, Reader};
 use super::args::Logs;
-use super::interrupt;
+use super::interrupt::{leave_line, pressed};
 use super::invocation::Invocation;
 use super::prepare::Prepared;
 use super::stack;
-use crate::docker::{Docker, LogOptions};
+use crate::docker::Stamp;
 use crate::failure::Failure;
 use crate::plan::Container;
 use crate::runtime::Engine;
-use crate::term::LogLines;
+use crate::settings::Progress;
+use crate::term::LogForm;
 
 pub(super) async fn logs(invocation: &Invocation, args: &Logs) -> Result<(), Failure> {
     let named = invocation.named()?;
     let engine = invocation.engine().await?;
+    // It listens before it looks: nothing starts unseen in between.
+    let news = args.follow.then(|| engine.watch(&named.name));
     let observed = engine.observe(&named.name).await?;
-    let chosen = stack::of_services(&observed.containers, &args.services, &named.services())?;
-    let options = LogOptions {
-        follow: args.follow,
-        tail: args.tail.0,
-        timestamps: args.timestamps,
-        ..LogOptions::default()
+    let services = &args.services;
+    let chosen = stack::of_services(&observed.containers, services, &named.services())?;
+    if chosen.is_empty() {
+        return invocation.note("no containers yet: `larder up` starts them");
+    }
+    let part = args.tail.0.map_or(Part::All, Part::Last);
+    let wanted = chosen
+        .into_iter()
+        .map(|container| (container, part.clone()));
+    let form = LogForm::Text {
+        times: args.timestamps,
     };
-    print(invocation, &engine, &named.name, &chosen, &options).await
-}
-
-/// What the services of an `up` print from now on, until somebody interrupts.
-pub(super) async fn follow(invocation: &Invocation, prepared: &Prepared) -> Result<(), Failure> {
-    let containers = &prepared.observed.containers;
-    let names: Vec<String> = prepared.services.iter().cloned().collect();
-    let chosen = stack::of_services(containers, &names, &BTreeSet::from_iter(names.clone()))?;
-    let options = LogOptions {
-        follow: true,
-        ..LogOptions::default()
-    };
-    let name = &prepared.project.name;
-    print(invocation, &prepared.engine, name, &chosen, &options).await
-}
-
-/// Prints until every container has ended, nobody reads any more, or somebody interrupts.
-async fn print(
-    invocation: &Invocation,
-    engine: &Docker,
-    project: &str,
-    containers: &[&Container],
-    options: &LogOptions,
-) -> Result<(), Failure> {
-    let names: Vec<String> = containers.iter().map(|c| short(project, c)).collect();
-    let lines = LogLines::new(&invocation.screen, &names);
-    let mut streams: SelectAll<_> = containers
-        .iter()
-        .enumerate()
-        .map(|(number, container)| {
-            engine
-                .logs(&container.id, options)
-                .map(move |line| (number, line))
-                .boxed()
-        })
-        .collect();
+    let mut reader = Reader::new(invocation, &engine, &named.name, services.clone(), form);
     let show = async {
-        while let Some((number, line)) = streams.next().await {
-            if !lines.print(number, &line?.text) {
-                break;
+        let read = reader.history(wanted.collect()).await?;
+        match news {
+            Some(news) if read => reader.follow(news).await,
+            _ => Ok(()),
+        }
+    };
+    until_interrupted(invocation, show).await
+}
+
+/// What the services of an `up` print: all of it, where the run started them, and what comes, where they ran before.
+pub(super) async fn follow(
+    invocation: &Invocation,
+    prepared: &Prepared,
+    before: &[Container],
+) -> Result<(), Failure> {
+    let engine = &prepared.engine;
+    let project = &prepared.project.name;
+    let services: Vec<String> = prepared.services.iter().cloned().collect();
+    let news = engine.watch(project);
+    let containers = &prepared.observed.containers;
+    let chosen = stack::of_services(
+        containers,
+        &services,
+        &BTreeSet::from_iter(services.clone()),
+    )?;
+    let mut wanted = Vec::new();
+    for container in chosen {
+        let old = before.iter().find(|old| old.id == container.id);
+        let part = match old {
+            None => Part::All,
+            Some(old) if old.state.is_running() => Part::Last(0),
+            Some(_) => {
+                let started = engine.inspect(&container.id).await?.started;
+                Stamp::parse(&started).map_or(Part::All, Part::Since)
             }
+        };
+        wanted.push((container, part));
+    }
+    invocation.note("following the logs: Ctrl-C ends that, and the services go on")?;
+    let form = match prepared.settings.progress {
+        Progress::Json => LogForm::Json,
+        _ => LogForm::Text { times: false },
+    };
+    let mut reader = Reader::new(invocation, engine, project, services, form);
+    let show = async {
+        if reader.history(wanted).await? {
+            reader.follow(news).await?;
         }
         Ok(())
     };
-    tokio::select! {
-        ended = show => ended,
-        () = interrupt::pressed() => Err(Failure::Interrupted),
-    }
+    until_interrupted(invocation, show).await
 }
 
-/// A container's name as docker compose's logs show it: without the project in front.
-fn short(project: &str, container: &Container) -> String {
-    let own = container.name.strip_prefix(project);
-    let own = own.and_then(|rest| rest.strip_prefix('-'));
-    own.unwrap_or(&container.name).to_owned()
+async fn until_interrupted(
+    invocation: &Invocation,
+    show: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    tokio::select! {
+        ended = show => ended,
+        () = pressed() => {
+            leave_line(&invocation.screen);
+            Err(Failure::Interrupted)
+        }
+    }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::args::{Listing, Ps};
 use super::invocation::Invocation;
 use crate::failure::Failure;
-use crate::plan::{Container, PublishedPort};
+use crate::plan::{Container, Health, PublishedPort, State};
 use crate::runtime::Engine;
 use crate::term::table;
 
@@ -66,8 +66,40 @@ fn object(container: &Container) -> Value {
         "number": container.number,
         "status": container.status,
         "running": container.state.is_running(),
+        "state": state(container.state),
+        "health": health(container.state),
+        "exit_code": exit_code(container.state),
         "ports": ports,
     })
+}
+
+/// A state in the engine's word for it.
+fn state(state: State) -> &'static str {
+    match state {
+        State::Created => "created",
+        State::Running(_) => "running",
+        State::Paused => "paused",
+        State::Restarting => "restarting",
+        State::Exited(_) => "exited",
+        State::Dead => "dead",
+    }
+}
+
+/// What its health check says, where it runs and has one.
+fn health(state: State) -> Option<&'static str> {
+    match state {
+        State::Running(Health::Healthy) => Some("healthy"),
+        State::Running(Health::Unhealthy) => Some("unhealthy"),
+        State::Running(Health::Starting) => Some("starting"),
+        _ => None,
+    }
+}
+
+fn exit_code(state: State) -> Option<i64> {
+    match state {
+        State::Exited(code) => Some(code),
+        _ => None,
+    }
 }
 
 /// A port as `docker ps` shows it: `0.0.0.0:5442->5432/tcp`.

@@ -5,7 +5,7 @@ use super::invocation::Invocation;
 use super::turn::Turn;
 use super::{build, config, down, exec, fingerprint, logs, plan, ps, turn, up};
 use crate::failure::Failure;
-use crate::settings::Environment;
+use crate::settings::{Environment, Progress};
 use crate::term::Screen;
 
 /// Carries out a command; the exit code.
@@ -18,13 +18,30 @@ pub async fn run(cli: Cli, environment: Environment) -> u8 {
         Err(error) => return tell(&Failure::Folder(error), &screen, "/".as_ref()),
     };
     let invocation = Invocation::new(global, environment, folder, screen);
+    let events = invocation.global.progress == Some(Progress::Json) && tells_events(&command);
     let ended = Box::pin(dispatch(&invocation, command)).await;
     let fault = invocation.screen.fault();
     let ended = ended.and_then(|code| fault.map_or(Ok(code), |error| Err(Failure::Output(error))));
     match ended {
         Ok(code) => code,
-        Err(failure) => tell(&failure, &invocation.screen, &invocation.folder),
+        Err(failure) => {
+            let (screen, folder) = (&invocation.screen, &invocation.folder);
+            let code = tell(&failure, screen, folder);
+            for message in failure.messages().iter().filter(|_| events) {
+                message.print_json(screen, folder, code);
+            }
+            code
+        }
     }
+}
+
+/// Whether a command's standard output is the events of its run, and nothing else.
+fn tells_events(command: &Command) -> bool {
+    use Command::{Build, Down, Restart, Start, Stop, Up};
+    matches!(
+        command,
+        Up(_) | Build(_) | Restart(_) | Stop(_) | Start(_) | Down(_)
+    )
 }
 
 /// Carries out a command; the exit code, which only `exec` has from elsewhere.
@@ -47,7 +64,11 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
 }
 
 fn tell(failure: &Failure, screen: &Screen, folder: &std::path::Path) -> u8 {
-    for message in failure.messages() {
+    for (number, message) in failure.messages().iter().enumerate() {
+        if number > 0 {
+            // What a message shows above it would look like the one before's.
+            screen.err("\n");
+        }
         message.error(screen, folder);
     }
     failure.kind().code()

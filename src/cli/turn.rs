@@ -41,6 +41,13 @@ pub(super) async fn turn(
     let engine = invocation.engine().await?;
     let observed = engine.observe(&named.name).await?;
     let chosen = stack::of_services(&observed.containers, &args.services, &named.services())?;
+    let there = |name: &&String| chosen.iter().any(|container| container.service == **name);
+    match args.services.iter().find(|name| !there(name)) {
+        Some(name) if turn != Turn::Stop => return Err(Failure::NoContainer(name.clone())),
+        _ if !chosen.is_empty() => {}
+        _ if turn == Turn::Stop => return invocation.note("nothing to stop"),
+        _ => return Err(Failure::NoContainers(named.name)),
+    }
     turn_all(invocation, &engine, &named.name, chosen, turn).await
 }
 
@@ -58,27 +65,22 @@ pub(super) async fn turn_all(
         waves.reverse();
     }
     let settings = invocation.settings(None, None)?;
-    let steps: Vec<(&Container, Step)> = waves
-        .iter()
-        .flatten()
-        .enumerate()
-        .map(|(number, container)| (*container, step(number, container, turn)))
-        .collect();
-    let shown: Vec<Step> = steps.iter().map(|(_, step)| step.clone()).collect();
+    let waves = steps(&waves, turn);
+    let all: Vec<Step> = waves.iter().flatten().flatten().cloned().collect();
     let history = History::open(settings.cache.as_deref(), project);
-    let display = Display::open(settings.progress, &invocation.screen, history, &shown);
-    let interrupt = Interrupt::listen(display.sink());
+    let display = Display::open(settings.progress, &invocation.screen, history, &all);
+    let interrupt = Interrupt::listen(display.sink(), &invocation.screen);
     let asked = interrupt.watch();
-    let mut left = steps.into_iter();
     let mut failures = Vec::new();
     for wave in waves {
+        let steps = wave.concat();
         if *asked.borrow() || !failures.is_empty() {
-            break;
+            skip(&steps, display.sink().as_ref());
+            continue;
         }
-        let turned = left
-            .by_ref()
-            .take(wave.len())
-            .map(|(container, step)| one(engine, container, step, turn, display.sink()));
+        let turned = wave
+            .into_iter()
+            .map(|steps| one(engine, steps, turn, display.sink()));
         failures.extend(join_all(turned).await.into_iter().filter_map(Result::err));
     }
     let interrupted = *asked.borrow();
@@ -94,57 +96,97 @@ pub(super) async fn turn_all(
 /// Does it to one container, with its events.
 async fn one(
     engine: &Docker,
-    container: &Container,
-    step: Step,
+    steps: Vec<Step>,
     turn: Turn,
     events: Arc<dyn EventSink>,
 ) -> Result<(), runtime::Failure> {
-    let (id, begun) = (step.id, Instant::now());
-    events.send(Event::Started { step: step.clone() });
-    let done = call(engine, &container.id, turn).await;
-    let took = begun.elapsed();
-    match done {
-        Ok(()) => {
-            events.send(Event::Finished { id, took });
-            Ok(())
-        }
-        Err(error) => {
+    let mut left = steps.into_iter();
+    while let Some(step) = left.next() {
+        let (id, begun) = (step.id, Instant::now());
+        events.send(Event::Started { step: step.clone() });
+        let done = call(engine, &step.action, turn).await;
+        let took = begun.elapsed();
+        if let Err(error) = done {
             events.send(Event::Failed { id, took });
-            Err(runtime::Failure {
-                step,
-                error: StepError::Engine(error),
-            })
+            skip(left.as_slice(), events.as_ref());
+            let error = StepError::Engine(error);
+            return Err(runtime::Failure { step, error });
         }
+        events.send(Event::Finished { id, took });
+    }
+    Ok(())
+}
+
+fn skip(steps: &[Step], events: &dyn EventSink) {
+    for step in steps {
+        events.send(Event::Skipped { id: step.id });
     }
 }
 
-async fn call(engine: &Docker, container: &str, turn: Turn) -> Result<(), EngineError> {
-    match turn {
-        Turn::Restart => engine.restart(container, None).await,
-        Turn::Stop => engine.stop(container, None).await,
-        Turn::Start => engine.start(container).await,
-        Turn::Remove { volumes } => {
-            engine.stop(container, None).await?;
+async fn call(engine: &Docker, action: &Action, turn: Turn) -> Result<(), EngineError> {
+    match action {
+        Action::Stop { container } => engine.stop(container, None).await,
+        Action::Remove { container } => {
+            let volumes = matches!(turn, Turn::Remove { volumes: true });
             engine.remove(container, volumes).await
         }
+        Action::Start {
+            container: ContainerSource::Id(container),
+        } => engine.start(container).await,
+        // Nothing else is made below.
+        _ => Ok(()),
     }
 }
 
-/// The step that stands for it in the progress.
-fn step(number: usize, container: &Container, turn: Turn) -> Step {
-    let id = container.id.clone();
-    Step {
-        id: StepId(number),
-        service: Some(container.service.clone()),
-        action: match turn {
-            Turn::Start | Turn::Restart => Action::Start {
-                container: ContainerSource::Id(id),
-            },
-            Turn::Stop => Action::Stop { container: id },
-            Turn::Remove { .. } => Action::Remove { container: id },
-        },
-        cause: "asked for".to_owned(),
-        after: Vec::new(),
-        settled: Vec::new(),
+/// The steps that stand for it in the progress: of each wave, of each of its containers. A wave comes after the one
+/// before it.
+fn steps(waves: &[Vec<&Container>], turn: Turn) -> Vec<Vec<Vec<Step>>> {
+    let mut next = 0;
+    let mut before: Vec<StepId> = Vec::new();
+    let mut all = Vec::new();
+    for wave in waves {
+        let mut steps = Vec::new();
+        for container in wave {
+            let mut own: Vec<Step> = Vec::new();
+            for action in actions(container, turn) {
+                let step = Step {
+                    id: StepId(next),
+                    service: Some(container.service.clone()),
+                    action,
+                    cause: "asked for".to_owned(),
+                    after: own
+                        .last()
+                        .map_or_else(|| before.clone(), |last| vec![last.id]),
+                    settled: Vec::new(),
+                };
+                next += 1;
+                own.push(step);
+            }
+            steps.push(own);
+        }
+        let last = |own: &Vec<Step>| own.last().map(|step| step.id);
+        before = steps.iter().filter_map(last).collect();
+        all.push(steps);
+    }
+    all
+}
+
+/// What is done to a container, in order. Whoever is to be told what takes long must be told of its stop.
+fn actions(container: &Container, turn: Turn) -> Vec<Action> {
+    let stop = Action::Stop {
+        container: container.id.clone(),
+    };
+    let start = Action::Start {
+        container: ContainerSource::Id(container.id.clone()),
+    };
+    let remove = Action::Remove {
+        container: container.id.clone(),
+    };
+    match turn {
+        Turn::Restart => vec![stop, start],
+        Turn::Stop => vec![stop],
+        Turn::Start => vec![start],
+        // One that did not run may run by now, and has its grace period, too.
+        Turn::Remove { .. } => vec![stop, remove],
     }
 }

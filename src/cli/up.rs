@@ -24,6 +24,7 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
         acts: true,
     };
     let mut prepared = prepare(invocation, project, &args.services, settings, goal).await?;
+    let before = prepared.observed.containers.clone();
     prepared.freshen(invocation).await?;
     let (plan, dagger) = prepared.decide(invocation).await?;
     for warning in &plan.warnings {
@@ -51,7 +52,7 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
         _ => ready.print(&invocation.screen),
     }
     if args.attach {
-        logs::follow(invocation, &prepared).await?;
+        logs::follow(invocation, &prepared, &before).await?;
     }
     Ok(())
 }

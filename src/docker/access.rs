@@ -36,9 +36,16 @@ impl EngineAccess for Access {
     ) -> BoxFuture<'a, Result<Box<dyn Duplex>, EngineError>> {
         Box::pin(async move {
             let stream = self.address.dial().await;
-            let stream = stream.map_err(|error| self.unreachable(error))?;
+            let stream = stream.map_err(|error| self.lost(error.into()))?;
             self.converted(stream, path, headers).await
         })
+    }
+
+    fn lost(&self, source: Box<dyn std::error::Error + Send + Sync>) -> EngineError {
+        EngineError::Unreachable {
+            address: self.address.text.clone(),
+            source,
+        }
     }
 
     fn login<'a>(&'a self, registry: &'a str) -> BoxFuture<'a, Option<Login>> {
@@ -72,27 +79,17 @@ impl Access {
         let request = request.body(Empty::<bytes::Bytes>::new());
         let request = request.map_err(|error| refused(error.into(), None))?;
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = handshake.map_err(|error| self.unreachable(error))?;
+        let (mut sender, connection) = handshake.map_err(|error| self.lost(error.into()))?;
         let connection = tokio::spawn(connection.with_upgrades());
         let answer = sender.send_request(request).await;
-        let answer = answer.map_err(|error| self.unreachable(error))?;
+        let answer = answer.map_err(|error| self.lost(error.into()))?;
         let status = answer.status();
         if status != StatusCode::SWITCHING_PROTOCOLS {
             connection.abort();
             return Err(refused(status.to_string().into(), Some(status.as_u16())));
         }
         let upgraded = hyper::upgrade::on(answer).await;
-        let upgraded = upgraded.map_err(|error| self.unreachable(error))?;
+        let upgraded = upgraded.map_err(|error| self.lost(error.into()))?;
         Ok(Box::new(TokioIo::new(upgraded)))
-    }
-
-    fn unreachable(
-        &self,
-        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> EngineError {
-        EngineError::Unreachable {
-            address: self.address.text.clone(),
-            source: error.into(),
-        }
     }
 }

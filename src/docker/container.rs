@@ -5,16 +5,16 @@ use std::time::Duration;
 use bollard::models::{ContainerInspectResponse, ContainerState, HealthConfig, HealthStatusEnum};
 use bollard::query_parameters::{
     InspectContainerOptions, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
-    RestartContainerOptions, RestartContainerOptionsBuilder, StartContainerOptions,
-    StopContainerOptions, StopContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptions, StopContainerOptionsBuilder,
 };
 
 use super::Docker;
 use super::connect::{CHANGE, QUICK};
 use super::error::{gone_is_fine, status};
+use super::lines::plain;
 use crate::model::{Healthcheck, Span};
 use crate::plan::Health;
-use crate::runtime::{Condition, EngineError};
+use crate::runtime::{CheckFailed, Condition, EngineError};
 
 /// The grace period of a container that does not say its own (moby `DefaultStopTimeout`).
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
@@ -57,27 +57,6 @@ impl Docker {
             grace.map(|grace| StopContainerOptionsBuilder::new().t(seconds(grace)).build());
         let call = client.stop_container(container, options.or(None::<StopContainerOptions>));
         gone_is_fine(self.call(limit, &action, call).await)
-    }
-
-    /// Stops a container, within its own grace period or the one given, and starts it again.
-    ///
-    /// # Errors
-    /// The engine refuses, or does not answer.
-    pub async fn restart(
-        &self,
-        container: &str,
-        grace: Option<Duration>,
-    ) -> Result<(), EngineError> {
-        let action = format!("restarting container `{}`", short(container));
-        let limit = self.patience(container, grace).await? + CHANGE;
-        let client = self.patient(limit);
-        let options = grace.map(|grace| {
-            RestartContainerOptionsBuilder::new()
-                .t(seconds(grace))
-                .build()
-        });
-        let call = client.restart_container(container, options.or(None::<RestartContainerOptions>));
-        self.call(limit, &action, call).await
     }
 
     /// How long the engine may take to stop a container.
@@ -203,6 +182,7 @@ fn condition(found: ContainerInspectResponse) -> Condition {
             .as_ref()
             .and_then(|health| health.log.as_ref())
             .map_or(0, Vec::len),
+        check: last_check(&state),
         started: state.started_at.unwrap_or_default(),
         pid: state
             .pid
@@ -231,6 +211,21 @@ fn verdict(state: &ContainerState) -> Option<Health> {
         HealthStatusEnum::UNHEALTHY => Some(Health::Unhealthy),
         HealthStatusEnum::NONE | HealthStatusEnum::EMPTY => None,
     }
+}
+
+/// What the health check said last, where it failed.
+fn last_check(state: &ContainerState) -> Option<CheckFailed> {
+    let health = state.health.as_ref()?;
+    // What it said of an earlier start is still there.
+    health.failing_streak.filter(|streak| *streak > 0)?;
+    let last = health.log.as_ref()?.last()?;
+    let code = last.exit_code.filter(|code| *code != 0)?;
+    let output = last.output.as_deref().unwrap_or_default();
+    let lines: Vec<String> = output.lines().map(plain).collect();
+    Some(CheckFailed {
+        code,
+        output: lines.join("\n"),
+    })
 }
 
 /// The effective health check; `None` where there is none or it is switched off.

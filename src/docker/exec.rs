@@ -1,5 +1,6 @@
 //! Commands run in a container: a probe whose output nobody sees, and a person's own.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
@@ -54,7 +55,8 @@ impl Docker {
         self.exit_code(&id, &action).await
     }
 
-    /// Runs a command in a container to its end, with this program's standard streams; its exit code.
+    /// Runs a command in a container to its end, with this program's standard streams; its exit code. It is 0 when
+    /// whoever reads them went away before.
     ///
     /// With `tty` and a terminal on standard input, the terminal is raw while the command runs, and its size
     /// follows.
@@ -94,7 +96,19 @@ impl Docker {
                 never = self.follow_size(&id, tty) => match never {},
             };
             drop(raw);
-            streams.map_err(|error| self.failed(&action, error))?;
+            match streams {
+                Ok(()) => {}
+                // Whoever read went away, as `head` does. What the command does now is its own affair.
+                Err(Broken::Own(error)) if error.kind() == ErrorKind::BrokenPipe => return Ok(0),
+                Err(Broken::Own(error)) => {
+                    return Err(EngineError::Refused {
+                        action: "writing what the command prints".to_owned(),
+                        status: None,
+                        source: error.kind().to_string().into(),
+                    });
+                }
+                Err(Broken::Engine(error)) => return Err(self.failed(&action, error)),
+            }
         }
         self.exit_code(&id, &action).await
     }
@@ -132,12 +146,20 @@ impl Docker {
     }
 }
 
+/// A stream broke while a command ran.
+enum Broken {
+    /// Between here and the engine.
+    Engine(bollard::errors::Error),
+    /// This program's standard output or standard error.
+    Own(std::io::Error),
+}
+
 /// Moves bytes between a command and this program's standard streams until its output ends.
 async fn pump(
     mut output: impl futures_util::Stream<Item = Result<LogOutput, bollard::errors::Error>> + Unpin,
     mut input: std::pin::Pin<Box<dyn AsyncWrite + Send>>,
     interactive: bool,
-) -> Result<(), bollard::errors::Error> {
+) -> Result<(), Broken> {
     let feed = async {
         if interactive {
             let mut pieces = terminal::input();
@@ -153,16 +175,11 @@ async fn pump(
     let show = async {
         let (mut stdout, mut stderr) = (tokio::io::stdout(), tokio::io::stderr());
         while let Some(piece) = output.next().await {
-            match piece? {
-                LogOutput::StdErr { message } => {
-                    stderr.write_all(&message).await?;
-                    stderr.flush().await?;
-                }
-                piece => {
-                    stdout.write_all(piece.as_ref()).await?;
-                    stdout.flush().await?;
-                }
+            match piece.map_err(Broken::Engine)? {
+                LogOutput::StdErr { message } => write(&mut stderr, &message).await,
+                piece => write(&mut stdout, piece.as_ref()).await,
             }
+            .map_err(Broken::Own)?;
         }
         Ok(())
     };
@@ -172,4 +189,9 @@ async fn pump(
         _ = &mut feed => show.await,
         shown = &mut show => shown,
     }
+}
+
+async fn write(stream: &mut (impl AsyncWrite + Unpin), piece: &[u8]) -> std::io::Result<()> {
+    stream.write_all(piece).await?;
+    stream.flush().await
 }

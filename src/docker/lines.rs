@@ -1,15 +1,25 @@
-//! A container's output, cut into lines. It comes in pieces: a piece may hold several lines, or part of one.
+//! A container's output, cut into lines, each with the moment at which it was printed. It comes in pieces: a piece
+//! may hold several lines, or part of one.
+
+use std::borrow::Cow;
 
 use bollard::container::LogOutput;
 
+use super::stamp::Stamp;
+
 /// A line that nobody ends is handed on in pieces of this size, in bytes.
 const LONGEST: usize = 1024 * 1024;
+/// The engine keeps a longer line in parts of this size, and puts the moment in front of each (moby
+/// `daemon/logger/copier.go`).
+const PART: usize = 16 * 1024;
 
 /// One line that a container printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
     /// Where it was printed.
     pub stream: LogStream,
+    /// When it was printed, where the engine says it.
+    pub at: Option<Stamp>,
     /// The line without its end. Bytes that are no UTF-8 are replaced.
     pub text: String,
 }
@@ -26,8 +36,15 @@ pub enum LogStream {
 /// Puts pieces together until a line is whole, each stream for itself.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
+    stdout: Held,
+    stderr: Held,
+}
+
+/// The part of a line that is there.
+#[derive(Debug, Default)]
+struct Held {
+    at: Option<Stamp>,
+    bytes: Vec<u8>,
 }
 
 impl Lines {
@@ -37,43 +54,82 @@ impl Lines {
             LogOutput::StdErr { .. } => (LogStream::Stderr, &mut self.stderr),
             _ => (LogStream::Stdout, &mut self.stdout),
         };
-        held.extend_from_slice(piece.as_ref());
+        let mut bytes: &[u8] = piece.as_ref();
+        // Without a terminal each piece is what the engine keeps as one: a line or part of one, with its moment. With
+        // one the pieces are cut anywhere.
+        if !matches!(piece, LogOutput::Console { .. })
+            && let Some((at, rest)) = stamped(bytes)
+        {
+            held.at.get_or_insert(at);
+            bytes = rest;
+        }
+        held.bytes.extend_from_slice(bytes);
         let mut lines = Vec::new();
         let mut start = 0;
-        while let Some(length) = held[start..].iter().position(|byte| *byte == b'\n') {
-            lines.push(line(stream, &held[start..start + length]));
+        while let Some(length) = held.bytes[start..].iter().position(|byte| *byte == b'\n') {
+            let bytes = &held.bytes[start..start + length];
+            lines.push(line(stream, held.at.take(), bytes));
             start += length + 1;
         }
-        held.drain(..start);
-        if held.len() >= LONGEST {
-            lines.push(line(stream, held));
-            held.clear();
+        held.bytes.drain(..start);
+        if held.bytes.len() >= LONGEST {
+            lines.extend(held.finish(stream));
         }
         lines
     }
 
     /// What is left when nothing more comes.
     pub(super) fn finish(&mut self) -> Vec<LogLine> {
-        let mut lines = Vec::new();
-        for (stream, held) in [
-            (LogStream::Stdout, &mut self.stdout),
-            (LogStream::Stderr, &mut self.stderr),
-        ] {
-            if !held.is_empty() {
-                lines.push(line(stream, held));
-                held.clear();
-            }
-        }
-        lines
+        let left = [
+            self.stdout.finish(LogStream::Stdout),
+            self.stderr.finish(LogStream::Stderr),
+        ];
+        left.into_iter().flatten().collect()
     }
 }
 
-fn line(stream: LogStream, bytes: &[u8]) -> LogLine {
-    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+impl Held {
+    fn finish(&mut self, stream: LogStream) -> Option<LogLine> {
+        let Self { at, bytes } = std::mem::take(self);
+        (!bytes.is_empty()).then(|| line(stream, at, &bytes))
+    }
+}
+
+/// A whole line. A container with a terminal has the moment in it still.
+fn line(stream: LogStream, at: Option<Stamp>, bytes: &[u8]) -> LogLine {
+    let (at, bytes) = match (at, stamped(bytes)) {
+        (None, Some((at, rest))) => (Some(at), joined(rest)),
+        (at, _) => (at, Cow::Borrowed(bytes)),
+    };
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(&bytes);
     LogLine {
         stream,
+        at,
         text: String::from_utf8_lossy(bytes).into_owned(),
     }
+}
+
+/// The moment that stands in front.
+fn stamped(bytes: &[u8]) -> Option<(Stamp, &[u8])> {
+    // Nanoseconds and an offset are no longer than this.
+    let space = bytes.iter().take(40).position(|byte| *byte == b' ')?;
+    let stamp = Stamp::parse(str::from_utf8(&bytes[..space]).ok()?)?;
+    Some((stamp, &bytes[space + 1..]))
+}
+
+/// A long line without the moments between its parts.
+fn joined(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let Some((part, mut rest)) = bytes.split_at_checked(PART) else {
+        return Cow::Borrowed(bytes);
+    };
+    let mut whole = part.to_vec();
+    while let Some((_, more)) = stamped(rest) {
+        let (part, behind) = more.split_at(more.len().min(PART));
+        whole.extend_from_slice(part);
+        rest = behind;
+    }
+    whole.extend_from_slice(rest);
+    Cow::Owned(whole)
 }
 
 /// A line without terminal sequences and other control characters, so that it can do nothing to a terminal.
@@ -113,6 +169,42 @@ mod tests {
         assert_eq!(texts, ["one", "two", "", "oops!", "thr"]);
         assert_eq!(all[3].stream, LogStream::Stderr);
         assert_eq!(lines.finish(), []);
+    }
+
+    #[test]
+    fn each_line_has_its_moment_and_a_long_one_its_first() {
+        let [first, second] = ["2026-11-24T01:35:01.19Z", "2026-11-24T01:35:02.2Z"];
+        let mut lines = Lines::default();
+        let parts = [
+            out(&format!("{first} one")),
+            err(&format!("{second} oops\n")),
+            out(&format!("{second} and\n")),
+        ];
+        let read: Vec<_> = parts.iter().flat_map(|part| lines.push(part)).collect();
+        assert_eq!(read[0].text, "oops");
+        assert_eq!(read[0].at, Stamp::parse(second));
+        assert_eq!(read[1].text, "oneand");
+        assert_eq!(read[1].at, Stamp::parse(first));
+    }
+
+    #[test]
+    fn with_a_terminal_the_moments_stand_in_the_line() {
+        let stamp = "2026-11-24T01:35:01.191005896Z";
+        let (part, rest) = ("x".repeat(PART), "y".repeat(5));
+        let text = format!("{stamp} {part}{stamp} {part}{stamp} {rest}\r\n{stamp} 2\r\n");
+        let mut lines = Lines::default();
+        let read: Vec<_> = text
+            .as_bytes()
+            .chunks(1000)
+            .flat_map(|piece| {
+                lines.push(&LogOutput::Console {
+                    message: piece.to_vec().into(),
+                })
+            })
+            .collect();
+        assert_eq!(read[0].text, format!("{part}{part}{rest}"));
+        assert_eq!(read[1].text, "2");
+        assert_eq!(read[1].at, Stamp::parse(stamp));
     }
 
     #[test]

@@ -21,14 +21,13 @@ pub struct LogOptions {
     pub follow: bool,
     /// How many of the last lines; all when absent.
     pub tail: Option<usize>,
-    /// Whether each line begins with its time.
-    pub timestamps: bool,
     /// Nothing from before, in seconds since 1970.
     pub since: Option<i64>,
 }
 
 impl Docker {
-    /// A container's output, line by line. It ends when the container does, or at once without `follow`.
+    /// A container's output, line by line, each with its moment. It ends when the container does, or at once without
+    /// `follow`.
     pub fn logs(
         &self,
         container: &str,
@@ -70,7 +69,7 @@ fn request(options: &LogOptions) -> LogsOptions {
         .stdout(true)
         .stderr(true)
         .follow(options.follow)
-        .timestamps(options.timestamps);
+        .timestamps(true);
     if let Some(tail) = options.tail {
         request = request.tail(&tail.to_string());
     }

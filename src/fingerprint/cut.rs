@@ -81,7 +81,7 @@ pub(super) fn dependencies(cuts: &[Cut]) -> Option<Digest> {
     if cuts.is_empty() {
         return None;
     }
-    let mut writer = DigestWriter::new("larder-fp-v1 dependencies");
+    let mut writer = DigestWriter::new("larder-fp-v2 dependencies");
     writer.number(cuts.len() as u64);
     for cut in cuts {
         writer.digest(&cut.key);

@@ -88,6 +88,14 @@ pub enum Error {
         /// The services, each with its platform.
         services: Box<[(String, Platform); 2]>,
     },
+    /// A `restart` that is none.
+    #[error("service `{service}` has `restart: {policy}`, which is none")]
+    RestartPolicy {
+        /// The service.
+        service: String,
+        /// What it says.
+        policy: String,
+    },
     /// A `pull_policy` that is none.
     #[error("service `{service}` has `pull_policy: {policy}`, which is none")]
     UnknownPullPolicy {
@@ -115,6 +123,9 @@ impl Error {
                 format!("make it with `docker network create {name}`")
             }
             Self::ExternalVolume { name } => format!("make it with `docker volume create {name}`"),
+            Self::RestartPolicy { .. } => {
+                "`no`, `always`, `on-failure`, `on-failure:TIMES` or `unless-stopped`".to_owned()
+            }
             Self::NeverPulled { image, policy, .. } if policy == "build" => {
                 format!("nothing builds `{image}`: add a `build`, or change `pull_policy`")
             }

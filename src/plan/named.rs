@@ -108,6 +108,7 @@ fn builder<'a>(wanted: &Wanted<'a>, name: &str) -> Option<&'a str> {
 pub fn check(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Error> {
     for service in wanted.services {
         let definition = &wanted.project.services[service];
+        restart(service, definition.restart.as_deref().unwrap_or_default())?;
         if definition.build.is_some() {
             policy(service, definition)?;
             asked(wanted, service)?;
@@ -116,6 +117,22 @@ pub fn check(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Refuses a restart policy that is none (docker/cli `opts.ParseRestartPolicy`).
+fn restart(service: &str, policy: &str) -> Result<(), Error> {
+    let retries = policy.strip_prefix("on-failure:");
+    let known = matches!(
+        policy,
+        "" | "no" | "always" | "on-failure" | "unless-stopped"
+    );
+    if known || retries.is_some_and(|times| times.parse::<u32>().is_ok()) {
+        return Ok(());
+    }
+    Err(Error::RestartPolicy {
+        service: service.to_owned(),
+        policy: policy.to_owned(),
+    })
 }
 
 /// The services whose images are brought before the decision, because only the image that comes tells whether

@@ -33,6 +33,9 @@ pub enum StepError {
     Unhealthy {
         /// The service.
         service: String,
+        /// What its health check said last.
+        #[source]
+        check: Option<CheckFailed>,
         /// The last lines it printed.
         output: Vec<String>,
     },
@@ -51,6 +54,9 @@ pub enum StepError {
         until: Readiness,
         /// How long.
         after: Duration,
+        /// What its health check said last.
+        #[source]
+        check: Option<CheckFailed>,
         /// The last lines it printed.
         output: Vec<String>,
     },
@@ -63,6 +69,32 @@ pub enum StepError {
         /// What is missing.
         what: String,
     },
+}
+
+/// A health check that failed when the engine ran it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("its health check ended with code {code}{}", said(.output))]
+pub struct CheckFailed {
+    /// Its exit code; -1 when it could not be run, or took too long.
+    pub code: i64,
+    /// What it printed, or why it could not be run.
+    pub output: String,
+}
+
+/// The last lines of what a health check printed.
+fn said(output: &str) -> String {
+    const LINES: usize = 3;
+    let lines: Vec<&str> = output
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let last = &lines[lines.len().saturating_sub(LINES)..];
+    if last.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", last.join("\n"))
+    }
 }
 
 fn ended_how(out_of_memory: bool, restarts: u64) -> String {
@@ -106,5 +138,23 @@ impl StepError {
             _ => return Vec::new(),
         };
         vec![hint]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_health_check_is_told_with_its_last_words() {
+        let told = |output: &str| {
+            let output = output.to_owned();
+            CheckFailed { code: 1, output }.to_string()
+        };
+        assert_eq!(told(" \n"), "its health check ended with code 1");
+        assert_eq!(
+            told("one\ntwo\nthree\n\nfour\n"),
+            "its health check ended with code 1: two\nthree\nfour"
+        );
     }
 }

@@ -7,7 +7,7 @@ mod execute;
 mod ports;
 mod readiness;
 
-pub use error::StepError;
+pub use error::{CheckFailed, StepError};
 pub use event::{Event, EventSink, Progress};
 pub use execute::{Failure, Outcome, Run, execute};
 pub use ports::{

@@ -11,6 +11,7 @@ use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::error::CheckFailed;
 use super::event::Progress;
 use crate::fingerprint::Recipe;
 use crate::model::{Digest, Healthcheck, ImageId, Project};
@@ -129,6 +130,9 @@ pub trait EngineAccess: Send + Sync {
         headers: Vec<(&'static str, String)>,
     ) -> BoxFuture<'a, Result<Box<dyn Duplex>, EngineError>>;
 
+    /// The error of a connection that was lost.
+    fn lost(&self, source: Box<dyn StdError + Send + Sync>) -> EngineError;
+
     /// The credentials for a registry, where there are any.
     fn login<'a>(&'a self, registry: &'a str) -> BoxFuture<'a, Option<Login>>;
 }
@@ -188,6 +192,8 @@ pub struct Condition {
     pub started: String,
     /// How often the engine ran its health check, as far as it remembers.
     pub probes: usize,
+    /// What its health check said when the engine ran it last, and it failed.
+    pub check: Option<CheckFailed>,
     /// Its effective health check; `None` when it has none or it is switched off.
     pub healthcheck: Option<Healthcheck>,
     /// The TCP ports that it or its image exposes.
@@ -430,10 +436,20 @@ impl fmt::Display for Location<'_> {
             write!(f, " at Dockerfile line {line}")?;
         }
         match self.1 {
-            Some(instruction) => write!(f, ", `{instruction}`"),
+            Some(instruction) => write!(f, ", `{}`", brief(instruction)),
             None => Ok(()),
         }
     }
+}
+
+/// The beginning of an instruction that is longer than anybody reads in an error: its line says where the rest is.
+fn brief(instruction: &str) -> String {
+    const LONGEST: usize = 100;
+    if instruction.chars().count() <= LONGEST {
+        return instruction.to_owned();
+    }
+    let kept: String = instruction.chars().take(LONGEST - 1).collect();
+    format!("{}…", kept.trim_end())
 }
 
 #[cfg(test)]
@@ -446,6 +462,14 @@ mod tests {
             status: Some(500),
             source: words.into(),
         }
+    }
+
+    #[test]
+    fn of_a_long_instruction_the_beginning_is_told() {
+        let at = |instruction: &str| Location(Some(9), &Some(instruction.to_owned())).to_string();
+        assert_eq!(at("RUN make"), " at Dockerfile line 9, `RUN make`");
+        let long = at(&format!("RUN {}", "make && ".repeat(40)));
+        assert!(long.ends_with("make &&…`") && long.len() < 140, "{long}");
     }
 
     #[test]

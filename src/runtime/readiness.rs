@@ -18,6 +18,9 @@ const RESTARTS: u64 = 3;
 /// Looking whether a port is listened on costs next to nothing.
 const GLANCE: Duration = Duration::from_millis(20);
 const LONGEST_GLANCE: Duration = Duration::from_millis(250);
+/// How long a container without health check must run before it counts as ready, unless somebody listens on one of its
+/// ports before: what is broken ends in this time, mostly.
+const SETTLED: Duration = Duration::from_millis(700);
 const LAST_LINES: usize = 20;
 /// The engine's own default for a probe's time.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -97,6 +100,14 @@ pub(super) async fn wait<E: Engine>(
                     }
                 }
             }
+            Verdict::Settles => {
+                let listens = engine.listening(watched.container, &condition) == Listening::Yes;
+                if listens || begun.elapsed() >= SETTLED {
+                    return Ok(None);
+                }
+                progress.doing("it has to stay up for a moment");
+                rests = GLANCE.max(SETTLED / 10);
+            }
             Verdict::Probe | Verdict::Later => {}
         }
         if let Some(timeout) = watched.timeout
@@ -106,6 +117,7 @@ pub(super) async fn wait<E: Engine>(
                 service: watched.service.to_owned(),
                 until: watched.until,
                 after: timeout,
+                check: condition.check,
                 output: last_lines(engine, watched.container).await,
             });
         }
@@ -122,6 +134,8 @@ enum Verdict {
     NoHealthcheck,
     /// It runs and has a health check that has not passed.
     Probe,
+    /// It runs, has no health check, and nobody waits for one.
+    Settles,
     Later,
 }
 
@@ -142,7 +156,7 @@ fn verdict(condition: &Condition, until: Readiness, restarts: u64) -> Verdict {
         (_, Some(Health::Healthy), _) => Verdict::Yes,
         (_, Some(Health::Unhealthy), _) => Verdict::No,
         (_, _, Some(_)) => Verdict::Probe,
-        (Readiness::Ready, _, None) => Verdict::Yes,
+        (Readiness::Ready, _, None) => Verdict::Settles,
         (Readiness::Healthy, _, None) => Verdict::NoHealthcheck,
     }
 }
@@ -218,7 +232,12 @@ async fn failure<E: Engine>(engine: &E, watched: &Watched<'_>, condition: &Condi
     let service = watched.service.to_owned();
     let output = last_lines(engine, watched.container).await;
     if condition.running && condition.health == Some(Health::Unhealthy) {
-        return StepError::Unhealthy { service, output };
+        let check = condition.check.clone();
+        return StepError::Unhealthy {
+            service,
+            check,
+            output,
+        };
     }
     StepError::Exited {
         service,

@@ -1,310 +1,126 @@
-//! Progress for a person at a terminal: one live line per service on standard error, with what it is doing,
-//! for how long, and how long that took last time. The only place that knows indicatif.
+//! Progress for a person at a terminal, on standard error: the lines of the moment, drawn anew many times a second.
+//! What is told while the terminal stands still waits for it; whoever tells it does not.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-use owo_colors::{OwoColorize, Style};
-
-use super::board::Board;
-use super::text::{duration, visible};
-use super::{History, Screen, phrase};
-use crate::plan::{Step, StepId};
+use super::board::{Board, Ending};
+use super::canvas::Canvas;
+use super::frame::{self, Look};
+use super::text::visible;
+use super::ticker::Ticker;
+use super::{History, Screen};
+use crate::plan::Step;
 use crate::runtime::{Event, EventSink};
 
-/// How often a line is drawn anew though nothing happened, so that it never looks frozen.
+/// How often the lines are drawn anew though nothing happened, so that they never look frozen.
 const TICK: Duration = Duration::from_millis(100);
-/// No name gets more columns than this.
-const WIDEST_NAME: usize = 24;
 
 /// Draws events as live lines.
 pub(super) struct Live {
-    bars: MultiProgress,
-    history: Arc<History>,
+    shared: Arc<Shared>,
+    /// `None` after the end.
+    ticker: Mutex<Option<Ticker>>,
+}
+
+struct Shared {
     screen: Arc<Screen>,
-    width: usize,
+    history: Arc<History>,
     state: Mutex<State>,
+    /// Locked while the terminal is written to, which may take long; the state never is.
+    canvas: Mutex<Canvas>,
 }
 
 struct State {
     board: Board,
-    /// Whose line each step belongs to.
-    subjects: BTreeMap<StepId, String>,
-    lines: BTreeMap<String, Line>,
-}
-
-/// One service's line.
-struct Line {
-    bar: ProgressBar,
-    shown: bool,
-    since: Instant,
-    /// Steps that have not ended.
-    left: usize,
-    failed: bool,
-    /// Why it is not finished, once one of its steps was skipped.
-    skipped: Option<&'static str>,
+    /// What is to be told once, above the lines.
+    notes: Vec<String>,
 }
 
 impl Live {
     /// Lines for the services of these steps. A service is done when all its steps are.
     pub(super) fn new(steps: &[Step], screen: Arc<Screen>, history: Arc<History>) -> Self {
-        let shown = || steps.iter().filter(|step| is_shown(step));
-        let names = shown().map(|step| phrase::subject(step).chars().count());
-        let mut lines: BTreeMap<String, Line> = BTreeMap::new();
-        for step in shown() {
-            let line = lines
-                .entry(phrase::subject(step).to_owned())
-                .or_insert_with(|| Line {
-                    bar: ProgressBar::hidden(),
-                    shown: false,
-                    since: Instant::now(),
-                    left: 0,
-                    failed: false,
-                    skipped: None,
-                });
-            line.left += 1;
-        }
-        Self {
-            // Twelve draws a second look alive and cost nothing.
-            bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(12)),
-            history,
+        let shared = Arc::new(Shared {
             screen,
-            width: names.max().unwrap_or(0).min(WIDEST_NAME),
+            history,
             state: Mutex::new(State {
-                board: Board::default(),
-                subjects: steps
-                    .iter()
-                    .map(|step| (step.id, phrase::subject(step).to_owned()))
-                    .collect(),
-                lines,
+                board: Board::new(steps, Instant::now()),
+                notes: Vec::new(),
             }),
-        }
-    }
-
-    fn started(&self, state: &mut State, step: Step) {
-        let subject = phrase::subject(&step).to_owned();
-        if let Some(line) = state.lines.get_mut(&subject) {
-            let style = self.working(self.history.last(&step));
-            self.show(line, &subject, style, phrase::doing(&step.action));
-        }
-        state.board.start(step);
-    }
-
-    /// Shows a line with this style and message, from zero.
-    fn show(&self, line: &mut Line, subject: &str, style: ProgressStyle, message: String) {
-        let first = !line.shown;
-        if first {
-            line.shown = true;
-            line.since = Instant::now();
-            line.bar = ProgressBar::hidden().with_prefix(visible(subject));
-        }
-        line.bar.set_style(style);
-        line.bar.set_message(message);
-        line.bar.reset_elapsed();
-        if first {
-            // Added when there is something to draw.
-            line.bar = self.bars.add(line.bar.clone());
-            line.bar.enable_steady_tick(TICK);
-        }
-    }
-
-    fn progress(state: &mut State, id: StepId, doing: &str, done: Option<(u64, u64)>) {
-        let Some(running) = state.board.get(id) else {
-            return;
-        };
-        let Some(line) = state.lines.get(phrase::subject(&running.step)) else {
-            return;
-        };
-        let what = phrase::verb(&running.step.action);
-        let amount = match done {
-            Some((done, of)) if of > 0 => {
-                format!(" {} of {}", phrase::bytes(done), phrase::bytes(of))
-            }
-            _ => String::new(),
-        };
-        line.bar
-            .set_message(format!("{what}: {}{amount}", visible(doing)));
-    }
-
-    fn ended(&self, state: &mut State, id: StepId, took: Option<Duration>, failed: bool) {
-        let Some(running) = state.board.end(id) else {
-            return;
-        };
-        if let Some(took) = took.filter(|_| !failed) {
-            self.history.record(&running.step, took);
-        }
-        let State { board, lines, .. } = state;
-        let subject = phrase::subject(&running.step);
-        let Some(line) = lines.get_mut(subject) else {
-            return;
-        };
-        line.left = line.left.saturating_sub(1);
-        line.failed |= failed;
-        if line.left > 0 {
-            self.idle(board, line, subject);
-            return;
-        }
-        self.finish(line, &phrase::done(&running.step.action));
-    }
-
-    /// A step ended and others of the service have not: the line shows one that runs, or that it waits.
-    fn idle(&self, board: &Board, line: &Line, subject: &str) {
-        let other = board
-            .running()
-            .into_iter()
-            .find(|running| phrase::subject(&running.step) == subject)
-            .cloned();
-        if let Some(other) = other {
-            line.bar
-                .set_style(self.working(self.history.last(&other.step)));
-            line.bar.set_message(phrase::doing(&other.step.action));
-            line.bar.set_elapsed(other.elapsed());
-        } else {
-            line.bar.set_style(self.working(None));
-            line.bar.set_message("waiting for others");
-            line.bar.reset_elapsed();
-        }
-    }
-
-    fn finish(&self, line: &Line, done: &str) {
-        if line.failed {
-            line.bar
-                .set_style(self.ending("✗", Style::new().red(), line.since));
-            line.bar.abandon_with_message("failed");
-        } else if let Some(why) = line.skipped {
-            line.bar
-                .set_style(self.ending("-", Style::new().yellow(), line.since));
-            line.bar.abandon_with_message(why);
-        } else {
-            line.bar
-                .set_style(self.ending("✓", Style::new().green(), line.since));
-            line.bar.finish_with_message(done.to_owned());
-        }
-    }
-
-    /// A step that will not run: its service's line may still have to end.
-    fn skipped(&self, state: &mut State, id: StepId) {
-        let begun = state.board.end(id).is_some();
-        let Some(subject) = state.subjects.get(&id) else {
-            return;
-        };
-        let Some(line) = state.lines.get_mut(subject) else {
-            return;
-        };
-        line.left = line.left.saturating_sub(1);
-        line.skipped = Some(match line.skipped {
-            Some("interrupted") => "interrupted",
-            _ if begun => "interrupted",
-            _ => "not reached",
+            canvas: Mutex::default(),
         });
-        if line.left == 0 {
-            self.show(line, subject, self.working(None), String::new());
-            self.finish(line, "");
+        let drawn = Arc::clone(&shared);
+        let ticker = Ticker::start(TICK, move || drawn.draw(false));
+        Self {
+            shared,
+            ticker: Mutex::new(Some(ticker)),
         }
     }
 
-    fn working(&self, last: Option<Duration>) -> ProgressStyle {
-        let clock = move |state: &ProgressState, out: &mut dyn Write| {
-            let _ = out.write_str(&elapsed(state.elapsed(), last));
-        };
-        self.style("{spinner}").with_key("clock", clock)
-    }
-
-    fn ending(&self, mark: &str, style: Style, since: Instant) -> ProgressStyle {
-        let total = duration(since.elapsed());
-        let mark = if self.screen.is_coloured() {
-            mark.style(style).to_string()
-        } else {
-            mark.to_owned()
-        };
-        let clock = move |_: &ProgressState, out: &mut dyn Write| {
-            let _ = out.write_str(&total);
-        };
-        self.style(&mark).with_key("clock", clock)
-    }
-
-    /// The layout: what does not fit the terminal is cut from the message.
-    fn style(&self, mark: &str) -> ProgressStyle {
-        let width = self.width;
-        ProgressStyle::with_template(&format!(
-            "{mark} {{prefix:{width}!}}  {{wide_msg}}  {{clock}}"
-        ))
-        .unwrap_or_else(|_| ProgressStyle::default_spinner())
-        .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
+    /// Draws the lines for the last time. What comes later is not shown: what is written now stands below them.
+    pub(super) fn end(&self) {
+        let mut ticker = self.ticker.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(ticker) = ticker.take() else { return };
+        drop(ticker);
+        self.shared.state().board.close(Instant::now());
+        self.shared.draw(true);
     }
 }
 
-/// `12 s, last time 41 s`; nothing for what has hardly begun.
-fn elapsed(now: Duration, last: Option<Duration>) -> String {
-    let seconds = now.as_secs();
-    if seconds == 0 {
-        return String::new();
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    // Tenths would only flicker.
-    let clock = duration(Duration::from_secs(seconds)).replace(".0 s", " s");
-    match last.filter(|last| last.as_secs() > 0) {
-        Some(last) => format!("{clock}, last time {}", duration(last)),
-        None => clock,
-    }
-}
 
-/// Whether a step has a place in a line: networks and volumes are there in no time.
-fn is_shown(step: &Step) -> bool {
-    step.service.is_some() || phrase::is_slow(&step.action)
+    /// Draws the lines of this moment; for the last time all of them, however many.
+    fn draw(&self, last: bool) {
+        let (width, rows) = self.screen.size();
+        let look = Look {
+            width,
+            // A row for the cursor.
+            height: (!last).then(|| rows.saturating_sub(1).max(1)),
+            coloured: self.screen.is_coloured(),
+            now: Instant::now(),
+        };
+        let mut canvas = self.canvas.lock().unwrap_or_else(PoisonError::into_inner);
+        let (notes, lines) = {
+            let mut state = self.state();
+            let notes = std::mem::take(&mut state.notes);
+            (notes, frame::lines(&state.board, &self.history, look))
+        };
+        self.screen.draw(&canvas.redraw(&notes, lines, width));
+    }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        let state = self.state.get_mut();
-        let state = state.unwrap_or_else(PoisonError::into_inner);
-        let mut kept = false;
-        for line in state.lines.values().filter(|line| line.shown) {
-            if !line.bar.is_finished() {
-                line.bar.disable_steady_tick();
-                line.bar.abandon_with_message("interrupted");
-            }
-            kept = true;
-        }
-        if kept {
-            // indicatif fills the last line and leaves the cursor behind it.
-            self.screen.err("\n");
-        }
+        self.end();
     }
 }
 
 impl EventSink for Live {
     fn send(&self, event: Event) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let mut state = self.shared.state();
         match event {
-            Event::Started { step } => self.started(&mut state, step),
-            Event::Progress { id, doing, done } => Self::progress(&mut state, id, &doing, done),
+            Event::Started { step } => state.board.start(step, now),
+            Event::Progress { id, doing, done } => {
+                state.board.doing(id, &doing, done);
+            }
             // A live line has no room for output; what matters of it comes with the error.
             Event::Output { .. } => {}
-            Event::Finished { id, took } => self.ended(&mut state, id, Some(took), false),
-            Event::Failed { id, took } => self.ended(&mut state, id, Some(took), true),
-            Event::Skipped { id } => self.skipped(&mut state, id),
-            Event::Note { text } => {
-                let _ = self.bars.println(visible(&text));
+            Event::Finished { id, took } => {
+                if let Some(entry) = state.board.end(id, Ending::Done, now) {
+                    self.shared.history.record(&entry.step, took);
+                }
             }
+            Event::Failed { id, .. } => {
+                state.board.end(id, Ending::Failed, now);
+            }
+            Event::Skipped { id } => {
+                state.board.end(id, Ending::Skipped, now);
+            }
+            Event::Note { text } => state.notes.push(visible(&text)),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_clock_shows_how_long_and_how_long_last_time() {
-        let shown = |now, last: Option<u64>| {
-            elapsed(Duration::from_millis(now), last.map(Duration::from_millis))
-        };
-        assert_eq!(shown(900, Some(41_000)), "");
-        assert_eq!(shown(2_900, None), "2 s");
-        assert_eq!(shown(12_300, Some(41_000)), "12 s, last time 41 s");
-        assert_eq!(shown(75_000, Some(200)), "1 min 15 s");
     }
 }

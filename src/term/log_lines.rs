@@ -1,9 +1,11 @@
-//! Lines of several containers, interleaved: a prefix as wide as the longest name, one colour per name.
+//! Lines of several containers: a prefix as wide as the longest name, one colour per name. Or one JSON object per
+//! line, for a program.
 
 use owo_colors::{AnsiColors, OwoColorize};
+use serde_json::json;
 
 use super::Screen;
-use super::text::visible;
+use super::text::{coloured, columns, visible};
 
 /// The colours of prefixes; red stays with errors.
 const COLOURS: [AnsiColors; 10] = [
@@ -19,32 +21,107 @@ const COLOURS: [AnsiColors; 10] = [
     AnsiColors::BrightBlue,
 ];
 
+/// In which form lines are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogForm {
+    /// For a person.
+    Text {
+        /// Whether each line says when it was printed.
+        times: bool,
+    },
+    /// For a program.
+    Json,
+}
+
+/// A container whose lines are printed: its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSource(usize);
+
 /// Prints lines of containers.
 pub struct LogLines<'a> {
     screen: &'a Screen,
-    prefixes: Vec<String>,
+    form: LogForm,
+    sources: Vec<Source>,
+    width: usize,
+}
+
+struct Source {
+    name: String,
+    service: String,
 }
 
 impl<'a> LogLines<'a> {
-    /// For containers of these names, in an order that stays the same from run to run.
-    pub fn new(screen: &'a Screen, names: &[String]) -> Self {
-        let width = names.iter().map(|name| name.chars().count()).max();
-        let width = width.unwrap_or(0);
-        let colours = COLOURS.iter().cycle();
-        let prefixes = names
-            .iter()
-            .zip(colours)
-            .map(|(name, colour)| format!("{name:width$} |").color(*colour).to_string())
-            .collect();
-        Self { screen, prefixes }
+    /// Nobody's lines yet.
+    pub fn new(screen: &'a Screen, form: LogForm) -> Self {
+        Self {
+            screen,
+            form,
+            sources: Vec::new(),
+            width: 0,
+        }
     }
 
-    /// Prints one line of the container with this number in the list of names. Nobody reads any more when
-    /// it answers false.
-    pub fn print(&self, container: usize, line: &str) -> bool {
-        let prefix = self.prefixes.get(container).map_or("", String::as_str);
-        self.screen.out(&format!("{prefix} {}\n", visible(line)));
+    /// Makes room for a container under this name; one that replaces another of the same name goes on in its place.
+    pub fn source(&mut self, name: &str, service: &str) -> LogSource {
+        let known = self.sources.iter().position(|source| source.name == name);
+        if let Some(number) = known {
+            return LogSource(number);
+        }
+        self.width = self.width.max(columns(name));
+        self.sources.push(Source {
+            name: name.to_owned(),
+            service: service.to_owned(),
+        });
+        LogSource(self.sources.len() - 1)
+    }
+
+    /// A container's name.
+    pub fn name(&self, source: LogSource) -> &str {
+        &self.sources[source.0].name
+    }
+
+    /// Prints one line, with the moment at which it was printed and whether on standard error. Nobody reads any more
+    /// when it answers false.
+    pub fn print(&self, source: LogSource, at: Option<&str>, error: bool, line: &str) -> bool {
+        let text = match self.form {
+            LogForm::Json => self.json(source, at, error, line),
+            LogForm::Text { times } => {
+                let line = coloured(line);
+                let at = at.filter(|_| times).map(|at| format!("{at} "));
+                format!("{} {}{line}", self.prefix(source), at.unwrap_or_default())
+            }
+        };
+        self.screen.out(&format!("{text}\n"));
         !self.screen.is_deaf()
+    }
+
+    /// Tells a person something about a container.
+    pub fn remark(&self, source: LogSource, text: &str) {
+        if self.form != LogForm::Json {
+            let text = format!("{} {text}", self.name(source));
+            self.screen.err(&format!("{}\n", text.dimmed()));
+        }
+    }
+
+    /// `api-1  |`, as docker compose has it.
+    fn prefix(&self, source: LogSource) -> String {
+        let name = self.name(source);
+        let gap = " ".repeat(self.width - columns(name));
+        let colour = COLOURS[source.0 % COLOURS.len()];
+        format!("{name}{gap}  |").color(colour).to_string()
+    }
+
+    fn json(&self, source: LogSource, at: Option<&str>, error: bool, line: &str) -> String {
+        let object = json!({
+            "event": "log",
+            "service": self.sources[source.0].service,
+            "container": self.name(source),
+            "stream": if error { "stderr" } else { "stdout" },
+            "time": at,
+            "line": visible(line),
+            "schema": 1,
+        });
+        object.to_string()
     }
 }
 
@@ -53,15 +130,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefixes_are_of_one_width() {
+    fn prefixes_are_of_one_width_and_a_name_keeps_its_own() {
         let screen = Screen::new(&crate::settings::Environment::new());
-        let lines = LogLines::new(&screen, &["api-1".to_owned(), "database-1".to_owned()]);
-        let plain: Vec<String> = lines
-            .prefixes
-            .iter()
-            .map(|prefix| anstream::adapter::strip_str(prefix).to_string())
-            .collect();
-        assert_eq!(plain, ["api-1      |", "database-1 |"]);
-        assert_ne!(lines.prefixes[0].get(..5), lines.prefixes[1].get(..5));
+        let mut lines = LogLines::new(&screen, LogForm::Text { times: false });
+        let api = lines.source("api-1", "api");
+        let database = lines.source("database-1", "database");
+        assert_eq!(lines.source("api-1", "api"), api);
+        let plain = |source| anstream::adapter::strip_str(&lines.prefix(source)).to_string();
+        assert_eq!(plain(api), "api-1       |");
+        assert_eq!(plain(database), "database-1  |");
+        assert_ne!(lines.prefix(api).get(..5), lines.prefix(database).get(..5));
+    }
+
+    #[test]
+    fn a_program_gets_an_object() {
+        let screen = Screen::new(&crate::settings::Environment::new());
+        let mut lines = LogLines::new(&screen, LogForm::Json);
+        let api = lines.source("api-1", "api");
+        assert_eq!(
+            lines.json(
+                api,
+                Some("2026-01-01T00:00:00Z"),
+                true,
+                "\u{1b}[31mred\u{1b}[0m"
+            ),
+            r#"{"event":"log","service":"api","container":"api-1","stream":"stderr","time":"2026-01-01T00:00:00Z","line":"red","schema":1}"#
+        );
     }
 }

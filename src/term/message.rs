@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use owo_colors::OwoColorize;
+use serde_json::{Value, json};
 
 use super::Screen;
 use super::text::visible;
@@ -52,6 +53,26 @@ impl Message {
     /// Prints it as a warning.
     pub fn warning(&self, screen: &Screen, folder: &Path) {
         screen.err(&self.render(&"warning:".yellow().bold().to_string(), folder));
+    }
+
+    /// Prints it as an error for a program.
+    pub fn print_json(&self, screen: &Screen, folder: &Path, code: u8) {
+        screen.out(&format!("{}\n", self.json(folder, code)));
+    }
+
+    fn json(&self, folder: &Path, code: u8) -> Value {
+        let clean = |text: &str| text.lines().map(visible).collect::<Vec<_>>().join("\n");
+        let all = |texts: &[String]| texts.iter().map(|text| clean(text)).collect::<Vec<_>>();
+        json!({
+            "event": "error",
+            "exit_code": code,
+            "message": clean(&self.text),
+            "place": self.place.as_ref().map(|place| near(place, folder)),
+            "causes": all(&self.causes),
+            "hints": all(&self.hints),
+            "output": all(&self.output),
+            "schema": 1,
+        })
     }
 
     fn render(&self, label: &str, folder: &Path) -> String {
@@ -118,6 +139,19 @@ mod tests {
             plain,
             "  npm ERR\nerror: building `web` failed\n  at compose.yaml:14:9\n\
              caused by: the step ended with code 1\n  of 2\nhint: try again\n"
+        );
+    }
+
+    #[test]
+    fn a_program_gets_the_same() {
+        let message = Message {
+            text: "building `web` failed".to_owned(),
+            causes: vec!["no\u{7}".to_owned()],
+            ..Message::default()
+        };
+        assert_eq!(
+            message.json(Path::new("/src"), 1).to_string(),
+            r#"{"event":"error","exit_code":1,"message":"building `web` failed","place":null,"causes":["no"],"hints":[],"output":[],"schema":1}"#
         );
     }
 

@@ -2,6 +2,8 @@
 //! run in four modes, the report at its end, tables and logs.
 
 mod board;
+mod canvas;
+mod frame;
 mod history;
 mod json;
 mod live;
@@ -14,9 +16,10 @@ mod report;
 mod screen;
 mod table;
 mod text;
+mod ticker;
 
 pub use history::History;
-pub use log_lines::LogLines;
+pub use log_lines::{LogForm, LogLines, LogSource};
 pub use message::Message;
 pub use progress::Display;
 pub use report::{Readout, Ready};

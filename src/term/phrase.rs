@@ -58,6 +58,14 @@ pub(super) fn done(action: &Action) -> String {
     }
 }
 
+/// What the step has not done.
+pub(super) fn failed(action: &Action) -> String {
+    match action {
+        Action::Wait { until, .. } => format!("not {until}"),
+        action => format!("{} failed", doing(action)),
+    }
+}
+
 /// The kind of a step, the same in every run: what its duration is remembered under.
 pub(super) fn kind(action: &Action) -> &'static str {
     match action {

@@ -1,14 +1,15 @@
 //! Progress for a log: a line when something slow begins, a line when anything ends, the output of builds,
 //! and a sign of life when it has been silent for long. Written to standard error.
 
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::board::{Board, Running};
+use super::board::{Board, Ending, Running};
 use super::text::{duration, visible};
+use super::ticker::Ticker;
 use super::{History, Screen, phrase};
+use crate::plan::{Step, StepId};
 use crate::runtime::{Event, EventSink};
 
 /// Silence for longer than this is broken.
@@ -17,9 +18,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// Writes events as lines.
 pub(super) struct Plain {
     shared: Arc<Shared>,
-    /// Dropped to end the watch over the silence.
-    stop: Option<Sender<()>>,
-    watch: Option<JoinHandle<()>>,
+    /// Watches over the silence.
+    _watch: Ticker,
 }
 
 struct Shared {
@@ -30,52 +30,42 @@ struct Shared {
 
 struct State {
     board: Board,
+    /// The services of which it was told that they are left out.
+    skipped: BTreeSet<String>,
     spoke: Instant,
 }
 
 impl Plain {
-    pub(super) fn new(screen: Arc<Screen>, history: Arc<History>) -> Self {
+    pub(super) fn new(steps: &[Step], screen: Arc<Screen>, history: Arc<History>) -> Self {
         let shared = Arc::new(Shared {
             screen,
             history,
-            state: Mutex::new(State {
-                board: Board::default(),
-                spoke: Instant::now(),
-            }),
+            state: Mutex::new(State::new(steps)),
         });
-        let (stop, stopped) = mpsc::channel();
         let watched = Arc::clone(&shared);
-        let watch = thread::spawn(move || {
-            let tick = Duration::from_secs(1);
-            while stopped.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
-                watched.break_silence();
-            }
-        });
+        let watch = Ticker::start(Duration::from_secs(1), move || watched.break_silence());
         Self {
             shared,
-            stop: Some(stop),
-            watch: Some(watch),
+            _watch: watch,
         }
     }
 }
 
-impl Drop for Plain {
-    fn drop(&mut self) {
-        self.stop.take();
-        if let Some(watch) = self.watch.take() {
-            let _ = watch.join();
+impl State {
+    fn new(steps: &[Step]) -> Self {
+        Self {
+            board: Board::new(steps, Instant::now()),
+            skipped: BTreeSet::new(),
+            spoke: Instant::now(),
         }
     }
 }
 
 impl EventSink for Plain {
     fn send(&self, event: Event) {
-        let mut state = self
-            .shared
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(line) = self.shared.line(&mut state.board, event) {
+        let state = &self.shared.state;
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = self.shared.line(&mut state, event) {
             self.shared.screen.err(&format!("{line}\n"));
             state.spoke = Instant::now();
         }
@@ -84,60 +74,41 @@ impl EventSink for Plain {
 
 impl Shared {
     /// The line that an event is worth.
-    fn line(&self, board: &mut Board, event: Event) -> Option<String> {
+    fn line(&self, state: &mut State, event: Event) -> Option<String> {
+        let (board, now) = (&mut state.board, Instant::now());
         match event {
             Event::Started { step } => {
                 let line = phrase::is_slow(&step.action).then(|| {
-                    format!(
-                        "{}: {}",
-                        phrase::subject(&step),
-                        phrase::doing(&step.action)
-                    )
+                    let doing = phrase::doing(&step.action);
+                    format!("{}: {doing}{}", phrase::subject(&step), self.last(&step))
                 });
-                board.start(step);
+                board.start(step, now);
                 line
             }
             Event::Progress { id, doing, done } => {
+                let doing = visible(&doing);
                 // Amounts change too often for a log.
-                let news = board.doing(id, &visible(&doing)) && done.is_none();
-                let running = board.get(id).filter(|_| news)?;
-                Some(format!(
-                    "{}: {}",
-                    phrase::subject(&running.step),
-                    visible(&doing)
-                ))
+                let news = board.doing(id, &doing, done) && done.is_none();
+                let entry = board.get(id).filter(|_| news)?;
+                Some(format!("{}: {doing}", entry.subject()))
             }
             Event::Output { id, line } => {
-                let running = board.get(id)?;
-                Some(format!(
-                    "{} | {}",
-                    phrase::subject(&running.step),
-                    visible(&line)
-                ))
+                let entry = board.get(id).filter(|entry| entry.running().is_some())?;
+                Some(format!("{} | {}", entry.subject(), visible(&line)))
             }
             Event::Finished { id, took } => {
-                let step = board.end(id)?.step;
-                self.history.record(&step, took);
-                let done = phrase::done(&step.action);
-                Some(format!(
-                    "{}: {done} in {}",
-                    phrase::subject(&step),
-                    duration(took)
-                ))
+                let entry = board.end(id, Ending::Done, now)?;
+                self.history.record(&entry.step, took);
+                let done = phrase::done(&entry.step.action);
+                Some(format!("{}: {done} in {}", entry.subject(), duration(took)))
             }
             Event::Failed { id, took } => {
-                let step = board.end(id)?.step;
-                let doing = phrase::doing(&step.action);
-                let subject = phrase::subject(&step);
-                Some(format!(
-                    "{subject}: {doing} failed after {}",
-                    duration(took)
-                ))
+                let entry = board.end(id, Ending::Failed, now)?;
+                let failed = phrase::failed(&entry.step.action);
+                let after = duration(took);
+                Some(format!("{}: {failed} after {after}", entry.subject()))
             }
-            Event::Skipped { id } => {
-                board.end(id);
-                None
-            }
+            Event::Skipped { id } => skipped(state, id),
             Event::Note { text } => Some(visible(&text)),
         }
     }
@@ -148,8 +119,8 @@ impl Shared {
             return;
         }
         let mut lines = String::new();
-        for running in state.board.running() {
-            lines.push_str(&self.still(running));
+        for (step, running) in state.board.running() {
+            lines.push_str(&self.still(step, running));
         }
         if !lines.is_empty() {
             self.screen.err(&lines);
@@ -157,21 +128,38 @@ impl Shared {
         }
     }
 
-    fn still(&self, running: &Running) -> String {
-        let subject = phrase::subject(&running.step);
-        let doing = phrase::doing(&running.step.action);
-        let detail = running.doing.as_deref();
-        let detail = detail
-            .map(|detail| format!(", {detail}"))
-            .unwrap_or_default();
-        let last = self.history.last(&running.step);
-        let last = last.map(|last| format!(", last time {}", duration(last)));
-        format!(
-            "{subject}: still {doing}{detail} ({}{})\n",
-            duration(running.elapsed()),
-            last.unwrap_or_default()
-        )
+    fn still(&self, step: &Step, running: &Running) -> String {
+        let subject = phrase::subject(step);
+        let doing = match &running.doing {
+            Some(detail) => format!("{}: {detail}", phrase::verb(&step.action)),
+            None => phrase::doing(&step.action),
+        };
+        let elapsed = duration(running.since.elapsed());
+        format!("{subject}: still {doing}, {elapsed}{}\n", self.last(step))
     }
+
+    /// How long it took last time, where that is worth a word.
+    fn last(&self, step: &Step) -> String {
+        let last = self.history.last(step).filter(|last| last.as_secs() > 0);
+        last.map(|last| format!(", last time {}", duration(last)))
+            .unwrap_or_default()
+    }
+}
+
+/// Why a service is left out, once for all its steps.
+fn skipped(state: &mut State, id: StepId) -> Option<String> {
+    let began = state.board.get(id)?.since().is_some();
+    state.board.end(id, Ending::Skipped, Instant::now())?;
+    let entry = state.board.get(id)?;
+    let subject = entry.subject();
+    let why = match state.board.culprit(entry) {
+        Some(culprit) if culprit == subject => return None,
+        Some(culprit) => format!("skipped, since {culprit} failed"),
+        None if began => "interrupted".to_owned(),
+        None => return None,
+    };
+    let line = format!("{subject}: {why}");
+    state.skipped.insert(subject.to_owned()).then_some(line)
 }
 
 #[cfg(test)]
@@ -195,10 +183,7 @@ mod tests {
         let shared = Shared {
             screen: Arc::new(Screen::new(&crate::settings::Environment::new())),
             history: Arc::new(History::open(None, "hub")),
-            state: Mutex::new(State {
-                board: Board::default(),
-                spoke: Instant::now(),
-            }),
+            state: Mutex::new(State::new(&[])),
         };
         let build = Action::Build {
             recipe: "api".to_owned(),
@@ -234,10 +219,10 @@ mod tests {
                 line: "of nobody".to_owned(),
             },
         ];
-        let mut board = Board::default();
+        let mut state = State::new(&[]);
         let lines: Vec<String> = events
             .into_iter()
-            .filter_map(|event| shared.line(&mut board, event))
+            .filter_map(|event| shared.line(&mut state, event))
             .collect();
         assert_eq!(
             lines,

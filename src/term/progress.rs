@@ -13,6 +13,7 @@ use crate::settings::Progress;
 /// Shows the progress of one execution, until it is dropped.
 pub struct Display {
     sink: Arc<dyn EventSink>,
+    live: Option<Arc<Live>>,
     history: Arc<History>,
 }
 
@@ -20,15 +21,23 @@ impl Display {
     /// Shows these steps in this mode.
     pub fn open(mode: Progress, screen: &Arc<Screen>, history: History, steps: &[Step]) -> Self {
         let history = Arc::new(history);
+        let mut live = None;
         let sink: Arc<dyn EventSink> = match mode {
-            Progress::Tty => Arc::new(Live::new(steps, Arc::clone(screen), Arc::clone(&history))),
+            Progress::Tty => {
+                let lines = Live::new(steps, Arc::clone(screen), Arc::clone(&history));
+                live.insert(Arc::new(lines)).clone()
+            }
             Progress::Plain | Progress::Auto => {
-                Arc::new(Plain::new(Arc::clone(screen), Arc::clone(&history)))
+                Arc::new(Plain::new(steps, Arc::clone(screen), Arc::clone(&history)))
             }
             Progress::Json => Arc::new(Json(Arc::clone(screen))),
             Progress::Quiet => Arc::new(Quiet),
         };
-        Self { sink, history }
+        Self {
+            sink,
+            live,
+            history,
+        }
     }
 
     /// Where the execution's events go.
@@ -36,8 +45,11 @@ impl Display {
         Arc::clone(&self.sink)
     }
 
-    /// Ends the display, remembering how long things took.
+    /// Ends the display, remembering how long things took. Whoever holds the sink still shows nothing any more.
     pub fn close(self) {
+        if let Some(live) = &self.live {
+            live.end();
+        }
         self.history.save();
     }
 }

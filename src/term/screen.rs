@@ -67,6 +67,25 @@ impl Screen {
         let _ = write(io::stderr().lock(), self.err, text);
     }
 
+    /// The size of the terminal on standard error, in columns and rows.
+    pub(super) fn size(&self) -> (usize, usize) {
+        match rustix::termios::tcgetwinsize(io::stderr()) {
+            Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
+                (size.ws_col.into(), size.ws_row.into())
+            }
+            // Some terminals of build machines say nothing.
+            _ => (80, 24),
+        }
+    }
+
+    /// Writes to a terminal on standard error, with all that moves its cursor.
+    pub(super) fn draw(&self, text: &str) {
+        let mut stream = io::stderr().lock();
+        let _ = stream
+            .write_all(text.as_bytes())
+            .and_then(|()| stream.flush());
+    }
+
     /// Writes bytes that are not larder's to standard output, untouched.
     pub fn raw_out(&self, bytes: &[u8]) {
         let mut stream = io::stdout().lock();

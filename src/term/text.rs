@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anstream::adapter::strip_str;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A duration as people say it: `12 ms`, `3.2 s`, `41 s`, `2 min 05 s`.
 pub fn duration(took: Duration) -> String {
@@ -27,6 +28,86 @@ pub fn visible(line: &str) -> String {
         .chars()
         .filter(|char| *char == '\t' || !(char.is_control() || turns_direction(*char)))
         .collect()
+}
+
+/// A line that somebody else wrote, harmless as [`visible`] makes it, but with its colours, which end with it.
+pub(super) fn coloured(line: &str) -> String {
+    let line = line.trim_end_matches(['\r', '\n']);
+    let mut rest = line.rsplit('\r').next().unwrap_or(line);
+    let mut out = String::new();
+    let mut colours = false;
+    while let Some((before, sequence, behind)) = colour(rest) {
+        out.push_str(&visible(before));
+        out.push_str(sequence);
+        rest = behind;
+        colours = true;
+    }
+    out.push_str(&visible(rest));
+    if colours {
+        out.push_str("\u{1b}[0m");
+    }
+    out
+}
+
+/// The first sequence that sets colours (ECMA-48, SGR), with what stands before and behind it.
+fn colour(text: &str) -> Option<(&str, &str, &str)> {
+    text.match_indices("\u{1b}[").find_map(|(start, open)| {
+        let parameters = &text[start + open.len()..];
+        let end = parameters.find(|char: char| !matches!(char, '0'..='9' | ';' | ':'))?;
+        let behind = parameters[end..].strip_prefix('m')?;
+        let sequence = &text[start..text.len() - behind.len()];
+        Some((&text[..start], sequence, behind))
+    })
+}
+
+/// How many columns of a terminal a text takes, its colours left out.
+pub(super) fn columns(text: &str) -> usize {
+    strip_str(text).map(UnicodeWidthStr::width).sum()
+}
+
+/// A text in at most so many columns: what is cut off at its end is told by an ellipsis.
+pub(super) fn fit(text: &str, most: usize) -> String {
+    if columns(text) <= most {
+        return text.to_owned();
+    }
+    let Some(room) = most.checked_sub(1) else {
+        return String::new();
+    };
+    let mut kept = take(text.chars(), room);
+    kept.truncate(kept.trim_end().len());
+    kept.push('…');
+    kept
+}
+
+/// A name in at most so many columns, with its beginning and its end: names differ at either.
+pub(super) fn fit_name(name: &str, most: usize) -> String {
+    if columns(name) <= most || most < 3 {
+        return fit(name, most);
+    }
+    let tail: String = take(name.chars().rev(), (most - 1) / 2);
+    let head = take(name.chars(), most - 1 - columns(&tail));
+    format!("{head}…{}", tail.chars().rev().collect::<String>())
+}
+
+/// The first characters, as many as fit.
+fn take(chars: impl Iterator<Item = char>, most: usize) -> String {
+    let mut taken = 0;
+    chars
+        .take_while(|char| {
+            taken += char.width().unwrap_or(0);
+            taken <= most
+        })
+        .collect()
+}
+
+/// Names in a sentence: `api`, `api and db`, `api, db and web`.
+pub(super) fn enumerate<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut names: Vec<&str> = names.into_iter().collect();
+    match names.pop() {
+        None => String::new(),
+        Some(last) if names.is_empty() => last.to_owned(),
+        Some(last) => format!("{} and {last}", names.join(", ")),
+    }
 }
 
 /// The characters behind which text may look like other text (Unicode TR 36, "Trojan Source").
@@ -57,6 +138,32 @@ mod tests {
         assert_eq!(visible("\u{1b}]0;title\u{7}text"), "text");
         assert_eq!(visible("a\u{8}\u{7}b\u{9b}c\td"), "abc\td");
         assert_eq!(visible("user\u{202e}txt"), "usertxt");
+    }
+
+    #[test]
+    fn of_what_a_terminal_would_obey_the_colours_stay() {
+        let line = "10 %\r\u{1b}[1;38:5:9mred\u{1b}[2J\u{1b}]0;title\u{7} text\u{8}";
+        assert_eq!(coloured(line), "\u{1b}[1;38:5:9mred text\u{1b}[0m");
+        assert_eq!(coloured("\u{1b}[31"), "");
+        assert_eq!(coloured("plain\u{1b}[Hmade"), "plainmade");
+    }
+
+    #[test]
+    fn what_does_not_fit_says_so() {
+        assert_eq!(fit("short", 5), "short");
+        assert_eq!(fit("too long", 5), "too…");
+        assert_eq!(fit("日本語", 5), "日本…");
+        assert_eq!(fit("x", 0), "");
+        assert_eq!(columns("\u{1b}[31mred\u{1b}[0m"), 3);
+        assert_eq!(fit_name("a-service-of-many", 9), "a-se…many");
+        assert_eq!(fit_name("abcdef", 2), "a…");
+    }
+
+    #[test]
+    fn names_are_told_in_a_sentence() {
+        assert_eq!(enumerate(["api"]), "api");
+        assert_eq!(enumerate(["api", "db"]), "api and db");
+        assert_eq!(enumerate(["api", "db", "web"]), "api, db and web");
     }
 
     #[test]

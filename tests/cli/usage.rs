@@ -71,6 +71,7 @@ fn help_of_up() {
           -a, --attach                   Follow the logs once every service is ready
           -p, --project-name <NAME>      The project's name, in place of the folder's [env:
                                          COMPOSE_PROJECT_NAME]
+              --build                    Accepted and changes nothing: larder always builds what changed
               --no-wait                  Return when every service is started, ready or not
               --project-directory <DIR>  The folder that relative paths are read against, in place of the
                                          first file's

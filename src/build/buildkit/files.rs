@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
+use tonic::metadata::MetadataMap;
 use tonic::server::{Grpc, NamedService, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
@@ -19,6 +20,7 @@ use tonic_prost::ProstCodec;
 use super::wire::{Kind, Of, Packet, Stat, go_mode};
 use crate::build::context::{ContextError, Upload};
 use crate::fingerprint::{Entry, EntryKind};
+use crate::model::{Digest, DigestWriter};
 
 /// The name of the Dockerfile in its folder.
 pub(super) const DOCKERFILE: &str = "Dockerfile";
@@ -56,9 +58,34 @@ impl Files {
         }
     }
 
+    /// What names all that is sent: equal for the same Dockerfile and the same entries only.
+    pub(super) fn key(&self) -> Digest {
+        let mut writer = DigestWriter::new("larder build files");
+        writer.text(&self.folders.dockerfile);
+        for entry in self.folders.context.entries() {
+            writer.field(&entry.path);
+            writer.field(&entry.mode.to_be_bytes());
+            match &entry.kind {
+                EntryKind::Directory => writer.field(b"folder"),
+                EntryKind::Symlink { target } => writer.field(b"link").field(target),
+                EntryKind::File { digest, .. } => writer.field(b"file").field(digest.as_bytes()),
+            };
+        }
+        writer.finish()
+    }
+
     /// Why the context could not be sent, where it was so.
     pub(super) fn fault(&self) -> Option<ContextError> {
         self.fault_slot().take()
+    }
+
+    /// The name that a BuildKit did not understand: newer ones take UTF-8 only (seen with engine 28).
+    pub(super) fn unspeakable(&self, refusal: &str) -> Option<ContextError> {
+        let mut entries = self.folders.context.entries();
+        let odd = entries.find(|entry| str::from_utf8(&entry.path).is_err());
+        let odd = odd.filter(|_| refusal.contains("invalid UTF-8"))?;
+        let path = String::from_utf8_lossy(&odd.path).into_owned();
+        Some(ContextError::NotUtf8(path))
     }
 
     fn fault_slot(&self) -> std::sync::MutexGuard<'_, Option<ContextError>> {
@@ -101,6 +128,7 @@ impl Files {
         let sent = match folder {
             Folder::Dockerfile => self.folders.send_dockerfile(wanted, out),
             Folder::Context => self.folders.send_context(wanted, out),
+            Folder::Ignored => push(out, Packet::of(Kind::Stat)).map_err(ContextError::from),
         };
         if let Err(error) = sent {
             let mut packet = Packet::of(Kind::Failed);
@@ -231,12 +259,17 @@ impl Packet {
 #[derive(Clone, Copy, Debug)]
 enum Folder {
     Context,
+    /// The context's own ignore file alone: the one beside the Dockerfile counts, so there is none.
+    Ignored,
     Dockerfile,
 }
 
 impl Folder {
-    fn named(name: &[u8]) -> Option<Self> {
-        match name {
+    /// What the head of a request asks for (moby/buildkit `session/filesync`, `keyDirName` and `keyFollowPaths`).
+    fn asked_for(head: &MetadataMap) -> Option<Self> {
+        let only: Vec<_> = head.get_all("followpaths").iter().collect();
+        match head.get("dir-name")?.as_bytes() {
+            b"context" if only == [".dockerignore"] => Some(Self::Ignored),
             b"context" => Some(Self::Context),
             b"dockerfile" => Some(Self::Dockerfile),
             _ => None,
@@ -252,8 +285,7 @@ impl StreamingService<Packet> for Files {
     fn call(&mut self, request: Request<Streaming<Packet>>) -> Self::Future {
         let files = self.clone();
         Box::pin(async move {
-            let name = request.metadata().get("dir-name");
-            let folder = name.and_then(|name| Folder::named(name.as_bytes()));
+            let folder = Folder::asked_for(request.metadata());
             let folder = folder.ok_or_else(|| Status::not_found("no folder of that name"))?;
             let (out, packets) = mpsc::channel(WAITING);
             tokio::spawn(async move {

@@ -60,8 +60,8 @@ impl Session {
             ("x-docker-expose-session-uuid", id.clone()),
             ("x-docker-expose-session-name", "larder".to_owned()),
             // BuildKit keeps the files of a session under its shared key, and takes one of the same size and time
-            // for the same the next time. Nobody else has this key, so every file is read.
-            ("x-docker-expose-session-sharedkey", id.clone()),
+            // for the same the next time. Only the same content has this key; what was sent in part is not kept.
+            ("x-docker-expose-session-sharedkey", files.key().to_string()),
         ];
         let method = |name: &&str| ("x-docker-expose-session-grpc-method", (*name).to_owned());
         let headers = headers.into_iter().chain(METHODS.iter().map(method));

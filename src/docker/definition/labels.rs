@@ -13,6 +13,8 @@ pub(super) fn of_container(spec: &ContainerSpec<'_>, service: &Service) -> HashM
     let mut set = |key: &str, value: String| {
         all.insert(key.to_owned(), value);
     };
+    // Any value makes docker compose's commands see a container; one that is not theirs makes its `up` recreate it.
+    set(labels::CONFIG_HASH, format!("larder-{}", spec.config));
     set(labels::SERVICE, spec.service.to_owned());
     set(labels::NUMBER, spec.number.to_string());
     set(labels::ONE_OFF, "False".to_owned());
@@ -32,7 +34,8 @@ pub(super) fn of_container(spec: &ContainerSpec<'_>, service: &Service) -> HashM
     all
 }
 
-/// The labels of a network or a volume: `kind` is the label that holds its key.
+/// The labels of a network or a volume: `kind` is the label that holds its key. docker compose's own hash is not among
+/// them: its `up` keeps what has none, and offers to delete a volume that has another.
 pub(super) fn of_shared(
     project: &Project,
     own: &BTreeMap<String, String>,
@@ -55,8 +58,6 @@ fn of(
         labels::VERSION.to_owned(),
         env!("CARGO_PKG_VERSION").to_owned(),
     );
-    // Any value makes docker compose's commands see it; one that is not theirs makes its `up` recreate.
-    all.insert(labels::CONFIG_HASH.to_owned(), format!("larder-{config}"));
     all.insert(labels::CONFIG.to_owned(), config.to_string());
     all
 }

@@ -1,0 +1,290 @@
+//! One build by the BuildKit of an engine, from its request to a named image. Must not know Dagger.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::models::ImageInspect;
+use bollard::query_parameters::TagImageOptions;
+use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
+use bollard_buildkit_proto::moby::buildkit::v1::{SolveRequest, SolveResponse, StatusRequest};
+use hyper_util::rt::TokioIo;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+
+use super::attributes::{attributes, entitlements, needs_newer, unsupported, unused};
+use super::files::{DOCKERFILE, Files};
+use super::session::{Session, unique};
+use crate::build::context::{ContextError, Upload};
+use crate::build::parts::{secrets, used_bases};
+use crate::build::resume::{Rewritten, rewrite};
+use crate::build::trace::Trace;
+use crate::model::ImageId;
+use crate::plan::BuilderKind;
+use crate::runtime::{BuildError, BuildRequest, Builder, EngineAccess, EngineError, Progress};
+
+/// The first API version whose BuildKit takes all attributes that larder passes on (moby 23.0, BuildKit 0.10).
+const TAKES_ALL: (u32, u32) = (1, 42);
+/// How long the last news of a build may be behind its end.
+const LAST_NEWS: Duration = Duration::from_secs(3);
+/// The largest message of BuildKit's own tools, in bytes (moby/buildkit `util/grpcerrors`, containerd `defaults`).
+const LARGEST_MESSAGE: usize = 16 << 20;
+
+/// The BuildKit of one engine.
+#[derive(Clone)]
+pub struct BuildKit {
+    docker: Docker,
+    access: Arc<dyn EngineAccess>,
+}
+
+impl BuildKit {
+    /// The BuildKit of the engine that `docker` talks to, reached by `access`.
+    pub fn new(docker: Docker, access: Arc<dyn EngineAccess>) -> Self {
+        Self { docker, access }
+    }
+
+    /// Builds; the image's ID, with no name yet.
+    async fn run(
+        &self,
+        request: &BuildRequest<'_>,
+        dockerfile: &Rewritten,
+        progress: &Progress,
+    ) -> Result<ImageId, BuildError> {
+        let service = &request.recipe.service;
+        self.refuse(request).await?;
+        progress.doing("sending the build context");
+        let upload = Upload::new(request.recipe, &request.part);
+        let files = Files::new(upload, dockerfile.text.clone());
+        let secrets = secrets(request).await?;
+        let session = Session::open(&self.access, files.clone(), secrets).await?;
+        let mut trace = Trace::new(dockerfile, progress);
+        let solved = self.solve(request, &session, &mut trace).await?;
+        drop(session);
+        // Whether the context was what was fingerprinted counts more than what the engine made of it.
+        if let Some(fault) = files.fault() {
+            return Err(faulty(service, fault));
+        }
+        let solved = solved.map_err(|status| match files.unspeakable(status.message()) {
+            Some(fault) => faulty(service, fault),
+            None => self.refusal(trace, service, &status),
+        })?;
+        let image = solved.exporter_response.get("containerimage.config.digest");
+        let image = image.or_else(|| solved.exporter_response.get("containerimage.digest"));
+        let image = image.ok_or_else(|| BuildError::Unreachable {
+            builder: BuilderKind::Docker,
+            source: "the engine ended the build without naming an image".into(),
+        })?;
+        Ok(ImageId(image.clone()))
+    }
+
+    /// Asks for the build, and follows it until it is done.
+    async fn solve(
+        &self,
+        request: &BuildRequest<'_>,
+        session: &Session,
+        trace: &mut Trace<'_>,
+    ) -> Result<Result<SolveResponse, Status>, BuildError> {
+        let stream = self.access.upgrade("/grpc", Vec::new()).await?;
+        let channel = channel(stream).await;
+        let channel = channel.map_err(|error| self.access.lost(error.into()))?;
+        let control = ControlClient::new(channel).max_decoding_message_size(LARGEST_MESSAGE);
+        let id = unique("build");
+        let wanted = SolveRequest {
+            r#ref: id.clone(),
+            // No name: larder gives it when it is known that nothing moved.
+            exporter_deprecated: "moby".to_owned(),
+            exporter_attrs_deprecated: HashMap::new(),
+            session: session.id.clone(),
+            frontend: "dockerfile.v0".to_owned(),
+            frontend_attrs: attributes(request),
+            entitlements: entitlements(&request.recipe.build),
+            ..SolveRequest::default()
+        };
+        let mut asking = control.clone();
+        let mut solving = pin!(asking.solve(wanted));
+        let mut following = pin!(follow(control, id, trace));
+        let solved = tokio::select! {
+            solved = &mut solving => {
+                // Not to hear the last words of a build costs its log, never its result.
+                let _ = tokio::time::timeout(LAST_NEWS, &mut following).await;
+                solved
+            }
+            () = &mut following => solving.await,
+        };
+        Ok(solved.map(tonic::Response::into_inner))
+    }
+
+    async fn refuse(&self, request: &BuildRequest<'_>) -> Result<(), BuildError> {
+        let build = &request.recipe.build;
+        let unsupported_is = |attribute: String| BuildError::Unsupported {
+            service: request.recipe.service.clone(),
+            builder: BuilderKind::Docker,
+            attribute,
+        };
+        if let Some(attribute) = unsupported(build) {
+            return Err(unsupported_is(attribute));
+        }
+        match needs_newer(build) {
+            Some(attribute) if !self.takes_all().await? => {
+                Err(unsupported_is(attribute.to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The error of a build that failed: of an instruction, or of the engine itself.
+    fn refusal(&self, trace: Trace<'_>, service: &str, status: &Status) -> BuildError {
+        match innermost(status) {
+            Some(cause) => self.access.lost(cause.into()).into(),
+            None if matches!(status.code(), Code::Unavailable | Code::Cancelled) => {
+                self.access.lost(status.message().into()).into()
+            }
+            None => trace.failure(service, DOCKERFILE, status.message().into()),
+        }
+    }
+
+    /// Whether the engine's BuildKit takes what older ones drop without a word.
+    async fn takes_all(&self) -> Result<bool, BuildError> {
+        let answer = self.docker.version().await;
+        let version = answer.map_err(|error| refused("asking for the engine's version", error))?;
+        let has = version.api_version.as_deref().and_then(|text| {
+            let (major, minor) = text.split_once('.')?;
+            Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
+        });
+        Ok(has >= Some(TAKES_ALL))
+    }
+
+    /// That every image the build started from is still the one that was fingerprinted.
+    async fn bases_stood_still(&self, request: &BuildRequest<'_>) -> Result<(), BuildError> {
+        let used = used_bases(request.recipe, &request.part);
+        for (image, base) in &request.recipe.bases {
+            let name = image.familiar();
+            if !used.contains(&name) {
+                continue;
+            }
+            let now = self.docker.inspect_image(&name).await;
+            let same = match now {
+                Ok(now) => Self::is_same(&now, &base.identity),
+                Err(error) if status(&error) == Some(404) => false,
+                Err(error) => return Err(refused(&format!("inspecting `{name}`"), error).into()),
+            };
+            if !same {
+                return Err(BuildError::BaseMoved {
+                    service: request.recipe.service.clone(),
+                    base: name,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an image is the one that was keyed as `identity`: an image's ID, or a registry's digest.
+    pub(in crate::build) fn is_same(image: &ImageInspect, identity: &str) -> bool {
+        let digests = image.repo_digests.iter().flatten();
+        image.id.as_deref() == Some(identity)
+            || digests
+                .into_iter()
+                .any(|own| own == identity || own.rsplit('@').next() == Some(identity))
+    }
+
+    /// Gives the image the name by which larder finds it: from here on it counts.
+    pub(in crate::build) async fn name(
+        docker: &Docker,
+        image: &ImageId,
+        name: &str,
+    ) -> Result<(), BuildError> {
+        let (repo, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
+        let options = TagImageOptions {
+            repo: Some(repo.to_owned()),
+            tag: Some(tag.to_owned()),
+        };
+        let done = docker.tag_image(&image.0, Some(options)).await;
+        Ok(done.map_err(|error| refused(&format!("naming image `{name}`"), error))?)
+    }
+}
+
+impl Builder for BuildKit {
+    async fn build(
+        &self,
+        request: &BuildRequest<'_>,
+        progress: &Progress,
+    ) -> Result<ImageId, BuildError> {
+        for attribute in unused(&request.recipe.build) {
+            progress.note(format!(
+                "`build.{attribute}` of `{}` changes nothing: larder keeps images by their inputs",
+                request.recipe.service
+            ));
+        }
+        let dockerfile = rewrite(request.recipe, &request.part);
+        let image = self.run(request, &dockerfile, progress).await?;
+        self.bases_stood_still(request).await?;
+        Self::name(&self.docker, &image, &request.name).await?;
+        Ok(image)
+    }
+}
+
+/// Hands on what BuildKit tells of a build, until it is done.
+async fn follow(mut control: ControlClient<Channel>, id: String, trace: &mut Trace<'_>) {
+    let stream = control.status(StatusRequest { r#ref: id }).await;
+    let mut stream = match stream {
+        Ok(stream) => stream.into_inner(),
+        Err(error) => return tracing::debug!(%error, "a build is not followed"),
+    };
+    loop {
+        match stream.message().await {
+            Ok(Some(status)) => trace.take(status),
+            Ok(None) => return,
+            Err(error) => return tracing::debug!(%error, "a build is not followed to its end"),
+        }
+    }
+}
+
+/// gRPC over a connection that is open already.
+async fn channel(
+    stream: Box<dyn crate::runtime::Duplex>,
+) -> Result<Channel, tonic::transport::Error> {
+    let mut stream = Some(TokioIo::new(stream));
+    let connector = tower::service_fn(move |_| {
+        // It is not opened again when it is lost.
+        let stream = stream.take().ok_or(std::io::ErrorKind::NotConnected);
+        std::future::ready(stream.map_err(std::io::Error::from))
+    });
+    let endpoint = Endpoint::from_static("http://engine");
+    endpoint.connect_with_connector(connector).await
+}
+
+/// What it means that the files of a build could not be handed over.
+pub(in crate::build) fn faulty(service: &str, fault: ContextError) -> BuildError {
+    let service = service.to_owned();
+    match fault {
+        ContextError::Moved(path) => BuildError::InputMoved { service, path },
+        fault => BuildError::Context {
+            service,
+            source: std::io::Error::other(fault),
+        },
+    }
+}
+
+/// What broke the connection, without the layers between.
+fn innermost(status: &Status) -> Option<String> {
+    let first = std::error::Error::source(status)?;
+    let last = std::iter::successors(Some(first), |error| error.source()).last();
+    last.map(ToString::to_string)
+}
+
+pub(in crate::build) fn refused(action: &str, error: bollard::errors::Error) -> EngineError {
+    EngineError::Refused {
+        action: action.to_owned(),
+        status: status(&error),
+        source: error.into(),
+    }
+}
+
+fn status(error: &bollard::errors::Error) -> Option<u16> {
+    match error {
+        bollard::errors::Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        _ => None,
+    }
+}

@@ -1,0 +1,162 @@
+//! Goes on with what containers print from now on, those included that start later: started again, or made anew by
+//! another `up`.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::stream::{self, SelectAll};
+use futures_util::{Stream, StreamExt};
+use tokio::time::Instant;
+
+use super::merge::Read;
+use super::reader::{Part, Reader, State};
+use crate::docker::{LogLine, LogOptions};
+use crate::failure::Failure;
+use crate::plan;
+use crate::runtime::{Engine, EngineError, Happening, HappeningKind};
+
+/// How long after the last container's end another may still start: it is being restarted or replaced.
+const GRACE: Duration = Duration::from_secs(2);
+/// Before a container is read again whose output ended though it runs.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// What the containers print: the container's ID with a line, or with nothing at the end.
+type Open = SelectAll<Pin<Box<dyn Stream<Item = (String, Option<Read>)> + Send>>>;
+
+impl Reader<'_> {
+    /// Shows what is printed until every container has ended, or nobody reads any more. `news` was listened to before
+    /// the containers were looked at.
+    pub(super) async fn follow(
+        &mut self,
+        news: impl Stream<Item = Happening>,
+    ) -> Result<(), Failure> {
+        let mut news = std::pin::pin!(news);
+        let mut open: Open = SelectAll::new();
+        self.look(&mut open).await?;
+        let mut end = Instant::now();
+        loop {
+            tokio::select! {
+                Some((id, read)) = open.next() => match read {
+                    Some(read) => {
+                        if !self.show(&id, read)? {
+                            return Ok(());
+                        }
+                    }
+                    None => {
+                        self.ended(&id, &mut open).await?;
+                        end = Instant::now() + GRACE;
+                    }
+                },
+                Some(happening) = news.next() => self.hear(&happening, &mut open).await?,
+                () = tokio::time::sleep_until(end), if !self.follows() => {
+                    if !self.look(&mut open).await? {
+                        return Ok(());
+                    }
+                    end = Instant::now() + GRACE;
+                }
+            }
+        }
+    }
+
+    /// Whether any container is being followed.
+    fn follows(&self) -> bool {
+        let mut sources = self.sources.values();
+        sources.any(|source| source.state == State::Open)
+    }
+
+    /// Shows a line, unless it was shown before.
+    fn show(&mut self, id: &str, read: Read) -> Result<bool, EngineError> {
+        let again = self.sources.get_mut(id).map(|source| &mut source.again);
+        if let (Some(again), Ok(LogLine { at: Some(at), .. })) = (again, &read)
+            && again.recognises(at)
+        {
+            return Ok(true);
+        }
+        self.take(id, read, &Part::All)
+    }
+
+    /// Opens what runs and is not open; whether anything prints, or is about to.
+    async fn look(&mut self, open: &mut Open) -> Result<bool, EngineError> {
+        let observed = self.engine.observe(self.project).await?;
+        let mut expected = false;
+        for container in &observed.containers {
+            if !self.wants(container) {
+                continue;
+            }
+            let known = self.sources.contains_key(&container.id);
+            match container.state {
+                plan::State::Running(_) | plan::State::Paused => {
+                    self.add(container);
+                    self.open(&container.id, open);
+                }
+                plan::State::Restarting => expected = true,
+                // It was made since, to replace another.
+                plan::State::Created if !known => expected = true,
+                _ => {}
+            }
+        }
+        Ok(expected || self.follows())
+    }
+
+    /// Reads a container from behind what was read of it.
+    fn open(&mut self, id: &str, open: &mut Open) {
+        let Some(source) = self.sources.get_mut(id) else {
+            return;
+        };
+        if source.state != State::Idle {
+            return;
+        }
+        source.state = State::Open;
+        source.again = source.seen.clone();
+        let options = LogOptions {
+            follow: true,
+            since: source.seen.since(),
+            ..LogOptions::default()
+        };
+        let (line, end) = (id.to_owned(), id.to_owned());
+        let lines = self.engine.logs(id, &options);
+        let lines = lines.map(move |read| (line.clone(), Some(read)));
+        let end = stream::once(async move { (end, None) });
+        open.push(lines.chain(end).boxed());
+    }
+
+    /// A container's output ended: it runs on, and is read again, or it is told how it ended.
+    async fn ended(&mut self, id: &str, open: &mut Open) -> Result<(), EngineError> {
+        match self.sources.get_mut(id) {
+            Some(source) if source.state == State::Open => source.state = State::Idle,
+            _ => return Ok(()),
+        }
+        let condition = match self.engine.inspect(id).await {
+            // It is gone, removed or replaced.
+            Err(EngineError::Refused { .. }) => return Ok(()),
+            condition => condition?,
+        };
+        if condition.running && !condition.restarting {
+            tokio::time::sleep(AGAIN).await;
+            self.open(id, open);
+            return Ok(());
+        }
+        let restarts = if condition.restarting {
+            ", and is restarted"
+        } else {
+            ""
+        };
+        self.remark(
+            id,
+            &format!("ended with code {}{restarts}", condition.exit_code),
+        );
+        Ok(())
+    }
+
+    async fn hear(&mut self, happening: &Happening, open: &mut Open) -> Result<(), EngineError> {
+        let id = &happening.container;
+        match happening.kind {
+            HappeningKind::Started if self.sources.contains_key(id) => self.open(id, open),
+            HappeningKind::Started | HappeningKind::Lost => {
+                self.look(open).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
