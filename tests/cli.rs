@@ -10,6 +10,8 @@ mod chained;
 mod delivery;
 #[path = "cli/end_to_end.rs"]
 mod end_to_end;
+#[path = "cli/hostile.rs"]
+mod hostile;
 #[path = "cli/images.rs"]
 mod images;
 #[path = "cli/logs.rs"]

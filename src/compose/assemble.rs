@@ -231,7 +231,7 @@ fn read_files(
         let mut labels = BTreeMap::new();
         for file in list.iter().filter_map(Value::as_str).map(Path::new) {
             let text =
-                read_env_file(file).map_err(|error| error.at(path.clone().and("label_file")))?;
+                files::read_env(file).map_err(|error| error.at(path.clone().and("label_file")))?;
             dotenv::parse(&text, &mut labels, &|_| None).map_err(|bad| bad.of(file))?;
         }
         let own = match map.shift_remove("labels") {
@@ -278,7 +278,7 @@ fn env_files(
         if !required && !file.exists() {
             continue;
         }
-        let text = read_env_file(&file).map_err(|error| error.at(path()))?;
+        let text = files::read_env(&file).map_err(|error| error.at(path()))?;
         let raw = entry.get("format").and_then(Value::as_str) == Some("raw");
         let parsed = if raw {
             dotenv::parse_raw(&text, &mut read, &lookup)
@@ -288,11 +288,4 @@ fn env_files(
         parsed.map_err(|bad| bad.of(&file).at(path()))?;
     }
     Ok(read)
-}
-
-fn read_env_file(file: &Path) -> Result<String, Error> {
-    files::read(file).map_err(|error| match *error.kind {
-        ErrorKind::MissingFile(path) => ErrorKind::NoEnvFile(path).into(),
-        _ => error,
-    })
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::error::{Error, ErrorKind};
-use super::interpolate::{Scope, substitute};
+use super::interpolate::{EXPANSION, Scope, substitute};
 
 /// A line that cannot be read.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub(super) fn parse(
         rest: text.strip_prefix('\u{feff}').unwrap_or(text),
         line: 1,
     };
+    let mut held = 0;
     while cursor.skip_to_statement() {
         let line = cursor.line;
         let (key, has_value) = cursor.key()?;
@@ -47,6 +48,11 @@ pub(super) fn parse(
                 })?
             }
         };
+        held += value.len();
+        if held > EXPANSION {
+            let reason = format!("the variables hold more than {} MiB", EXPANSION >> 20);
+            return Err(BadLine { line, reason });
+        }
         vars.insert(key, value);
     }
     Ok(())
@@ -300,6 +306,13 @@ mod tests {
         assert!(parsed("A B=1").unwrap_err().contains("blank"));
         assert!(parsed("X=1\nA=\"open\n\n").unwrap_err().starts_with("2: "));
         assert!(parsed("A=${").unwrap_err().starts_with("1: "));
+    }
+
+    #[test]
+    fn variables_of_variables_have_an_end() {
+        let line = |(name, of): (char, char)| format!("{name}={}\n", format!("${of}").repeat(16));
+        let lines: String = ('b'..='z').zip('a'..).map(line).collect();
+        assert!(parsed(&format!("a=0123456789abcdef\n{lines}")).is_err());
     }
 
     #[test]

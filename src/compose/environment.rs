@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::error::{Error, ErrorKind};
+use super::error::Error;
 use super::{dotenv, files};
 use crate::model::FileObject;
 
@@ -63,10 +63,7 @@ impl Environment {
     pub(super) fn add_files(&mut self, paths: &[PathBuf]) -> Result<(), Error> {
         let mut added = BTreeMap::new();
         for path in paths {
-            let text = files::read(path).map_err(|error| match *error.kind {
-                ErrorKind::MissingFile(path) => ErrorKind::NoEnvFile(path).into(),
-                _ => error,
-            })?;
+            let text = files::read_env(path)?;
             let lookup = |name: &str| self.0.get(name).cloned();
             dotenv::parse(&text, &mut added, &lookup).map_err(|bad| bad.of(path))?;
         }

@@ -42,6 +42,8 @@ pub(super) enum ErrorKind {
     Yaml(String),
     #[error("the YAML aliases stand for more than the file may expand to")]
     Expansion,
+    #[error("the file has more than {0} values")]
+    TooMany(usize),
     #[error("the YAML nests more than {0} deep, or refers to itself")]
     Depth(usize),
     #[error("`{0}` is written twice")]
@@ -56,7 +58,7 @@ pub(super) enum ErrorKind {
         key: String,
         known: Vec<&'static str>,
     },
-    #[error("`{path}` must be {expected}, not {found}")]
+    #[error("{} must be {expected}, not {found}", owner(path))]
     WrongType {
         path: TreePath,
         expected: &'static str,
@@ -72,6 +74,8 @@ pub(super) enum ErrorKind {
     Template(String),
     #[error("the variable `{name}` is needed{}{message}", if message.is_empty() { "" } else { ": " })]
     MissingVariable { name: String, message: String },
+    #[error("the variables stand for more text than a Compose file may have")]
+    Variables,
     #[error("variables are nested more than {0} deep")]
     Nesting(usize),
     #[error("`{}` line {line}: {reason}", path.display())]
@@ -139,8 +143,12 @@ pub(super) enum ErrorKind {
     },
     #[error("services extend each other: {}", .0.join(" → "))]
     ExtendsCycle(Vec<String>),
+    #[error("services take over more than {0} values from those they extend")]
+    Extended(usize),
     #[error("Compose files include each other: {}", .0.join(" → "))]
     IncludeCycle(Vec<String>),
+    #[error("more than {0} files are included")]
+    Includes(usize),
     #[error("`{path}` is defined here and, differently, in an included file")]
     IncludeConflict { path: TreePath },
     #[error("`{0}` is a remote resource, which larder does not fetch")]
@@ -244,5 +252,14 @@ fn article(what: &str) -> String {
         String::new()
     } else {
         format!("the {what} ")
+    }
+}
+
+/// What a path names, as the subject of a sentence.
+fn owner(path: &TreePath) -> String {
+    if path.0.is_empty() {
+        "a Compose file".to_owned()
+    } else {
+        format!("`{path}`")
     }
 }

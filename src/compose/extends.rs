@@ -11,6 +11,10 @@ use super::error::{Error, ErrorKind};
 use super::merge::{merge, reset};
 use super::path::{At, Segment, TreePath};
 
+/// So many values may services take over from others, ten thousand of a hundred each: a large one that many extend
+/// is as good a bomb as an alias.
+const VALUES: usize = 1_000_000;
+
 /// A file's services in canonical form, as `extends` sees them.
 pub(super) struct Layer {
     pub(super) file: PathBuf,
@@ -44,6 +48,7 @@ pub(super) fn apply(layer: Layer, bases: &mut dyn Bases) -> Result<Value, Error>
     let mut family = Family {
         layers: vec![layer],
         done: HashSet::new(),
+        left: VALUES,
         bases,
     };
     for name in names {
@@ -58,6 +63,8 @@ type Member = (usize, String);
 struct Family<'a> {
     layers: Vec<Layer>,
     done: HashSet<Member>,
+    /// What is left of [`VALUES`].
+    left: usize,
     bases: &'a mut dyn Bases,
 }
 
@@ -161,6 +168,11 @@ impl Family<'_> {
             map.shift_remove("extends");
         }
         let mut merged = self.service(base).cloned().unwrap_or(Value::Null);
+        let left = self.left.checked_sub(values(&merged));
+        self.left = left.ok_or_else(|| {
+            let path = TreePath::of(&["services", &member.1, "extends"]);
+            Error::from(ErrorKind::Extended(VALUES)).at(path)
+        })?;
         let own = Segment::Key(member.1.clone());
         let resets = self.layers[member.0].resets.iter();
         let mut resets = resets.filter(|path| path.0.get(1) == Some(&own)).peekable();
@@ -180,6 +192,14 @@ impl Family<'_> {
             *place = merged;
         }
         Ok(())
+    }
+}
+
+fn values(tree: &Value) -> usize {
+    match tree {
+        Value::Array(items) => 1 + items.iter().map(values).sum::<usize>(),
+        Value::Object(map) => 1 + map.values().map(values).sum::<usize>(),
+        _ => 1,
     }
 }
 

@@ -25,8 +25,10 @@ const OVERRIDE_NAMES: &[&str] = &[
     "docker-compose.override.yaml",
 ];
 
-/// The largest file that is read, in bytes.
+/// The largest Compose file that is read, in bytes.
 const LIMIT: u64 = 8 << 20;
+/// The largest env file, in bytes: a process cannot be given as much.
+const ENV_LIMIT: u64 = 2 << 20;
 
 /// Standard input, as `-f -` names it.
 pub(super) const STDIN: &str = "-";
@@ -123,9 +125,9 @@ impl Sources {
             return Ok(known);
         }
         let text = if file == Path::new(STDIN) {
-            read_from(std::io::stdin().lock(), file)
+            read_from(std::io::stdin().lock(), file, LIMIT)
         } else {
-            read(file)
+            read(file, LIMIT)
         };
         self.0.push(Source {
             file: file.to_owned(),
@@ -185,11 +187,18 @@ impl Sources {
     }
 }
 
-/// A text file of at most [`LIMIT`] bytes.
+/// An env file's text.
 ///
 /// # Errors
 /// It is missing, a folder, unreadable, too large, or not UTF-8.
-pub(super) fn read(path: &Path) -> Result<String, Error> {
+pub(super) fn read_env(path: &Path) -> Result<String, Error> {
+    read(path, ENV_LIMIT).map_err(|error| match *error.kind {
+        ErrorKind::MissingFile(path) => ErrorKind::NoEnvFile(path).into(),
+        _ => error,
+    })
+}
+
+fn read(path: &Path, limit: u64) -> Result<String, Error> {
     let opened = File::open(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => ErrorKind::MissingFile(path.to_owned()),
         _ => ErrorKind::Read {
@@ -200,20 +209,20 @@ pub(super) fn read(path: &Path) -> Result<String, Error> {
     if opened.metadata().is_ok_and(|metadata| metadata.is_dir()) {
         return Err(ErrorKind::Folder(path.to_owned()).into());
     }
-    read_from(opened, path)
+    read_from(opened, path, limit)
 }
 
-fn read_from(from: impl Read, path: &Path) -> Result<String, Error> {
+fn read_from(from: impl Read, path: &Path, limit: u64) -> Result<String, Error> {
     let mut bytes = Vec::new();
-    let read = from.take(LIMIT + 1).read_to_end(&mut bytes);
+    let read = from.take(limit + 1).read_to_end(&mut bytes);
     read.map_err(|source| ErrorKind::Read {
         path: path.to_owned(),
         source,
     })?;
-    if bytes.len() as u64 > LIMIT {
+    if bytes.len() as u64 > limit {
         return Err(ErrorKind::TooLarge {
             path: path.to_owned(),
-            limit: LIMIT,
+            limit,
         }
         .into());
     }

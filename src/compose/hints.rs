@@ -30,6 +30,8 @@ impl Error {
                 format!("there is `{holds}` in it")
             }
             ErrorKind::Yaml(text) => yaml(text)?.to_owned(),
+            ErrorKind::TooMany(_) => "no Compose file needs that many: is it the right one?".to_owned(),
+            ErrorKind::TooLarge { .. } => "nobody writes that much: is it the right file?".to_owned(),
             ErrorKind::Empty => "it needs `services:` with at least one service".to_owned(),
             ErrorKind::UnknownKey { key, known, .. } => unknown_key(key, known),
             ErrorKind::Undefined {

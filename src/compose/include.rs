@@ -13,6 +13,8 @@ use super::resolve::Against;
 
 /// How deep files may include each other.
 const DEPTH: usize = 32;
+/// How many files a project may include: two that each include the next one twice are four loads, and so on.
+const FILES: usize = 1000;
 
 /// What is imported (`importResources`); names, versions and extensions are not.
 const RESOURCES: [&str; 5] = ["services", "volumes", "networks", "secrets", "configs"];
@@ -121,6 +123,10 @@ pub(super) fn apply(
             .map(|file| format!("`{}`", file.display()))
             .collect();
         return Err(here(ErrorKind::IncludeCycle(names).into()));
+    }
+    loader.included += files.len();
+    if loader.included > FILES {
+        return Err(here(ErrorKind::Includes(FILES).into()));
     }
     let folder = match &entry.project_directory {
         Some(folder) => PathBuf::from(against.absolute(folder)),

@@ -1,7 +1,8 @@
 //! `$NAME` and `${NAME…}` in values, with the six operators and nesting (compose-go `template.go`). Keys are
 //! never touched. Knows variables by a look-up function only.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 
 use serde_json::Value;
 
@@ -11,10 +12,15 @@ use super::path::{At, TreePath};
 /// How deep variables may stand in each other's defaults; nobody writes ten.
 const DEPTH: usize = 64;
 
+/// So many bytes may variables put into a document, or into one value of an env file.
+pub(super) const EXPANSION: usize = 32 << 20;
+
 /// Where variables come from, and which ones were asked for in vain.
 pub(super) struct Scope<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     unset: RefCell<Vec<String>>,
+    /// What is left of [`EXPANSION`].
+    left: Cell<usize>,
 }
 
 impl<'a> Scope<'a> {
@@ -22,7 +28,37 @@ impl<'a> Scope<'a> {
         Self {
             lookup,
             unset: RefCell::default(),
+            left: Cell::new(EXPANSION),
         }
+    }
+
+    fn spend(&self, text: &str) -> Result<(), Error> {
+        let left = self.left.get().checked_sub(text.len());
+        left.map(|left| self.left.set(left))
+            .ok_or_else(|| ErrorKind::Variables.into())
+    }
+}
+
+/// Variables that are not set, each with the first text that asks for it.
+#[derive(Default)]
+pub(super) struct Unset {
+    found: Vec<(String, TreePath)>,
+    names: HashSet<String>,
+}
+
+impl Unset {
+    /// Notes a variable; whether it is a new one.
+    pub(super) fn add(&mut self, name: &str, path: impl FnOnce() -> TreePath) -> bool {
+        let new = !self.names.contains(name);
+        if new {
+            self.names.insert(name.to_owned());
+            self.found.push((name.to_owned(), path()));
+        }
+        new
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &TreePath)> {
+        self.found.iter().map(|(name, path)| (name.as_str(), path))
     }
 }
 
@@ -32,16 +68,14 @@ pub(super) fn tree(
     value: &mut Value,
     at: At<'_>,
     scope: &Scope<'_>,
-    unset: &mut Vec<(String, TreePath)>,
+    unset: &mut Unset,
 ) -> Result<(), Error> {
     match value {
         Value::String(text) => {
             if text.contains('$') {
                 *text = substitute(text, scope).map_err(|error| error.at(at.path()))?;
                 for name in scope.unset.take() {
-                    if !unset.iter().any(|(known, _)| *known == name) {
-                        unset.push((name, at.path()));
-                    }
+                    unset.add(&name, || at.path());
                 }
             }
             Ok(())
@@ -83,14 +117,19 @@ fn nested(text: &str, scope: &Scope<'_>, depth: usize) -> Result<String, Error> 
             if name.is_empty() {
                 return Err(ErrorKind::Template(text.to_owned()).into());
             }
-            out.push_str(
-                &expand(name, operation, scope, depth).map_err(|error| named(error, text))?,
-            );
+            let value =
+                expand(name, operation, scope, depth).map_err(|error| named(error, text))?;
+            scope.spend(&value)?;
+            out.push_str(&value);
             &braced[end + 1..]
         } else {
             match name_length(after) {
                 0 => out.push('$'),
-                length => out.push_str(&plain(&after[..length], scope)),
+                length => {
+                    let value = plain(&after[..length], scope);
+                    scope.spend(&value)?;
+                    out.push_str(&value);
+                }
             }
             &after[name_length(after)..]
         };
@@ -132,7 +171,11 @@ fn expand(name: &str, operation: &str, scope: &Scope<'_>, depth: usize) -> Resul
 
 fn plain(name: &str, scope: &Scope<'_>) -> String {
     (scope.lookup)(name).unwrap_or_else(|| {
-        scope.unset.borrow_mut().push(name.to_owned());
+        let mut unset = scope.unset.borrow_mut();
+        // `$A$A$A` a million times is one name.
+        if unset.last().is_none_or(|last| last != name) {
+            unset.push(name.to_owned());
+        }
         String::new()
     })
 }
@@ -242,7 +285,7 @@ mod tests {
     #[test]
     fn unset_variables_are_named_once_with_a_place() {
         let mut value = serde_json::json!({"a": "$X ${Y:-}", "b": ["${X}$Z"]});
-        let mut unset = Vec::new();
+        let mut unset = Unset::default();
         tree(&mut value, At::ROOT, &Scope::new(&lookup), &mut unset).unwrap();
         let named: Vec<_> = unset
             .iter()

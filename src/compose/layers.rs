@@ -10,11 +10,12 @@ use super::error::{Error, ErrorKind};
 use super::extends::{self, Bases, Layer};
 use super::files::Sources;
 use super::include;
-use super::interpolate::{self, Scope};
+use super::interpolate::{self, Scope, Unset};
 use super::lower::lower;
 use super::merge::{merge, reset};
 use super::notice::Notices;
 use super::path::{At, TreePath};
+use super::ports;
 use super::resolve::{Against, resolve};
 use super::top_level::ROOT;
 use super::tree::Document;
@@ -24,6 +25,8 @@ pub(super) struct Loader<'a> {
     pub(super) sources: &'a mut Sources,
     pub(super) notices: &'a mut Notices,
     pub(super) home: Option<&'a str>,
+    /// How many files were included, one that is included twice counted twice.
+    pub(super) included: usize,
 }
 
 impl Loader<'_> {
@@ -96,11 +99,12 @@ impl Loader<'_> {
         environment: &Environment,
     ) -> Result<Value, Error> {
         let lookup = environment.lookup();
-        let mut unset = Vec::new();
+        let mut unset = Unset::default();
         interpolate::tree(&mut tree, At::ROOT, &Scope::new(&lookup), &mut unset)?;
-        for (name, path) in unset {
-            self.notices.unset(&name, path, file);
+        for (name, path) in unset.iter() {
+            self.notices.unset(name, path, file);
         }
+        ports::check(&tree)?;
         lower(&mut tree, &ROOT, At::ROOT)?;
         if let Some(map) = tree.as_object_mut()
             && map.shift_remove("version").is_some()

@@ -93,6 +93,7 @@ fn run(
         sources,
         notices,
         home,
+        included: 0,
     };
     let mut tree = loader.model(&chosen.files, against, &environment, &mut Vec::new())?;
     environment.fill(&mut tree);

@@ -2,7 +2,7 @@
 //! that knows its line. In the order of a load:
 //!
 //! `load` the line of steps · `files` which files, and their text · `environment` variables and env files
-//! (`dotenv` their grammar) · `tree` YAML into trees (`scalar` across YAML versions) · `project_name` ·
+//! (`dotenv` their grammar) · `tree` YAML into trees (`weight` before that, `scalar` across YAML versions) · `project_name` ·
 //! `layers` documents into one tree: `interpolate`, `lower` (checked and canonical, by the tables of
 //! `top_level` and `attributes` in the words of `schema`; `long_form`, `ports`, `mounts`, `words` for short
 //! forms), `include`, `extends`, `merge` (`identity` of list items), `resolve` (paths) · `assemble` the tree
@@ -43,6 +43,7 @@ mod settle;
 mod suggest;
 mod top_level;
 mod tree;
+mod weight;
 mod words;
 
 pub use error::Error;

@@ -9,17 +9,20 @@ use super::assemble::Parts;
 use super::attributes::SERVICE;
 use super::error::{Error, ErrorKind};
 use super::files::Sources;
+use super::interpolate::Unset;
 use super::path::{At, TreePath};
 use super::schema::{Shape, Standing, Table};
 use super::top_level::ROOT_TABLE;
 use crate::model::Warning;
 
+/// So many warnings are told one by one: each has to be looked up, and nobody reads more.
+const SHOWN: usize = 200;
+
 /// Warnings on their way.
 #[derive(Default)]
 pub(super) struct Notices {
     pending: Vec<Pending>,
-    /// Variables that are not set, with the first text that asks for each.
-    unset: Vec<(String, TreePath)>,
+    unset: Unset,
 }
 
 struct Pending {
@@ -46,12 +49,11 @@ impl Notices {
     }
 
     /// A variable that is not set and has no default, said once.
-    pub(super) fn unset(&mut self, name: &str, path: TreePath, file: &Path) {
-        if !self.unset.iter().any(|(known, _)| known == name) {
-            self.unset.push((name.to_owned(), path.clone()));
+    pub(super) fn unset(&mut self, name: &str, path: &TreePath, file: &Path) {
+        if self.unset.add(name, || path.clone()) {
             self.say_at(
                 format!("the variable `{name}` is not set: empty text stands in its place"),
-                path,
+                path.clone(),
                 Some(file),
             );
         }
@@ -61,25 +63,28 @@ impl Notices {
     pub(super) fn hole(&self, path: &TreePath) -> Option<&str> {
         self.unset
             .iter()
-            .find(|(_, at)| at == path)
-            .map(|(name, _)| name.as_str())
+            .find(|(_, at)| *at == path)
+            .map(|(name, _)| name)
     }
 
     /// The warnings with their places.
     pub(super) fn located(self, sources: &Sources) -> Vec<Warning> {
         let mut places = sources.places();
-        self.pending
-            .into_iter()
-            .map(|pending| {
-                let place = pending
-                    .path
-                    .and_then(|path| places.find(&path, pending.file.as_deref()));
-                Warning {
-                    text: pending.text,
-                    place,
-                }
-            })
-            .collect()
+        let more = self.pending.len().saturating_sub(SHOWN);
+        let more = (more > 0).then(|| Warning {
+            text: format!("there are {more} more things to warn of"),
+            place: None,
+        });
+        let located = self.pending.into_iter().take(SHOWN).map(|pending| {
+            let place = pending
+                .path
+                .and_then(|path| places.find(&path, pending.file.as_deref()));
+            Warning {
+                text: pending.text,
+                place,
+            }
+        });
+        located.chain(more).collect()
     }
 }
 

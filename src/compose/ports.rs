@@ -5,6 +5,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use serde_json::{Map, Value, json};
 
+use super::error::{Error, ErrorKind};
+use super::path::TreePath;
+
 /// The ports that one text stands for, in the order in which docker compose lists them.
 ///
 /// # Errors
@@ -57,6 +60,36 @@ pub(super) fn parse(text: &str) -> Result<Vec<Value>, String> {
         .collect();
     ports.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(ports.into_iter().map(|(_, port)| port).collect())
+}
+
+/// The most ports that the services of a document may have: more than there are.
+const PORTS: usize = 100_000;
+
+/// Counts the ports that ranges stand for, before any of them is taken apart: a line has 65,536 of them.
+///
+/// # Errors
+/// There are too many in the document.
+pub(super) fn check(tree: &Value) -> Result<(), Error> {
+    let services = tree.get("services").and_then(Value::as_object);
+    let mut all = 0;
+    for (name, service) in services.into_iter().flatten() {
+        let ports = service.get("ports").and_then(Value::as_array);
+        for (index, text) in ports.into_iter().flatten().enumerate() {
+            all += text.as_str().map_or(1, count);
+            if all > PORTS {
+                let path = TreePath::of(&["services", name, "ports"]).and_index(index);
+                let text = format!("with `{path}` there are more than {PORTS} ports");
+                return Err(Error::from(ErrorKind::Rule(text)).at(path));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn count(text: &str) -> usize {
+    let (_, container) = text.rsplit_once(':').unwrap_or(("", text));
+    let range = container.split('/').next().unwrap_or_default();
+    Range::parse(range).map_or(1, |range| range.len().into())
 }
 
 /// What two entries share when the later one replaces the earlier (compose-go `portIndexer`).

@@ -36,6 +36,14 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A Dockerfile or ignore file is beyond all measure.
+    #[error("`{}` is larger than {} MiB", path.display(), limit >> 20)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// What is read, in bytes.
+        limit: u64,
+    },
     /// A file would not stand still.
     #[error("`{}` kept changing while it was read", path.display())]
     Changed {

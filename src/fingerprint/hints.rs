@@ -42,6 +42,7 @@ impl Error {
                 format!("write the {kind} to a file and name that with `file:`: a file is mounted")
             }
             Self::Owner { .. } => "larder does not know the users of the image: write the id".to_owned(),
+            Self::TooLarge { .. } => "nobody writes that much: is it the right file?".to_owned(),
             Self::Dependencies { .. } | Self::Unknown { .. } | Self::Read { .. } => return Vec::new(),
         };
         vec![hint]

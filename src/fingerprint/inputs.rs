@@ -2,7 +2,8 @@
 //! the context; and, once its bases are known, the fingerprint of all that.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -357,10 +358,27 @@ fn dockerfile(service: &str, build: &Build, root: &Path) -> Result<Source, Error
         .unwrap_or(&path)
         .display()
         .to_string();
-    match fs::read(&path) {
-        Ok(bytes) => Ok(Source { name, path, bytes }),
-        Err(source) => Err(Error::Read { path, source }),
+    let bytes = read(&path)?;
+    Ok(Source { name, path, bytes })
+}
+
+/// The largest Dockerfile or ignore file that is read, in bytes.
+const LIMIT: u64 = 2 << 20;
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes));
+    file.map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(Error::TooLarge {
+            path: path.to_owned(),
+            limit: LIMIT,
+        });
     }
+    Ok(bytes)
 }
 
 /// The ignore file beside the Dockerfile, else the context's.
@@ -393,10 +411,7 @@ fn read_patterns(file: &Path) -> Result<Option<Patterns>, Error> {
             });
         }
     }
-    let bytes = fs::read(file).map_err(|source| Error::Read {
-        path: file.to_owned(),
-        source,
-    })?;
+    let bytes = read(file)?;
     let patterns = Patterns::parse(&String::from_utf8_lossy(&bytes));
     let refused = |bad: super::ignorefile::BadPattern| Error::IgnorePattern {
         file: file.to_owned(),
