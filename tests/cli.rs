@@ -14,10 +14,10 @@ mod end_to_end;
 mod hostile;
 #[path = "cli/images.rs"]
 mod images;
-#[path = "cli/logs.rs"]
-mod logs;
 #[path = "cli/interrupts.rs"]
 mod interrupts;
+#[path = "cli/logs.rs"]
+mod logs;
 #[path = "cli/output.rs"]
 mod output;
 #[path = "cli/recovery.rs"]

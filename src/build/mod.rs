@@ -20,7 +20,7 @@ mod session;
 mod trace;
 
 pub use builders::Builders;
-pub use buildkit::BuildKit;
+pub use buildkit::{BuildKit, unsupported};
 pub use context::{ContextError, Upload};
 pub use dagger::Dagger;
 pub use resume::{Pins, Rewritten, Spot, rewrite, rewrite_pinned};

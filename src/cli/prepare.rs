@@ -15,8 +15,8 @@ use crate::docker::{self, Docker};
 use crate::failure::Failure;
 use crate::fingerprint::{self, BaseRef, Fingerprinted, StatCache, Survey};
 use crate::model::{Digest, Project};
-use crate::plan::{self, BuilderKind, Builders, Observed, Plan, Wanted};
-use crate::runtime::Engine;
+use crate::plan::{self, BuilderKind, Builders, Observed, Outcome, Plan, Wanted};
+use crate::runtime::{BuildError, Engine};
 use crate::settings::{Builder, Settings};
 use crate::term::Message;
 
@@ -322,7 +322,27 @@ impl Prepared {
     }
 
     fn decide_with(&self, builders: Builders) -> Result<Plan, Failure> {
-        Ok(plan::decide(&self.wanted(builders), &self.observed)?)
+        let plan = plan::decide(&self.wanted(builders), &self.observed)?;
+        if builders.rest == BuilderKind::Docker {
+            self.refuse(&plan)?;
+        }
+        Ok(plan)
+    }
+
+    /// Refuses what the engine's BuildKit cannot build before anything is touched.
+    fn refuse(&self, plan: &Plan) -> Result<(), BuildError> {
+        for (service, decided) in &plan.services {
+            let build = self.project.services[service].build.as_ref();
+            let build = build.filter(|_| decided.image != Outcome::Reuse);
+            if let Some(attribute) = build.and_then(crate::build::unsupported) {
+                return Err(BuildError::Unsupported {
+                    service: service.clone(),
+                    builder: BuilderKind::Docker,
+                    attribute,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn wanted(&self, builders: Builders) -> Wanted<'_> {

@@ -74,7 +74,7 @@ impl Shared {
 
     /// Draws the lines of this moment; for the last time all of them, however many.
     fn draw(&self, last: bool) {
-        let (width, rows) = self.screen.size();
+        let (width, rows) = Screen::size();
         let look = Look {
             width,
             // A row for the cursor.
@@ -88,7 +88,7 @@ impl Shared {
             let notes = std::mem::take(&mut state.notes);
             (notes, frame::lines(&state.board, &self.history, look))
         };
-        self.screen.draw(&canvas.redraw(&notes, lines, width));
+        Screen::draw(&canvas.redraw(&notes, lines, width));
     }
 }
 

@@ -68,7 +68,7 @@ impl Screen {
     }
 
     /// The size of the terminal on standard error, in columns and rows.
-    pub(super) fn size(&self) -> (usize, usize) {
+    pub(super) fn size() -> (usize, usize) {
         match rustix::termios::tcgetwinsize(io::stderr()) {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
                 (size.ws_col.into(), size.ws_row.into())
@@ -79,7 +79,7 @@ impl Screen {
     }
 
     /// Writes to a terminal on standard error, with all that moves its cursor.
-    pub(super) fn draw(&self, text: &str) {
+    pub(super) fn draw(text: &str) {
         let mut stream = io::stderr().lock();
         let _ = stream
             .write_all(text.as_bytes())

@@ -95,18 +95,18 @@ fn lines_of_all_containers_come_in_the_order_of_time() {
     ");
     assert_eq!(stack.larder("logs --tail 0"), "");
     let timed = stack.larder("logs -t worker");
-    let times: Vec<&str> = timed
+    let stamps: Vec<&str> = timed
         .lines()
         .filter_map(|line| line.strip_prefix("worker-1  | ")?.split(' ').next())
         .collect();
-    assert_eq!(times.len(), 2);
+    assert_eq!(stamps.len(), 2);
     assert!(
-        times
+        stamps
             .iter()
             .all(|time| time.len() == 30 && time.ends_with('Z')),
         "{timed}"
     );
-    assert!(times.is_sorted());
+    assert!(stamps.is_sorted());
     let same = stack.compose("logs --no-color -t worker");
     assert_eq!(
         timed,

@@ -78,7 +78,7 @@ pub(super) fn needs_newer(build: &Build) -> Option<&'static str> {
 }
 
 /// The first attribute of a build section that is not carried out.
-pub(super) fn unsupported(build: &Build) -> Option<String> {
+pub fn unsupported(build: &Build) -> Option<String> {
     let network = build.network.as_deref();
     let network = network.is_none_or(|mode| matches!(mode, "default" | "none" | "host"));
     let mut addresses = build.extra_hosts.values().flatten();

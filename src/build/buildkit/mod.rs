@@ -8,5 +8,6 @@ mod files;
 mod session;
 mod wire;
 
+pub use attributes::unsupported;
 pub use builder::BuildKit;
 pub(super) use builder::{faulty, refused};

@@ -36,16 +36,13 @@ impl Reader<'_> {
         let mut end = Instant::now();
         loop {
             tokio::select! {
-                Some((id, read)) = open.next() => match read {
-                    Some(read) => {
-                        if !self.show(&id, read)? {
-                            return Ok(());
-                        }
+                Some((id, read)) = open.next() => if let Some(read) = read {
+                    if !self.show(&id, read)? {
+                        return Ok(());
                     }
-                    None => {
-                        self.ended(&id, &mut open).await?;
-                        end = Instant::now() + GRACE;
-                    }
+                } else {
+                    self.ended(&id, &mut open).await?;
+                    end = Instant::now() + GRACE;
                 },
                 Some(happening) = news.next() => self.hear(&happening, &mut open).await?,
                 () = tokio::time::sleep_until(end), if !self.follows() => {

@@ -65,6 +65,7 @@ mod tests {
     use super::*;
     use crate::docker::LogStream;
 
+    #[allow(clippy::unnecessary_wraps, reason = "it stands beside `failure`")]
     fn line(second: Option<u32>, text: &str) -> Read {
         Ok(LogLine {
             stream: LogStream::Stdout,
