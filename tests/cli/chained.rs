@@ -13,7 +13,7 @@ fn chained(test: &str) -> Stack {
     let stack = Stack::new(test, &compose);
     let write = |path: &str, text: &str| stack.sandbox.write(path, text);
     write("all/Dockerfile", "FROM debian:bookworm-slim\nCOPY f /f\n");
-    write("all/f", "one\n");
+    write("all/f", &format!("{own} one\n"));
     let mid = format!("FROM {own}-base:latest\nRUN sed s/^/mid-/ f > mid\n");
     write("mid/Dockerfile", &mid);
     let web = format!("FROM debian:bookworm-slim\nCOPY --from={own}-tagged:1 /mid /web\n");
@@ -24,23 +24,34 @@ fn chained(test: &str) -> Stack {
 #[test]
 fn an_image_that_others_start_from_is_built_before_they_are_looked_at() {
     let stack = chained("chain");
+    // New each time: no earlier run has left the image.
+    let own = &stack.name;
     stack.larder("up");
-    assert_eq!(stack.larder("exec -T web cat /web"), "mid-one\n");
+    assert_eq!(
+        stack.larder("exec -T web cat /web"),
+        format!("mid-{own} one\n")
+    );
     assert!(stack.larder("up").contains("3 services up to date"));
 
-    stack.sandbox.write("all/f", "two\n");
+    stack.sandbox.write("all/f", &format!("{own} two\n"));
     let plan = stack.larder("plan");
     assert!(plan.contains("is built first, by service `all`"), "{plan}");
     assert!(plan.contains("is built first, by service `mid`"), "{plan}");
     stack.larder("up");
-    assert_eq!(stack.larder("exec -T mid cat /mid"), "mid-two\n");
-    assert_eq!(stack.larder("exec -T web cat /web"), "mid-two\n");
+    assert_eq!(
+        stack.larder("exec -T mid cat /mid"),
+        format!("mid-{own} two\n")
+    );
+    assert_eq!(
+        stack.larder("exec -T web cat /web"),
+        format!("mid-{own} two\n")
+    );
 
-    stack.sandbox.write("all/f", "three\n");
+    stack.sandbox.write("all/f", &format!("{own} three\n"));
     stack.larder("build");
     let base = format!("{}-web", stack.name);
     let shown = docker(&["run", "--rm", &base, "cat", "/web"]);
-    assert_eq!(shown, "mid-three\n");
+    assert_eq!(shown, format!("mid-{own} three\n"));
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn a_log_says_what_failed_and_whom_it_stopped() {
     let told = String::from_utf8(output.stderr).unwrap();
     let told: Vec<String> = told
         .lines()
-        .filter(|line| line.starts_with("b: not") || line.starts_with("c: skipped"))
+        .filter(|line| line.starts_with("b: not healthy") || line.starts_with("c: skipped"))
         .map(without_time)
         .collect();
     assert_eq!(

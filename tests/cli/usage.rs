@@ -72,9 +72,9 @@ fn help_of_up() {
           -p, --project-name <NAME>      The project's name, in place of the folder's [env:
                                          COMPOSE_PROJECT_NAME]
               --build                    Accepted and changes nothing: larder always builds what changed
-              --no-wait                  Return when every service is started, ready or not
               --project-directory <DIR>  The folder that relative paths are read against, in place of the
                                          first file's
+              --no-wait                  Return when every service is started, ready or not
               --timeout <SECONDS>        Give up when a service takes longer than this to become ready
               --progress <MODE>          How progress is shown: auto, tty, plain, json or quiet
               --builder <BUILDER>        Who builds: auto, dagger or docker [env: LARDER_BUILDER]
