@@ -90,9 +90,11 @@ impl Prepared {
         self.goal.containers = containers;
         let (plan, dagger) = decided?;
         if !self.goal.acts {
+            // An image that is there still lacks the name by which others start from it, where a step gives it that.
+            let due = plan.steps.into_iter().filter_map(|step| step.service);
             let stale = plan.services.into_iter();
             let stale = stale.filter(|(_, own)| own.image != Outcome::Reuse);
-            return Ok(stale.map(|(service, _)| service).collect());
+            return Ok(stale.map(|(service, _)| service).chain(due).collect());
         }
         if !plan.is_empty() {
             carry_out(invocation, self, &plan, dagger).await?;

@@ -12,11 +12,13 @@ fn chained(test: &str) -> Stack {
     );
     let stack = Stack::new(test, &compose);
     let write = |path: &str, text: &str| stack.sandbox.write(path, text);
-    write("all/Dockerfile", "FROM debian:bookworm-slim\nCOPY f /f\n");
-    write("all/f", &format!("{own} one\n"));
+    // No image of an earlier run has its content, and none is left behind.
+    let from = format!("FROM debian:bookworm-slim\nLABEL dev.larder.test={own}\n");
+    write("all/Dockerfile", &format!("{from}COPY f /f\n"));
+    write("all/f", "one\n");
     let mid = format!("FROM {own}-base:latest\nRUN sed s/^/mid-/ f > mid\n");
     write("mid/Dockerfile", &mid);
-    let web = format!("FROM debian:bookworm-slim\nCOPY --from={own}-tagged:1 /mid /web\n");
+    let web = format!("{from}COPY --from={own}-tagged:1 /mid /web\n");
     write("web/Dockerfile", &web);
     stack
 }
@@ -47,7 +49,14 @@ fn an_image_that_others_start_from_is_built_before_they_are_looked_at() {
         format!("mid-{own} two\n")
     );
 
-    stack.sandbox.write("all/f", &format!("{own} three\n"));
+    // The image is still there, under another name than the one that others start from.
+    stack.sandbox.write("all/f", "one\n");
+    let plan = stack.larder("plan");
+    assert!(plan.contains("is built first, by service `all`"), "{plan}");
+    stack.larder("up");
+    assert_eq!(stack.larder("exec -T web cat /web"), "mid-one\n");
+
+    stack.sandbox.write("all/f", "three\n");
     stack.larder("build");
     let base = format!("{}-web", stack.name);
     let shown = docker(&["run", "--rm", &base, "cat", "/web"]);
