@@ -23,6 +23,8 @@ pub(crate) struct Registry {
 
 #[derive(Default)]
 struct Shelf {
+    /// The registry that it belongs to. Its images say so: no other test's image has the same ID and goes with them.
+    host: String,
     /// What is at a path: its type and content.
     things: BTreeMap<String, (&'static str, Vec<u8>)>,
     /// The tags that were asked for.
@@ -35,7 +37,10 @@ impl Registry {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
-        let shelf = Arc::new(Mutex::new(Shelf::default()));
+        let shelf = Arc::new(Mutex::new(Shelf {
+            host: host.clone(),
+            ..Shelf::default()
+        }));
         let own = Arc::clone(&shelf);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -106,7 +111,8 @@ impl Shelf {
         let layer = layer(what);
         let config = json!({
             "os": os, "architecture": arch,
-            "config": {"Cmd": ["/wait"], "StopSignal": "SIGKILL", "Env": [format!("WHAT={what}")]},
+            "config": {"Cmd": ["/wait"], "StopSignal": "SIGKILL", "Env": [format!("WHAT={what}")],
+                "Labels": {"dev.larder.test": self.host}},
             "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]},
         });
         let config = config.to_string().into_bytes();
