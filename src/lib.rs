@@ -4,7 +4,7 @@
 //! [`model`] what a project is · [`compose`] files and environment in, a project out ·
 //! [`fingerprint`] what each image is made of · [`plan`] what is there, what is wanted, and the steps
 //! between · [`runtime`] carries the steps out · [`docker`] the engine · [`build`] the builders ·
-//! [`term`] what a person sees · [`cli`] one file per command.
+//! [`term`] what a person sees · `remembered` what is kept from run to run · [`cli`] one file per command.
 
 pub mod build;
 pub mod cli;
@@ -14,6 +14,7 @@ pub mod failure;
 pub mod fingerprint;
 pub mod model;
 pub mod plan;
+mod remembered;
 pub mod runtime;
 pub mod settings;
 pub mod term;

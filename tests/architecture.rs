@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["model", "compose", "fingerprint", "plan", "runtime"],
     ),
     ("settings", &[]),
+    ("remembered", &[]),
     (
         "term",
         &[
@@ -33,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "plan",
             "runtime",
             "settings",
+            "remembered",
         ],
     ),
     (
@@ -61,6 +63,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "build",
             "term",
             "settings",
+            "remembered",
             "failure",
         ],
     ),

@@ -4,16 +4,15 @@
 //! at any time.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use fs_err as fs;
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use crate::docker::Docker;
 use crate::plan::{Container, Health, State};
+use crate::remembered;
 use crate::runtime::{Engine, EngineError, Proof};
 
 /// An older proof is none: the health check is run again.
@@ -41,7 +40,7 @@ pub(super) fn keep(cache: Option<&Path>, proofs: &[Proof]) {
         let started = proof.started.clone();
         (proof.container.clone(), Entry { started, at })
     }));
-    if let Err(error) = write(&file, &all) {
+    if let Err(error) = remembered::write(&file, &all) {
         tracing::debug!(%error, "the health checks of this run are not remembered");
     }
 }
@@ -90,26 +89,13 @@ fn now() -> u64 {
 
 /// The proofs that are young enough; none from a clock that was ahead.
 fn read(file: &Path) -> Kept {
-    let mut kept: Kept = fs::read(file)
-        .ok()
-        .and_then(|text| serde_json::from_slice(&text).ok())
-        .unwrap_or_default();
+    let mut kept: Kept = remembered::read(file);
     let now = now();
     kept.retain(|_, entry| {
         let age = now.checked_sub(entry.at);
         age.is_some_and(|age| age <= LIFETIME.as_secs())
     });
     kept
-}
-
-/// Writes beside the file and renames, so that nobody ever reads half of it.
-fn write(file: &Path, kept: &Kept) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let beside = folder.join(format!("probes.{}.tmp", std::process::id()));
-    let mut out = fs::File::create(&beside)?;
-    out.write_all(&serde_json::to_vec(kept)?)?;
-    fs::rename(&beside, file)
 }
 
 #[cfg(test)]
@@ -134,7 +120,7 @@ mod tests {
                 started: "then".to_owned(),
                 at,
             };
-            write(&file, &Kept::from([("a".to_owned(), entry)])).unwrap();
+            remembered::write(&file, &Kept::from([("a".to_owned(), entry)])).unwrap();
             assert_eq!(read(&file).len(), kept, "{at}");
         }
         std::fs::write(&file, "{half").unwrap();

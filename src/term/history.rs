@@ -2,15 +2,13 @@
 //! what to expect: one that is broken or cannot be written is as good as none.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use fs_err as fs;
-
 use super::phrase;
 use crate::plan::Step;
+use crate::remembered;
 
 /// More entries than this are not kept: the file would outgrow its use.
 const MOST: usize = 4096;
@@ -32,7 +30,7 @@ impl History {
     pub fn open(folder: Option<&Path>, project: &str) -> Self {
         let file = folder.map(|folder| folder.join("durations.json"));
         Self {
-            last: file.as_deref().map(read).unwrap_or_default(),
+            last: file.as_deref().map(remembered::read).unwrap_or_default(),
             file,
             project: project.to_owned(),
             new: Mutex::default(),
@@ -64,12 +62,12 @@ impl History {
         let Some(file) = self.file.as_deref().filter(|_| !new.is_empty()) else {
             return;
         };
-        let mut all = read(file);
+        let mut all: Durations = remembered::read(file);
         if all.len() + new.len() > MOST {
             all.clear();
         }
         all.append(&mut new);
-        if let Err(error) = write(file, &all) {
+        if let Err(error) = remembered::write(file, &all) {
             tracing::debug!(%error, "the durations of this run are not remembered");
         }
     }
@@ -80,25 +78,10 @@ impl History {
     }
 }
 
-fn read(file: &Path) -> Durations {
-    let Ok(text) = fs::read(file) else {
-        return Durations::new();
-    };
-    serde_json::from_slice(&text).unwrap_or_default()
-}
-
-/// Writes beside the file and renames, so that nobody ever reads half of it.
-fn write(file: &Path, durations: &Durations) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let beside = folder.join(format!("durations.{}.tmp", std::process::id()));
-    let mut out = fs::File::create(&beside)?;
-    out.write_all(&serde_json::to_vec(durations)?)?;
-    fs::rename(&beside, file)
-}
-
 #[cfg(test)]
 mod tests {
+    use fs_err as fs;
+
     use super::*;
     use crate::plan::{Action, ContainerSource, Readiness, StepId};
 
