@@ -150,19 +150,9 @@ impl Folders {
     ) -> Result<(), ContextError> {
         let mut entries: Vec<&Entry> = self.context.entries().collect();
         entries.sort_by(|one, other| by_part(&one.path).cmp(by_part(&other.path)));
-        for entry in &entries {
-            let modified = self.context.modified(entry)?;
-            push(out, Packet::entry(stat(entry, modified)))?;
-        }
-        push(out, Packet::of(Kind::Stat))?;
-        for id in wanted {
-            let entry = usize::try_from(id).ok().and_then(|at| entries.get(at));
-            let entry = entry.ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
-            self.context
-                .read(entry, |piece| push(out, Packet::data(id, piece)))?;
-            push(out, Packet::data(id, &[]))?;
-        }
-        Ok(())
+        let stat = |entry: &&Entry| Ok(stat(entry, self.context.modified(entry)?));
+        let read = |entry: &&Entry, take: &mut Take<'_>| self.context.read(entry, take);
+        transfer(&entries, stat, read, wanted, out)
     }
 
     fn send_dockerfile(
@@ -171,30 +161,48 @@ impl Folders {
         out: &Sender,
     ) -> Result<(), ContextError> {
         let files = [(DOCKERFILE, self.dockerfile.as_str()), IGNORE_FILE];
-        for (name, text) in files {
-            let stat = Stat {
+        let stat = |(name, text): &(&str, &str)| {
+            Ok(Stat {
                 path: name.as_bytes().to_vec(),
                 mode: go_mode(Of::File, 0o644),
                 size: i64::try_from(text.len()).unwrap_or(i64::MAX),
                 ..Stat::default()
-            };
-            push(out, Packet::entry(stat))?;
-        }
-        push(out, Packet::of(Kind::Stat))?;
-        for id in wanted {
-            let file = usize::try_from(id).ok().and_then(|at| files.get(at));
-            let (_, text) = file.ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
-            for piece in text.as_bytes().chunks(PIECE) {
-                push(out, Packet::data(id, piece))?;
-            }
-            push(out, Packet::data(id, &[]))?;
-        }
-        Ok(())
+            })
+        };
+        let read = |(_, text): &(&str, &str), take: &mut Take<'_>| {
+            let mut pieces = text.as_bytes().chunks(PIECE);
+            Ok(pieces.try_for_each(take)?)
+        };
+        transfer(&files, stat, read, wanted, out)
     }
 }
 
 /// How much of the Dockerfile goes into one packet, in bytes.
 const PIECE: usize = 128 * 1024;
+
+/// Takes a piece of a content.
+type Take<'a> = dyn FnMut(&[u8]) -> io::Result<()> + 'a;
+
+/// Sends what there is, and then the contents that are asked for, until nobody asks any more.
+fn transfer<E>(
+    entries: &[E],
+    stat: impl Fn(&E) -> Result<Stat, ContextError>,
+    read: impl Fn(&E, &mut Take<'_>) -> Result<(), ContextError>,
+    wanted: &blocking::Receiver<u32>,
+    out: &Sender,
+) -> Result<(), ContextError> {
+    for entry in entries {
+        push(out, Packet::entry(stat(entry)?))?;
+    }
+    push(out, Packet::of(Kind::Stat))?;
+    for id in wanted {
+        let entry = usize::try_from(id).ok().and_then(|at| entries.get(at));
+        let entry = entry.ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
+        read(entry, &mut |piece| push(out, Packet::data(id, piece)))?;
+        push(out, Packet::data(id, &[]))?;
+    }
+    Ok(())
+}
 
 fn push(out: &Sender, packet: Packet) -> io::Result<()> {
     let sent = out.blocking_send(Ok(packet));
