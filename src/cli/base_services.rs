@@ -22,11 +22,7 @@ impl<'a> Makers<'a> {
     fn new(project: &Project, services: &BTreeSet<String>, survey: &'a Survey) -> Self {
         let mut by_image = BTreeMap::new();
         for service in services {
-            let Some(build) = &project.services[service].build else {
-                continue;
-            };
-            let names = build.tags.iter().cloned();
-            let names = names.chain([project.image_name(service)]);
+            let names = project.built_names(service).into_iter();
             let names = names.filter_map(|name| name.parse().ok());
             by_image.extend(names.map(|name| (name, service.clone())));
         }
@@ -83,12 +79,7 @@ impl Prepared {
         invocation: &Invocation,
         wave: BTreeSet<String>,
     ) -> Result<BTreeSet<String>, Failure> {
-        let all = std::mem::replace(&mut self.services, wave);
-        let containers = std::mem::replace(&mut self.goal.containers, false);
-        let decided = self.decide(invocation).await;
-        let wave = std::mem::replace(&mut self.services, all);
-        self.goal.containers = containers;
-        let (plan, dagger) = decided?;
+        let (plan, dagger) = self.decide_images(invocation, &wave).await?;
         if !self.goal.acts {
             // An image that is there still lacks the name by which others start from it, where a step gives it that.
             let due = plan.steps.into_iter().filter_map(|step| step.service);

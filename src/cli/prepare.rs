@@ -85,13 +85,12 @@ struct Inputs {
 /// Finds out all that a decision needs.
 pub(super) async fn prepare(
     invocation: &Invocation,
-    project: Project,
+    mut project: Project,
     names: &[String],
     settings: Settings,
     goal: Goal,
 ) -> Result<Prepared, Failure> {
     let services = project.with_dependencies(names)?;
-    let mut project = project;
     project.add_build_args(&docker::proxies(&invocation.environment));
     let reading = {
         let (project, services) = (project.clone(), services.clone());
@@ -264,16 +263,26 @@ impl Prepared {
         let mut first = plan::first(&self.wanted(BY_DOCKER), &self.observed)?;
         first.retain(|service| !self.built.contains(service));
         if !first.is_empty() {
-            let all = std::mem::replace(&mut self.services, first);
-            let containers = std::mem::replace(&mut self.goal.containers, false);
-            let (plan, dagger) = self.decide(invocation).await?;
+            let (plan, dagger) = self.decide_images(invocation, &first).await?;
             carry_out(invocation, self, &plan, dagger).await?;
-            self.services = all;
-            self.goal.containers = containers;
             self.observe().await?;
         }
         self.fresh = true;
         Ok(())
+    }
+
+    /// Decides about the images of some services alone, as [`Prepared::decide`] does about all that is wanted.
+    pub(super) async fn decide_images(
+        &mut self,
+        invocation: &Invocation,
+        services: &BTreeSet<String>,
+    ) -> Result<(Plan, Option<Dagger>), Failure> {
+        let all = std::mem::replace(&mut self.services, services.clone());
+        let containers = std::mem::replace(&mut self.goal.containers, false);
+        let decided = self.decide(invocation).await;
+        self.services = all;
+        self.goal.containers = containers;
+        decided
     }
 
     /// Decides, and finds Dagger where it is to build.

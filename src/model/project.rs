@@ -82,6 +82,17 @@ impl Project {
         own.unwrap_or_else(|| format!("{}-{service}", self.name))
     }
 
+    /// The names of the image that a service builds: that of its image, and its `build.tags`. None where it builds none.
+    pub fn built_names(&self, service: &str) -> Vec<String> {
+        let definition = self.services.get(service);
+        let Some(build) = definition.and_then(|service| service.build.as_ref()) else {
+            return Vec::new();
+        };
+        let mut names = vec![self.image_name(service)];
+        names.extend_from_slice(&build.tags);
+        names
+    }
+
     /// The name of a service's container: its `container_name`, else `<project>-<service>-<number>`.
     pub fn container_name(&self, service: &str, number: u32) -> String {
         let own = self

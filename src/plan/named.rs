@@ -95,12 +95,8 @@ fn origin<'a>(
 /// The service of this run that builds the image of a name.
 pub(super) fn builder<'a>(wanted: &Wanted<'a>, name: &str) -> Option<&'a str> {
     let builds = |service: &&String| {
-        let build = wanted.project.services[*service].build.as_ref();
-        build.is_some_and(|build| {
-            let own = wanted.project.image_name(service);
-            let mut names = build.tags.iter().chain([&own]);
-            names.any(|own| familiar(own) == name)
-        })
+        let names = wanted.project.built_names(service);
+        names.iter().any(|own| familiar(own) == name)
     };
     wanted.services.iter().find(builds).map(String::as_str)
 }
