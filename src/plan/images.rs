@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::decide::{Draft, Error};
-use super::named::builder;
-use super::named::familiar;
+use super::named::{builder, familiar};
 use super::observed::Image;
 use super::step::{Action, BuilderKind, ImageSource, Outcome, ServicePlan, StepId};
 use crate::fingerprint::{BaseRef, Fingerprinted, Recipe};
@@ -204,40 +203,23 @@ impl Draft<'_> {
         after
     }
 
-    /// An image whose bases are not on the engine: its fingerprint is known once they are pulled.
+    /// An image whose bases are not on the engine: its fingerprint is known once they are built or pulled.
     fn unknown_image(&mut self, service: &str, bases: &[BaseRef]) -> Chosen {
-        let maker = |base: &BaseRef| {
-            let name = base.image.familiar();
-            builder(self.wanted, &name).filter(|maker| *maker != service)
-        };
-        let made: Vec<(String, &str)> = bases
-            .iter()
-            .filter_map(|base| Some((base.to_string(), maker(base)?)))
-            .collect();
-        if let Some((base, maker)) = made.first() {
+        let made = bases.iter().find_map(|base| {
+            let maker = builder(self.wanted, &base.image.familiar());
+            Some((base, maker.filter(|maker| *maker != service)?))
+        });
+        let (cause, after) = if let Some((base, maker)) = made {
             let cause = format!("its base {base} is built first, by service `{maker}`");
-            self.service(service, decided(Outcome::Build, cause, None));
-            return Chosen {
-                source: ImageSource::Step(StepId(0)),
-                after: Vec::new(),
-                fingerprint: None,
-                dependencies: None,
-            };
-        }
-        let after: Vec<StepId> = bases
-            .iter()
-            .map(|base| {
-                let cause = "its fingerprint is known when its base image is";
-                let platform = base.platform.as_ref().map(ToString::to_string);
-                self.pull(service, &base.image.familiar(), platform, cause)
-            })
-            .collect();
-        let names = bases
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(", ");
-        let cause = format!("its base image {names} is not on the engine yet");
+            (cause, Vec::new())
+        } else {
+            let names: Vec<String> = bases.iter().map(ToString::to_string).collect();
+            let cause = format!(
+                "its base image {} is not on the engine yet",
+                names.join(", ")
+            );
+            (cause, self.pull_bases(service, bases))
+        };
         self.service(service, decided(Outcome::Build, cause, None));
         let source = ImageSource::Step(after.first().copied().unwrap_or(StepId(0)));
         Chosen {
@@ -246,6 +228,15 @@ impl Draft<'_> {
             fingerprint: None,
             dependencies: None,
         }
+    }
+
+    fn pull_bases(&mut self, service: &str, bases: &[BaseRef]) -> Vec<StepId> {
+        let pull = |base: &BaseRef| {
+            let cause = "its fingerprint is known when its base image is";
+            let platform = base.platform.as_ref().map(ToString::to_string);
+            self.pull(service, &base.image.familiar(), platform, cause)
+        };
+        bases.iter().map(pull).collect()
     }
 }
 
