@@ -7,6 +7,7 @@ use super::carry_out::carry_out;
 use super::invocation::Invocation;
 use super::prepare::{Goal, prepare};
 use crate::failure::Failure;
+use crate::model::Service;
 use crate::term::duration;
 
 pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<(), Failure> {
@@ -27,6 +28,13 @@ pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<()
         service.is_some_and(|service| service.build.is_some())
             && (names.is_empty() || names.contains(name))
     });
+    for name in &prepared.services {
+        if let Some(platform) = one_of_several(&prepared.project.services[name]) {
+            invocation.warning(&format!(
+                "`{name}` is built for {platform} alone, and not for all that `build.platforms` lists"
+            ));
+        }
+    }
     let (plan, dagger) = prepared.decide(invocation).await?;
     if !plan.is_empty() {
         carry_out(invocation, &prepared, &plan, dagger).await?;
@@ -41,4 +49,13 @@ pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<()
         invocation.screen.out(&format!("{count} {how} in {took}\n"));
     }
     Ok(())
+}
+
+/// The platform that a service is built for out of several. docker compose refuses such a build where the engine
+/// keeps one platform of an image, and builds as larder does when it starts the service.
+fn one_of_several(service: &Service) -> Option<String> {
+    let several = service.build.as_ref()?.platforms.len() > 1;
+    let own = service.platform.as_ref().filter(|_| several);
+    own.map(|platform| format!("`{platform}`"))
+        .or_else(|| several.then(|| "the engine's own platform".to_owned()))
 }

@@ -18,10 +18,12 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
     let named = invocation.named()?;
     let engine = invocation.engine().await?;
     let observed = engine.observe(&named.name).await?;
-    let (gone, kept): (Vec<&Container>, Vec<&Container>) = observed
-        .containers
+    let containers = &observed.containers;
+    let goes =
+        |service: &str| named.is_on(service) || args.remove_orphans && !named.is_off(service);
+    let (gone, kept): (Vec<_>, Vec<_>) = containers
         .iter()
-        .partition(|container| args.remove_orphans || belongs(container, &named));
+        .partition(|container| goes(&container.service));
     let volumes = args.volumes && !own(&observed.volumes, &named).is_empty();
     if gone.is_empty() && own(&observed.networks, &named).is_empty() && !volumes {
         invocation.note("nothing to remove")?;
@@ -30,8 +32,20 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
         volumes: args.volumes,
     };
     turn_all(invocation, &engine, &named.name, gone.clone(), turn).await?;
-    if !kept.is_empty() {
-        invocation.warning(&orphans(&kept));
+    let (off, orphans): (Vec<_>, Vec<_>) = kept
+        .into_iter()
+        .partition(|container| named.is_off(&container.service));
+    if !orphans.is_empty() {
+        invocation.warning(&format!(
+            "no compose file defines the service of {}: `larder down --remove-orphans` removes it",
+            names(&orphans)
+        ));
+    }
+    if !off.is_empty() {
+        invocation.warning(&format!(
+            "no profile of {} is active, so it stays: `larder --profile '*' down` removes it",
+            names(&off)
+        ));
     }
     let networks = own(&observed.networks, &named);
     let networks = remove(&networks, async |network| {
@@ -85,21 +99,9 @@ async fn handed_over(
     Ok(())
 }
 
-/// Whether a container is one of the services that the Compose file defines; all are, where there is none.
-fn belongs(container: &Container, named: &Named) -> bool {
-    let Some(project) = &named.project else {
-        return true;
-    };
-    project.services.contains_key(&container.service)
-        || project.disabled.contains(&container.service)
-}
-
-fn orphans(kept: &[&Container]) -> String {
-    let names: Vec<String> = kept.iter().map(|c| format!("`{}`", c.name)).collect();
-    format!(
-        "no compose file defines the service of {}: `larder down --remove-orphans` removes it",
-        names.join(", ")
-    )
+fn names(containers: &[&Container]) -> String {
+    let names: Vec<String> = containers.iter().map(|c| format!("`{}`", c.name)).collect();
+    names.join(", ")
 }
 
 /// The networks or volumes that carry the project's label, without those that the file says are somebody else's.
@@ -129,9 +131,9 @@ fn external(project: &Project) -> Vec<String> {
         .collect()
 }
 
-/// Of the project's volumes, those that the file declares, as docker compose has it; all, where there is no file.
-/// What holds data and stays is told: a volume that the file no longer declares, and one under a declared name that
-/// is not the project's (docker compose removes that one).
+/// Of the project's volumes, those that services use, as docker compose has it; all, where there is no file.
+/// What holds data and stays is told: a volume that no service uses, and one under a declared name that is not the
+/// project's (docker compose removes that one).
 fn declared<'a>(
     invocation: &Invocation,
     own: Vec<&'a Resource>,
@@ -157,9 +159,14 @@ fn declared<'a>(
     let (gone, kept): (Vec<_>, Vec<_>) = own
         .into_iter()
         .partition(|volume| inside.contains(&volume.name));
+    let active = if project.disabled.is_empty() {
+        ""
+    } else {
+        " with an active profile"
+    };
     for volume in kept {
         invocation.warning(&format!(
-            "volume `{name}` stays, as no compose file declares it any more: `docker volume rm {name}` removes it",
+            "volume `{name}` stays, as no service{active} uses it: `docker volume rm {name}` removes it",
             name = volume.name
         ));
     }

@@ -37,6 +37,18 @@ impl Named {
         let defined = project.flat_map(|project| project.services.keys().chain(&project.disabled));
         defined.cloned().collect()
     }
+
+    /// Whether a service is one that the Compose file defines and that is on; all are, where there is no file.
+    pub(super) fn is_on(&self, service: &str) -> bool {
+        let project = self.project.as_ref();
+        project.is_none_or(|project| project.services.contains_key(service))
+    }
+
+    /// Whether a service is switched off: none of its profiles is active.
+    pub(super) fn is_off(&self, service: &str) -> bool {
+        let project = self.project.as_ref();
+        project.is_some_and(|project| project.disabled.contains(service))
+    }
 }
 
 impl Invocation {

@@ -41,7 +41,7 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
 pub(super) fn unknown(service: &str, bases: &[BaseRef]) -> String {
     let bases: Vec<String> = bases.iter().map(ToString::to_string).collect();
     format!(
-        "the fingerprint of `{service}` is not known before {} is on the engine; `larder up` pulls it",
+        "the fingerprint of `{service}` is not known before {} is on the engine; `larder up` pulls or builds it",
         bases.join(", ")
     )
 }

@@ -40,6 +40,9 @@ pub(super) async fn turn(
     let engine = invocation.engine().await?;
     let observed = engine.observe(&named.name).await?;
     let mut chosen = stack::of_services(&observed.containers, &args.services, &named.services())?;
+    if args.services.is_empty() {
+        chosen.retain(|container| named.is_on(&container.service));
+    }
     let there = |name: &&String| chosen.iter().any(|container| container.service == **name);
     match args.services.iter().find(|name| !there(name)) {
         Some(name) if turn != Turn::Stop => return Err(Failure::NoContainer(name.clone())),

@@ -15,7 +15,7 @@ use super::Docker;
 use super::connect::{CHANGE, QUICK};
 use super::definition::{Definition, Surroundings, definition};
 use super::error::{Words, status};
-use crate::model::labels;
+use crate::model::{labels, security_option};
 use crate::runtime::{ContainerSpec, EngineError};
 
 impl Docker {
@@ -165,11 +165,7 @@ fn security(folder: &Path, options: &[String]) -> std::io::Result<(Vec<String>, 
     let mut all = Vec::new();
     let mut unconfined = false;
     for option in options {
-        let (key, value) = option
-            .split_once('=')
-            .or_else(|| option.split_once(':'))
-            .unwrap_or((option, ""));
-        match (key, value) {
+        match security_option(option) {
             ("systempaths", "unconfined") => unconfined = true,
             ("seccomp", "unconfined" | "builtin") | (_, "") => all.push(option.clone()),
             ("seccomp", path) => {
@@ -177,7 +173,7 @@ fn security(folder: &Path, options: &[String]) -> std::io::Result<(Vec<String>, 
                 let profile: serde_json::Value = serde_json::from_str(&text)?;
                 all.push(format!("seccomp={profile}"));
             }
-            _ => all.push(format!("{key}={value}")),
+            (key, value) => all.push(format!("{key}={value}")),
         }
     }
     Ok((all, unconfined))

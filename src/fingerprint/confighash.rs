@@ -25,7 +25,7 @@ const BESIDE_THE_CONTAINER: &[&str] = &[
 ];
 
 /// The digest of a service's container: its canonical definition, the engine's names of its networks and
-/// volumes, and the content of its configs and secrets. Only what is set is in it, so that a new version of
+/// volumes, and the content of its configs, secrets and seccomp profiles. Only what is set is in it, so that a new version of
 /// larder that knows more attributes gives the same digest for a file that does not use them.
 ///
 /// # Errors
@@ -187,6 +187,32 @@ mod tests {
         assert!(matches!(
             config_hash(&project, "s"),
             Err(Error::Unknown { kind: "secret", .. })
+        ));
+    }
+
+    #[test]
+    fn the_content_of_a_seccomp_profile_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let service = with("security_opt", json!(["seccomp=p.json"]));
+        let of = |content: &str| {
+            std::fs::write(folder.path().join("p.json"), content).unwrap();
+            hash(&service, |project| {
+                project.working_dir = folder.path().into()
+            })
+        };
+        assert_eq!(
+            of("{\"a\": 1}"),
+            of("{ \"a\": 1 }\n"),
+            "as the engine gets it"
+        );
+        assert_ne!(of("{\"a\": 1}"), of("{\"a\": 2}"));
+        let project = Project {
+            services: [("s".to_owned(), serde_json::from_value(service).unwrap())].into(),
+            ..Project::default()
+        };
+        assert!(matches!(
+            config_hash(&project, "s"),
+            Err(Error::Seccomp { .. })
         ));
     }
 

@@ -1,6 +1,7 @@
-//! The configs and secrets of a service: what of them its container has, for its hash. What cannot be put there
-//! is told here, before anything changes.
+//! The files that a service's container is given: configs, secrets, seccomp profiles. What of them it has, for its
+//! hash; what cannot be put there is told here, before anything changes.
 
+use std::io;
 use std::path::Path;
 
 use super::error::Error;
@@ -38,6 +39,29 @@ pub(super) fn write(
             }
             write_one(writer, reference, object)?;
         }
+    }
+    profiles(writer, project, name, service)
+}
+
+/// The seccomp profiles as the engine gets them. A service that names none writes nothing.
+fn profiles(
+    writer: &mut DigestWriter,
+    project: &Project,
+    name: &str,
+    service: &Service,
+) -> Result<(), Error> {
+    for profile in service.seccomp_profiles() {
+        let read = || -> io::Result<serde_json::Value> {
+            // Not `fs_err`: the message names the file as the service does.
+            let text = std::fs::read(project.working_dir.join(profile))?;
+            Ok(serde_json::from_slice(&text)?)
+        };
+        let content = read().map_err(|source| Error::Seccomp {
+            service: name.to_owned(),
+            profile: profile.to_owned(),
+            source,
+        })?;
+        writer.text("seccomp").tree(&content);
     }
     Ok(())
 }

@@ -128,6 +128,17 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A seccomp profile is not there, or is none.
+    #[error("the seccomp profile `{profile}` of service `{service}` cannot be read")]
+    Seccomp {
+        /// The service.
+        service: String,
+        /// The file, as the service names it.
+        profile: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A text is to be put into a container that cannot be written to.
     #[error("the {kind} `{name}` cannot be put into service `{service}`, which is `read_only`")]
     ReadOnly {
@@ -218,6 +229,9 @@ impl Error {
             Self::External { kind, name } => vec![section(kind), name, "external"],
             Self::Unset { kind, name, .. } => vec![section(kind), name, "environment"],
             Self::NoFile { kind, name, .. } => vec![section(kind), name, "file"],
+            Self::Seccomp { service, .. } => {
+                vec!["services", service, "security_opt", "seccomp"]
+            }
             Self::ReadOnly {
                 service,
                 kind,

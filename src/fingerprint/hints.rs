@@ -38,6 +38,10 @@ impl Error {
             }
             Self::NoFile { kind, path, .. } => nearby(path, |_| true)
                 .unwrap_or_else(|| format!("write the {kind} into it, or name another file")),
+            Self::Seccomp { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "`security_opt` names it relative to the project's folder".to_owned()
+            }
+            Self::Seccomp { .. } => "a profile is a file of JSON".to_owned(),
             Self::ReadOnly { kind, .. } => {
                 format!("write the {kind} to a file and name that with `file:`: a file is mounted")
             }

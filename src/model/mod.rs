@@ -24,5 +24,6 @@ pub use network::{Attachment, FileObject, Ipam, IpamPool, Network, Volume};
 pub use project::{Place, Project, UnknownService, Warning};
 pub use service::{
     Condition, Dependency, Deploy, Healthcheck, Limits, Logging, Port, Resources, Service, Ulimit,
+    security_option,
 };
 pub use units::{Bytes, InvalidUnit, Span};

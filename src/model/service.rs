@@ -248,6 +248,24 @@ pub struct Healthcheck {
     pub disable: bool,
 }
 
+impl Service {
+    /// The files of its seccomp profiles, as written: relative to the project's folder.
+    pub fn seccomp_profiles(&self) -> impl Iterator<Item = &str> {
+        let options = self.security_opt.iter();
+        options.filter_map(|option| match security_option(option) {
+            ("seccomp", "" | "unconfined" | "builtin") => None,
+            ("seccomp", path) => Some(path),
+            _ => None,
+        })
+    }
+}
+
+/// An entry of `security_opt` as its key and its value (docker/compose `parseSecurityOpts`: `=`, or `:` of old).
+pub fn security_option(option: &str) -> (&str, &str) {
+    let parts = option.split_once('=').or_else(|| option.split_once(':'));
+    parts.unwrap_or((option, ""))
+}
+
 impl Healthcheck {
     /// Whether it switches health checks off.
     pub fn is_disabled(&self) -> bool {

@@ -307,7 +307,7 @@ impl Draft<'_> {
             match declared(target) {
                 Some(mount) if mount.source.is_some() || mount.kind != MountKind::Volume => {}
                 Some(_) if renewed => self.plan.warnings.push(format!(
-                    "`{}` gets a new anonymous volume at `{target}`: its dependencies changed",
+                    "`{}` gets a new anonymous volume at `{target}`: its dependencies changed (the old one is kept: `{volume}`)",
                     slot.service
                 )),
                 _ => {

@@ -494,6 +494,34 @@ services:
         "#);
 }
 
+#[test]
+fn a_seccomp_profile_that_is_none() {
+    let compose = "\
+services:
+  api:
+    image: redis
+    security_opt:
+      - seccomp=strict.json
+";
+    assert_snapshot!(up(compose), @r#"
+        exit 2
+        --- stderr
+        error: the seccomp profile `strict.json` of service `api` cannot be read
+          at compose.yaml:5:9
+        caused by: No such file or directory (os error 2)
+        hint: `security_opt` names it relative to the project's folder
+        "#);
+    let sandbox = Sandbox::with(compose).file("strict.json", "{\"defaultAction\"\n");
+    assert_snapshot!(sandbox.show("up"), @r#"
+        exit 2
+        --- stderr
+        error: the seccomp profile `strict.json` of service `api` cannot be read
+          at compose.yaml:5:9
+        caused by: EOF while parsing an object at line 2 column 0
+        hint: a profile is a file of JSON
+        "#);
+}
+
 /// Each of these is found out before the engine is asked to change anything.
 #[test]
 fn an_engine_that_is_there_is_left_as_it_is() {

@@ -71,6 +71,32 @@ fn texts_and_files_reach_the_container_and_a_changed_value_recreates_it() {
 }
 
 #[test]
+fn a_seccomp_profile_that_changed_reaches_the_container() {
+    let compose = "\
+services:
+  app:
+    image: redis:7-alpine
+    entrypoint: [sh, -c, sleep 1000]
+    stop_grace_period: 0s
+    security_opt: ['seccomp:profile.json']
+";
+    let stack = Stack::new("seccomp", compose);
+    let allow = r#"{"defaultAction": "SCMP_ACT_ALLOW"}"#;
+    stack.sandbox.write("profile.json", allow);
+    stack.larder("up");
+    let free = stack.containers("app");
+    stack.sandbox.write("profile.json", &format!("{allow}\n"));
+    stack.larder("up");
+    assert_eq!(stack.containers("app"), free, "the engine gets the same");
+    let strict = r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]}"#;
+    stack.sandbox.write("profile.json", strict);
+    stack.larder("up");
+    assert_ne!(stack.containers("app"), free);
+    let made = stack.sandbox.run("exec -T app mkdir /made");
+    assert_eq!(made.status.code(), Some(1), "{made:?}");
+}
+
+#[test]
 fn a_build_mounts_the_variable_and_does_without_one_that_is_not_set() {
     let compose = "\
 services:

@@ -166,6 +166,29 @@ fn built_stack(test: &str, registry: &Registry, services: &[String]) -> Stack {
 }
 
 #[test]
+fn of_several_platforms_one_is_built_and_build_says_so() {
+    let registry = Registry::start();
+    registry.push("base:1", "base");
+    let service = built("app", "platforms: [linux/amd64, linux/arm64, linux/s390x]");
+    let stack = built_stack("several", &registry, &[service]);
+    let output = stack.sandbox.run("--builder docker build");
+    let shown = stack.sandbox.shown(&output);
+    let warning = "`app` is built for the engine's own platform alone";
+    assert!(
+        output.status.success() && shown.contains(warning),
+        "{shown}"
+    );
+    let output = stack.sandbox.run("--builder docker up");
+    let shown = stack.sandbox.shown(&output);
+    // As docker compose does it.
+    assert!(
+        output.status.success() && !shown.contains("platform"),
+        "{shown}"
+    );
+    assert_eq!(stack.environment("app", "WHAT"), "base");
+}
+
+#[test]
 fn a_build_for_another_platform_starts_from_the_base_for_it() {
     let registry = Registry::start();
     registry.push_index("base:1", "base", &[host_arch(), OTHER]);

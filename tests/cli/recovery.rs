@@ -322,6 +322,57 @@ fn what_the_file_no_longer_names_goes_when_asked() {
     assert_eq!(docker(&["network", "ls", "-q", "--filter", &label]), "");
 }
 
+/// A service that is always on, one of a profile, and the volume of the latter.
+const WITH_PROFILE: &str = "\
+services:
+  app: {image: 'redis:7-alpine', stop_grace_period: 1s}
+  tool: {image: 'redis:7-alpine', stop_grace_period: 1s, profiles: [tools], volumes: ['kept:/data']}
+volumes: {kept: }
+";
+
+#[test]
+fn services_of_an_inactive_profile_are_left_alone() {
+    let stack = Stack::new("inactive", WITH_PROFILE);
+    let up = |service| {
+        let format = "{{.State.Running}}";
+        let containers = stack.containers(service);
+        containers
+            .first()
+            .map(|id| docker(&["inspect", "--format", format, id]))
+    };
+    let (running, stopped) = (Some("true\n".to_owned()), Some("false\n".to_owned()));
+    for (turn, down) in [
+        (Stack::larder as fn(&Stack, &str) -> String, "down -v"),
+        (Stack::compose, "down -v --remove-orphans"),
+        (Stack::larder, "down -v --remove-orphans"),
+    ] {
+        stack.larder("--profile tools up");
+        turn(&stack, "stop");
+        assert_eq!((up("app"), up("tool")), (stopped.clone(), running.clone()));
+        turn(&stack, down);
+        assert_eq!((up("app"), up("tool")), (None, running.clone()));
+    }
+    let output = stack.sandbox.run("down -v");
+    let shown = stack.sandbox.shown(&output);
+    for told in [
+        "is active, so it stays",
+        "as no service with an active profile uses it",
+    ] {
+        assert!(output.status.success() && shown.contains(told), "{shown}");
+    }
+    assert!(!shown.contains("orphans"), "{shown}");
+    stack.larder("--profile tools down -v");
+    assert_eq!(up("tool"), None);
+    let volumes = docker(&[
+        "volume",
+        "ls",
+        "-q",
+        "--filter",
+        &format!("name={}", stack.name),
+    ]);
+    assert_eq!(volumes, "");
+}
+
 #[test]
 fn a_stack_that_docker_compose_made_is_taken_over_and_given_back() {
     let stack = Stack::new("takeover", PAIR);
