@@ -1,5 +1,8 @@
 //! From a command line to an exit code: the one place where failures are printed.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::turn::Turn;
@@ -14,7 +17,7 @@ pub async fn run(cli: Cli, environment: Environment) -> u8 {
     screen.trace(cli.global.verbose);
     let Cli { global, command } = cli;
     let folder = match std::env::current_dir() {
-        Ok(folder) => folder,
+        Ok(physical) => as_entered(environment.get("PWD"), physical),
         Err(error) => return tell(&Failure::Folder(error), &screen, "/".as_ref()),
     };
     let invocation = Invocation::new(global, environment, folder, screen);
@@ -33,6 +36,16 @@ pub async fn run(cli: Cli, environment: Environment) -> u8 {
             code
         }
     }
+}
+
+/// The current folder by the name that it was entered by, as docker compose has it (Go's `os.Getwd`): behind a symbolic
+/// link the project's name and the sources of its mounts are the link's.
+fn as_entered(pwd: Option<&String>, physical: PathBuf) -> PathBuf {
+    let node = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
+    let entered = pwd.map(PathBuf::from).filter(|path| path.is_absolute());
+    entered
+        .filter(|path| node(path).is_some_and(|found| Some(found) == node(&physical)))
+        .unwrap_or(physical)
 }
 
 /// Whether a command's standard output is the events of its run, and nothing else.
@@ -63,7 +76,7 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
     Ok(0)
 }
 
-fn tell(failure: &Failure, screen: &Screen, folder: &std::path::Path) -> u8 {
+fn tell(failure: &Failure, screen: &Screen, folder: &Path) -> u8 {
     for (number, message) in failure.messages().iter().enumerate() {
         if number > 0 {
             // What a message shows above it would look like the one before's.
@@ -72,4 +85,23 @@ fn tell(failure: &Failure, screen: &Screen, folder: &std::path::Path) -> u8 {
         message.error(screen, folder);
     }
     failure.kind().code()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_behind_a_link_keeps_the_name_of_the_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let entered = |pwd: &Path| as_entered(Some(&pwd.display().to_string()), real.clone());
+        assert_eq!(entered(&link), link);
+        for other in [folder.path(), Path::new("."), Path::new("/nowhere")] {
+            assert_eq!(entered(other), real);
+        }
+        assert_eq!(as_entered(None, real.clone()), real);
+    }
 }
