@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::environment::Environment;
 use super::error::{Error, ErrorKind};
+use super::notice::Notices;
 use super::path::{Segment, TreePath};
 use super::schema::is_extension;
 use super::{dotenv, files};
@@ -78,14 +79,18 @@ impl Parts {
     ///
     /// # Errors
     /// An env file that is missing or cannot be read, and values that the model does not have.
-    pub(super) fn project(mut self, environment: &Environment) -> Result<Project, Error> {
+    pub(super) fn project(
+        mut self,
+        environment: &Environment,
+        notices: &mut Notices,
+    ) -> Result<Project, Error> {
         let mut project = Project {
             disabled: self.off.into_keys().collect(),
             ..Project::default()
         };
         for (name, mut service) in self.services {
             let path = TreePath::of(&["services", &name]);
-            read_files(&mut service, &path, environment)?;
+            read_files(&mut service, &path, environment, notices)?;
             omit_empty(&mut service);
             mount_kinds(&service, &path)?;
             let service: Service = typed(service, path)?;
@@ -215,6 +220,7 @@ fn read_files(
     service: &mut Value,
     path: &TreePath,
     environment: &Environment,
+    notices: &mut Notices,
 ) -> Result<(), Error> {
     let Some(map) = service.as_object_mut() else {
         return Ok(());
@@ -224,7 +230,7 @@ fn read_files(
             Some(Value::Object(own)) => own,
             _ => Map::new(),
         };
-        let read = env_files(&list, &own, path, environment)?;
+        let read = env_files(&list, &own, path, environment, notices)?;
         map.insert("environment".into(), over(read, own));
     }
     if let Some(Value::Array(list)) = map.shift_remove("label_file") {
@@ -232,7 +238,8 @@ fn read_files(
         for file in list.iter().filter_map(Value::as_str).map(Path::new) {
             let text =
                 files::read_env(file).map_err(|error| error.at(path.clone().and("label_file")))?;
-            dotenv::parse(&text, &mut labels, &|_| None).map_err(|bad| bad.of(file))?;
+            let holes = dotenv::parse(&text, &mut labels, &|_| None).map_err(|bad| bad.of(file))?;
+            notices.holes(holes, file);
         }
         let own = match map.shift_remove("labels") {
             Some(Value::Object(own)) => own,
@@ -257,6 +264,7 @@ fn env_files(
     own: &Map<String, Value>,
     service: &TreePath,
     environment: &Environment,
+    notices: &mut Notices,
 ) -> Result<BTreeMap<String, String>, Error> {
     let lookup = |name: &str| {
         let own = || own.get(name).and_then(Value::as_str);
@@ -281,11 +289,12 @@ fn env_files(
         let text = files::read_env(&file).map_err(|error| error.at(path()))?;
         let raw = entry.get("format").and_then(Value::as_str) == Some("raw");
         let parsed = if raw {
-            dotenv::parse_raw(&text, &mut read, &lookup)
+            dotenv::parse_raw(&text, &mut read, &lookup).map(|()| Vec::new())
         } else {
             dotenv::parse(&text, &mut read, &lookup)
         };
-        parsed.map_err(|bad| bad.of(&file).at(path()))?;
+        let holes = parsed.map_err(|bad| bad.of(&file).at(path()))?;
+        notices.holes(holes, &file);
     }
     Ok(read)
 }

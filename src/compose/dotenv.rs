@@ -13,7 +13,14 @@ pub(super) struct BadLine {
     pub(super) reason: String,
 }
 
-/// Adds the variables of `text` to `vars`. `lookup` is asked first for the variables in values, then `vars`;
+/// A variable that a line asks for and that is not set.
+#[derive(Debug, PartialEq)]
+pub(super) struct Hole {
+    pub(super) line: usize,
+    pub(super) name: String,
+}
+
+/// Adds the variables of `text` to `vars`; what they ask for in vain. `lookup` is asked first for the variables in values, then `vars`;
 /// a name without a value takes `lookup`'s, and is left out when that has none.
 ///
 /// # Errors
@@ -22,11 +29,12 @@ pub(super) fn parse(
     text: &str,
     vars: &mut BTreeMap<String, String>,
     lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<(), BadLine> {
+) -> Result<Vec<Hole>, BadLine> {
     let mut cursor = Cursor {
-        rest: text.strip_prefix('\u{feff}').unwrap_or(text),
+        rest: text,
         line: 1,
     };
+    let mut holes = Vec::new();
     let mut held = 0;
     while cursor.skip_to_statement() {
         let line = cursor.line;
@@ -41,11 +49,15 @@ pub(super) fn parse(
         let value = match value {
             Quoted::Literally(value) => value,
             Quoted::Not(value) => {
-                let scope = |name: &str| lookup(name).or_else(|| vars.get(name).cloned());
-                substitute(&value, &Scope::new(&scope)).map_err(|error| BadLine {
+                let known = |name: &str| lookup(name).or_else(|| vars.get(name).cloned());
+                let scope = Scope::new(&known);
+                let value = substitute(&value, &scope).map_err(|error| BadLine {
                     line,
                     reason: error.to_string(),
-                })?
+                })?;
+                let unset = scope.take_unset().into_iter();
+                holes.extend(unset.map(|name| Hole { line, name }));
+                value
             }
         };
         held += value.len();
@@ -55,7 +67,7 @@ pub(super) fn parse(
         }
         vars.insert(key, value);
     }
-    Ok(())
+    Ok(holes)
 }
 
 /// docker's own env files (`format: raw`): every line `NAME=value` as it stands, `#` only at a line's start.
@@ -64,7 +76,6 @@ pub(super) fn parse_raw(
     vars: &mut BTreeMap<String, String>,
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), BadLine> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.lines().enumerate() {
         let line = line.trim_start();
         if line.is_empty() || line.starts_with('#') {
@@ -276,7 +287,7 @@ mod tests {
             ("A=", ""),
             ("A: yaml", "yaml"),
             ("export A=1", "1"),
-            ("\u{feff}A=1\r\n", "1"),
+            ("A=1\r\n", "1"),
             ("A='$SHELL \\n'", "$SHELL \\n"),
             ("A='it\\'s'", "it's"),
             (
@@ -298,6 +309,17 @@ mod tests {
             parsed("SHELL\nNOTHING\n").unwrap(),
             [("SHELL".to_owned(), "/bin/sh".to_owned())]
         );
+    }
+
+    #[test]
+    fn what_is_asked_for_in_vain_is_told_with_its_line() {
+        let text = "A=p$w0rd\n\nB=$2y$10$abc$A\nC='$d'\nD=$$e\nE=${f:-g}\n";
+        let holes = parse(text, &mut BTreeMap::new(), &lookup).unwrap();
+        let holes: Vec<_> = holes
+            .iter()
+            .map(|hole| (hole.line, hole.name.as_str()))
+            .collect();
+        assert_eq!(holes, [(1, "w0rd"), (3, "abc")]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::error::Error;
+use super::notice::Notices;
 use super::{dotenv, files};
 use crate::model::FileObject;
 
@@ -60,12 +61,17 @@ impl Environment {
     ///
     /// # Errors
     /// A file is missing or has a line that cannot be read.
-    pub(super) fn add_files(&mut self, paths: &[PathBuf]) -> Result<(), Error> {
+    pub(super) fn add_files(
+        &mut self,
+        paths: &[PathBuf],
+        notices: &mut Notices,
+    ) -> Result<(), Error> {
         let mut added = BTreeMap::new();
         for path in paths {
             let text = files::read_env(path)?;
             let lookup = |name: &str| self.0.get(name).cloned();
-            dotenv::parse(&text, &mut added, &lookup).map_err(|bad| bad.of(path))?;
+            let holes = dotenv::parse(&text, &mut added, &lookup).map_err(|bad| bad.of(path))?;
+            notices.holes(holes, path);
         }
         for (name, value) in added {
             self.0.entry(name).or_insert(value);
@@ -77,10 +83,14 @@ impl Environment {
     ///
     /// # Errors
     /// It has a line that cannot be read.
-    pub(super) fn add_default_file(&mut self, folder: &Path) -> Result<(), Error> {
+    pub(super) fn add_default_file(
+        &mut self,
+        folder: &Path,
+        notices: &mut Notices,
+    ) -> Result<(), Error> {
         let path = folder.join(".env");
         match path.metadata() {
-            Ok(metadata) if !metadata.is_dir() => self.add_files(&[path]),
+            Ok(metadata) if !metadata.is_dir() => self.add_files(&[path], notices),
             _ => Ok(()),
         }
     }
@@ -109,13 +119,14 @@ mod tests {
         };
         let files = [file("1", "A=1\nB=1\nC=$B"), file("2", "B=2\nD=$A$B")];
         let mut environment = Environment::new(BTreeMap::from([("A".to_owned(), "0".to_owned())]));
-        environment.add_files(&files).unwrap();
+        let mut notices = Notices::default();
+        environment.add_files(&files, &mut notices).unwrap();
         let values: Vec<_> = ["A", "B", "C", "D"]
             .map(|name| environment.get(name).unwrap())
             .to_vec();
         assert_eq!(values, ["0", "2", "1", "02"]);
         let missing = environment
-            .add_files(&[folder.path().join("3")])
+            .add_files(&[folder.path().join("3")], &mut notices)
             .unwrap_err();
         assert!(missing.to_string().ends_with("3` does not exist"));
     }

@@ -226,7 +226,10 @@ fn read_from(from: impl Read, path: &Path, limit: u64) -> Result<String, Error> 
         }
         .into());
     }
-    String::from_utf8(bytes).map_err(|_| ErrorKind::NotText(path.to_owned()).into())
+    // A byte order mark would count as a column, and as part of the first key.
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let text = std::str::from_utf8(text).map_err(|_| ErrorKind::NotText(path.to_owned()))?;
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]
@@ -286,6 +289,12 @@ mod tests {
             chosen(&["compose.yaml"], &list, "").unwrap(),
             ["a.yml", "b.yml"]
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_text() {
+        let read = read_from("\u{feff}a: 1".as_bytes(), Path::new("x"), LIMIT);
+        assert_eq!(read.unwrap(), "a: 1");
     }
 
     #[test]

@@ -134,14 +134,14 @@ pub(super) fn apply(
     };
     let mut own = environment.clone();
     if entry.env_files.is_empty() {
-        own.add_default_file(&folder)?;
+        own.add_default_file(&folder, loader.notices)?;
     } else {
         let env_files: Vec<_> = entry
             .env_files
             .iter()
             .map(|file| against.absolute(file).into())
             .collect();
-        own.add_files(&env_files).map_err(here)?;
+        own.add_files(&env_files, loader.notices).map_err(here)?;
     }
     let inner = Against {
         folder: &folder,

@@ -32,6 +32,11 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// The variables that were asked for in vain since the last time.
+    pub(super) fn take_unset(&self) -> Vec<String> {
+        self.unset.take()
+    }
+
     fn spend(&self, text: &str) -> Result<(), Error> {
         let left = self.left.get().checked_sub(text.len());
         left.map(|left| self.left.set(left))
@@ -74,7 +79,7 @@ pub(super) fn tree(
         Value::String(text) => {
             if text.contains('$') {
                 *text = substitute(text, scope).map_err(|error| error.at(at.path()))?;
-                for name in scope.unset.take() {
+                for name in scope.take_unset() {
                     unset.add(&name, || at.path());
                 }
             }

@@ -58,7 +58,7 @@ fn run(
     let mut environment = Environment::new(options.environment.clone());
     let env_files = env_files(options, &environment);
     let first_folder = project_folder(options, &options.files);
-    add_env(&mut environment, &env_files, &first_folder)?;
+    add_env(&mut environment, &env_files, &first_folder, notices)?;
     let chosen = files::choose(
         &options.files,
         &options.working_dir,
@@ -66,7 +66,7 @@ fn run(
         &environment,
     )?;
     let folder = project_folder(options, &chosen.files);
-    add_env(&mut environment, &env_files, &folder)?;
+    add_env(&mut environment, &env_files, &folder, notices)?;
 
     for file in &chosen.files {
         sources.open(file).map_err(|error| match chosen.origin {
@@ -102,7 +102,7 @@ fn run(
     let parts = assemble::Parts::of(tree, &profiles, &options.services)?;
     not_carried_out(&parts, notices)?;
     let off = parts.off.clone();
-    let mut project = parts.project(&environment)?;
+    let mut project = parts.project(&environment, notices)?;
     project.name = name;
     project.working_dir = folder;
     project.files = chosen.files;
@@ -151,13 +151,14 @@ fn add_env(
     environment: &mut Environment,
     env_files: &[PathBuf],
     folder: &Path,
+    notices: &mut Notices,
 ) -> Result<(), Error> {
     let disabled = environment.get("COMPOSE_DISABLE_ENV_FILE");
     let disabled =
         disabled.is_some_and(|text| matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True"));
     match (env_files.is_empty(), disabled) {
-        (false, _) => environment.add_files(env_files),
-        (true, false) => environment.add_default_file(folder),
+        (false, _) => environment.add_files(env_files, notices),
+        (true, false) => environment.add_default_file(folder, notices),
         (true, true) => Ok(()),
     }
 }
@@ -246,6 +247,24 @@ networks:
                  (compose.yaml:8:15)".to_owned(),
             ]
         );
+    }
+
+    #[test]
+    fn holes_in_env_files_are_told_once_with_their_line() {
+        let folder = Folder::with(&[
+            (
+                "compose.yaml",
+                "services: {a: {image: a, env_file: e.env}, b: {image: b, env_file: e.env}}",
+            ),
+            (".env", "# c\nHASH=$2y$10$abc\n"),
+            ("e.env", "A=x$yz\n"),
+        ]);
+        let project = folder.load(|_| {}).unwrap();
+        let places = project.warnings.iter().map(|warning| {
+            assert!(warning.text.contains("single quotes"), "{}", warning.text);
+            folder.shown(warning.place.as_ref().unwrap())
+        });
+        assert_eq!(places.collect::<Vec<_>>(), [".env:2:1", "e.env:1:1"]);
     }
 
     #[test]

@@ -1,19 +1,21 @@
 //! What a person should know although the project loads: variables that are not set, attributes that larder
 //! does not carry out. Collected by path; given lines only at the end, and only if there is something to say.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::assemble::Parts;
 use super::attributes::SERVICE;
+use super::dotenv::Hole;
 use super::error::{Error, ErrorKind};
 use super::files::Sources;
 use super::interpolate::Unset;
 use super::path::{At, TreePath};
 use super::schema::{Shape, Standing, Table};
 use super::top_level::ROOT_TABLE;
-use crate::model::Warning;
+use crate::model::{Place, Warning};
 
 /// So many warnings are told one by one: each has to be looked up, and nobody reads more.
 const SHOWN: usize = 200;
@@ -23,12 +25,16 @@ const SHOWN: usize = 200;
 pub(super) struct Notices {
     pending: Vec<Pending>,
     unset: Unset,
+    /// What env files ask for in vain: several services, and several steps of a load, may read one file.
+    in_env_files: HashSet<(PathBuf, String)>,
 }
 
 struct Pending {
     text: String,
     path: Option<TreePath>,
     file: Option<PathBuf>,
+    /// Where it is, when that is known already.
+    line: Option<usize>,
 }
 
 impl Notices {
@@ -37,6 +43,7 @@ impl Notices {
             text,
             path: None,
             file: None,
+            line: None,
         });
     }
 
@@ -45,6 +52,7 @@ impl Notices {
             text,
             path: Some(path),
             file: file.map(Path::to_owned),
+            line: None,
         });
     }
 
@@ -56,6 +64,24 @@ impl Notices {
                 path.clone(),
                 Some(file),
             );
+        }
+    }
+
+    /// Variables that an env file asks for and that are not set, each said once for the file.
+    pub(super) fn holes(&mut self, holes: Vec<Hole>, file: &Path) {
+        for Hole { line, name } in holes {
+            let text = format!(
+                "the variable `{name}` is not set: empty text stands in its place; a `$` that is meant stands in \
+                 single quotes, or is written `$$`"
+            );
+            if self.in_env_files.insert((file.to_owned(), name)) {
+                self.pending.push(Pending {
+                    text,
+                    path: None,
+                    file: Some(file.to_owned()),
+                    line: Some(line),
+                });
+            }
         }
     }
 
@@ -76,9 +102,14 @@ impl Notices {
             place: None,
         });
         let located = self.pending.into_iter().take(SHOWN).map(|pending| {
-            let place = pending
-                .path
-                .and_then(|path| places.find(&path, pending.file.as_deref()));
+            let place = match (pending.path, pending.line, pending.file) {
+                (_, Some(line), Some(file)) => Some(Place {
+                    file,
+                    at: Some((line, 1)),
+                }),
+                (Some(path), _, file) => places.find(&path, file.as_deref()),
+                _ => None,
+            };
             Warning {
                 text: pending.text,
                 place,

@@ -41,7 +41,6 @@ pub(super) const DEPTH: usize = 128;
 /// # Errors
 /// Text that is not YAML, a key written twice or not text, and aliases that expand beyond the budget.
 pub(super) fn parse(text: &str) -> Result<Vec<Document>, Error> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     weight::check(text)?;
     let expansion = (EXPANSION + text.len() * EXPANSION_RATIO).min(EXPANSION_LIMIT);
     let state = State {
