@@ -34,6 +34,20 @@ pub enum Failure {
     /// A builder is out of reach.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// Nobody can build what a build section asks for.
+    #[error("{error}")]
+    Unbuildable {
+        /// What it asks for.
+        error: Box<BuildError>,
+        /// Where it is written.
+        place: Option<Place>,
+    },
+    /// The project has no services that could be started.
+    #[error("{}", if *off { "no service is active" } else { "the project has no services" })]
+    NoServices {
+        /// Whether it has some, and none of their profiles is active.
+        off: bool,
+    },
     /// Steps failed.
     #[error("{} of the steps failed", .0.len())]
     Steps(Vec<runtime::Failure>),
@@ -109,9 +123,11 @@ impl Failure {
             | Self::Service(_)
             | Self::Fingerprint(_)
             | Self::Plan(_)
+            | Self::NoServices { .. }
             | Self::Folder(_) => Kind::Input,
             Self::Engine(error) => engine(error),
             Self::Build(error) => build(error),
+            Self::Unbuildable { error, .. } => build(error),
             Self::Steps(failures) => failures.iter().map(step).max().unwrap_or(Kind::Bug),
             Self::Fell { .. }
             | Self::NotRunning(_)
@@ -140,6 +156,7 @@ impl Failure {
         match self {
             Self::Compose(error) => error.place().cloned(),
             Self::Fingerprint(error) => error.place(),
+            Self::Unbuildable { place, .. } => place.clone(),
             _ => None,
         }
     }
@@ -151,10 +168,15 @@ impl Failure {
             Self::Plan(error) => error.hints(),
             Self::Engine(error) | Self::Build(BuildError::Engine(error)) => error.hints(),
             Self::Build(error) => build_hints(error),
-            Self::Service(UnknownService { known, .. }) if known.is_empty() => Vec::new(),
-            Self::Service(UnknownService { known, .. }) => {
-                let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-                vec![format!("services here: {}", known.join(", "))]
+            Self::Unbuildable { error, .. } => build_hints(error),
+            Self::NoServices { off: true } => {
+                vec!["`--profile NAME` activates those of a profile; a service that is named is active, too".to_owned()]
+            }
+            Self::NoServices { off: false } => {
+                vec!["it needs `services:` with at least one service".to_owned()]
+            }
+            Self::Service(UnknownService { name, known }) => {
+                vec![compose::named_here("services", name, known)]
             }
             Self::Fell { service, .. } => {
                 vec![format!("`larder logs {service}` shows what it printed")]

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -71,21 +70,17 @@ pub struct Settings {
     pub timeout: Option<Duration>,
 }
 
-/// A setting has a value that it cannot have.
+/// A variable has a value that its setting cannot have. What `x-larder` says was checked when the file was read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting} is `{value}`, which is none of {allowed}")]
-pub struct Error {
-    setting: &'static str,
-    value: String,
-    allowed: &'static str,
-}
+#[error("LARDER_BUILDER is `{0}`, which is none of `auto`, `dagger`, `docker`")]
+pub struct Error(String);
 
 impl Settings {
     /// Resolves the settings. `extension` is the project's `x-larder`; `terminal` says whether standard
     /// error is one.
     ///
     /// # Errors
-    /// The environment or the Compose file says something that is no value of a setting.
+    /// The environment says something that is no value of a setting.
     pub fn resolve(
         typed: Typed,
         environment: &Environment,
@@ -96,7 +91,7 @@ impl Settings {
             builder: builder(typed.builder, environment, extension)?,
             progress: progress(typed.progress, environment, terminal),
             cache: cache(environment),
-            timeout: timeout(typed.timeout, extension)?,
+            timeout: timeout(typed.timeout, extension),
         })
     }
 }
@@ -106,25 +101,16 @@ fn builder(
     environment: &Environment,
     extension: Option<&Value>,
 ) -> Result<Builder, Error> {
-    const ALLOWED: &str = "`auto`, `dagger`, `docker`";
-    let read = |setting, value: &str| {
-        Builder::from_str(value, false).map_err(|_| Error {
-            setting,
-            value: value.to_owned(),
-            allowed: ALLOWED,
-        })
-    };
     if let Some(typed) = typed {
         return Ok(typed);
     }
     // An empty variable is one that is not set, as in the shell's `${X:-}`.
     if let Some(value) = non_empty(environment, "LARDER_BUILDER") {
-        return read("LARDER_BUILDER", value);
+        return Builder::from_str(value, false).map_err(|_| Error(value.to_owned()));
     }
-    match extension.and_then(|own| own.get("builder")) {
-        None => Ok(Builder::default()),
-        Some(value) => read("x-larder.builder", &plain(value)),
-    }
+    let own = extension.and_then(|own| own.get("builder")?.as_str());
+    let own = own.and_then(|name| Builder::from_str(name, false).ok());
+    Ok(own.unwrap_or_default())
 }
 
 /// The mode in which progress is shown, before a project is known.
@@ -136,21 +122,9 @@ pub fn progress(typed: Option<Progress>, environment: &Environment, terminal: bo
     }
 }
 
-fn timeout(typed: Option<u64>, extension: Option<&Value>) -> Result<Option<Duration>, Error> {
-    if let Some(seconds) = typed {
-        return Ok(Some(Duration::from_secs(seconds)));
-    }
-    let Some(value) = extension.and_then(|own| own.get("timeout")) else {
-        return Ok(None);
-    };
-    let text = plain(value);
-    u64::from_str(&text)
-        .map(|seconds| Some(Duration::from_secs(seconds)))
-        .map_err(|_| Error {
-            setting: "x-larder.timeout",
-            value: text,
-            allowed: "the whole numbers of seconds",
-        })
+fn timeout(typed: Option<u64>, extension: Option<&Value>) -> Option<Duration> {
+    let own = || extension.and_then(|own| own.get("timeout")?.as_u64());
+    typed.or_else(own).map(Duration::from_secs)
 }
 
 /// `$XDG_CACHE_HOME/larder`, else `~/.cache/larder`. A relative path there is invalid and ignored (XDG Base
@@ -183,14 +157,6 @@ fn non_empty<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
         .get(name)
         .map(String::as_str)
         .filter(|value| !value.is_empty())
-}
-
-/// A scalar as it was written.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }
 
 #[cfg(test)]
@@ -226,12 +192,9 @@ mod tests {
             error.to_string(),
             "LARDER_BUILDER is `podman`, which is none of `auto`, `dagger`, `docker`"
         );
-        let file = json!({"timeout": "soon"});
-        assert!(timeout(None, Some(&file)).is_err());
-        assert_eq!(
-            timeout(None, Some(&json!({"timeout": 9}))),
-            Ok(Some(Duration::from_secs(9)))
-        );
+        let file = json!({"timeout": 9});
+        assert_eq!(timeout(None, Some(&file)), Some(Duration::from_secs(9)));
+        assert_eq!(timeout(Some(3), Some(&file)), Some(Duration::from_secs(3)));
     }
 
     #[test]

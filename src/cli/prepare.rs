@@ -11,6 +11,7 @@ use super::dagger;
 use super::invocation::Invocation;
 use super::proofs;
 use crate::build::Dagger;
+use crate::compose;
 use crate::docker::{self, Docker};
 use crate::failure::Failure;
 use crate::fingerprint::{self, BaseRef, Fingerprinted, StatCache, Survey};
@@ -339,16 +340,21 @@ impl Prepared {
     }
 
     /// Refuses what the engine's BuildKit cannot build before anything is touched.
-    fn refuse(&self, plan: &Plan) -> Result<(), BuildError> {
+    fn refuse(&self, plan: &Plan) -> Result<(), Failure> {
         for (service, decided) in &plan.services {
             let build = self.project.services[service].build.as_ref();
             let build = build.filter(|_| decided.image != Outcome::Reuse);
             if let Some(attribute) = build.and_then(crate::build::unsupported) {
-                return Err(BuildError::Unsupported {
+                // `extra_hosts: host-gateway` is about a value of `extra_hosts`.
+                let key = attribute.split(':').next().unwrap_or_default();
+                let place = compose::place(&self.project, &["services", service, "build", key]);
+                let error = BuildError::Unsupported {
                     service: service.clone(),
                     builder: BuilderKind::Docker,
                     attribute,
-                });
+                };
+                let error = Box::new(error);
+                return Err(Failure::Unbuildable { error, place });
             }
         }
         Ok(())

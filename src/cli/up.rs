@@ -16,6 +16,10 @@ use crate::term::{Readout, Ready};
 pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure> {
     let begun = Instant::now();
     let project = invocation.load(&args.services)?;
+    if project.services.is_empty() {
+        let off = !project.disabled.is_empty();
+        return Err(Failure::NoServices { off });
+    }
     let settings = invocation.settings(Some(&project), args.timeout)?;
     invocation.warn(&project);
     let goal = Goal {

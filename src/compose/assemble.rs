@@ -159,7 +159,13 @@ fn omit_empty(service: &mut Value) {
 fn mount_kinds(service: &Value, path: &TreePath) -> Result<(), Error> {
     let mounts = service.get("volumes").and_then(Value::as_array);
     for (index, mount) in mounts.into_iter().flatten().enumerate() {
-        let path = || path.clone().and("volumes").and_index(index).and("type");
+        let target = mount.get("target").and_then(Value::as_str);
+        let item = || {
+            path.clone()
+                .and("volumes")
+                .and_item(index, target.unwrap_or_default())
+        };
+        let path = || item().and("type");
         match mount.get("type").and_then(Value::as_str) {
             Some("bind" | "tmpfs" | "volume") => {}
             Some(kind) => {
@@ -238,7 +244,8 @@ fn read_files(
         for file in list.iter().filter_map(Value::as_str).map(Path::new) {
             let text =
                 files::read_env(file).map_err(|error| error.at(path.clone().and("label_file")))?;
-            let holes = dotenv::parse(&text, &mut labels, &|_| None).map_err(|bad| bad.of(file))?;
+            let holes = dotenv::parse(&text, &mut labels, &|_| None)
+                .map_err(|bad| bad.of(file).at(path.clone().and("label_file")))?;
             notices.holes(holes, file);
         }
         let own = match map.shift_remove("labels") {

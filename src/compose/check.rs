@@ -27,6 +27,10 @@ fn resources(project: &Project) -> Result<(), Error> {
             let sources = [&object.file, &object.environment, &object.content];
             let given = sources.iter().filter(|source| source.is_some()).count();
             let path = TreePath::of(&[kind, name]);
+            if object.file.as_deref().is_some_and(str::is_empty) {
+                let (path, reason) = (path.and("file"), "it is empty".to_owned());
+                return Err(ErrorKind::Invalid { path, reason }.into());
+            }
             let reason = match given {
                 0 if !object.external => "says nothing of where it is from",
                 0 | 1 => continue,

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::error::{Error, ErrorKind};
 use super::path::TreePath;
+use super::settle;
 use crate::model::{Build, ImageRef, MountKind, Project, Service};
+
+/// What a service does that says so in `depends_on`.
+pub(super) const WAITS: &str = "waits for";
 
 /// Checks a service of a settled project; `off` has the profiles of the services that are switched off.
 ///
@@ -27,7 +31,6 @@ pub(super) fn check(
     check.networks()?;
     check.mounts()?;
     check.files()?;
-    check.ports()?;
     check.health()?;
     check.limits()
 }
@@ -82,10 +85,10 @@ impl Check<'_> {
                 return Err(Error::from(ErrorKind::NoImage(self.name.to_owned())).at(self.path()));
             }
             (Some(image), _) => {
-                image.parse::<ImageRef>().map_err(|source| {
+                image.parse::<ImageRef>().map_err(|reason| {
                     let kind = ErrorKind::Image {
                         service: self.name.to_owned(),
-                        source,
+                        reason,
                     };
                     Error::from(kind).at(self.path().and("image"))
                 })?;
@@ -100,6 +103,11 @@ impl Check<'_> {
 
     fn build(&self, build: &Build) -> Result<(), Error> {
         let path = self.path().and("build");
+        if build.context.is_empty() {
+            let path = path.and("context");
+            let reason = "it is empty: `.` is the project's folder".to_owned();
+            return Err(ErrorKind::Invalid { path, reason }.into());
+        }
         if build.dockerfile.is_some() && build.dockerfile_inline.is_some() {
             let text = format!(
                 "service `{}` has both `dockerfile` and `dockerfile_inline`",
@@ -118,7 +126,8 @@ impl Check<'_> {
             return Err(Error::from(ErrorKind::Rule(text)).at(path.and("platforms")));
         }
         for (index, secret) in build.secrets.iter().enumerate() {
-            let path = path.clone().and("secrets").and_index(index);
+            let path = path.clone().and("secrets");
+            let path = path.and_item(index, &secret.source);
             self.undefined(
                 "builds with",
                 "secret",
@@ -131,25 +140,37 @@ impl Check<'_> {
     }
 
     fn dependencies(&self) -> Result<(), Error> {
+        for implied in settle::implied(self.service) {
+            let path = self.path().and(implied.attribute).and(&implied.name);
+            self.waited_for(&implied.name, implied.verb, true, path)?;
+        }
         for (name, dependency) in &self.service.depends_on {
             let path = self.path().and("depends_on").and(name);
-            match self.off.get(name) {
-                None => {
-                    self.undefined("waits for", "service", name, &self.project.services, path)?;
-                }
-                Some(profiles) if dependency.required => {
-                    let (service, profiles) = (self.name.to_owned(), profiles.clone());
-                    return Err(Error::from(ErrorKind::Off {
-                        service,
-                        name: name.clone(),
-                        profiles,
-                    })
-                    .at(path));
-                }
-                Some(_) => {}
-            }
+            self.waited_for(name, WAITS, dependency.required, path)?;
         }
         Ok(())
+    }
+
+    fn waited_for(
+        &self,
+        name: &str,
+        verb: &'static str,
+        required: bool,
+        path: TreePath,
+    ) -> Result<(), Error> {
+        match self.off.get(name) {
+            None => self.undefined(verb, "service", name, &self.project.services, path),
+            Some(profiles) if required => {
+                let kind = ErrorKind::Off {
+                    service: self.name.to_owned(),
+                    verb,
+                    name: name.to_owned(),
+                    profiles: profiles.clone(),
+                };
+                Err(Error::from(kind).at(path))
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     fn networks(&self) -> Result<(), Error> {
@@ -175,21 +196,16 @@ impl Check<'_> {
 
     fn mounts(&self) -> Result<(), Error> {
         let mut taken: HashMap<&str, String> = HashMap::new();
+        let path = |list, index, name: &str| self.path().and(list).and_item(index, name);
         let tmpfs = self.service.tmpfs.iter().enumerate().map(|(index, tmpfs)| {
             let target = tmpfs.split(':').next().unwrap_or_default();
-            (target, self.path().and("tmpfs").and_index(index))
+            (target, path("tmpfs", index, target))
         });
-        let mounts = self
-            .service
-            .volumes
-            .iter()
-            .enumerate()
-            .map(|(index, mount)| {
-                (
-                    mount.target.as_str(),
-                    self.path().and("volumes").and_index(index),
-                )
-            });
+        let mounts = self.service.volumes.iter().enumerate();
+        let mounts = mounts.map(|(index, mount)| {
+            let target = mount.target.as_str();
+            (target, path("volumes", index, target))
+        });
         for (target, path) in tmpfs.chain(mounts) {
             if target.is_empty() {
                 return Err(ErrorKind::Required {
@@ -204,7 +220,7 @@ impl Check<'_> {
         }
         for (index, mount) in self.service.volumes.iter().enumerate() {
             if let (MountKind::Volume, Some(name)) = (mount.kind, &mount.source) {
-                let path = self.path().and("volumes").and_index(index);
+                let path = path("volumes", index, name);
                 self.undefined("mounts", "volume", name, &self.project.volumes, path)?;
             }
         }
@@ -213,7 +229,8 @@ impl Check<'_> {
 
     fn files(&self) -> Result<(), Error> {
         for (index, config) in self.service.configs.iter().enumerate() {
-            let path = self.path().and("configs").and_index(index);
+            let path = self.path().and("configs");
+            let path = path.and_item(index, &config.source);
             self.undefined(
                 "reads",
                 "config",
@@ -223,7 +240,8 @@ impl Check<'_> {
             )?;
         }
         for (index, secret) in self.service.secrets.iter().enumerate() {
-            let path = self.path().and("secrets").and_index(index);
+            let path = self.path().and("secrets");
+            let path = path.and_item(index, &secret.source);
             self.undefined(
                 "reads",
                 "secret",
@@ -231,39 +249,6 @@ impl Check<'_> {
                 &self.project.secrets,
                 path,
             )?;
-        }
-        Ok(())
-    }
-
-    fn ports(&self) -> Result<(), Error> {
-        for (index, port) in self.service.ports.iter().enumerate() {
-            let path = self.path().and("ports").and_index(index);
-            if port.target == 0 {
-                return Err(ErrorKind::Required {
-                    path: path.and("target"),
-                }
-                .into());
-            }
-            if let Some(ip) = port.host_ip.as_deref()
-                && ip.parse::<std::net::IpAddr>().is_err()
-            {
-                let reason = format!("`{ip}` is not an IP address");
-                return Err(ErrorKind::Invalid {
-                    path: path.and("host_ip"),
-                    reason,
-                }
-                .into());
-            }
-            let published = port.published.as_deref().unwrap_or("0");
-            let (first, last) = published.split_once('-').unwrap_or((published, published));
-            if first.parse::<u16>().is_err() || last.parse::<u16>().is_err() {
-                let reason = format!("`{published}` is not a port (0 to 65535) or a range of them");
-                return Err(ErrorKind::Invalid {
-                    path: path.and("published"),
-                    reason,
-                }
-                .into());
-            }
         }
         Ok(())
     }

@@ -18,7 +18,10 @@ pub(super) fn warn(project: &Project, notices: &mut Notices) {
                 let is_file = objects
                     .get(&reference.source)
                     .is_some_and(|object| object.file.is_some());
-                let path = || TreePath::of(&["services", name, kind]).and_index(index);
+                let path = || {
+                    let list = TreePath::of(&["services", name, kind]);
+                    list.and_item(index, &reference.source)
+                };
                 for part in owner_and_mode(reference).filter(|_| is_file) {
                     let path = path().and(part);
                     let text = format!(

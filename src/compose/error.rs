@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::notice::Notices;
-use super::path::TreePath;
+use super::path::{At, TreePath};
 use crate::model::{InvalidImageRef, InvalidUnit, Place};
 
 /// A project that cannot be loaded. Its `Display` is one sentence; [`Error::place`] says where the cause is
@@ -63,6 +63,8 @@ pub(super) enum ErrorKind {
         path: TreePath,
         expected: &'static str,
         found: &'static str,
+        /// What was written, as far as it is known.
+        value: Option<String>,
     },
     #[error("`{path}`: {reason}")]
     Invalid { path: TreePath, reason: String },
@@ -78,7 +80,7 @@ pub(super) enum ErrorKind {
     Variables,
     #[error("variables are nested more than {0} deep")]
     Nesting(usize),
-    #[error("`{}` line {line}: {reason}", path.display())]
+    #[error("the env file has a line that cannot be read: {reason}")]
     EnvFile {
         path: PathBuf,
         line: usize,
@@ -109,9 +111,10 @@ pub(super) enum ErrorKind {
         name: String,
         known: Vec<String>,
     },
-    #[error("service `{service}` waits for `{name}`, which is off: none of its profiles is active")]
+    #[error("service `{service}` {verb} `{name}`, which is off: none of its profiles is active")]
     Off {
         service: String,
+        verb: &'static str,
         name: String,
         profiles: Vec<String>,
     },
@@ -119,10 +122,10 @@ pub(super) enum ErrorKind {
     Cycle(Vec<String>),
     #[error("service `{0}` has neither `image` nor `build`")]
     NoImage(String),
-    #[error("service `{service}`: {source}")]
+    #[error("service `{service}`: {reason}")]
     Image {
         service: String,
-        source: InvalidImageRef,
+        reason: InvalidImageRef,
     },
     #[error("services `{first}` and `{second}` have the same `container_name`, `{name}`")]
     ContainerName {
@@ -187,6 +190,16 @@ impl Error {
     pub(super) fn with_hole(mut self, notices: &Notices) -> Self {
         if let Some(name) = self.path.as_ref().and_then(|path| notices.hole(path)) {
             self.note = Some(format!("the variable `{name}` is not set"));
+        }
+        self
+    }
+
+    /// Says which writings there are of what is at `at`, where none of them is there.
+    pub(super) fn expecting(mut self, words: &'static str, at: At<'_>) -> Self {
+        if let ErrorKind::WrongType { path, expected, .. } = self.kind.as_mut()
+            && *path == at.path()
+        {
+            *expected = words;
         }
         self
     }

@@ -10,6 +10,7 @@ use super::attributes::SERVICE_SHAPE;
 use super::error::{Error, ErrorKind};
 use super::merge::{merge, reset};
 use super::path::{At, Segment, TreePath};
+use crate::model::Inherited;
 
 /// So many values may services take over from others, ten thousand of a hundred each: a large one that many extend
 /// is as good a bomb as an alias.
@@ -30,6 +31,8 @@ pub(super) trait Bases {
     fn base(&mut self, file: &Path) -> Result<Layer, Error>;
     /// The path that `file:` means.
     fn resolve(&self, file: &str, folder: &Path) -> Result<PathBuf, Error>;
+    /// Is told who took over from whom.
+    fn inherited(&mut self, by: Inherited);
 }
 
 /// The layer with every `extends` carried out.
@@ -191,6 +194,12 @@ impl Family<'_> {
         if let Some(place) = self.service(member) {
             *place = merged;
         }
+        self.bases.inherited(Inherited {
+            service: member.1.clone(),
+            file: self.layers[member.0].file.clone(),
+            base: base.1.clone(),
+            base_file: self.layers[base.0].file.clone(),
+        });
         Ok(())
     }
 }
@@ -225,6 +234,8 @@ mod tests {
         fn resolve(&self, file: &str, _: &Path) -> Result<PathBuf, Error> {
             Ok(PathBuf::from(file))
         }
+
+        fn inherited(&mut self, _: Inherited) {}
     }
 
     fn layer(tree: Value, file: &Path) -> Layer {

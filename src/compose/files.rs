@@ -4,12 +4,13 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::environment::Environment;
 use super::error::{Error, ErrorKind};
+use super::path::Segment;
 use super::place::Places;
 use super::tree::{Document, parse};
+use crate::model::{Inherited, Project};
 
 /// The names looked for in a folder and those above it, best first (compose-go `DefaultFileNames`).
 pub(super) const DEFAULT_NAMES: &[&str] = &[
@@ -109,7 +110,10 @@ pub(super) fn choose(
 
 /// Every file that was read for a project.
 #[derive(Default)]
-pub(super) struct Sources(Vec<Source>);
+pub(super) struct Sources {
+    files: Vec<Source>,
+    inherited: Vec<Inherited>,
+}
 
 struct Source {
     file: PathBuf,
@@ -121,7 +125,7 @@ struct Source {
 impl Sources {
     /// Reads and parses a file, once however often it is named.
     pub(super) fn open(&mut self, file: &Path) -> Result<usize, Error> {
-        if let Some(known) = self.0.iter().position(|source| source.file == file) {
+        if let Some(known) = self.files.iter().position(|source| source.file == file) {
             return Ok(known);
         }
         let text = if file == Path::new(STDIN) {
@@ -129,49 +133,51 @@ impl Sources {
         } else {
             read(file, LIMIT)
         };
-        self.0.push(Source {
+        self.files.push(Source {
             file: file.to_owned(),
             text: text?,
             documents: None,
         });
-        let number = self.0.len() - 1;
-        self.0[number].documents = Some(self.parse(number)?);
+        let number = self.files.len() - 1;
+        self.files[number].documents = Some(self.parse(number)?);
         Ok(number)
     }
 
     fn parse(&self, number: usize) -> Result<Vec<Document>, Error> {
-        let source = &self.0[number];
+        let source = &self.files[number];
         parse(&source.text).map_err(|error| error.in_file(&source.file))
     }
 
     /// A file's documents, for reading.
     pub(super) fn documents(&self, number: usize) -> &[Document] {
-        self.0[number].documents.as_deref().unwrap_or_default()
+        self.files[number].documents.as_deref().unwrap_or_default()
     }
 
     /// A file's documents, to keep.
     pub(super) fn take(&mut self, number: usize) -> Result<Vec<Document>, Error> {
-        match self.0[number].documents.take() {
+        match self.files[number].documents.take() {
             Some(documents) => Ok(documents),
             None => self.parse(number),
         }
     }
 
-    /// For finding the places of paths.
-    pub(super) fn places(&self) -> Places<'_> {
-        Places::of(
-            self.0
-                .iter()
-                .map(|source| (source.file.as_path(), source.text.as_str())),
-        )
+    /// A service of a file extends one of this or another file.
+    pub(super) fn inherited(&mut self, by: Inherited) {
+        self.inherited.push(by);
     }
 
-    /// The texts, for who looks for places later.
-    pub(super) fn into_texts(self) -> Arc<[(PathBuf, String)]> {
-        self.0
-            .into_iter()
-            .map(|source| (source.file, source.text))
-            .collect()
+    /// For finding the places of paths.
+    pub(super) fn places(&self) -> Places<'_> {
+        let files = self.files.iter();
+        let files = files.map(|source| (source.file.as_path(), source.text.as_str()));
+        Places::of(files, &self.inherited)
+    }
+
+    /// Gives a project what finds places later.
+    pub(super) fn keep_in(self, project: &mut Project) {
+        let files = self.files.into_iter();
+        project.texts = files.map(|source| (source.file, source.text)).collect();
+        project.inherited = self.inherited.into();
     }
 
     /// Gives an error the line that it is about.
@@ -179,9 +185,16 @@ impl Sources {
         let file = error.place.as_ref().map(|place| place.file.clone());
         let known = error.place.as_ref().is_some_and(|place| place.at.is_some());
         if let (false, Some(path)) = (known, &error.path)
-            && let Some(place) = self.places().find(path, file.as_deref())
+            && let Some(found) = self.places().search(path, file.as_deref())
         {
-            error.place = Some(place);
+            error.place = Some(found.place);
+            if let (Some(by), Some(Segment::Key(service))) = (found.from, path.0.get(1)) {
+                let note = format!(
+                    "service `{service}` has it from `{}`, by `extends`",
+                    by.base
+                );
+                error.note = Some(note);
+            }
         }
         error
     }

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use super::check_service::WAITS;
 use super::error::{Error, ErrorKind};
 use super::files::DEFAULT_NAMES;
+use super::lower::VARIABLE;
 use super::path::{Segment, TreePath};
 use super::suggest::{self, nearby};
+use crate::model::{ImageRef, InvalidImageRef};
 
 /// So many names are listed.
 const SHOWN: usize = 12;
@@ -14,7 +17,9 @@ impl Error {
     /// What may help, one sentence each.
     pub fn hints(&self) -> Vec<String> {
         let note = self.note.iter().cloned();
-        note.chain(self.hint()).collect()
+        note.chain(self.names_env_file())
+            .chain(self.hint())
+            .collect()
     }
 
     fn hint(&self) -> Option<String> {
@@ -23,7 +28,38 @@ impl Error {
                 let names = quoted(DEFAULT_NAMES);
                 format!("looked for {names}; `-f FILE` names another")
             }
-            ErrorKind::MissingFile(file) => missing_file(file)?,
+            ErrorKind::MissingFile(file) => missing_file(file, self.path.is_some())?,
+            ErrorKind::Read { .. } => "larder runs as you: is it yours to read?".to_owned(),
+            ErrorKind::DuplicateKey(_) => {
+                "take one of the two out; what both say belongs into one".to_owned()
+            }
+            ErrorKind::KeyType("a map") => "`{{ … }}` stands in quotes".to_owned(),
+            ErrorKind::KeyType(_) => "write it in quotes".to_owned(),
+            ErrorKind::WrongType {
+                path,
+                expected,
+                found,
+                value,
+            } => wrong_type(path, expected, found, value.as_deref())?,
+            ErrorKind::EnvFile { reason, .. } if reason.starts_with("the quote") => {
+                "a value ends with the quote that it starts with, on that line or a later one".to_owned()
+            }
+            ErrorKind::EnvFile { reason, .. } if reason.contains("name") || reason.contains("blank") => {
+                "a line is `NAME=value`, or a comment that starts with `#`".to_owned()
+            }
+            ErrorKind::NoProjectName => {
+                "`-p NAME` gives one, and so does `name:` in the file".to_owned()
+            }
+            ErrorKind::Image { reason, .. } => image(reason)?,
+            ErrorKind::IncludeConflict { .. } => {
+                "give one of them another name, or take one out".to_owned()
+            }
+            ErrorKind::MountKind { .. } => {
+                "larder mounts `bind`, `volume` and `tmpfs`".to_owned()
+            }
+            ErrorKind::ExtendsCycle(_) => {
+                "one of them has to stand alone: take one of these `extends` out".to_owned()
+            }
             ErrorKind::NoEnvFile(file) => self.missing_env_file(file),
             ErrorKind::Folder(folder) => {
                 let holds = DEFAULT_NAMES.iter().find(|name| folder.join(name).exists())?;
@@ -41,14 +77,18 @@ impl Error {
             | ErrorKind::NoBase {
                 base: name, known, ..
             } => named_here("services", name, known),
-            ErrorKind::Invalid { path, .. } if is_port(path) => {
+            ErrorKind::Invalid { path, .. } if is_port(path) && path.0.len() == 4 => {
                 "a port is written `HOST:CONTAINER`, as in `8080:80`, with an address in front and `/udp` behind \
                  where needed"
                     .to_owned()
             }
-            ErrorKind::Off { profiles, .. } => {
+            ErrorKind::Off { profiles, verb, .. } => {
                 let profiles = profiles.join("|");
-                format!("activate it with `--profile {profiles}`, or write `required: false`")
+                let or = match *verb {
+                    WAITS => ", or write `required: false`",
+                    _ => "",
+                };
+                format!("activate it with `--profile {profiles}`{or}")
             }
             ErrorKind::Cycle(_) => {
                 "one of them has to start first: take one of these dependencies out".to_owned()
@@ -65,6 +105,19 @@ impl Error {
         Some(hint)
     }
 
+    /// The error is shown in the env file: the service that names it is not.
+    fn names_env_file(&self) -> Option<String> {
+        let path = self.path.as_ref()?;
+        match (self.kind.as_ref(), path.0.as_slice()) {
+            (ErrorKind::EnvFile { .. }, [Segment::Key(key), Segment::Key(name), ..])
+                if key == "services" =>
+            {
+                Some(format!("service `{name}` names this file"))
+            }
+            _ => None,
+        }
+    }
+
     fn missing_env_file(&self, file: &Path) -> String {
         let of_service = self.path.as_ref().is_some_and(
             |path| matches!(path.0.first(), Some(Segment::Key(key)) if key == "services"),
@@ -78,8 +131,9 @@ impl Error {
     }
 }
 
-/// A Compose file that is not there: one like it, or what larder would find in its folder.
-fn missing_file(file: &Path) -> Option<String> {
+/// A Compose file that is not there: one like it, or what larder would find in its folder. One that another
+/// Compose file names would find that one.
+fn missing_file(file: &Path, is_named_in_file: bool) -> Option<String> {
     let found = || {
         let folder = file.parent()?;
         let name = DEFAULT_NAMES
@@ -91,16 +145,16 @@ fn missing_file(file: &Path) -> Option<String> {
         let folder = file.parent().filter(|folder| !folder.exists())?;
         Some(format!("there is no folder `{}`", folder.display()))
     };
-    let create = || {
-        Some(
-            "create it, or name another: the path is relative to the folder larder is called in"
-                .to_owned(),
-        )
+    let relative_to = if is_named_in_file {
+        "of the Compose file that names it"
+    } else {
+        "larder is called in"
     };
-    nearby(file, Path::is_file)
-        .or_else(found)
-        .or_else(no_folder)
-        .or_else(create)
+    let create =
+        || format!("create it, or name another: the path is relative to the folder {relative_to}");
+    let near = nearby(file, Path::is_file);
+    let near = near.or_else(|| found().filter(|_| !is_named_in_file));
+    near.or_else(no_folder).or_else(|| Some(create()))
 }
 
 /// What usually stands behind libyaml's words.
@@ -162,12 +216,43 @@ fn undefined(what: &str, name: &str, known: &[String]) -> String {
     format!("{here}; at the top level, `{what}s: {{{name}: {content}}}` defines it")
 }
 
+/// What usually stands behind a value of the wrong kind.
+fn wrong_type(path: &TreePath, expected: &str, found: &str, value: Option<&str>) -> Option<String> {
+    let hint = match (found, value) {
+        ("empty", _) if path.0.len() == 2 => {
+            "what belongs to it stands below it, indented further".to_owned()
+        }
+        ("empty", _) => "fill it, or take the line out".to_owned(),
+        ("a number", Some(value)) if expected.starts_with("text") => {
+            format!("write it in quotes: `\"{value}\"`")
+        }
+        ("a number", None) if expected.starts_with("text") => {
+            "write it in quotes, as it stands".to_owned()
+        }
+        ("true or false", Some(value)) if expected == "text" => {
+            format!("write it in quotes: `\"{value}\"`")
+        }
+        ("a map", _) if expected == VARIABLE => {
+            "`- NAME=value`, or without the dash `NAME: value`".to_owned()
+        }
+        _ => return None,
+    };
+    Some(hint)
+}
+
+/// Image names have no capitals; tags may.
+fn image(name: &InvalidImageRef) -> Option<String> {
+    let lower = name.0.to_lowercase();
+    let fits = lower != name.0 && lower.parse::<ImageRef>().is_ok();
+    fits.then(|| "image names are lower case; only a tag may have capitals".to_owned())
+}
+
 fn is_port(path: &TreePath) -> bool {
     matches!(path.0.get(2), Some(Segment::Key(key)) if key == "ports")
 }
 
 /// "did you mean `redis`? services here: `db`, `redis`, `web`"
-fn named_here(what: &str, name: &str, known: &[String]) -> String {
+pub(crate) fn named_here(what: &str, name: &str, known: &[String]) -> String {
     if known.is_empty() {
         return format!("there are no {what} here");
     }

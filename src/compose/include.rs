@@ -27,74 +27,32 @@ pub(super) struct Entry {
     project_directory: Option<String>,
 }
 
-/// The items of an `include` list, short or long.
+/// The items of an `include` list in its long form.
 ///
 /// # Errors
-/// It is not a list of paths, or of maps with `path`, `env_file` and `project_directory`.
+/// One names no file.
 pub(super) fn entries(list: &Value) -> Result<Vec<Entry>, Error> {
-    let path = TreePath::of(&["include"]);
-    let invalid = |path: &TreePath, expected| {
-        Error::from(ErrorKind::WrongType {
-            path: path.clone(),
-            expected,
-            found: "something else",
-        })
-    };
-    let Value::Array(items) = list else {
-        return Err(invalid(&path, "a list"));
+    let texts = |item: &Value, key: &str| {
+        let list = item.get(key).and_then(Value::as_array);
+        let texts = list.into_iter().flatten().filter_map(Value::as_str);
+        texts.map(str::to_owned).collect::<Vec<_>>()
     };
     let read = |(index, item): (usize, &Value)| {
-        let path = path.clone().and_index(index);
-        let mut entry = Entry {
+        let path = TreePath::of(&["include"]).and_index(index);
+        let entry = Entry {
             path: path.clone(),
-            files: Vec::new(),
-            env_files: Vec::new(),
-            project_directory: None,
+            files: texts(item, "path"),
+            env_files: texts(item, "env_file"),
+            project_directory: texts(item, "project_directory").pop(),
         };
-        match item {
-            Value::String(file) => entry.files.push(file.clone()),
-            Value::Object(map) => {
-                for (key, value) in map {
-                    let texts = texts(value)
-                        .ok_or_else(|| invalid(&path.clone().and(key), "text or a list of text"))?;
-                    match key.as_str() {
-                        "path" => entry.files = texts,
-                        "env_file" => entry.env_files = texts,
-                        "project_directory" => entry.project_directory = texts.into_iter().next(),
-                        _ => {
-                            let known = vec!["path", "env_file", "project_directory"];
-                            let kind = ErrorKind::UnknownKey {
-                                owner: format!("`{path}`"),
-                                key: key.clone(),
-                                known,
-                            };
-                            return Err(Error::from(kind).at(path.clone().and(key)));
-                        }
-                    }
-                }
-            }
-            _ => return Err(invalid(&path, "a path or a map")),
-        }
         if entry.files.is_empty() {
-            return Err(ErrorKind::Required {
-                path: path.and("path"),
-            }
-            .into());
+            let path = path.and("path");
+            return Err(ErrorKind::Required { path }.into());
         }
         Ok(entry)
     };
-    items.iter().enumerate().map(read).collect()
-}
-
-fn texts(value: &Value) -> Option<Vec<String>> {
-    match value {
-        Value::String(text) => Some(vec![text.clone()]),
-        Value::Array(items) => items
-            .iter()
-            .map(|item| item.as_str().map(str::to_owned))
-            .collect(),
-        _ => None,
-    }
+    let items = list.as_array().into_iter().flatten();
+    items.enumerate().map(read).collect()
 }
 
 /// Loads what `entry` names and imports it into `tree`.

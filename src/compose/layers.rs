@@ -19,6 +19,7 @@ use super::ports;
 use super::resolve::{Against, resolve};
 use super::top_level::ROOT;
 use super::tree::Document;
+use crate::model::Inherited;
 
 /// What the loading of files shares.
 pub(super) struct Loader<'a> {
@@ -161,6 +162,10 @@ impl Bases for Files<'_, '_> {
             tree,
             resets,
         })
+    }
+
+    fn inherited(&mut self, by: Inherited) {
+        self.loader.sources.inherited(by);
     }
 
     fn resolve(&self, file: &str, folder: &Path) -> Result<PathBuf, Error> {

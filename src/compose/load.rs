@@ -45,7 +45,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         .map_err(|error| sources.locate(error).with_hole(&notices))
         .map(|mut project| {
             project.warnings = notices.located(&sources);
-            project.texts = sources.into_texts();
+            sources.keep_in(&mut project);
             project
         })
 }
@@ -331,8 +331,9 @@ networks:
         let error = folder.load(|_| {}).unwrap_err();
         assert_eq!(
             folder.shown(&error),
-            "`e.env` line 2: the quote has no end: `'`"
+            "the env file has a line that cannot be read: the quote has no end: `'`"
         );
+        assert_eq!(error.hints()[0], "service `a` names this file");
         assert_eq!(folder.shown(&error.place().unwrap()), "e.env:2:1");
     }
 

@@ -1,9 +1,10 @@
 //! Where a path of the tree is written: the file's events with their lines and columns. Read only when
 //! something must be reported, or when only the text can tell `010` from `'010'`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use serde_json::{Map, Value};
 
 use super::path::{Segment, TreePath};
 
@@ -24,20 +25,38 @@ struct Node {
 enum Content {
     Scalar {
         text: String,
-        plain: bool,
+        writing: Writing,
     },
+    /// `!reset`: no part of the tree.
+    Reset,
     List(Vec<usize>),
     /// Keys and values by turns.
     Map(Vec<usize>),
     Alias(usize),
 }
 
+/// How a scalar is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writing {
+    /// Without quotes and without a tag: what it is depends on its characters.
+    Plain,
+    /// `!!binary`.
+    Binary,
+    /// Text that is meant as it stands.
+    Literal,
+}
+
 /// The end of a search: how many segments of the path were found, and where the last of them is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Found {
     pub(super) depth: usize,
+    /// Whether every item on the way has what was looked for, and is not only as many items down.
+    pub(super) sure: bool,
     pub(super) at: (usize, usize),
 }
+
+/// A node with where its key or item starts, and whether it is what was looked for.
+type Step = (usize, (usize, usize), bool);
 
 impl Spots {
     pub(super) fn read(text: &str) -> Self {
@@ -46,15 +65,17 @@ impl Spots {
         for event in Parser::new_from_str(text) {
             let Ok((event, span)) = event else { break };
             let (content, anchor) = match event {
-                Event::Scalar(text, style, anchor, _) => {
-                    let plain = style == ScalarStyle::Plain;
-                    (
-                        Content::Scalar {
-                            text: text.into_owned(),
-                            plain,
-                        },
-                        anchor,
-                    )
+                Event::Scalar(_, _, anchor, Some(tag)) if tag.suffix == "reset" => {
+                    (Content::Reset, anchor)
+                }
+                Event::Scalar(text, style, anchor, tag) => {
+                    let writing = match tag {
+                        Some(tag) if tag.suffix == "binary" => Writing::Binary,
+                        None if style == ScalarStyle::Plain => Writing::Plain,
+                        _ => Writing::Literal,
+                    };
+                    let text = text.into_owned();
+                    (Content::Scalar { text, writing }, anchor)
                 }
                 Event::SequenceStart(anchor, _) => (Content::List(Vec::new()), anchor),
                 Event::MappingStart(anchor, _) => (Content::Map(Vec::new()), anchor),
@@ -90,39 +111,108 @@ impl Spots {
         number
     }
 
-    /// Whether the scalar at `path` in that document is there and unquoted.
-    pub(super) fn is_plain(&self, document: usize, path: &TreePath) -> bool {
-        let Some(&root) = self.documents.get(document) else {
-            return false;
+    /// Walks a document's tree beside what is written, and puts what `change` makes of a text in its place.
+    pub(super) fn reread(
+        &self,
+        document: usize,
+        tree: &mut Value,
+        change: &dyn Fn(&str, Writing) -> Option<Value>,
+    ) {
+        if let Some(&root) = self.documents.get(document) {
+            self.beside(root, tree, change);
+        }
+    }
+
+    fn beside(
+        &self,
+        node: usize,
+        value: &mut Value,
+        change: &dyn Fn(&str, Writing) -> Option<Value>,
+    ) {
+        let node = self.resolved(node);
+        match (&self.nodes[node].content, value) {
+            (Content::Scalar { writing, .. }, value @ Value::String(_)) => {
+                let text = value.as_str().unwrap_or_default();
+                if let Some(changed) = change(text, *writing) {
+                    *value = changed;
+                }
+            }
+            (Content::List(items), Value::Array(values)) => {
+                let is_reset = |item: usize| matches!(self.nodes[item].content, Content::Reset);
+                let items = items.iter().filter(|item| !is_reset(**item));
+                for (&item, value) in items.zip(values) {
+                    self.beside(item, value, change);
+                }
+            }
+            (Content::Map(_), Value::Object(map)) => {
+                self.entries_beside(node, map, &mut HashSet::new(), change);
+            }
+            _ => {}
+        }
+    }
+
+    /// The entries of a map, then what `<<` brings in of keys that are not `seen` yet.
+    fn entries_beside<'a>(
+        &'a self,
+        node: usize,
+        map: &mut Map<String, Value>,
+        seen: &mut HashSet<&'a str>,
+        change: &dyn Fn(&str, Writing) -> Option<Value>,
+    ) {
+        let Content::Map(entries) = &self.nodes[node].content else {
+            return;
         };
-        let (depth, _, node) = self.walk(root, path);
-        depth == path.0.len()
-            && matches!(
-                self.nodes[node].content,
-                Content::Scalar { plain: true, .. }
-            )
+        let mut merged = Vec::new();
+        for pair in entries.chunks_exact(2) {
+            let Content::Scalar { text, .. } = &self.nodes[self.resolved(pair[0])].content else {
+                continue;
+            };
+            if text == "<<" {
+                merged.push(self.resolved(pair[1]));
+            } else if seen.insert(text)
+                && let Some(value) = map.get_mut(text)
+            {
+                self.beside(pair[1], value, change);
+            }
+        }
+        for source in merged {
+            match &self.nodes[source].content {
+                Content::List(items) => {
+                    for &item in items {
+                        self.entries_beside(self.resolved(item), map, seen, change);
+                    }
+                }
+                _ => self.entries_beside(source, map, seen, change),
+            }
+        }
     }
 
     /// The deepest part of `path` that is written in any of the file's documents, the last one first.
     pub(super) fn find(&self, path: &TreePath) -> Option<Found> {
-        let found = self.documents.iter().map(|&root| {
-            let (depth, at, _) = self.walk(root, path);
-            Found { depth, at }
-        });
-        found.max_by_key(|found| found.depth)
+        let found = self.documents.iter().map(|&root| self.walk(root, path));
+        found.max_by_key(|found| (found.depth, found.sure))
     }
 
-    /// Depth reached, the place of the last key or item on the way, and the node there.
-    fn walk(&self, root: usize, path: &TreePath) -> (usize, (usize, usize), usize) {
+    /// The place of the last key or item of `path` that is there.
+    fn walk(&self, root: usize, path: &TreePath) -> Found {
         let mut node = root;
-        let mut at = self.nodes[root].at;
-        for (depth, segment) in path.0.iter().enumerate() {
-            match self.step(node, segment) {
-                Some((next, place)) => (node, at) = (next, place),
-                None => return (depth, at, node),
-            }
+        let mut found = Found {
+            depth: 0,
+            sure: true,
+            at: self.nodes[root].at,
+        };
+        for segment in &path.0 {
+            let Some((next, at, sure)) = self.step(node, segment) else {
+                break;
+            };
+            node = next;
+            found = Found {
+                depth: found.depth + 1,
+                sure: found.sure && sure,
+                at,
+            };
         }
-        (path.0.len(), at, self.resolved(node))
+        found
     }
 
     fn resolved(&self, node: usize) -> usize {
@@ -132,12 +222,20 @@ impl Spots {
         }
     }
 
-    fn step(&self, node: usize, segment: &Segment) -> Option<(usize, (usize, usize))> {
+    fn step(&self, node: usize, segment: &Segment) -> Option<Step> {
+        let at = |item: usize, sure| (item, self.nodes[item].at, sure);
         match (&self.nodes[self.resolved(node)].content, segment) {
             (Content::List(items), Segment::Index(index)) => {
-                items.get(*index).map(|&item| (item, self.nodes[item].at))
+                items.get(*index).map(|&item| at(item, true))
             }
-            (Content::Map(entries), Segment::Key(key)) => self.entry(entries, key),
+            (Content::List(items), Segment::Item(index, name)) => {
+                let named = items.iter().rev().find(|item| self.has(**item, name));
+                let there = || items.get(*index).map(|&item| at(item, false));
+                named.map(|&item| at(item, true)).or_else(there)
+            }
+            (Content::Map(entries), Segment::Key(key)) => self
+                .entry(entries, key)
+                .map(|(value, at)| (value, at, true)),
             // The list form of what became a map: `- db`, `- KEY=value`.
             (Content::List(items), Segment::Key(key)) => items.iter().rev().find_map(|&item| {
                 let Content::Scalar { text, .. } = &self.nodes[self.resolved(item)].content else {
@@ -145,9 +243,21 @@ impl Spots {
                 };
                 let rest = text.strip_prefix(key.as_str())?;
                 let named = rest.is_empty() || rest.starts_with(['=', ':']);
-                named.then_some((item, self.nodes[item].at))
+                named.then_some(at(item, true))
             }),
             _ => None,
+        }
+    }
+
+    /// Whether an item says `name`: as one of the parts of a short form, or as a value of a long one.
+    fn has(&self, item: usize, name: &str) -> bool {
+        let is_text = |node: usize| match &self.nodes[self.resolved(node)].content {
+            Content::Scalar { text, .. } => text.split(':').any(|part| part == name),
+            _ => false,
+        };
+        match &self.nodes[self.resolved(item)].content {
+            Content::Map(entries) => entries.chunks_exact(2).any(|pair| is_text(pair[1])),
+            _ => is_text(item),
         }
     }
 
@@ -221,6 +331,7 @@ services:
             at(&web),
             Found {
                 depth: 2,
+                sure: true,
                 at: (4, 3)
             }
         );
@@ -228,6 +339,7 @@ services:
             at(&web.clone().and("ports").and_index(1)),
             Found {
                 depth: 4,
+                sure: true,
                 at: (8, 9)
             }
         );
@@ -235,6 +347,7 @@ services:
             at(&web.clone().and("depends_on").and("cache")),
             Found {
                 depth: 4,
+                sure: true,
                 at: (9, 22)
             }
         );
@@ -242,6 +355,7 @@ services:
             at(&web.clone().and("image")),
             Found {
                 depth: 3,
+                sure: true,
                 at: (2, 3)
             }
         );
@@ -249,6 +363,7 @@ services:
             at(&web.and("nope").and("deeper")),
             Found {
                 depth: 2,
+                sure: true,
                 at: (4, 3)
             }
         );
@@ -261,12 +376,19 @@ services:
     }
 
     #[test]
-    fn quotes_are_seen() {
-        let spots = Spots::read("a: 010\nb: '010'\n---\na: \"010\"");
-        assert!(spots.is_plain(0, &TreePath::of(&["a"])));
-        assert!(!spots.is_plain(0, &TreePath::of(&["b"])));
-        assert!(!spots.is_plain(1, &TreePath::of(&["a"])));
-        assert!(!spots.is_plain(2, &TreePath::of(&["a"])));
+    fn an_item_of_a_merged_list_is_found_by_what_it_says() {
+        let text = "v:\n- aa:/x\n- {type: bind, source: ./b, target: /y}\n- ${C}:/z:ro\n";
+        let spots = Spots::read(text);
+        let find = |index, name| {
+            let found = spots
+                .find(&TreePath::of(&["v"]).and_item(index, name))
+                .unwrap();
+            (found.at.0, found.sure)
+        };
+        assert_eq!(find(9, "aa"), (2, true));
+        assert_eq!(find(9, "/y"), (3, true));
+        assert_eq!(find(9, "/z"), (4, true));
+        assert_eq!(find(1, "nobody"), (3, false));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::{Error, ErrorKind};
 use super::path::At;
-use super::{mounts, ports as port_forms, words};
+use super::{mounts, words};
 
 fn invalid(at: At<'_>, reason: impl Into<String>) -> Error {
     ErrorKind::Invalid {
@@ -31,6 +31,11 @@ pub(super) fn build(value: Value) -> Value {
 /// `extends: SERVICE`.
 pub(super) fn extends(value: Value) -> Value {
     only("service", value)
+}
+
+/// An included file by its path.
+pub(super) fn included(value: Value) -> Value {
+    only("path", value)
 }
 
 /// A config or secret by its name.
@@ -91,33 +96,6 @@ fn named(value: Value, at: At<'_>, content: impl Fn() -> Value) -> Result<Value,
         map.insert(name, content());
     }
     Ok(map.into())
-}
-
-/// Ports as text or number, ranges taken apart.
-pub(super) fn ports(value: Value, at: At<'_>) -> Result<Value, Error> {
-    let Value::Array(items) = value else {
-        return Ok(value);
-    };
-    let mut ports = Vec::with_capacity(items.len());
-    for (index, item) in items.into_iter().enumerate() {
-        let short = match &item {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-        match short {
-            None => ports.push(item),
-            Some(text) => {
-                let parsed = port_forms::parse(&text);
-                ports.extend(
-                    parsed.map_err(|reason| {
-                        invalid(at.index(index), format!("`{text}`: {reason}"))
-                    })?,
-                );
-            }
-        }
-    }
-    Ok(ports.into())
 }
 
 /// A volume as text.

@@ -1,13 +1,16 @@
 //! A document checked against the tables and brought to canonical form: unknown attributes and wrong types
 //! refused, short forms made long, text cast where a variable stood for a number. Knows no other document.
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use super::error::{Error, ErrorKind};
 use super::path::At;
 use super::scalar;
-use super::schema::{Merge, Shape, Table, is_extension};
+use super::schema::{Check, ItemForm, Merge, Shape, Table, is_extension};
 use crate::model::{Bytes, InvalidUnit, Span};
+
+/// An item of a list of variables, in the words of an error.
+pub(super) const VARIABLE: &str = "`NAME=value`";
 
 /// Brings `value` to the canonical form of `shape`.
 ///
@@ -18,33 +21,10 @@ pub(super) fn lower(value: &mut Value, shape: &Shape, at: At<'_>) -> Result<(), 
         Shape::Any => Ok(()),
         Shape::Text if value.is_string() => Ok(()),
         Shape::Text => Err(wrong(value, "text", at)),
-        Shape::Scalar => replace(value, "text or a number", at, |value| match value {
-            Value::String(_) | Value::Number(_) => scalar::text(value).map(Value::from),
-            _ => None,
-        }),
-        Shape::Bool => replace(value, "true or false", at, |value| match value {
-            Value::Bool(_) => Some(value.clone()),
-            Value::String(text) => bool_of(text).map(Value::from),
-            _ => None,
-        }),
-        Shape::Int => replace(value, "a whole number", at, |value| match value {
-            Value::Number(number) if number.is_f64() => number
-                .as_f64()
-                .filter(|float| float.fract() == 0.0 && float.abs() < 1e15)
-                .map(whole),
-            Value::Number(_) => Some(value.clone()),
-            Value::String(text) => text.parse::<i64>().ok().map(Value::from),
-            _ => None,
-        }),
-        Shape::Number => replace(value, "a number", at, |value| match value {
-            Value::Number(_) => Some(value.clone()),
-            Value::String(text) => text
-                .parse::<f64>()
-                .ok()
-                .and_then(Number::from_f64)
-                .map(Value::Number),
-            _ => None,
-        }),
+        Shape::Scalar => replace(value, "text or a number", at, scalar::text_or_number),
+        Shape::Bool => replace(value, "true or false", at, scalar::bool),
+        Shape::Int => replace(value, "a whole number", at, scalar::int),
+        Shape::Number => replace(value, "a number", at, scalar::number),
         Shape::Size => size(value, at),
         Shape::Duration => {
             let Some(text) = value.as_str() else {
@@ -61,21 +41,29 @@ pub(super) fn lower(value: &mut Value, shape: &Shape, at: At<'_>) -> Result<(), 
                 *value = Value::Array(vec![value.take()]);
             }
             list(value, &Shape::Text, at)
+                .map_err(|error| error.expecting("text or a list of text", at))
         }
-        Shape::Variables => variables(value, at, || Value::Null),
+        Shape::Variables => {
+            variables(value, at, || Value::Null).and_then(|()| named_variables(value, at))
+        }
         Shape::Labels => variables(value, at, || Value::from("")),
         Shape::Fields(table) => fields(value, table, at),
         Shape::Named(inner) => named(value, inner, at),
         Shape::Maybe(_) if value.is_null() => Ok(()),
         Shape::Maybe(inner) => lower(value, inner, at),
-        Shape::Long(long, inner) => {
+        Shape::Checked(check, inner) => {
+            lower(value, inner, at)?;
+            checked(value, *check, at)
+        }
+        Shape::Long(long, words, inner) => {
             *value = long(value.take());
-            lower(value, inner, at)
+            lower(value, inner, at).map_err(|error| error.expecting(words, at))
         }
-        Shape::Parsed(parsed, inner) => {
+        Shape::Parsed(parsed, words, inner) => {
             *value = parsed(value.take(), at)?;
-            lower(value, inner, at)
+            lower(value, inner, at).map_err(|error| error.expecting(words, at))
         }
+        Shape::Items(long, words, inner) => items(value, *long, words, inner, at),
     }
 }
 
@@ -87,20 +75,6 @@ fn replace(
 ) -> Result<(), Error> {
     *value = cast(value).ok_or_else(|| wrong(value, expected, at))?;
     Ok(())
-}
-
-#[allow(clippy::cast_possible_truncation)] // the caller keeps it below 1e15
-fn whole(float: f64) -> Value {
-    Value::from(float as i64)
-}
-
-/// YAML 1.1's booleans as text, as compose-go takes them (`toBoolean`).
-fn bool_of(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "y" | "yes" | "on" => Some(true),
-        "false" | "n" | "no" | "off" => Some(false),
-        _ => None,
-    }
 }
 
 fn size(value: &mut Value, at: At<'_>) -> Result<(), Error> {
@@ -145,6 +119,37 @@ fn list(value: &mut Value, item: &Shape, at: At<'_>) -> Result<(), Error> {
         .try_for_each(|(index, value)| lower(value, item, at.index(index)))
 }
 
+/// Of each item its long forms, in place of the item.
+fn items(
+    value: &mut Value,
+    long: ItemForm,
+    words: &'static str,
+    inner: &Shape,
+    at: At<'_>,
+) -> Result<(), Error> {
+    let Value::Array(items) = value else {
+        return Err(wrong(value, "a list", at));
+    };
+    let mut all = Vec::with_capacity(items.len());
+    for (index, item) in items.iter_mut().enumerate() {
+        let at = at.index(index);
+        for mut item in long(item.take(), at)? {
+            lower(&mut item, inner, at).map_err(|error| error.expecting(words, at))?;
+            all.push(item);
+        }
+    }
+    *items = all;
+    Ok(())
+}
+
+fn checked(value: &Value, check: Check, at: At<'_>) -> Result<(), Error> {
+    let text = scalar::text(value).unwrap_or_default();
+    check(&text).map_err(|reason| {
+        let path = at.path();
+        ErrorKind::Invalid { path, reason }.into()
+    })
+}
+
 fn variables(value: &mut Value, at: At<'_>, absent: impl Fn() -> Value) -> Result<(), Error> {
     let mut map = Map::new();
     match value.take() {
@@ -169,7 +174,7 @@ fn variables(value: &mut Value, at: At<'_>, absent: impl Fn() -> Value) -> Resul
         Value::Array(items) => {
             for (index, item) in items.into_iter().enumerate() {
                 let Value::String(line) = item else {
-                    return Err(wrong(&item, "text", at.index(index)));
+                    return Err(wrong(&item, VARIABLE, at.index(index)));
                 };
                 let (key, text) = match line.split_once('=') {
                     Some((key, text)) => (key, text.into()),
@@ -190,6 +195,15 @@ fn variables(value: &mut Value, at: At<'_>, absent: impl Fn() -> Value) -> Resul
     }
     *value = map.into();
     Ok(())
+}
+
+fn named_variables(value: &Value, at: At<'_>) -> Result<(), Error> {
+    if value.get("").is_none() {
+        return Ok(());
+    }
+    let reason = "a variable has no name: nothing stands in front of `=`".to_owned();
+    let path = at.path();
+    Err(ErrorKind::Invalid { path, reason }.into())
 }
 
 fn fields(value: &mut Value, table: &'static Table, at: At<'_>) -> Result<(), Error> {
@@ -268,6 +282,7 @@ fn wrong(value: &Value, expected: &'static str, at: At<'_>) -> Error {
         path: at.path(),
         expected,
         found: kind(value),
+        value: scalar::text(value).filter(|_| !value.is_f64()),
     }
     .into()
 }

@@ -43,6 +43,7 @@ fn by_rule(
         (Value::Object(map), Value::Object(over)) => {
             for (key, value) in over {
                 match map.get_mut(&key) {
+                    Some(base) if matches!(rule, Merge::ReplaceEach) => *base = value,
                     None => _ = map.insert(key, value),
                     Some(base) => entry(base, value, shape, at.key(&key))?,
                 }
@@ -75,21 +76,12 @@ fn entry(base: &mut Value, over: Value, shape: &Shape, at: At<'_>) -> Result<(),
             Some(field) => by_rule(base, over, &field.shape, field.merge, at),
             None => by_rule(base, over, &Shape::Any, Merge::Deep, at),
         },
-        Shape::Named(inner) if is_ulimit(inner) => {
-            *base = over;
-            Ok(())
-        }
         Shape::Named(inner) => merge(base, over, inner, at),
-        Shape::Maybe(inner) | Shape::Long(_, inner) | Shape::Parsed(_, inner) => {
+        Shape::Maybe(inner) | Shape::Long(_, _, inner) | Shape::Parsed(_, _, inner) => {
             entry(base, over, inner, at)
         }
         _ => merge(base, over, &Shape::Any, at),
     }
-}
-
-/// `ulimits.X` is replaced, not merged (`mergeUlimit` reads the later value twice).
-fn is_ulimit(shape: &Shape) -> bool {
-    std::ptr::eq(shape, &raw const super::attributes::ULIMIT)
 }
 
 fn append(
@@ -101,11 +93,14 @@ fn append(
 ) -> Result<(), Error> {
     match rule {
         Merge::Matched(identity) => {
+            let places = items.iter().enumerate();
+            let mut places: HashMap<String, usize> = places
+                .rev()
+                .map(|(place, item)| (identity(item), place))
+                .collect();
             for value in over {
-                match items
-                    .iter_mut()
-                    .find(|item| identity(item) == identity(&value))
-                {
+                let place = *places.entry(identity(&value)).or_insert(items.len());
+                match items.get_mut(place) {
                     Some(item) => merge(item, value, shape, at)?,
                     None => items.push(value),
                 }
@@ -147,7 +142,9 @@ pub(super) fn reset<'a>(tree: &mut Value, paths: impl IntoIterator<Item = &'a Tr
         for segment in above {
             node = match segment {
                 Segment::Key(key) => node.and_then(|node| node.get_mut(key)),
-                Segment::Index(index) => node.and_then(|node| node.get_mut(*index)),
+                Segment::Index(index) | Segment::Item(index, _) => {
+                    node.and_then(|node| node.get_mut(*index))
+                }
             };
         }
         if let (Some(Value::Object(map)), Segment::Key(key)) = (node, last) {

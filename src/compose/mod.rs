@@ -2,10 +2,10 @@
 //! that knows its line. In the order of a load:
 //!
 //! `load` the line of steps · `files` which files, and their text · `environment` variables and env files
-//! (`dotenv` their grammar) · `tree` YAML into trees (`weight` before that, `scalar` across YAML versions) · `project_name` ·
+//! (`dotenv` their grammar) · `tree` YAML into trees by the `reader` (`weight` before that, `scalar` across YAML versions) · `project_name` ·
 //! `layers` documents into one tree: `interpolate`, `lower` (checked and canonical, by the tables of
-//! `top_level` and `attributes` in the words of `schema`; `long_form`, `ports`, `mounts`, `words` for short
-//! forms), `include`, `extends`, `merge` (`identity` of list items), `resolve` (paths) · `assemble` the tree
+//! `top_level`, `attributes` and `parts` in the words of `schema`; `long_form`, `ports`, `mounts`, `words` for short
+//! forms, `values` for texts with a grammar), `include`, `extends`, `merge` (`identity` of list items), `resolve` (paths) · `assemble` the tree
 //! into model types · `settle` what is left unsaid · `check` what must hold (`check_service` for one
 //! service) · `delivery` and `notice` warnings · `error`, with `place` and `locate` for its place (`path`
 //! says where in a tree), `hints` and `suggest` for what may help.
@@ -32,10 +32,12 @@ mod lower;
 mod merge;
 mod mounts;
 mod notice;
+mod parts;
 mod path;
 mod place;
 mod ports;
 mod project_name;
+mod reader;
 mod resolve;
 mod scalar;
 mod schema;
@@ -43,10 +45,12 @@ mod settle;
 mod suggest;
 mod top_level;
 mod tree;
+mod values;
 mod weight;
 mod words;
 
 pub use error::Error;
+pub(crate) use hints::named_here;
 pub use load::{LoadOptions, load};
 pub use place::place;
 pub(crate) use suggest::{nearby, nearest};

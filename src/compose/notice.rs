@@ -87,9 +87,15 @@ impl Notices {
 
     /// The unset variable that left a hole in the text at `path`.
     pub(super) fn hole(&self, path: &TreePath) -> Option<&str> {
+        // A short form is one text: `build: $CONTEXT` leaves the hole in `build.context`.
+        let path = path.to_string();
+        let within = |at: &TreePath| {
+            let rest = path.strip_prefix(&at.to_string());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
         self.unset
             .iter()
-            .find(|(_, at)| *at == path)
+            .find(|(_, at)| within(at))
             .map(|(name, _)| name)
     }
 
@@ -122,7 +128,7 @@ impl Notices {
 /// Warns of every attribute that is valid and not carried out, in what is switched on.
 ///
 /// # Errors
-/// An attribute that larder refuses.
+/// An attribute that larder refuses, or one that is needed and missing.
 pub(super) fn not_carried_out(parts: &Parts, notices: &mut Notices) -> Result<(), Error> {
     let services = At::ROOT.key("services");
     for (name, service) in &parts.services {
@@ -140,6 +146,10 @@ fn table(
     let Value::Object(map) = value else {
         return Ok(());
     };
+    if let Some(missing) = attributes.needs.iter().find(|key| !map.contains_key(**key)) {
+        let path = at.key(missing).path();
+        return Err(ErrorKind::Required { path }.into());
+    }
     for (key, value) in map {
         let Some(field) = attributes.field(key) else {
             continue;
@@ -170,16 +180,21 @@ fn table(
 fn shape(value: &Value, shape: &Shape, at: At<'_>, notices: &mut Notices) -> Result<(), Error> {
     match (shape, value) {
         (Shape::Fields(attributes), _) => table(value, attributes, at, notices),
-        (Shape::Maybe(inner) | Shape::Long(_, inner) | Shape::Parsed(_, inner), _) => {
+        (Shape::Maybe(inner) | Shape::Long(_, _, inner) | Shape::Parsed(_, _, inner), _) => {
             self::shape(value, inner, at, notices)
         }
         (Shape::Named(inner), Value::Object(map)) => map
             .iter()
             .try_for_each(|(key, value)| self::shape(value, inner, at.key(key), notices)),
-        (Shape::List(inner), Value::Array(items)) => items
-            .iter()
-            .enumerate()
-            .try_for_each(|(index, value)| self::shape(value, inner, at.index(index), notices)),
+        (Shape::List(inner) | Shape::Items(_, _, inner), Value::Array(items)) => {
+            items.iter().enumerate().try_for_each(|(index, value)| {
+                let name = ["target", "source"]
+                    .iter()
+                    .find_map(|key| value.get(key)?.as_str());
+                let at = name.map_or(at.index(index), |name| at.item(index, name));
+                self::shape(value, inner, at, notices)
+            })
+        }
         _ => Ok(()),
     }
 }

@@ -15,6 +15,7 @@ enum Step<'a> {
     Root,
     Key(&'a str),
     Index(usize),
+    Item(usize, &'a str),
 }
 
 impl<'a> At<'a> {
@@ -38,11 +39,19 @@ impl<'a> At<'a> {
         }
     }
 
+    /// As [`TreePath::and_item`].
+    pub(super) fn item(&'a self, index: usize, name: &'a str) -> At<'a> {
+        At {
+            above: Some(self),
+            step: Step::Item(index, name),
+        }
+    }
+
     /// The key this position ends with.
     pub(super) fn last(&self) -> Option<&'a str> {
         match self.step {
             Step::Key(key) => Some(key),
-            Step::Root | Step::Index(_) => None,
+            Step::Root | Step::Index(_) | Step::Item(..) => None,
         }
     }
 
@@ -54,6 +63,7 @@ impl<'a> At<'a> {
                 Step::Root => {}
                 Step::Key(key) => segments.push(Segment::Key(key.to_owned())),
                 Step::Index(index) => segments.push(Segment::Index(index)),
+                Step::Item(index, name) => segments.push(Segment::Item(index, name.to_owned())),
             }
             here = at.above;
         }
@@ -70,6 +80,8 @@ pub(super) struct TreePath(pub(super) Vec<Segment>);
 pub(super) enum Segment {
     Key(String),
     Index(usize),
+    /// An item of a merged list: where it is there, and what its own file has written of it.
+    Item(usize, String),
 }
 
 impl TreePath {
@@ -91,6 +103,13 @@ impl TreePath {
         self.0.push(Segment::Index(index));
         self
     }
+
+    /// An item of a merged list. It is printed by its number; as other files, ranges and replaced items may stand in
+    /// front of it there, it is looked for by `name`, a text in it.
+    pub(super) fn and_item(mut self, index: usize, name: &str) -> Self {
+        self.0.push(Segment::Item(index, name.to_owned()));
+        self
+    }
 }
 
 impl fmt::Display for TreePath {
@@ -99,7 +118,7 @@ impl fmt::Display for TreePath {
             match segment {
                 Segment::Key(key) if number == 0 => write!(f, "{key}")?,
                 Segment::Key(key) => write!(f, ".{key}")?,
-                Segment::Index(index) => write!(f, "[{index}]")?,
+                Segment::Index(index) | Segment::Item(index, _) => write!(f, "[{index}]")?,
             }
         }
         Ok(())

@@ -1,22 +1,23 @@
-//! Which of several files a path is written in, and where. Each file is read for it only once, and none before
-//! somebody asks.
+//! Which of several files a path is written in, and where: also when a service has it from one that it extends. Each
+//! file is read for it only once, and none before somebody asks.
 
 use std::path::Path;
 
 use super::locate::Spots;
-use super::path::TreePath;
-use crate::model::{Place, Project};
+use super::path::{Segment, TreePath};
+use crate::model::{Inherited, Place, Project};
 
 /// The place in a project's Compose files where `path` is written, or the nearest part above it that is.
 pub fn place(project: &Project, path: &[&str]) -> Option<Place> {
     let texts = project.texts.iter();
-    let mut places = Places::of(texts.map(|(file, text)| (file.as_path(), text.as_str())));
-    places.find(&TreePath::of(path), None)
+    let texts = texts.map(|(file, text)| (file.as_path(), text.as_str()));
+    Places::of(texts, &project.inherited).find(&TreePath::of(path), None)
 }
 
 /// Where paths are written.
 pub(super) struct Places<'a> {
     files: Vec<File<'a>>,
+    inherited: &'a [Inherited],
 }
 
 struct File<'a> {
@@ -25,9 +26,24 @@ struct File<'a> {
     spots: Option<Spots>,
 }
 
+/// A path that was found.
+pub(super) struct Written<'a> {
+    pub(super) place: Place,
+    /// Who has it from whom, when the service of the path does not have it itself.
+    pub(super) from: Option<&'a Inherited>,
+    /// How much of the path was found, and whether that is sure.
+    score: (usize, bool),
+}
+
+/// So much of a path names a service.
+const SERVICE: usize = 2;
+
 impl<'a> Places<'a> {
     /// For paths in these files, each given with its text.
-    pub(super) fn of(files: impl Iterator<Item = (&'a Path, &'a str)>) -> Self {
+    pub(super) fn of(
+        files: impl Iterator<Item = (&'a Path, &'a str)>,
+        inherited: &'a [Inherited],
+    ) -> Self {
         let files = files.map(|(path, text)| File {
             path,
             text,
@@ -35,28 +51,78 @@ impl<'a> Places<'a> {
         });
         Self {
             files: files.collect(),
+            inherited,
         }
     }
 
     /// The place of `path` in `file`, or in whichever file has most of it, the later ones first.
     pub(super) fn find(&mut self, path: &TreePath, file: Option<&Path>) -> Option<Place> {
-        let mut best: Option<(usize, Place)> = None;
+        self.search(path, file).map(|found| found.place)
+    }
+
+    /// The same, with who has it from whom.
+    pub(super) fn search(&mut self, path: &TreePath, file: Option<&Path>) -> Option<Written<'a>> {
+        let own = self.written(path, file);
+        let service = match path.0.as_slice() {
+            [Segment::Key(kind), Segment::Key(service), _, ..] if kind == "services" => service,
+            _ => return own,
+        };
+        if own.as_ref().is_some_and(|own| own.score.0 > SERVICE) {
+            return own;
+        }
+        self.handed_on(service, path, file).or(own)
+    }
+
+    /// Looks in what the service extends, what that extends, and so on.
+    fn handed_on(
+        &mut self,
+        service: &str,
+        path: &TreePath,
+        file: Option<&Path>,
+    ) -> Option<Written<'a>> {
+        let inherited = self.inherited;
+        let (mut service, mut file) = (service, file);
+        for _ in inherited {
+            let by = inherited
+                .iter()
+                .rev()
+                .find(|by| by.service == service && file.is_none_or(|file| file == by.file))?;
+            let mut path = path.clone();
+            path.0[1] = Segment::Key(by.base.clone());
+            if let Some(found) = self.written(&path, Some(&by.base_file))
+                && found.score.0 > SERVICE
+            {
+                let from = Some(by);
+                return Some(Written { from, ..found });
+            }
+            (service, file) = (&by.base, Some(by.base_file.as_path()));
+        }
+        None
+    }
+
+    fn written(&mut self, path: &TreePath, file: Option<&Path>) -> Option<Written<'a>> {
+        let mut best: Option<Written<'a>> = None;
         for source in &mut self.files {
             if file.is_some_and(|file| file != source.path) {
                 continue;
             }
             let spots = source.spots.get_or_insert_with(|| Spots::read(source.text));
-            if let Some(found) = spots.find(path)
-                && found.depth > 0
-                && best.as_ref().is_none_or(|(depth, _)| found.depth >= *depth)
-            {
+            let Some(found) = spots.find(path).filter(|found| found.depth > 0) else {
+                continue;
+            };
+            let score = (found.depth, found.sure);
+            if best.as_ref().is_none_or(|best| score >= best.score) {
                 let place = Place {
                     file: source.path.to_owned(),
                     at: Some(found.at),
                 };
-                best = Some((found.depth, place));
+                best = Some(Written {
+                    place,
+                    from: None,
+                    score,
+                });
             }
         }
-        best.map(|(_, place)| place)
+        best
     }
 }

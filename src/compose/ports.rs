@@ -1,28 +1,66 @@
-//! The short form of a published port, `[[IP:][HOST]:]CONTAINER[/PROTOCOL]`, with ranges, in long form
-//! (docker/go-connections `nat`).
+//! Published ports: the short form, `[[IP:][HOST]:]CONTAINER[/PROTOCOL]`, with ranges, in long form
+//! (docker/go-connections `nat`), and what makes two of them the same.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use serde_json::{Map, Value, json};
 
 use super::error::{Error, ErrorKind};
-use super::path::TreePath;
+use super::path::{At, TreePath};
+use super::values;
+use crate::model::PortRange;
+
+/// The long forms of one item.
+///
+/// # Errors
+/// What is wrong with a short one, and a long one without its `target`.
+pub(super) fn long(mut item: Value, at: At<'_>) -> Result<Vec<Value>, Error> {
+    let text = match &mut item {
+        Value::String(text) => std::mem::take(text),
+        Value::Number(number) => number.to_string(),
+        Value::Object(port) => {
+            if port.get("published").is_some_and(|port| port == "") {
+                // As with docker compose, a port that a variable leaves empty is the engine's to choose.
+                port.shift_remove("published");
+            }
+            if !port.contains_key("target") {
+                let path = at.key("target").path();
+                return Err(ErrorKind::Required { path }.into());
+            }
+            return Ok(vec![item]);
+        }
+        _ => return Ok(vec![item]),
+    };
+    parse(&text).map_err(|reason| {
+        let (path, reason) = (at.path(), format!("`{text}`: {reason}"));
+        ErrorKind::Invalid { path, reason }.into()
+    })
+}
 
 /// The ports that one text stands for, in the order in which docker compose lists them.
 ///
 /// # Errors
 /// What is wrong with it, for a person.
-pub(super) fn parse(text: &str) -> Result<Vec<Value>, String> {
+fn parse(text: &str) -> Result<Vec<Value>, String> {
     let (host, container) = match text.rsplit_once(':') {
         Some((host, container)) => (Some(host), container),
         None => (None, text),
     };
-    let (range, protocol) = container.split_once('/').unwrap_or((container, "tcp"));
-    let protocol = protocol.to_lowercase();
-    if !matches!(protocol.as_str(), "tcp" | "udp" | "sctp") {
-        return Err(format!("`{protocol}` is no protocol: tcp, udp or sctp"));
-    }
-    let targets = Range::parse(range)?;
+    // What stands behind a second slash counts for nothing (`nat.SplitProtoPort`).
+    let mut sections = container.split('/');
+    let range = sections.next().unwrap_or_default();
+    let protocol = sections.next().unwrap_or_default().to_lowercase();
+    values::protocol(&protocol)?;
+    let protocol = if protocol.is_empty() {
+        "tcp"
+    } else {
+        &protocol
+    };
+    let range_of = |text: &str| text.parse::<PortRange>().map_err(|error| error.to_string());
+    let targets = match range {
+        "" => return Err("the container's port is missing".to_owned()),
+        range => range_of(range)?,
+    };
     let (address, published) = match host.and_then(|host| host.rsplit_once(':')) {
         Some((address, published)) => (Some(ip(address)?), published),
         None => (None, host.unwrap_or_default()),
@@ -30,29 +68,30 @@ pub(super) fn parse(text: &str) -> Result<Vec<Value>, String> {
     let address = address.filter(|address| !address.is_empty());
     let published = match published {
         "" => None,
-        range => Some(Range::parse(range)?),
+        range => Some(range_of(range)?),
     };
-    if let Some(published) = &published
-        && published.len() != targets.len()
-        && targets.len() != 1
+    if let Some(published) = published
+        && published.count() != targets.count()
+        && targets.count() != 1
     {
         return Err(format!(
             "{} host ports for {} container ports",
-            published.len(),
-            targets.len()
+            published.count(),
+            targets.count()
         ));
     }
-    let mut ports: Vec<(String, Value)> = (0..targets.len())
-        .map(|number| {
-            let target = targets.first + number;
+    let mut ports: Vec<(String, Value)> = (targets.first..=targets.last)
+        .map(|target| {
+            let number = target - targets.first;
             let mut port = Map::new();
             port.insert("mode".into(), "ingress".into());
             if let Some(address) = &address {
                 port.insert("host_ip".into(), address.as_str().into());
             }
             port.insert("target".into(), target.into());
-            if let Some(published) = &published {
-                port.insert("published".into(), published.of(number, &targets).into());
+            if let Some(published) = published {
+                let published = published_of(published, number, targets);
+                port.insert("published".into(), published.into());
             }
             port.insert("protocol".into(), json!(protocol));
             (format!("{target}/{protocol}"), Value::Object(port))
@@ -89,7 +128,7 @@ pub(super) fn check(tree: &Value) -> Result<(), Error> {
 fn count(text: &str) -> usize {
     let (_, container) = text.rsplit_once(':').unwrap_or(("", text));
     let range = container.split('/').next().unwrap_or_default();
-    Range::parse(range).map_or(1, |range| range.len().into())
+    range.parse().map_or(1, PortRange::count)
 }
 
 /// What two entries share when the later one replaces the earlier (compose-go `portIndexer`).
@@ -124,44 +163,12 @@ fn ip(text: &str) -> Result<String, String> {
     Ok(bracketed.unwrap_or(text).to_owned())
 }
 
-struct Range {
-    first: u16,
-    last: u16,
-}
-
-impl Range {
-    fn parse(text: &str) -> Result<Self, String> {
-        let port = |text: &str| {
-            text.parse::<u16>()
-                .ok()
-                .filter(|_| !text.starts_with('+'))
-                .ok_or_else(|| match text {
-                    "" => "the container's port is missing".to_owned(),
-                    _ => format!("`{text}` is not a port (0 to 65535)"),
-                })
-        };
-        let (first, last) = text.split_once('-').unwrap_or((text, text));
-        let range = Self {
-            first: port(first)?,
-            last: port(last)?,
-        };
-        if range.first > range.last {
-            return Err(format!("the range `{text}` ends before it starts"));
-        }
-        Ok(range)
+/// The host's port for the container's port of that number: one each, or the whole range to choose from.
+fn published_of(published: PortRange, number: u16, targets: PortRange) -> String {
+    if targets.count() == 1 && published.count() > 1 {
+        return format!("{}-{}", published.first, published.last);
     }
-
-    fn len(&self) -> u16 {
-        (self.last - self.first).saturating_add(1)
-    }
-
-    /// The host's port for the container's port of that number: one each, or the whole range to choose from.
-    fn of(&self, number: u16, targets: &Self) -> String {
-        if targets.len() == 1 && self.len() > 1 {
-            return format!("{}-{}", self.first, self.last);
-        }
-        (self.first + number).to_string()
-    }
+    (published.first + number).to_string()
 }
 
 #[cfg(test)]
@@ -174,7 +181,7 @@ mod tests {
 
     #[test]
     fn every_short_form() {
-        let cases: [(&str, &[&str]); 12] = [
+        let cases: [(&str, &[&str]); 14] = [
             ("80", &["0.0.0.0::80/tcp"]),
             ("3000-3001", &["0.0.0.0::3000/tcp", "0.0.0.0::3001/tcp"]),
             ("9-10", &["0.0.0.0::10/tcp", "0.0.0.0::9/tcp"]),
@@ -190,6 +197,8 @@ mod tests {
             (":80:80", &["0.0.0.0:80:80/tcp"]),
             ("0.0.0.0:81:81/TCP", &["0.0.0.0:81:81/tcp"]),
             ("6060:6060/udp", &["0.0.0.0:6060:6060/udp"]),
+            ("80/", &["0.0.0.0::80/tcp"]),
+            ("80/udp/tcp", &["0.0.0.0::80/udp"]),
         ];
         for (text, ports) in cases {
             assert_eq!(shown(text), ports, "{text}");

@@ -83,8 +83,9 @@ pub(super) fn resolve(tree: &mut Value, against: Against<'_>) -> Result<(), Erro
                 .and_then(Value::as_str)
                 .is_none_or(str::is_empty)
             {
+                let target = mount.get("target").and_then(Value::as_str);
                 let path = TreePath::of(&["services", name, "volumes"])
-                    .and_index(index)
+                    .and_item(index, target.unwrap_or_default())
                     .and("source");
                 return Err(ErrorKind::Required { path }.into());
             }

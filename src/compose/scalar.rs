@@ -1,5 +1,7 @@
 //! Scalars across YAML versions: what docker compose's reader (go-yaml v3) makes of one, and how Go prints it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Number, Value};
 
 /// The number that go-yaml sees in a plain scalar and YAML 1.2 does not: octal with a leading zero, and
@@ -31,11 +33,12 @@ pub(super) fn old_number(text: &str) -> Option<Value> {
     if let Ok(number) = u64::from_str_radix(body, radix)
         && !body.starts_with('+')
     {
-        return match (negative, i64::try_from(number)) {
-            (false, _) => Some(number.into()),
-            (true, Ok(number)) => Some((-number).into()),
-            (true, Err(_)) => None,
-        };
+        match (negative, i64::try_from(number)) {
+            (false, _) => return Some(number.into()),
+            (true, Ok(number)) => return Some((-number).into()),
+            // A float, as below.
+            (true, Err(_)) => {}
+        }
     }
     let float_shaped = plain
         .bytes()
@@ -61,10 +64,70 @@ pub(super) fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// Go's `%v` of a float64: `%g` with the shortest digits, an exponent from 1e21 on and below 1e-4.
-fn go_float(float: f64) -> String {
-    let size = float.abs();
-    if float == 0.0 || (1e-4..1e21).contains(&size) {
+/// Text, or a number as text.
+pub(super) fn text_or_number(value: &Value) -> Option<Value> {
+    match value {
+        Value::String(_) | Value::Number(_) => text(value).map(Value::from),
+        _ => None,
+    }
+}
+
+/// A truth value; as text in YAML 1.1's words, as compose-go takes them (`toBoolean`).
+pub(super) fn bool(value: &Value) -> Option<Value> {
+    let bool = match value {
+        Value::Bool(bool) => *bool,
+        Value::String(text) => match text.to_ascii_lowercase().as_str() {
+            "true" | "y" | "yes" | "on" => true,
+            "false" | "n" | "no" | "off" => false,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(bool.into())
+}
+
+/// A whole number, also as text or with an exponent.
+pub(super) fn int(value: &Value) -> Option<Value> {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let float = number.as_f64()?;
+            let whole = float.fract() == 0.0 && float.abs() < 1e15;
+            #[allow(clippy::cast_possible_truncation)] // it is whole, and below 1e15
+            whole.then_some(Value::from(float as i64))
+        }
+        Value::Number(number) => number.as_i64().map(Value::from),
+        Value::String(text) => text.parse::<i64>().ok().map(Value::from),
+        _ => None,
+    }
+}
+
+/// A number, also as text.
+pub(super) fn number(value: &Value) -> Option<Value> {
+    match value {
+        Value::Number(_) => Some(value.clone()),
+        Value::String(text) => {
+            let float: f64 = text.parse().ok()?;
+            Number::from_f64(float).map(Value::Number)
+        }
+        _ => None,
+    }
+}
+
+/// What `!!binary` stands for, where that is text.
+pub(super) fn binary(text: &str) -> Option<String> {
+    let packed: String = text.split_ascii_whitespace().collect();
+    String::from_utf8(STANDARD.decode(packed).ok()?).ok()
+}
+
+/// Go's `strconv.FormatFloat(…, 'g', -1, 64)`: the shortest digits, an exponent from 1e6 on and below 1e-4.
+pub(super) fn go_float(float: f64) -> String {
+    if float.is_nan() {
+        return "NaN".to_owned();
+    }
+    if float.is_infinite() {
+        return if float > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    if float == 0.0 || (1e-4..1e6).contains(&float.abs()) {
         return float.to_string();
     }
     let text = format!("{float:e}");
@@ -110,6 +173,12 @@ mod tests {
     fn numbers_print_as_in_go() {
         let cases = [
             (json!(1e3), "1000"),
+            (json!(1e6), "1e+06"),
+            (json!(1_234_567.8), "1.2345678e+06"),
+            (json!(999_999.5), "999999.5"),
+            (json!(-1e6), "-1e+06"),
+            (json!(-0.0), "-0"),
+            (json!(1e-4), "0.0001"),
             (json!(1e21), "1e+21"),
             (json!(1.1), "1.1"),
             (json!(1e-5), "1e-05"),

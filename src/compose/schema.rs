@@ -35,20 +35,32 @@ pub(super) enum Shape {
     Named(&'static Shape),
     /// Null, or that.
     Maybe(&'static Shape),
-    /// Brought to its long form first.
-    Long(fn(Value) -> Value, &'static Shape),
+    /// That, and its text passes.
+    Checked(Check, &'static Shape),
+    /// Brought to its long form first; the words say which writings there are.
+    Long(fn(Value) -> Value, &'static str, &'static Shape),
     /// The same where the short form has a grammar.
-    Parsed(ParsedForm, &'static Shape),
+    Parsed(ParsedForm, &'static str, &'static Shape),
+    /// A list in which one short item may stand for several long ones.
+    Items(ItemForm, &'static str, &'static Shape),
 }
+
+/// Says what is wrong with a text.
+pub(super) type Check = fn(&str) -> Result<(), String>;
 
 /// Turns any writing of an attribute into its long one, or says what is wrong with the short one.
 pub(super) type ParsedForm = fn(Value, At<'_>) -> Result<Value, Error>;
+
+/// The same for an item of a list.
+pub(super) type ItemForm = fn(Value, At<'_>) -> Result<Vec<Value>, Error>;
 
 /// The attributes of an object, sorted by name.
 pub(super) struct Table {
     pub(super) fields: &'static [Field],
     /// Whether `x-*` keys are kept; dropped where the model has no room for them.
     pub(super) extensions: bool,
+    /// What it cannot do without, once all files are merged.
+    pub(super) needs: &'static [&'static str],
 }
 
 /// One attribute.
@@ -70,6 +82,8 @@ pub(super) enum Merge {
     Unique(Identity),
     /// Lists append; items with one identity merge.
     Matched(Identity),
+    /// Maps merge; of what both have, the later one wins whole.
+    ReplaceEach,
     /// Options merge only where the driver stays the same.
     Logging,
 }
@@ -137,6 +151,14 @@ impl Field {
 }
 
 impl Table {
+    pub(super) const fn needs(self, needs: &'static [&'static str]) -> Self {
+        Self {
+            fields: self.fields,
+            extensions: self.extensions,
+            needs,
+        }
+    }
+
     pub(super) fn field(&self, name: &str) -> Option<&'static Field> {
         let at = self
             .fields
@@ -156,6 +178,7 @@ pub(super) const fn table(fields: &'static [Field]) -> Table {
     Table {
         fields,
         extensions: true,
+        needs: &[],
     }
 }
 
@@ -164,6 +187,7 @@ pub(super) const fn closed(fields: &'static [Field]) -> Table {
     Table {
         fields,
         extensions: false,
+        needs: &[],
     }
 }
 

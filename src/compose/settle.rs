@@ -59,6 +59,12 @@ fn defaults(service: &mut Service, environment: &Environment) {
         }
         build.args.retain(|_, value| value.is_some());
     }
+    service.platform = service.platform.take().or_else(|| {
+        let default = environment.get("DOCKER_DEFAULT_PLATFORM");
+        default
+            .filter(|platform| !platform.is_empty())
+            .map(str::to_owned)
+    });
     service.dns.retain(|server| !server.is_empty());
     if service.pull_policy.as_deref() == Some("if_not_present") {
         service.pull_policy = Some("missing".to_owned());
@@ -86,31 +92,59 @@ fn defaults(service: &mut Service, environment: &Environment) {
     }
 }
 
-/// `links`, `volumes_from` and namespaces shared with a service mean to wait for it.
-fn imply_dependencies(service: &mut Service) {
-    let mut implied: Vec<(String, bool)> = Vec::new();
-    let texts = |key: &str| {
-        let list = service.other.get(key).and_then(Value::as_array);
+/// A service that an attribute other than `depends_on` means to wait for.
+pub(super) struct Implied {
+    pub(super) attribute: &'static str,
+    /// What the attribute does with it.
+    pub(super) verb: &'static str,
+    pub(super) name: String,
+    restart: bool,
+}
+
+/// What `links`, `volumes_from` and namespaces shared with a service mean to wait for.
+pub(super) fn implied(service: &Service) -> Vec<Implied> {
+    let mut implied = Vec::new();
+    let mut imply = |attribute, verb, name: &str, restart| {
+        let name = name.split(':').next().unwrap_or_default().to_owned();
+        implied.push(Implied {
+            attribute,
+            verb,
+            name,
+            restart,
+        });
+    };
+    let other = |key| service.other.get(key);
+    let texts = |key| {
+        let list = other(key).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(Value::as_str)
     };
     for link in texts("links") {
-        implied.push((link.split(':').next().unwrap_or_default().to_owned(), true));
+        imply("links", "links to", link, true);
     }
     for from in texts("volumes_from").filter(|from| !from.starts_with("container:")) {
-        implied.push((from.split(':').next().unwrap_or_default().to_owned(), false));
+        imply("volumes_from", "mounts the volumes of", from, false);
     }
-    let namespaces =
-        ["ipc", "pid", "uts", "cgroup"].map(|key| service.other.get(key).and_then(Value::as_str));
-    for shared in namespaces
-        .into_iter()
-        .flatten()
-        .chain(service.network_mode.as_deref())
-    {
-        if let Some(name) = shared.strip_prefix("service:") {
-            implied.push((name.to_owned(), true));
+    let namespace = |key| other(key).and_then(Value::as_str);
+    let shared = [
+        ("ipc", "shares the memory of", namespace("ipc")),
+        ("pid", "shares the processes of", namespace("pid")),
+        ("uts", "shares the host name of", namespace("uts")),
+        (
+            "network_mode",
+            "shares the network of",
+            service.network_mode.as_deref(),
+        ),
+    ];
+    for (attribute, verb, mode) in shared {
+        if let Some(name) = mode.and_then(|mode| mode.strip_prefix("service:")) {
+            imply(attribute, verb, name, true);
         }
     }
-    for (name, restart) in implied {
+    implied
+}
+
+fn imply_dependencies(service: &mut Service) {
+    for Implied { name, restart, .. } in implied(service) {
         let dependency = Dependency {
             condition: Condition::Started,
             required: true,
@@ -129,7 +163,8 @@ fn warn_of_drives(name: &str, service: &Service, notices: &mut Notices) {
                 "`{}` is read as a path on a Windows drive: a volume's name needs two letters here",
                 mount.target
             );
-            let path = TreePath::of(&["services", name, "volumes"]).and_index(index);
+            let path = TreePath::of(&["services", name, "volumes"]);
+            let path = path.and_item(index, &mount.target);
             notices.say_at(text, path, None);
         }
     }
@@ -161,6 +196,8 @@ impl Resource for FileObject {
 /// Without a name of its own it is `<project>_<key>`, and an external one its key.
 fn name(project: &str, key: &str, resource: &mut impl Resource) {
     let (name, external) = resource.slot();
+    // Of a variable that is not set.
+    *name = name.take().filter(|name| !name.is_empty());
     name.get_or_insert_with(|| {
         if external {
             key.to_owned()
@@ -190,4 +227,31 @@ pub(super) fn drop_unused(project: &mut Project) {
     project.volumes.retain(|key, _| volumes.contains(key));
     project.configs.retain(|key, _| configs.contains(key));
     project.secrets.retain(|key, _| secrets.contains(key));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_gives_the_platform_that_a_service_does_not() {
+        let environment = |platform: &str| {
+            let pair = ("DOCKER_DEFAULT_PLATFORM".to_owned(), platform.to_owned());
+            Environment::new([pair].into())
+        };
+        let settled = |own: Option<&str>, default: &str| {
+            let mut service = Service {
+                platform: own.map(str::to_owned),
+                ..Service::default()
+            };
+            defaults(&mut service, &environment(default));
+            service.platform
+        };
+        assert_eq!(settled(None, "linux/arm64").as_deref(), Some("linux/arm64"));
+        assert_eq!(
+            settled(Some("linux/amd64"), "linux/arm64").as_deref(),
+            Some("linux/amd64")
+        );
+        assert_eq!(settled(None, ""), None);
+    }
 }

@@ -5,27 +5,53 @@ use super::attributes::SERVICE_SHAPE;
 use super::identity::subnet;
 use super::long_form as long;
 use super::schema::Merge::{Matched, Replace};
-use super::schema::Shape::{Any, Bool, Fields, Labels, List, Maybe, Named, Parsed, Text};
+use super::schema::Shape::{
+    Any, Bool, Checked, Fields, Int, Labels, List, Long, Maybe, Named, OneOf, Parsed, Text, Texts,
+};
 use super::schema::{Shape, Table, closed, field, table};
+use super::values;
 
 /// A Compose file.
 pub(super) static ROOT: Shape = Fields(&ROOT_TABLE);
 pub(super) static ROOT_TABLE: Table = table(&[
-    field("configs", Named(&Parsed(long::external, &Fields(&CONFIG)))),
-    field("include", Any).merge(Replace),
+    field(
+        "configs",
+        Named(&Parsed(long::external, "a map", &Fields(&CONFIG))),
+    ),
+    field(
+        "include",
+        List(&Long(long::included, "a path or a map", &Fields(&INCLUDED))),
+    )
+    .merge(Replace),
     field("models", Any).refused("AI models"),
     field("name", Text),
     field(
         "networks",
-        Named(&Maybe(&Parsed(long::external, &Fields(&NETWORK)))),
+        Named(&Maybe(&Parsed(long::external, "a map", &Fields(&NETWORK)))),
     ),
-    field("secrets", Named(&Parsed(long::external, &Fields(&SECRET)))),
+    field(
+        "secrets",
+        Named(&Parsed(long::external, "a map", &Fields(&SECRET))),
+    ),
     field("services", Named(&SERVICE_SHAPE)),
     field("version", Text).harmless(),
     field(
         "volumes",
-        Named(&Maybe(&Parsed(long::external, &Fields(&VOLUME)))),
+        Named(&Maybe(&Parsed(long::external, "a map", &Fields(&VOLUME)))),
     ),
+    field("x-larder", Fields(&OF_LARDER)),
+]);
+
+static INCLUDED: Table = closed(&[
+    field("env_file", Texts),
+    field("path", Texts),
+    field("project_directory", Texts),
+]);
+
+/// What larder itself is told of a project.
+static OF_LARDER: Table = closed(&[
+    field("builder", OneOf(&["auto", "dagger", "docker"])),
+    field("timeout", Checked(values::seconds, &Int)),
 ]);
 
 static NETWORK: Table = table(&[
@@ -50,9 +76,9 @@ static NETWORK: Table = table(&[
 
 static IPAM_POOL: Table = closed(&[
     field("aux_addresses", Labels),
-    field("gateway", Text),
-    field("ip_range", Text),
-    field("subnet", Text),
+    field("gateway", Checked(values::address, &Text)),
+    field("ip_range", Checked(values::subnet, &Text)),
+    field("subnet", Checked(values::subnet, &Text)),
 ]);
 
 static VOLUME: Table = table(&[
@@ -86,7 +112,7 @@ static SECRET: Table = table(&[
 
 #[cfg(test)]
 mod tests {
-    use super::super::schema::Shape::Long;
+    use super::super::schema::Shape::Items;
     use super::*;
 
     fn check(table: &Table) {
@@ -101,7 +127,13 @@ mod tests {
     fn walk(shape: &Shape) {
         match shape {
             Fields(table) => check(table),
-            List(inner) | Named(inner) | Maybe(inner) | Long(_, inner) | Parsed(_, inner) => {
+            List(inner)
+            | Named(inner)
+            | Maybe(inner)
+            | Checked(_, inner)
+            | Long(_, _, inner)
+            | Parsed(_, _, inner)
+            | Items(_, _, inner) => {
                 walk(inner);
             }
             _ => {}

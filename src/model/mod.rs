@@ -11,6 +11,8 @@ mod image_ref;
 pub mod labels;
 mod mount;
 mod network;
+mod policy;
+mod ports;
 mod project;
 mod service;
 mod units;
@@ -21,9 +23,11 @@ pub use graph::{Cycle, start_order};
 pub use image_ref::{ImageRef, InvalidImageRef};
 pub use mount::{BindOptions, FileReference, Mount, MountKind, TmpfsOptions, VolumeOptions};
 pub use network::{Attachment, FileObject, Ipam, IpamPool, Network, Volume};
-pub use project::{Place, Project, UnknownService, Warning};
+pub use policy::{InvalidPolicy, PullPolicy, RestartPolicy};
+pub use ports::{InvalidPort, Port, PortRange};
+pub use project::{Inherited, Place, Project, UnknownService, Warning};
 pub use service::{
-    Condition, Dependency, Deploy, Healthcheck, Limits, Logging, Port, Resources, Service, Ulimit,
+    Condition, Dependency, Deploy, Healthcheck, Limits, Logging, Resources, Service, Ulimit,
     security_option,
 };
 pub use units::{Bytes, InvalidUnit, Span};

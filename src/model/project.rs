@@ -49,6 +49,9 @@ pub struct Project {
     /// of what turns out to be wrong later.
     #[serde(skip)]
     pub texts: Arc<[(PathBuf, String)]>,
+    /// Which services took over from which: what one has may be written in another.
+    #[serde(skip)]
+    pub inherited: Arc<[Inherited]>,
     /// Services that are off because none of their profiles is active.
     #[serde(skip)]
     pub disabled: BTreeSet<String>,
@@ -153,6 +156,19 @@ pub struct UnknownService {
     pub name: String,
     /// The names that there are.
     pub known: Vec<String>,
+}
+
+/// A service that extends another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inherited {
+    /// The service.
+    pub service: String,
+    /// The file that it is in.
+    pub file: PathBuf,
+    /// The one it extends.
+    pub base: String,
+    /// The file of that one.
+    pub base_file: PathBuf,
 }
 
 /// A place in a file, for a person to go to.

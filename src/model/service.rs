@@ -6,7 +6,9 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Attachment, Build, Bytes, FileReference, Mount, Span};
+use super::{
+    Attachment, Build, Bytes, FileReference, Mount, Port, PullPolicy, RestartPolicy, Span,
+};
 
 /// A service in canonical form: long syntax, paths absolute, environment resolved.
 ///
@@ -163,6 +165,19 @@ impl Service {
         self.scale.or(deployed).unwrap_or(1)
     }
 
+    /// When the engine starts its containers again; a text that is no policy was refused when the file was read.
+    pub fn restarts(&self) -> Option<RestartPolicy> {
+        self.restart.as_deref().and_then(|text| text.parse().ok())
+    }
+
+    /// When an image that it only names is pulled; a text that is no policy was refused when the file was read.
+    pub fn pulls(&self) -> PullPolicy {
+        let policy = self.pull_policy.as_deref();
+        policy
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_default()
+    }
+
     /// Whether the Compose file itself declares a health check that runs. An image may bring one too.
     pub fn declares_health(&self) -> bool {
         self.healthcheck
@@ -275,31 +290,6 @@ impl Healthcheck {
                 .as_ref()
                 .is_some_and(|test| test.first().is_some_and(|t| t == "NONE"))
     }
-}
-
-/// One published port, or a range of them as written in `published`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Port {
-    /// A name for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// `ingress` or `host`; the engine ignores it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mode: Option<String>,
-    /// The host's address it is bound to; all of them when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub host_ip: Option<String>,
-    /// The container's port.
-    pub target: u16,
-    /// The host's port, or a range to choose from; chosen by the engine when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub published: Option<String>,
-    /// `tcp`, `udp` or `sctp`.
-    pub protocol: String,
-    /// What speaks on it, for people: `http`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub app_protocol: Option<String>,
 }
 
 /// A soft and a hard limit; one number where they are the same.

@@ -91,22 +91,6 @@ pub enum Error {
         /// The services, each with its platform.
         services: Box<[(String, Platform); 2]>,
     },
-    /// A `restart` that is none.
-    #[error("service `{service}` has `restart: {policy}`, which is none")]
-    RestartPolicy {
-        /// The service.
-        service: String,
-        /// What it says.
-        policy: String,
-    },
-    /// A `pull_policy` that is none.
-    #[error("service `{service}` has `pull_policy: {policy}`, which is none")]
-    UnknownPullPolicy {
-        /// The service.
-        service: String,
-        /// What was written.
-        policy: String,
-    },
     /// A builder was asked for by name and has no input for part of the build section.
     #[error("dagger cannot build `{service}`: it has no input for `build.{attribute}`")]
     BeyondDagger {
@@ -127,9 +111,6 @@ impl Error {
                 format!("make it with `docker network create {name}`")
             }
             Self::ExternalVolume { name } => format!("make it with `docker volume create {name}`"),
-            Self::RestartPolicy { .. } => {
-                "`no`, `always`, `on-failure`, `on-failure:TIMES` or `unless-stopped`".to_owned()
-            }
             Self::NeverPulled { image, policy, .. } if policy == "build" => {
                 format!("nothing builds `{image}`: add a `build`, or change `pull_policy`")
             }
@@ -140,9 +121,6 @@ impl Error {
                 format!(
                     "name one by the digest of its platform, `{name}@sha256:…`, or give it a name of its own"
                 )
-            }
-            Self::UnknownPullPolicy { .. } => {
-                "there are `always`, `missing`, `never` and `build`".to_owned()
             }
             Self::BeyondDagger { .. } => {
                 "`--builder auto` lets the engine's BuildKit build it".to_owned()

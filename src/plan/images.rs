@@ -26,7 +26,7 @@ impl Draft<'_> {
         match self.wanted.fingerprints.get(service) {
             None => self.named_image(service),
             Some(fingerprinted) => {
-                self.policy_of_built(service)?;
+                self.policy_of_built(service);
                 match fingerprinted {
                     Fingerprinted::Known(recipe) => self.built_image(service, recipe),
                     Fingerprinted::Missing(bases) => Ok(self.unknown_image(service, bases)),

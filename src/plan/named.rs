@@ -8,34 +8,7 @@ use super::observed::{Image, Observed};
 use super::platforms::asked;
 use super::step::{Action, ImageSource, Outcome, StepId};
 use crate::fingerprint::Fingerprinted;
-use crate::model::{ImageRef, Service};
-
-/// When an image that is only named is pulled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Policy {
-    /// At each start, once.
-    Always,
-    /// When it is not on the engine.
-    Missing,
-    /// Not at all.
-    Never,
-}
-
-/// What a service's `pull_policy` asks for, and whether larder does just that.
-fn policy(name: &str, service: &Service) -> Result<(Policy, bool), Error> {
-    match service.pull_policy.as_deref() {
-        None | Some("missing" | "if_not_present") => Ok((Policy::Missing, true)),
-        Some("always") => Ok((Policy::Always, true)),
-        // What is built is built from its files; what is only named is not built (docker/compose `mustPull`).
-        Some("never" | "build") => Ok((Policy::Never, true)),
-        Some("daily" | "weekly" | "refresh") => Ok((Policy::Missing, false)),
-        Some(text) if text.starts_with("every_") => Ok((Policy::Missing, false)),
-        Some(text) => Err(Error::UnknownPullPolicy {
-            service: name.to_owned(),
-            policy: text.to_owned(),
-        }),
-    }
-}
+use crate::model::{ImageRef, PullPolicy};
 
 /// Where an image that is only named comes from.
 enum Origin<'a> {
@@ -56,7 +29,6 @@ fn origin<'a>(
     service: &str,
 ) -> Result<Origin<'a>, Error> {
     let definition = &wanted.project.services[service];
-    let (policy, _) = policy(service, definition)?;
     let name = familiar(&wanted.project.image_name(service));
     if let Some(builder) = builder(wanted, &name) {
         return Ok(Origin::Built(builder));
@@ -64,8 +36,8 @@ fn origin<'a>(
     let asked = asked(wanted, service)?;
     let named = observed.images.iter().find(|image| is_named(image, &name));
     let found = named.filter(|image| image.fits(asked.as_ref()));
-    match (found, policy) {
-        (Some(image), Policy::Always) if !wanted.fresh && !is_pinned(&name) => {
+    match (found, definition.pulls()) {
+        (Some(image), PullPolicy::Always) if !wanted.fresh && !is_pinned(&name) => {
             Ok(Origin::Registry {
                 present: Some(image),
                 cause:
@@ -74,7 +46,8 @@ fn origin<'a>(
             })
         }
         (Some(image), _) => Ok(Origin::Here(image)),
-        (None, Policy::Never) => Err(Error::NeverPulled {
+        // What is only named is not built (docker/compose `mustPull`).
+        (None, PullPolicy::Never | PullPolicy::Build) => Err(Error::NeverPulled {
             service: service.to_owned(),
             policy: definition.pull_policy.clone().unwrap_or_default(),
             platform: asked.map(|platform| platform.to_string()),
@@ -104,35 +77,17 @@ pub(super) fn builder<'a>(wanted: &Wanted<'a>, name: &str) -> Option<&'a str> {
 /// Looks for what makes a start impossible before anything is pulled or built.
 ///
 /// # Errors
-/// A `pull_policy` that is none, an image that may not be pulled and is not there, or one name in two platforms.
+/// An image that may not be pulled and is not there, or one name in two platforms.
 pub fn check(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Error> {
     for service in wanted.services {
         let definition = &wanted.project.services[service];
-        restart(service, definition.restart.as_deref().unwrap_or_default())?;
         if definition.build.is_some() {
-            policy(service, definition)?;
             asked(wanted, service)?;
         } else {
             origin(wanted, observed, service)?;
         }
     }
     Ok(())
-}
-
-/// Refuses a restart policy that is none (docker/cli `opts.ParseRestartPolicy`).
-fn restart(service: &str, policy: &str) -> Result<(), Error> {
-    let retries = policy.strip_prefix("on-failure:");
-    let known = matches!(
-        policy,
-        "" | "no" | "always" | "on-failure" | "unless-stopped"
-    );
-    if known || retries.is_some_and(|times| times.parse::<u32>().is_ok()) {
-        return Ok(());
-    }
-    Err(Error::RestartPolicy {
-        service: service.to_owned(),
-        policy: policy.to_owned(),
-    })
 }
 
 /// The services whose images are brought before the decision, because only the image that comes tells whether
@@ -169,7 +124,7 @@ impl Draft<'_> {
         let (wanted, observed) = (self.wanted, self.observed);
         let definition = &wanted.project.services[service];
         let name = familiar(&wanted.project.image_name(service));
-        if !policy(service, definition)?.1 {
+        if definition.pulls() == PullPolicy::Aged {
             self.plan.warnings.push(format!(
                 "`pull_policy: {}` of `{service}` is not carried out yet: `{name}` is pulled only when it is \
                  not on the engine",
@@ -233,16 +188,14 @@ impl Draft<'_> {
     }
 
     /// Says what becomes of the `pull_policy` of a service whose image is built.
-    pub(super) fn policy_of_built(&mut self, service: &str) -> Result<(), Error> {
+    pub(super) fn policy_of_built(&mut self, service: &str) {
         let definition = &self.wanted.project.services[service];
-        let (policy, carried_out) = policy(service, definition)?;
-        if policy == Policy::Always || !carried_out {
+        if matches!(definition.pulls(), PullPolicy::Always | PullPolicy::Aged) {
             self.plan.warnings.push(format!(
                 "`pull_policy: {}` of `{service}` changes nothing: its image is built from its files, never pulled",
                 definition.pull_policy.as_deref().unwrap_or_default(),
             ));
         }
-        Ok(())
     }
 }
 

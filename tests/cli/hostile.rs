@@ -133,7 +133,7 @@ fn variables_of_variables() {
     assert_snapshot!(run(&sandbox, "config -q"), @r#"
         exit 2
         --- stderr
-        error: `[hub]/.env` line 7: the variables stand for more text than a Compose file may have
+        error: the env file has a line that cannot be read: the variables stand for more text than a Compose file may have
           at .env:7:1
         "#);
     let long =

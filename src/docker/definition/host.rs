@@ -6,7 +6,7 @@ use bollard::models::{
 
 use super::mounts::Storage;
 use super::{Surroundings, ports};
-use crate::model::{Limits, Service};
+use crate::model::{self, Limits, Service};
 
 /// A service's host configuration.
 pub(super) fn host(
@@ -26,7 +26,7 @@ pub(super) fn host(
         init: service.init,
         privileged: service.privileged,
         readonly_rootfs: service.read_only,
-        restart_policy: service.restart.as_deref().map(restart_policy),
+        restart_policy: service.restarts().map(restart_policy),
         shm_size: service.shm_size.map(|size| size.0),
         sysctls: Some(service.sysctls.clone().into_iter().collect()),
         dns: Some(service.dns.clone()),
@@ -86,17 +86,16 @@ fn nano(cpus: f64) -> i64 {
     (cpus * 1e9) as i64
 }
 
-/// `no`, `always`, `unless-stopped`, `on-failure[:N]` (docker/compose `getRestartPolicy`).
-fn restart_policy(text: &str) -> RestartPolicy {
-    let (name, attempts) = text.split_once(':').unwrap_or((text, ""));
+fn restart_policy(policy: model::RestartPolicy) -> RestartPolicy {
+    let (name, attempts) = match policy {
+        model::RestartPolicy::No => (RestartPolicyNameEnum::NO, None),
+        model::RestartPolicy::Always => (RestartPolicyNameEnum::ALWAYS, None),
+        model::RestartPolicy::OnFailure(times) => (RestartPolicyNameEnum::ON_FAILURE, times),
+        model::RestartPolicy::UnlessStopped => (RestartPolicyNameEnum::UNLESS_STOPPED, None),
+    };
     RestartPolicy {
-        name: Some(match name {
-            "always" | "any" => RestartPolicyNameEnum::ALWAYS,
-            "unless-stopped" => RestartPolicyNameEnum::UNLESS_STOPPED,
-            "on-failure" => RestartPolicyNameEnum::ON_FAILURE,
-            _ => RestartPolicyNameEnum::NO,
-        }),
-        maximum_retry_count: attempts.parse().ok(),
+        name: Some(name),
+        maximum_retry_count: attempts.map(i64::from),
     }
 }
 

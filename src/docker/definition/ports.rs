@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bollard::models::{PortBinding, PortMap};
 
-use crate::model::Service;
+use crate::model::{PortRange, Service};
 
 /// `ExposedPorts`: those of `expose` and the targets of `ports`, sorted, ranges spelled out.
 pub(super) fn exposed(service: &Service) -> Vec<String> {
@@ -38,15 +38,15 @@ fn key(port: &crate::model::Port) -> String {
     format!("{}/{protocol}", port.target)
 }
 
-/// `3000-3002/udp` as three ports. What is no port goes to the engine as it is, for its words about it.
+/// `3000-3002/udp` as three ports; what is none was refused when the file was read.
 fn spelled_out(entry: &str) -> Vec<String> {
-    let (range, protocol) = entry.split_once('/').unwrap_or((entry, "tcp"));
-    let (first, last) = range.split_once('-').unwrap_or((range, range));
-    match (first.parse::<u16>(), last.parse::<u16>()) {
-        (Ok(first), Ok(last)) => (first..=last)
+    let (range, protocol) = entry.split_once('/').unwrap_or((entry, ""));
+    let protocol = if protocol.is_empty() { "tcp" } else { protocol };
+    match range.parse::<PortRange>() {
+        Ok(PortRange { first, last }) => (first..=last)
             .map(|port| format!("{port}/{protocol}"))
             .collect(),
-        _ => vec![entry.to_owned()],
+        Err(_) => vec![entry.to_owned()],
     }
 }
 
