@@ -123,7 +123,12 @@ impl Check<'_> {
                 "`build.platforms` of service `{}` lacks its own platform, `{platform}`",
                 self.name
             );
-            return Err(Error::from(ErrorKind::Rule(text)).at(path.and("platforms")));
+            let note = "`platform` says it, or else `DOCKER_DEFAULT_PLATFORM`".to_owned();
+            let error = Error::from(ErrorKind::Rule(text)).at(path.and("platforms"));
+            return Err(Error {
+                note: Some(note),
+                ..error
+            });
         }
         for (index, secret) in build.secrets.iter().enumerate() {
             let path = path.clone().and("secrets");

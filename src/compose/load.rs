@@ -55,6 +55,57 @@ fn run(
     sources: &mut Sources,
     notices: &mut Notices,
 ) -> Result<Project, Error> {
+    let Ground {
+        files,
+        folder,
+        env_files,
+        name,
+        environment,
+    } = ground(options, sources, notices)?;
+    let home = options.environment.get("HOME").map(String::as_str);
+    let against = Against {
+        folder: &folder,
+        home,
+    };
+    let mut loader = Loader {
+        sources,
+        notices,
+        home,
+        included: 0,
+    };
+    let mut tree = loader.model(&files, against, &environment, &mut Vec::new())?;
+    environment.fill(&mut tree);
+
+    let profiles = active_profiles(options, &environment);
+    let parts = assemble::Parts::of(tree, &profiles, &options.services)?;
+    not_carried_out(&parts, notices)?;
+    let off = parts.off.clone();
+    let mut project = parts.project(&environment, notices)?;
+    project.name = name;
+    project.working_dir = folder;
+    project.files = files;
+    project.env_files = env_files;
+    settle::settle(&mut project, &environment, notices);
+    check::check(&project, &off)?;
+    settle::drop_unused(&mut project);
+    delivery::warn(&project, notices);
+    Ok(project)
+}
+
+/// What a load starts from: which files, where, and with which variables.
+struct Ground {
+    files: Vec<PathBuf>,
+    folder: PathBuf,
+    env_files: Vec<PathBuf>,
+    name: String,
+    environment: Environment,
+}
+
+fn ground(
+    options: &LoadOptions,
+    sources: &mut Sources,
+    notices: &mut Notices,
+) -> Result<Ground, Error> {
     let mut environment = Environment::new(options.environment.clone());
     let env_files = env_files(options, &environment);
     let first_folder = project_folder(options, &options.files);
@@ -67,7 +118,6 @@ fn run(
     )?;
     let folder = project_folder(options, &chosen.files);
     add_env(&mut environment, &env_files, &folder, notices)?;
-
     for file in &chosen.files {
         sources.open(file).map_err(|error| match chosen.origin {
             Some(origin) => error.named_by(origin),
@@ -82,36 +132,14 @@ fn run(
         sources,
     )?;
     environment.set("COMPOSE_PROJECT_NAME", &name);
-
     chosen.notes.into_iter().for_each(|note| notices.say(note));
-    let home = options.environment.get("HOME").map(String::as_str);
-    let against = Against {
-        folder: &folder,
-        home,
-    };
-    let mut loader = Loader {
-        sources,
-        notices,
-        home,
-        included: 0,
-    };
-    let mut tree = loader.model(&chosen.files, against, &environment, &mut Vec::new())?;
-    environment.fill(&mut tree);
-
-    let profiles = active_profiles(options, &environment);
-    let parts = assemble::Parts::of(tree, &profiles, &options.services)?;
-    not_carried_out(&parts, notices)?;
-    let off = parts.off.clone();
-    let mut project = parts.project(&environment, notices)?;
-    project.name = name;
-    project.working_dir = folder;
-    project.files = chosen.files;
-    project.env_files = env_files;
-    settle::settle(&mut project, &environment, notices);
-    check::check(&project, &off)?;
-    settle::drop_unused(&mut project);
-    delivery::warn(&project, notices);
-    Ok(project)
+    Ok(Ground {
+        files: chosen.files,
+        folder,
+        env_files,
+        name,
+        environment,
+    })
 }
 
 /// The folder that relative paths are read against: `--project-directory`, else the first file's.

@@ -20,6 +20,8 @@ struct Node {
     /// Line and column, both from 1.
     at: (usize, usize),
     content: Content,
+    /// `!reset`: no part of the tree.
+    is_reset: bool,
 }
 
 enum Content {
@@ -27,8 +29,6 @@ enum Content {
         text: String,
         writing: Writing,
     },
-    /// `!reset`: no part of the tree.
-    Reset,
     List(Vec<usize>),
     /// Keys and values by turns.
     Map(Vec<usize>),
@@ -64,10 +64,8 @@ impl Spots {
         let mut open: Vec<usize> = Vec::new();
         for event in Parser::new_from_str(text) {
             let Ok((event, span)) = event else { break };
+            let is_reset = is_reset(&event);
             let (content, anchor) = match event {
-                Event::Scalar(_, _, anchor, Some(tag)) if tag.suffix == "reset" => {
-                    (Content::Reset, anchor)
-                }
                 Event::Scalar(text, style, anchor, tag) => {
                     let writing = match tag {
                         Some(tag) if tag.suffix == "binary" => Writing::Binary,
@@ -88,6 +86,7 @@ impl Spots {
             };
             let opens = matches!(content, Content::List(_) | Content::Map(_));
             let node = spots.add(content, span, open.last().copied());
+            spots.nodes[node].is_reset = is_reset;
             if anchor > 0 {
                 spots.anchors.insert(anchor, node);
             }
@@ -103,6 +102,7 @@ impl Spots {
         self.nodes.push(Node {
             at: (span.start.line(), span.start.col() + 1),
             content,
+            is_reset: false,
         });
         match parent.map(|parent| &mut self.nodes[parent].content) {
             Some(Content::List(children) | Content::Map(children)) => children.push(number),
@@ -138,8 +138,7 @@ impl Spots {
                 }
             }
             (Content::List(items), Value::Array(values)) => {
-                let is_reset = |item: usize| matches!(self.nodes[item].content, Content::Reset);
-                let items = items.iter().filter(|item| !is_reset(**item));
+                let items = items.iter().filter(|item| !self.nodes[**item].is_reset);
                 for (&item, value) in items.zip(values) {
                     self.beside(item, value, change);
                 }
@@ -252,7 +251,9 @@ impl Spots {
     /// Whether an item says `name`: as one of the parts of a short form, or as a value of a long one.
     fn has(&self, item: usize, name: &str) -> bool {
         let is_text = |node: usize| match &self.nodes[self.resolved(node)].content {
-            Content::Scalar { text, .. } => text.split(':').any(|part| part == name),
+            Content::Scalar { text, .. } => {
+                text == name || text.split(':').any(|part| part == name)
+            }
             _ => false,
         };
         match &self.nodes[self.resolved(item)].content {
@@ -302,6 +303,15 @@ impl Spots {
                 _ => None,
             })
     }
+}
+
+fn is_reset(event: &Event<'_>) -> bool {
+    let (Event::Scalar(_, _, _, tag) | Event::SequenceStart(_, tag) | Event::MappingStart(_, tag)) =
+        event
+    else {
+        return false;
+    };
+    tag.as_ref().is_some_and(|tag| tag.suffix == "reset")
 }
 
 #[cfg(test)]

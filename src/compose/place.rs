@@ -35,6 +35,9 @@ pub(super) struct Written<'a> {
     score: (usize, bool),
 }
 
+/// So many services are looked through that extend each other.
+const HANDS: usize = 16;
+
 /// So much of a path names a service.
 const SERVICE: usize = 2;
 
@@ -82,7 +85,7 @@ impl<'a> Places<'a> {
     ) -> Option<Written<'a>> {
         let inherited = self.inherited;
         let (mut service, mut file) = (service, file);
-        for _ in inherited {
+        for _ in 0..HANDS {
             let by = inherited
                 .iter()
                 .rev()

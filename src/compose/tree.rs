@@ -132,7 +132,7 @@ mod tests {
         let text = "
 x: &x {a: 010, b: '010', c: 010}
 y: {<<: [*x, {d: 010, c: '0'}], a: '010'}
-z: [!reset 1, 010, '010']
+z: [!reset 1, !reset [1], 010, '010']
 w: *x";
         let tree = tree(text);
         assert_eq!(tree["y"], json!({"a": "010", "b": "010", "c": 8, "d": 8}));

@@ -295,6 +295,55 @@ fn what_is_wrong_in_a_service_that_is_extended() {
 }
 
 #[test]
+fn what_is_missing_of_a_service_that_is_extended() {
+    let compose = "services:\n  a:\n    extends: {file: b/c.yaml, service: z}\n";
+    let sandbox = Sandbox::with(compose).file("b/c.yaml", "services:\n  z:\n    build: ./none\n");
+    assert_snapshot!(sandbox.show("up"), @r#"
+        exit 2
+        --- stderr
+        error: service `a` is built from `[hub]/b/none`, which is no folder
+          at b/c.yaml:3:5
+        hint: create it, or correct `context:`: it is relative to the Compose file
+        "#);
+    let warned = sandbox.file(
+        "b/c.yaml",
+        "services:\n  z:\n    image: redis\n    gpus: all\n",
+    );
+    assert_snapshot!(warned.show("config -q"), @r#"
+        exit 0
+        --- stderr
+        warning: `services.a.gpus` is valid Compose, but larder does not carry it out yet
+          at b/c.yaml:4:5
+        "#);
+}
+
+#[test]
+fn files_and_names_that_are_empty() {
+    assert_snapshot!(up("services: {a: {image: redis, configs: [x]}}\nconfigs: {x: {file: \"\"}}\n"), @r#"
+        exit 2
+        --- stderr
+        error: `configs.x.file`: it is empty
+          at compose.yaml:2:15
+        "#);
+    let compose = "services: {a: {image: redis, networks: [n]}}\nnetworks: {n: {external: true, name: \"${N:-}\"}}\n";
+    let shown = Sandbox::with(compose).show("config");
+    assert!(shown.contains("name: n\n"), "{shown}");
+}
+
+#[test]
+fn a_platform_that_no_build_is_for() {
+    let compose = "services:\n  a:\n    build: {context: ., platforms: [linux/amd64]}\n";
+    let sandbox = Sandbox::with(compose).env("DOCKER_DEFAULT_PLATFORM", "linux/arm64");
+    assert_snapshot!(sandbox.show("up"), @r#"
+        exit 2
+        --- stderr
+        error: `build.platforms` of service `a` lacks its own platform, `linux/arm64`
+          at compose.yaml:3:25
+        hint: `platform` says it, or else `DOCKER_DEFAULT_PLATFORM`
+        "#);
+}
+
+#[test]
 fn what_a_builder_has_no_input_for() {
     let compose = "services:\n  a:\n    build:\n      context: .\n      ssh: [default]\n";
     let sandbox = Sandbox::with(compose).file("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
