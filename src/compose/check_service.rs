@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::error::{Error, ErrorKind};
 use super::path::TreePath;
-use super::settle;
+use super::{settle, values};
 use crate::model::{Build, ImageRef, MountKind, Project, Service};
 
 /// What a service does that says so in `depends_on`.
@@ -26,6 +26,7 @@ pub(super) fn check(
         name,
         service,
     };
+    check.platform()?;
     check.image()?;
     check.dependencies()?;
     check.networks()?;
@@ -99,6 +100,17 @@ impl Check<'_> {
             .build
             .as_ref()
             .map_or(Ok(()), |build| self.build(build))
+    }
+
+    /// What the file itself says was checked where it is written.
+    fn platform(&self) -> Result<(), Error> {
+        let platform = self.service.platform.as_deref().unwrap_or_default();
+        values::platform(platform).map_err(|reason| {
+            let path = self.path().and("platform");
+            let note = Some("`DOCKER_DEFAULT_PLATFORM` says it".to_owned());
+            let error = Error::from(ErrorKind::Invalid { path, reason });
+            Error { note, ..error }
+        })
     }
 
     fn build(&self, build: &Build) -> Result<(), Error> {

@@ -23,7 +23,13 @@ pub(super) fn lower(value: &mut Value, shape: &Shape, at: At<'_>) -> Result<(), 
         Shape::Text => Err(wrong(value, "text", at)),
         Shape::Scalar => replace(value, "text or a number", at, scalar::text_or_number),
         Shape::Bool => replace(value, "true or false", at, scalar::bool),
-        Shape::Int => replace(value, "a whole number", at, scalar::int),
+        Shape::Int => match (scalar::int(value), &*value) {
+            (None, Value::Number(number)) => {
+                let (path, reason) = (at.path(), format!("`{number}` is not a whole number"));
+                Err(ErrorKind::Invalid { path, reason }.into())
+            }
+            (int, _) => replace(value, "a whole number", at, |_| int),
+        },
         Shape::Number => replace(value, "a number", at, scalar::number),
         Shape::Size => size(value, at),
         Shape::Duration => {
@@ -362,6 +368,10 @@ mod tests {
             (
                 json!({"shm_size": "1x"}),
                 "`services.a.shm_size`: `1x` is not a size, as in `64m` or `1.5g`",
+            ),
+            (
+                json!({"pids_limit": 1.5}),
+                "`services.a.pids_limit`: `1.5` is not a whole number",
             ),
             (
                 json!({"tty": "maybe"}),

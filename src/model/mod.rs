@@ -6,9 +6,11 @@ mod build;
 mod canonical;
 mod digest;
 mod graph;
+mod health;
 mod hosts;
 mod image_ref;
 pub mod labels;
+mod limits;
 mod mount;
 mod network;
 mod policy;
@@ -20,14 +22,13 @@ mod units;
 pub use build::Build;
 pub use digest::{Digest, DigestWriter, ImageId};
 pub use graph::{Cycle, start_order};
+pub use health::Healthcheck;
 pub use image_ref::{ImageRef, InvalidImageRef};
+pub use limits::{Deploy, Limits, Resources, Ulimit};
 pub use mount::{BindOptions, FileReference, Mount, MountKind, TmpfsOptions, VolumeOptions};
 pub use network::{Attachment, FileObject, Ipam, IpamPool, Network, Volume};
 pub use policy::{InvalidPolicy, PullPolicy, RestartPolicy};
 pub use ports::{InvalidPort, Port, PortRange};
 pub use project::{Inherited, Place, Project, UnknownService, Warning};
-pub use service::{
-    Condition, Dependency, Deploy, Healthcheck, Limits, Logging, Resources, Service, Ulimit,
-    security_option,
-};
+pub use service::{Condition, Dependency, Logging, Service, security_option};
 pub use units::{Bytes, InvalidUnit, Span};

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::ser::SerializeStruct;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Attachment, Build, Bytes, FileReference, Mount, Port, PullPolicy, RestartPolicy, Span,
+    Attachment, Build, Bytes, Deploy, FileReference, Healthcheck, Mount, Port, PullPolicy,
+    RestartPolicy, Span, Ulimit,
 };
 
 /// A service in canonical form: long syntax, paths absolute, environment resolved.
@@ -35,7 +35,10 @@ pub struct Service {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_name: Option<String>,
     /// CPUs it may use at most.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "go_number")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "super::limits::go_number"
+    )]
     pub cpus: Option<f64>,
     /// The services it waits for.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -209,19 +212,6 @@ fn is_off(switch: &Option<bool>) -> bool {
     *switch != Some(true)
 }
 
-/// A number as Go prints it: without a fraction where there is none.
-#[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref)] // serde hands over this
-fn go_number<S: Serializer>(number: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
-    match number {
-        #[allow(clippy::cast_possible_truncation)] // checked to be whole and small
-        Some(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
-            serializer.serialize_i64(*number as i64)
-        }
-        Some(number) => serializer.serialize_f64(*number),
-        None => serializer.serialize_none(),
-    }
-}
-
 /// What a dependent waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Condition {
@@ -234,33 +224,6 @@ pub enum Condition {
     /// It ended with code 0.
     #[serde(rename = "service_completed_successfully")]
     Completed,
-}
-
-/// `healthcheck`: absent fields are the image's, or the engine's defaults.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Healthcheck {
-    /// `["CMD", …]`, `["CMD-SHELL", …]` or `["NONE"]`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test: Option<Vec<String>>,
-    /// Time between two probes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub interval: Option<Span>,
-    /// Time a probe may take.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<Span>,
-    /// Failures in a row that make it unhealthy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retries: Option<u64>,
-    /// Time after the start in which failures do not count.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub start_period: Option<Span>,
-    /// Time between two probes during `start_period` (API 1.44).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub start_interval: Option<Span>,
-    /// Switches the image's own check off.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub disable: bool,
 }
 
 impl Service {
@@ -281,38 +244,6 @@ pub fn security_option(option: &str) -> (&str, &str) {
     parts.unwrap_or((option, ""))
 }
 
-impl Healthcheck {
-    /// Whether it switches health checks off.
-    pub fn is_disabled(&self) -> bool {
-        self.disable
-            || self
-                .test
-                .as_ref()
-                .is_some_and(|test| test.first().is_some_and(|t| t == "NONE"))
-    }
-}
-
-/// A soft and a hard limit; one number where they are the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct Ulimit {
-    /// Where the process is warned.
-    pub soft: i64,
-    /// Where it is stopped.
-    pub hard: i64,
-}
-
-impl Serialize for Ulimit {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.soft == self.hard {
-            return serializer.serialize_i64(self.soft);
-        }
-        let mut both = serializer.serialize_struct("Ulimit", 2)?;
-        both.serialize_field("soft", &self.soft)?;
-        both.serialize_field("hard", &self.hard)?;
-        both.end()
-    }
-}
-
 /// `logging`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -323,49 +254,4 @@ pub struct Logging {
     /// Its options.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
-}
-
-/// `deploy`: the part of it that docker compose carries out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Deploy {
-    /// How many containers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub replicas: Option<u32>,
-    /// Limits and reservations.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resources: Option<Resources>,
-    /// Everything else.
-    #[serde(flatten)]
-    pub other: BTreeMap<String, Value>,
-}
-
-/// `deploy.resources`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Resources {
-    /// What it may use at most.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limits: Option<Limits>,
-    /// What is kept free for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reservations: Option<Limits>,
-}
-
-/// One side of `deploy.resources`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Limits {
-    /// CPUs.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "go_number")]
-    pub cpus: Option<f64>,
-    /// Memory.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory: Option<Bytes>,
-    /// Processes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pids: Option<i64>,
-    /// Everything else: devices, generic resources.
-    #[serde(flatten)]
-    pub other: BTreeMap<String, Value>,
 }

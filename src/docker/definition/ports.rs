@@ -32,8 +32,8 @@ pub(super) fn bindings(service: &Service) -> PortMap {
 
 fn key(port: &crate::model::Port) -> String {
     let protocol = match port.protocol.as_str() {
-        "" => "tcp",
-        protocol => protocol,
+        "" => "tcp".to_owned(),
+        protocol => protocol.to_lowercase(),
     };
     format!("{}/{protocol}", port.target)
 }
@@ -70,7 +70,7 @@ mod tests {
             ports: vec![
                 port(Some("5442"), 5432, "tcp"),
                 port(Some("5443"), 5432, "tcp"),
-                port(None, 53, "udp"),
+                port(None, 53, "UDP"),
             ],
             expose: vec!["3000-3001".to_owned(), "53/udp".to_owned()],
             ..Service::default()
