@@ -96,9 +96,9 @@ pub(super) static SERVICE: Table = table(&[
     field(
         "env_file",
         Long(
-            long::env_file,
-            "a file, or a list of files",
-            &List(&Fields(&ENV_FILE)),
+            long::env_files,
+            "a file or a list of files",
+            &List(&Long(long::env_file, "a path or a map", &Fields(&ENV_FILE))),
         ),
     )
     .merge(Unique(env_file)),

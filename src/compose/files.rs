@@ -239,10 +239,12 @@ fn read_from(from: impl Read, path: &Path, limit: u64) -> Result<String, Error> 
         }
         .into());
     }
+    let text = String::from_utf8(bytes).map_err(|_| ErrorKind::NotText(path.to_owned()))?;
     // A byte order mark would count as a column, and as part of the first key.
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let text = std::str::from_utf8(text).map_err(|_| ErrorKind::NotText(path.to_owned()))?;
-    Ok(text.to_owned())
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(marked) => marked.to_owned(),
+        None => text,
+    })
 }
 
 #[cfg(test)]

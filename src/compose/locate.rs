@@ -228,9 +228,12 @@ impl Spots {
                 items.get(*index).map(|&item| at(item, true))
             }
             (Content::List(items), Segment::Item(index, name)) => {
-                let named = items.iter().rev().find(|item| self.has(**item, name));
-                let there = || items.get(*index).map(|&item| at(item, false));
-                named.map(|&item| at(item, true)).or_else(there)
+                let there = items.get(*index);
+                let named = there.filter(|item| self.has(**item, name));
+                let named =
+                    named.or_else(|| items.iter().rev().find(|item| self.has(**item, name)));
+                let named = named.map(|&item| at(item, true));
+                named.or_else(|| there.map(|&item| at(item, false)))
             }
             (Content::Map(entries), Segment::Key(key)) => self
                 .entry(entries, key)
@@ -399,6 +402,9 @@ services:
         assert_eq!(find(9, "/y"), (3, true));
         assert_eq!(find(9, "/z"), (4, true));
         assert_eq!(find(1, "nobody"), (3, false));
+        let mirrored = Spots::read("v:\n- /a:/b\n- /b:/c\n");
+        let found = mirrored.find(&TreePath::of(&["v"]).and_item(0, "/b"));
+        assert_eq!(found.unwrap().at.0, 2);
     }
 
     #[test]

@@ -43,13 +43,17 @@ pub(super) fn file_reference(value: Value) -> Value {
     only("source", value)
 }
 
-/// `env_file: FILE`, or a list of files.
-pub(super) fn env_file(value: Value) -> Value {
+/// `env_file: FILE`.
+pub(super) fn env_files(value: Value) -> Value {
     match value {
-        Value::String(_) => Value::Array(vec![only("path", value)]),
-        Value::Array(items) => items.into_iter().map(|item| only("path", item)).collect(),
+        Value::String(_) => Value::Array(vec![value]),
         other => other,
     }
+}
+
+/// An env file by its path.
+pub(super) fn env_file(value: Value) -> Value {
+    only("path", value)
 }
 
 /// A command as one text is cut into words; a null one keeps the image's, an empty one clears it.

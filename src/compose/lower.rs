@@ -370,6 +370,10 @@ mod tests {
                 "`services.a.shm_size`: `1x` is not a size, as in `64m` or `1.5g`",
             ),
             (
+                json!({"env_file": ["a", 1]}),
+                "`services.a.env_file[1]` must be a path or a map, not a number",
+            ),
+            (
                 json!({"pids_limit": 1.5}),
                 "`services.a.pids_limit`: `1.5` is not a whole number",
             ),

@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(service["ports"].as_array().unwrap().len(), 3);
     }
 
-    /// Each looked for among all, twenty thousand took half a minute.
+    /// A search among all for each of them would take half a minute.
     #[test]
     fn many_pools_merge_in_no_time() {
         let pool = |number: u32| json!({"subnet": std::net::Ipv4Addr::from(number << 8).to_string() + "/24"});

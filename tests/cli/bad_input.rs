@@ -117,7 +117,7 @@ fn nothing_to_start() {
         "#);
 }
 
-/// Each was taken once, and failed at the engine when half of the stack was there, or did nothing without a word.
+/// docker compose leaves most of these to the engine, which sees them when half of the stack is there.
 #[test]
 fn values_that_only_the_engine_would_refuse() {
     let compose = "\
@@ -887,6 +887,7 @@ fn an_engine_that_is_there_is_left_as_it_is() {
         );
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(errors.matches("error: ").count(), 1, "{errors}");
+        assert!(errors.contains("\n  at compose.yaml:"), "{errors}");
         let project = format!("label=com.docker.compose.project={}", stack.name);
         for list in [
             "container ls -aq",
