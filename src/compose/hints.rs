@@ -31,7 +31,7 @@ impl Error {
             ErrorKind::MissingFile(file) => missing_file(file, self.path.is_some())?,
             ErrorKind::Read { .. } => "larder runs as you: is it yours to read?".to_owned(),
             ErrorKind::DuplicateKey(_) => {
-                "take one of the two out; what both say belongs into one".to_owned()
+                "keep one of the two".to_owned()
             }
             ErrorKind::KeyType("a map") => "`{{ … }}` stands in quotes".to_owned(),
             ErrorKind::KeyType(_) => "write it in quotes".to_owned(),

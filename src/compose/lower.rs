@@ -208,8 +208,12 @@ fn named_variables(value: &Value, at: At<'_>) -> Result<(), Error> {
         return Ok(());
     }
     let reason = "a variable has no name: nothing stands in front of `=`".to_owned();
-    let path = at.path();
-    Err(ErrorKind::Invalid { path, reason }.into())
+    let error = Error::from(ErrorKind::Invalid {
+        path: at.path(),
+        reason,
+    });
+    let path = Some(at.key("").path());
+    Err(Error { path, ..error })
 }
 
 fn fields(value: &mut Value, table: &'static Table, at: At<'_>) -> Result<(), Error> {

@@ -109,6 +109,7 @@ mod tests {
                 .to_string()
                 .starts_with("`X` is not a project name")
         );
-        assert!(choose(None, "/…").is_err());
+        let none = choose(None, "/日本").unwrap_err();
+        assert!(none.hints()[0].starts_with("`-p NAME`"));
     }
 }
