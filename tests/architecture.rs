@@ -21,7 +21,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "build",
-        &["model", "compose", "fingerprint", "plan", "runtime"],
+        &[
+            "model",
+            "compose",
+            "fingerprint",
+            "plan",
+            "runtime",
+            "remembered",
+        ],
     ),
     ("settings", &[]),
     ("remembered", &[]),

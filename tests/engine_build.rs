@@ -221,7 +221,12 @@ impl Drop for Lab {
 async fn buildkit() -> BuildKit {
     let environment = std::env::vars().collect();
     let engine = larder::docker::Docker::connect(&environment).await.unwrap();
-    BuildKit::new(engine.client().clone(), Arc::new(engine.access()))
+    let memory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("buildkit");
+    BuildKit::new(
+        engine.client().clone(),
+        Arc::new(engine.access()),
+        Some(memory),
+    )
 }
 
 /// An image as the engine knows it.
@@ -517,6 +522,39 @@ async fn a_file_that_moved_is_not_built() {
     let name = format!("localhost/larder-test/whole:{}", recipe.full);
     let found = run("docker", &["images", "-q", &name]);
     assert!(found.is_empty());
+}
+
+/// Overwrites a file; its time of modification stays.
+fn overwrite(file: &Path, content: &str) {
+    let modified = file.metadata().unwrap().modified().unwrap();
+    std::fs::write(file, content).unwrap();
+    let file = std::fs::File::options().write(true).open(file).unwrap();
+    file.set_modified(modified).unwrap();
+}
+
+#[tokio::test]
+async fn buildkit_is_sent_what_it_does_not_have_and_is_never_taken_by_its_trust_in_times() {
+    let lab = Lab::new();
+    let buildkit = buildkit().await;
+    let text = "FROM debian:bookworm-slim\nCOPY . /app/\n";
+    let (edited, other) = (lab.root().join("need.txt"), lab.root().join("src/main"));
+    let content = |image: &ImageId, name: &str| files(image)[&format!("app/{name}")].clone();
+    let first = lab.whole(&buildkit, &lab.recipe(text, &[])).await.unwrap();
+
+    // Were the other file sent again, it would be seen to have moved.
+    std::fs::write(&edited, "edited").unwrap();
+    let recipe = lab.recipe(text, &[]);
+    overwrite(&other, "#!/bin/sh\necho niam\n");
+    let second = lab.whole(&buildkit, &recipe).await.unwrap();
+    assert!(content(&second, "need.txt").ends_with(&Digest::of(b"edited").short()));
+    assert_eq!(content(&second, "src/main"), content(&first, "src/main"));
+
+    // Of the same size and time: BuildKit by itself takes it for the one that it has.
+    overwrite(&edited, "detide");
+    let third = lab.whole(&buildkit, &lab.recipe(text, &[])).await.unwrap();
+    assert!(content(&third, "need.txt").ends_with(&Digest::of(b"detide").short()));
+    let main = Digest::of(b"#!/bin/sh\necho niam\n").short();
+    assert!(content(&third, "src/main").ends_with(&main));
 }
 
 #[tokio::test]

@@ -66,6 +66,11 @@ impl Upload {
             .map(|index| &self.context.entries[*index])
     }
 
+    /// One of them, by its number.
+    pub fn entry(&self, number: usize) -> &Entry {
+        &self.context.entries[self.entries[number]]
+    }
+
     /// When an entry was last modified. Its content aside, it is what was fingerprinted.
     ///
     /// # Errors

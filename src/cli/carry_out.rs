@@ -30,7 +30,11 @@ pub(super) async fn carry_out(
     let history = History::open(settings.cache.as_deref(), &project.name);
     let display = Display::open(settings.progress, &invocation.screen, history, &plan.steps);
     let interrupt = invocation.interrupt.during(display.sink());
-    let buildkit = BuildKit::new(engine.client().clone(), Arc::new(engine.access()));
+    let buildkit = BuildKit::new(
+        engine.client().clone(),
+        Arc::new(engine.access()),
+        settings.cache.clone(),
+    );
     let strict = settings.builder == Builder::Dagger;
     let builder = Builders::new(buildkit, dagger, strict);
     let outcome = runtime::execute(Run {

@@ -197,7 +197,7 @@ mod tests {
         let of = |content: &str| {
             std::fs::write(folder.path().join("p.json"), content).unwrap();
             hash(&service, |project| {
-                project.working_dir = folder.path().into()
+                project.working_dir = folder.path().into();
             })
         };
         assert_eq!(

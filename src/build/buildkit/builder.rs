@@ -1,6 +1,8 @@
 //! One build by the BuildKit of an engine, from its request to a named image. Must not know Dagger.
 
 use std::collections::HashMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +19,16 @@ use tonic::{Code, Status};
 use super::attributes::{attributes, entitlements, needs_newer, unsupported, unused};
 use super::files::{DOCKERFILE, Files};
 use super::session::{ALIVE_EVERY, ALIVE_WITHIN, Session, unique};
+use super::shared_key::SharedKey;
 use crate::build::context::{ContextError, Upload};
 use crate::build::parts::{secrets, used_bases};
 use crate::build::resume::{Rewritten, rewrite};
 use crate::build::trace::Trace;
-use crate::model::ImageId;
+use crate::model::{DigestWriter, ImageId};
 use crate::plan::BuilderKind;
-use crate::runtime::{BuildError, BuildRequest, Builder, EngineAccess, EngineError, Progress};
+use crate::runtime::{
+    BuildError, BuildPart, BuildRequest, Builder, EngineAccess, EngineError, Progress,
+};
 
 /// The first API version whose BuildKit takes all attributes that larder passes on (moby 23.0, BuildKit 0.10).
 const TAKES_ALL: (u32, u32) = (1, 42);
@@ -37,12 +42,18 @@ const LARGEST_MESSAGE: usize = 16 << 20;
 pub struct BuildKit {
     docker: Docker,
     access: Arc<dyn EngineAccess>,
+    memory: Option<PathBuf>,
 }
 
 impl BuildKit {
-    /// The BuildKit of the engine that `docker` talks to, reached by `access`.
-    pub fn new(docker: Docker, access: Arc<dyn EngineAccess>) -> Self {
-        Self { docker, access }
+    /// The BuildKit of the engine that `docker` talks to, reached by `access`. Which files it has already is
+    /// remembered in the folder `memory`; without one all are sent each time.
+    pub fn new(docker: Docker, access: Arc<dyn EngineAccess>, memory: Option<PathBuf>) -> Self {
+        Self {
+            docker,
+            access,
+            memory,
+        }
     }
 
     /// Builds; the image's ID, with no name yet.
@@ -55,16 +66,19 @@ impl BuildKit {
         let service = &request.recipe.service;
         self.refuse(request).await?;
         progress.doing("sending the build context");
-        let upload = Upload::new(request.recipe, &request.part);
-        let files = Files::new(upload, dockerfile.text.clone());
+        let (files, key) = self.files(request, dockerfile).await?;
         let secrets = secrets(request).await?;
-        let session = Session::open(&self.access, files.clone(), secrets).await?;
+        let session = Session::open(&self.access, &key, files.clone(), secrets).await?;
         let mut trace = Trace::new(dockerfile, progress);
         let solved = self.solve(request, &session, &mut trace).await?;
         drop(session);
         // Whether the context was what was fingerprinted counts more than what the engine made of it.
         if let Some(fault) = files.fault() {
             return Err(faulty(service, fault));
+        }
+        let answered = solved.as_ref().err().is_none_or(|status| !is_lost(status));
+        if answered && files.have_arrived() {
+            key.keep();
         }
         let solved = solved.map_err(|status| match files.unspeakable(status.message()) {
             Some(fault) => faulty(service, fault),
@@ -77,6 +91,40 @@ impl BuildKit {
             source: "the engine ended the build without naming an image".into(),
         })?;
         Ok(ImageId(image.clone()))
+    }
+
+    /// What is to be sent, and the key under which BuildKit keeps it.
+    async fn files(
+        &self,
+        request: &BuildRequest<'_>,
+        dockerfile: &Rewritten,
+    ) -> Result<(Files, SharedKey), BuildError> {
+        let recipe = request.recipe;
+        let engine = match self.memory {
+            Some(_) => self.docker.info().await.ok().and_then(|info| info.id),
+            None => None,
+        };
+        let memory = engine.as_ref().and(self.memory.clone());
+        let kind = {
+            let mut kind = DigestWriter::new("larder build files");
+            kind.text(&engine.unwrap_or_default());
+            kind.field(recipe.context.root.as_os_str().as_bytes());
+            kind.text(&recipe.service);
+            if let BuildPart::Dependencies { stage } = request.part {
+                kind.number(stage as u64);
+            }
+            kind.finish()
+        };
+        let upload = Upload::new(recipe, &request.part);
+        let text = dockerfile.text.clone();
+        let looking = tokio::task::spawn_blocking(move || {
+            let files = Files::look(upload, text)?;
+            let key = SharedKey::take(memory.as_deref(), &kind, files.contents());
+            Ok((files, key))
+        });
+        let looked = looking.await.map_err(std::io::Error::other);
+        let looked = looked.map_err(ContextError::from).flatten();
+        looked.map_err(|fault| faulty(&recipe.service, fault))
     }
 
     /// Asks for the build, and follows it until it is done.
@@ -138,9 +186,7 @@ impl BuildKit {
     fn refusal(&self, trace: Trace<'_>, service: &str, status: &Status) -> BuildError {
         match innermost(status) {
             Some(cause) => self.access.lost(cause.into()).into(),
-            None if matches!(status.code(), Code::Unavailable | Code::Cancelled) => {
-                self.access.lost(status.message().into()).into()
-            }
+            None if is_lost(status) => self.access.lost(status.message().into()).into(),
             None => trace.failure(service, DOCKERFILE, status.message().into()),
         }
     }
@@ -268,6 +314,11 @@ pub(in crate::build) fn faulty(service: &str, fault: ContextError) -> BuildError
             source: std::io::Error::other(fault),
         },
     }
+}
+
+/// Whether this is no answer of BuildKit's.
+fn is_lost(status: &Status) -> bool {
+    innermost(status).is_some() || matches!(status.code(), Code::Unavailable | Code::Cancelled)
 }
 
 /// What broke the connection, without the layers between.

@@ -17,6 +17,7 @@ use tonic::server::{Grpc, NamedService, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
+use super::shared_key::Sent;
 use super::wire::{Kind, Of, Packet, Stat, go_mode};
 use crate::build::context::{ContextError, Upload};
 use crate::fingerprint::{Entry, EntryKind};
@@ -38,40 +39,71 @@ pub(super) struct Files {
 
 struct Folders {
     context: Upload,
+    /// The context's entries in the order in which they are sent: each one's number, and what BuildKit is told of it.
+    entries: Vec<(usize, Stat)>,
     /// The Dockerfile's text.
     dockerfile: String,
     fault: Mutex<Option<ContextError>>,
+    /// The folders that BuildKit has.
+    arrived: Mutex<Vec<Folder>>,
 }
 
 /// A way to send packets; it fails when nobody takes them any more.
 type Sender = mpsc::Sender<Result<Packet, Status>>;
 
 impl Files {
-    pub(super) fn new(context: Upload, dockerfile: String) -> Self {
-        let fault = Mutex::default();
-        Self {
+    /// Looks at all that is to be sent.
+    ///
+    /// # Errors
+    /// Something is not what was fingerprinted.
+    pub(super) fn look(context: Upload, dockerfile: String) -> Result<Self, ContextError> {
+        let entries = context.entries().enumerate();
+        let entries = entries.map(|(number, entry)| {
+            let modified = context.modified(entry)?;
+            Ok((number, stat(entry, modified)))
+        });
+        let mut entries = entries.collect::<Result<Vec<_>, ContextError>>()?;
+        entries.sort_by(|(_, one), (_, other)| by_part(&one.path).cmp(by_part(&other.path)));
+        Ok(Self {
             folders: Arc::new(Folders {
                 context,
+                entries,
                 dockerfile,
-                fault,
+                fault: Mutex::default(),
+                arrived: Mutex::default(),
             }),
-        }
+        })
     }
 
-    /// What names all that is sent: equal for the same Dockerfile and the same entries only.
-    pub(super) fn key(&self) -> Digest {
-        let mut writer = DigestWriter::new("larder build files");
-        writer.text(&self.folders.dockerfile);
-        for entry in self.folders.context.entries() {
-            writer.field(&entry.path);
-            writer.field(&entry.mode.to_be_bytes());
-            match &entry.kind {
-                EntryKind::Directory => writer.field(b"folder"),
-                EntryKind::Symlink { target } => writer.field(b"link").field(target),
-                EntryKind::File { digest, .. } => writer.field(b"file").field(digest.as_bytes()),
-            };
-        }
-        writer.finish()
+    /// Each file as BuildKit compares it, with the digest of its content.
+    pub(super) fn contents(&self) -> Sent {
+        let folders = &*self.folders;
+        let context = folders.entries.iter().filter_map(|(number, stat)| {
+            match folders.context.entry(*number).kind {
+                EntryKind::File { digest, .. } => Some((Folder::Context, stat, digest)),
+                _ => None,
+            }
+        });
+        let text = Digest::of(folders.dockerfile.as_bytes());
+        let dockerfile = dockerfile_stat(&folders.dockerfile);
+        let all = context.chain([(Folder::Dockerfile, &dockerfile, text)]);
+        let all = all.map(|(folder, stat, content)| {
+            let mut seen = DigestWriter::new("larder sent file");
+            seen.number(folder as u64).field(&stat.path);
+            seen.number(u64::from(stat.mode));
+            seen.field(&stat.size.to_be_bytes());
+            seen.field(&stat.modified.to_be_bytes());
+            (seen.finish().to_string(), content.to_string())
+        });
+        all.collect()
+    }
+
+    /// Whether BuildKit has everything; it does not ask for a context that the Dockerfile does not read.
+    pub(super) fn have_arrived(&self) -> bool {
+        let arrived = self.folders.arrived.lock();
+        let arrived = arrived.unwrap_or_else(PoisonError::into_inner);
+        let empty = self.folders.entries.is_empty();
+        arrived.contains(&Folder::Dockerfile) && (empty || arrived.contains(&Folder::Context))
     }
 
     /// Why the context could not be sent, where it was so.
@@ -93,6 +125,12 @@ impl Files {
         slot.unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn arrived(&self, folder: Folder) {
+        let arrived = self.folders.arrived.lock();
+        let mut arrived = arrived.unwrap_or_else(PoisonError::into_inner);
+        arrived.push(folder);
+    }
+
     /// Serves one folder until all that is wanted of it was sent.
     async fn serve(
         self,
@@ -103,7 +141,8 @@ impl Files {
         let (wanted, queue) = blocking::channel();
         let sending = {
             let out = out.clone();
-            tokio::task::spawn_blocking(move || self.send(folder, &queue, &out))
+            let files = self.clone();
+            tokio::task::spawn_blocking(move || files.send(folder, &queue, &out))
         };
         while let Some(packet) = wishes.message().await? {
             match packet.kind() {
@@ -111,6 +150,7 @@ impl Files {
                 Kind::Request if wanted.send(packet.id).is_err() => break,
                 Kind::Finished => {
                     drop(wanted);
+                    self.arrived(folder);
                     // BuildKit hung up when this cannot be sent: then it has all it wants.
                     let _ = out.send(Ok(Packet::of(Kind::Finished))).await;
                     break;
@@ -148,11 +188,11 @@ impl Folders {
         wanted: &blocking::Receiver<u32>,
         out: &Sender,
     ) -> Result<(), ContextError> {
-        let mut entries: Vec<&Entry> = self.context.entries().collect();
-        entries.sort_by(|one, other| by_part(&one.path).cmp(by_part(&other.path)));
-        let stat = |entry: &&Entry| Ok(stat(entry, self.context.modified(entry)?));
-        let read = |entry: &&Entry, take: &mut Take<'_>| self.context.read(entry, take);
-        transfer(&entries, stat, read, wanted, out)
+        let stat = |(_, stat): &(usize, Stat)| stat.clone();
+        let read = |(number, _): &(usize, Stat), take: &mut Take<'_>| {
+            self.context.read(self.context.entry(*number), take)
+        };
+        transfer(&self.entries, stat, read, wanted, out)
     }
 
     fn send_dockerfile(
@@ -160,20 +200,36 @@ impl Folders {
         wanted: &blocking::Receiver<u32>,
         out: &Sender,
     ) -> Result<(), ContextError> {
-        let files = [(DOCKERFILE, self.dockerfile.as_str()), IGNORE_FILE];
-        let stat = |(name, text): &(&str, &str)| {
-            Ok(Stat {
-                path: name.as_bytes().to_vec(),
-                mode: go_mode(Of::File, 0o644),
-                size: i64::try_from(text.len()).unwrap_or(i64::MAX),
-                ..Stat::default()
-            })
-        };
-        let read = |(_, text): &(&str, &str), take: &mut Take<'_>| {
+        let (name, text) = IGNORE_FILE;
+        let files = [
+            (dockerfile_stat(&self.dockerfile), self.dockerfile.as_str()),
+            (text_stat(name, text), text),
+        ];
+        let stat = |(stat, _): &(Stat, &str)| stat.clone();
+        let read = |(_, text): &(Stat, &str), take: &mut Take<'_>| {
             let mut pieces = text.as_bytes().chunks(PIECE);
             Ok(pieces.try_for_each(take)?)
         };
         transfer(&files, stat, read, wanted, out)
+    }
+}
+
+/// A Dockerfile that differs has another time, since another size it need not have.
+fn dockerfile_stat(text: &str) -> Stat {
+    let digest = Digest::of(text.as_bytes());
+    let head = digest.as_bytes().iter().take(6);
+    Stat {
+        modified: head.fold(0, |all, byte| all << 8 | i64::from(*byte)),
+        ..text_stat(DOCKERFILE, text)
+    }
+}
+
+fn text_stat(name: &str, text: &str) -> Stat {
+    Stat {
+        path: name.as_bytes().to_vec(),
+        mode: go_mode(Of::File, 0o644),
+        size: i64::try_from(text.len()).unwrap_or(i64::MAX),
+        ..Stat::default()
     }
 }
 
@@ -186,13 +242,13 @@ type Take<'a> = dyn FnMut(&[u8]) -> io::Result<()> + 'a;
 /// Sends what there is, and then the contents that are asked for, until nobody asks any more.
 fn transfer<E>(
     entries: &[E],
-    stat: impl Fn(&E) -> Result<Stat, ContextError>,
+    stat: impl Fn(&E) -> Stat,
     read: impl Fn(&E, &mut Take<'_>) -> Result<(), ContextError>,
     wanted: &blocking::Receiver<u32>,
     out: &Sender,
 ) -> Result<(), ContextError> {
     for entry in entries {
-        push(out, Packet::entry(stat(entry)?))?;
+        push(out, Packet::entry(stat(entry)))?;
     }
     push(out, Packet::of(Kind::Stat))?;
     for id in wanted {
@@ -264,7 +320,7 @@ impl Packet {
 }
 
 /// What BuildKit's Dockerfile frontend asks for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Folder {
     Context,
     /// The context's own ignore file alone: the one beside the Dockerfile counts, so there is none.

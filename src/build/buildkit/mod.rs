@@ -1,11 +1,12 @@
 //! The BuildKit inside the Docker Engine, over its gRPC as `docker buildx` speaks it: `builder` asks for a build,
 //! `attributes` say what is built, and a `session` serves `files` (in the messages of `wire`), secrets and credentials
-//! meanwhile.
+//! meanwhile. The `shared_key` says which files BuildKit has already.
 
 mod attributes;
 mod builder;
 mod files;
 mod session;
+mod shared_key;
 mod wire;
 
 pub use attributes::unsupported;

@@ -26,6 +26,7 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use super::files::Files;
+use super::shared_key::SharedKey;
 use crate::runtime::{EngineAccess, EngineError};
 
 /// The method by which BuildKit takes files.
@@ -54,9 +55,11 @@ pub(super) struct Session {
 pub(super) type Contents = BTreeMap<String, Vec<u8>>;
 
 impl Session {
-    /// Opens a session that serves these files and secrets, and the user's credentials for registries.
+    /// Opens a session that serves these files under their shared key, these secrets, and the user's credentials for
+    /// registries.
     pub(super) async fn open(
         access: &Arc<dyn EngineAccess>,
+        key: &SharedKey,
         files: Files,
         secrets: Contents,
     ) -> Result<Self, EngineError> {
@@ -64,9 +67,7 @@ impl Session {
         let headers = [
             ("x-docker-expose-session-uuid", id.clone()),
             ("x-docker-expose-session-name", "larder".to_owned()),
-            // BuildKit keeps the files of a session under its shared key, and takes one of the same size and time
-            // for the same the next time. Only the same content has this key; what was sent in part is not kept.
-            ("x-docker-expose-session-sharedkey", files.key().to_string()),
+            ("x-docker-expose-session-sharedkey", key.name().to_owned()),
         ];
         let method = |name: &&str| ("x-docker-expose-session-grpc-method", (*name).to_owned());
         let headers = headers.into_iter().chain(METHODS.iter().map(method));
