@@ -23,6 +23,11 @@ impl Error {
     }
 
     fn hint(&self) -> Option<String> {
+        self.about_files().or_else(|| self.about_what_they_say())
+    }
+
+    /// About files and their text.
+    fn about_files(&self) -> Option<String> {
         let hint = match self.kind.as_ref() {
             ErrorKind::NoFile(_) => {
                 let names = quoted(DEFAULT_NAMES);
@@ -30,26 +35,54 @@ impl Error {
             }
             ErrorKind::MissingFile(file) => missing_file(file, self.path.is_some())?,
             ErrorKind::Read { .. } => "larder runs as you: is it yours to read?".to_owned(),
-            ErrorKind::DuplicateKey(_) => {
-                "keep one of the two".to_owned()
-            }
+            ErrorKind::DuplicateKey(_) => "keep one of the two".to_owned(),
             ErrorKind::KeyType("a map") => "`{{ … }}` stands in quotes".to_owned(),
             ErrorKind::KeyType(_) => "write it in quotes".to_owned(),
+            ErrorKind::EnvFile { reason, .. } if reason.starts_with("the quote") => {
+                "a value ends with the quote that it starts with, on that line or a later one"
+                    .to_owned()
+            }
+            ErrorKind::EnvFile { reason, .. }
+                if reason.contains("name") || reason.contains("blank") =>
+            {
+                "a line is `NAME=value`, or a comment that starts with `#`".to_owned()
+            }
+            ErrorKind::NoProjectName => {
+                "`-p NAME` gives one, and so does `name:` in the file".to_owned()
+            }
+            ErrorKind::NoEnvFile(file) => self.missing_env_file(file),
+            ErrorKind::Folder(folder) => {
+                let holds = DEFAULT_NAMES
+                    .iter()
+                    .find(|name| folder.join(name).exists())?;
+                format!("there is `{holds}` in it")
+            }
+            ErrorKind::Yaml(text) => yaml(text)?.to_owned(),
+            ErrorKind::TooMany(_) => {
+                "no Compose file needs that many: is it the right one?".to_owned()
+            }
+            ErrorKind::TooLarge { .. } => {
+                "nobody writes that much: is it the right file?".to_owned()
+            }
+            ErrorKind::Empty => "it needs `services:` with at least one service".to_owned(),
+            ErrorKind::MissingVariable { name, .. } => {
+                format!("set it in the environment or in `.env`: `{name}=…`")
+            }
+            ErrorKind::Remote(_) => "download it and name the local file".to_owned(),
+            _ => return None,
+        };
+        Some(hint)
+    }
+
+    /// About what the text says.
+    fn about_what_they_say(&self) -> Option<String> {
+        let hint = match self.kind.as_ref() {
             ErrorKind::WrongType {
                 path,
                 expected,
                 found,
                 value,
             } => wrong_type(path, expected, found, value.as_deref())?,
-            ErrorKind::EnvFile { reason, .. } if reason.starts_with("the quote") => {
-                "a value ends with the quote that it starts with, on that line or a later one".to_owned()
-            }
-            ErrorKind::EnvFile { reason, .. } if reason.contains("name") || reason.contains("blank") => {
-                "a line is `NAME=value`, or a comment that starts with `#`".to_owned()
-            }
-            ErrorKind::NoProjectName => {
-                "`-p NAME` gives one, and so does `name:` in the file".to_owned()
-            }
             ErrorKind::Image { reason, .. } => image(reason)?,
             ErrorKind::IncludeConflict { .. } => {
                 "give one of them another name, or take one out".to_owned()
@@ -60,15 +93,6 @@ impl Error {
             ErrorKind::ExtendsCycle(_) => {
                 "one of them has to stand alone: take one of these `extends` out".to_owned()
             }
-            ErrorKind::NoEnvFile(file) => self.missing_env_file(file),
-            ErrorKind::Folder(folder) => {
-                let holds = DEFAULT_NAMES.iter().find(|name| folder.join(name).exists())?;
-                format!("there is `{holds}` in it")
-            }
-            ErrorKind::Yaml(text) => yaml(text)?.to_owned(),
-            ErrorKind::TooMany(_) => "no Compose file needs that many: is it the right one?".to_owned(),
-            ErrorKind::TooLarge { .. } => "nobody writes that much: is it the right file?".to_owned(),
-            ErrorKind::Empty => "it needs `services:` with at least one service".to_owned(),
             ErrorKind::UnknownKey { key, known, .. } => unknown_key(key, known),
             ErrorKind::Undefined {
                 what, name, known, ..
@@ -96,10 +120,6 @@ impl Error {
             ErrorKind::NoImage(_) => {
                 "write `image:` to run one that exists, or `build:` to make one".to_owned()
             }
-            ErrorKind::MissingVariable { name, .. } => {
-                format!("set it in the environment or in `.env`: `{name}=…`")
-            }
-            ErrorKind::Remote(_) => "download it and name the local file".to_owned(),
             _ => return None,
         };
         Some(hint)

@@ -175,6 +175,26 @@ services:
 }
 
 #[test]
+fn a_subnet_and_a_platform_that_are_none() {
+    let compose = "services: {a: {image: redis}}\n";
+    let subnet = "networks: {default: {ipam: {config: [{subnet: notacidr}]}}}\n";
+    assert_snapshot!(up(&format!("{compose}{subnet}")), @r#"
+        exit 2
+        --- stderr
+        error: `networks.default.ipam.config[0].subnet`: `notacidr` is not a subnet, as in `172.28.0.0/16`
+          at compose.yaml:2:39
+        "#);
+    let sandbox = Sandbox::with(compose).env("DOCKER_DEFAULT_PLATFORM", "arm 64");
+    assert_snapshot!(sandbox.show("up"), @r#"
+        exit 2
+        --- stderr
+        error: `services.a.platform`: `arm 64` is not a platform, as in `linux/amd64` or `linux/arm/v7`
+          at compose.yaml:1:12
+        hint: `DOCKER_DEFAULT_PLATFORM` says it
+        "#);
+}
+
+#[test]
 fn settings_of_larder_that_are_none() {
     let of = |text: &str| {
         up(&format!(
