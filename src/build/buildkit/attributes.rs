@@ -91,15 +91,19 @@ pub fn unsupported(build: &Build) -> Option<String> {
             addresses.any(|own| own == "host-gateway"),
         ),
     ];
-    // Bases are pulled before anybody builds (`pull`).
-    let other = build
-        .other
-        .keys()
-        .find(|key| !key.starts_with("x-") && key.as_str() != "pull" && !is_unused(key));
+    let other = build.other.iter().find(|(key, value)| {
+        let carried_out = match key.as_str() {
+            // Bases are pulled before anybody builds.
+            "pull" => true,
+            "isolation" => *value == "default",
+            key => key.starts_with("x-") || is_unused(key),
+        };
+        !carried_out
+    });
     fixed
         .into_iter()
         .find_map(|(name, set)| set.then(|| name.to_owned()))
-        .or_else(|| other.cloned())
+        .or_else(|| other.map(|(key, _)| key.clone()))
 }
 
 /// Attributes that say where a builder keeps its cache, or what it notes about itself: not one of them changes
@@ -190,6 +194,9 @@ mod tests {
             None
         );
         assert_eq!(refusal("context: .\nnetwork: none"), None);
+        assert_eq!(refusal("context: .\nisolation: default"), None);
+        let isolated = refusal("context: .\nisolation: hyperv");
+        assert_eq!(isolated.unwrap(), "isolation");
         let gateway = "context: .\nextra_hosts: ['a=host-gateway']";
         assert!(refusal(gateway).unwrap().starts_with("extra_hosts"));
         assert_eq!(refusal("context: .\nnetwork: own").unwrap(), "network");
