@@ -18,10 +18,10 @@ use crate::plan::EngineFacts;
 use crate::runtime::EngineError;
 
 /// How long an engine may take to say that it is there.
-const FIRST_ANSWER: Duration = Duration::from_millis(1800);
-/// How long a list or an inspection may take.
+pub(super) const FIRST_ANSWER: Duration = Duration::from_millis(1800);
+/// How long a list or an inspection may take before the engine is asked whether it is still there.
 pub(super) const QUICK: Duration = Duration::from_secs(10);
-/// How long a change may take that starts no process and moves no image.
+/// The same for a change that starts no process and moves no image.
 pub(super) const CHANGE: Duration = Duration::from_mins(1);
 /// What bollard waits for the head of an answer, in seconds.
 const HEAD_SECONDS: u64 = 120;

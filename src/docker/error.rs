@@ -6,21 +6,33 @@ use std::time::Duration;
 use bollard::errors::Error;
 
 use super::Docker;
+use super::connect::FIRST_ANSWER;
+use super::greeting::greet;
 use crate::runtime::EngineError;
 
 impl Docker {
-    /// Waits for one call, at most `limit`; an engine that accepts a call and never answers it is as good as
-    /// none.
+    /// Waits for one call. An engine that has not answered it by `limit`, and says nothing else either, is as good as
+    /// none; one that is only slow is waited for.
     pub(super) async fn call<T>(
         &self,
         limit: Duration,
         action: &str,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, EngineError> {
-        match tokio::time::timeout(limit, call).await {
-            Ok(result) => result.map_err(|error| self.failed(action, error)),
-            Err(_) => Err(self.silent(action, limit)),
+        let mut call = Box::pin(call);
+        loop {
+            match tokio::time::timeout(limit, &mut call).await {
+                Ok(result) => return result.map_err(|error| self.failed(action, error)),
+                Err(_) if self.answers().await => {}
+                Err(_) => return Err(self.silent(action, limit)),
+            }
         }
+    }
+
+    /// Whether the engine answers the cheapest question now.
+    async fn answers(&self) -> bool {
+        let asked = tokio::time::timeout(FIRST_ANSWER, Box::pin(greet(&self.address))).await;
+        asked.is_ok_and(|answer| answer.is_ok())
     }
 
     /// The error of a call that ended with one.
@@ -107,6 +119,9 @@ struct Silent {
 mod tests {
     use super::*;
     use std::error::Error as _;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[test]
     fn the_engines_words_come_through_without_a_frame() {
@@ -122,6 +137,49 @@ mod tests {
             Some("driver failed: address already in use")
         );
         assert_eq!(status(&error), Some(500));
+    }
+
+    /// Answers a ping as long as `alive`, and any other question after half a second.
+    async fn slow_engine(listener: tokio::net::UnixListener, alive: Arc<AtomicBool>) {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let alive = Arc::clone(&alive);
+            tokio::spawn(async move {
+                let mut question = [0; 4096];
+                let length = stream.read(&mut question).await.unwrap();
+                let ping = question[..length].starts_with(b"GET /_ping");
+                if !alive.load(Ordering::SeqCst) {
+                    std::future::pending::<()>().await;
+                }
+                if !ping {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                let answer =
+                    b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nServer: Docker/20.10 (linux)\r\n\
+                    Content-Type: application/json\r\nContent-Length: 2\r\n\r\n[]";
+                stream.write_all(answer).await.unwrap();
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slow_engine_is_waited_for_and_a_frozen_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("slow.sock");
+        let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+        let alive = Arc::new(AtomicBool::new(true));
+        tokio::spawn(slow_engine(listener, Arc::clone(&alive)));
+        let host = format!("unix://{}", socket.display());
+        let environment = [("DOCKER_HOST".to_owned(), host)].into();
+        let engine = Docker::connect(&environment).await.unwrap();
+        let list = || {
+            let call = engine.client().list_containers(None);
+            engine.call(Duration::from_millis(100), "listing containers", call)
+        };
+        assert_eq!(list().await.unwrap(), []);
+        alive.store(false, Ordering::SeqCst);
+        let error = list().await.unwrap_err();
+        assert!(matches!(error, EngineError::Unreachable { .. }), "{error}");
     }
 
     #[test]
