@@ -34,6 +34,8 @@ use crate::runtime::{
 const TAKES_ALL: (u32, u32) = (1, 42);
 /// How long the last news of a build may be behind its end.
 const LAST_NEWS: Duration = Duration::from_secs(3);
+/// How long the engine may take to say which one it is; without an answer all files are sent.
+const NAMES_ITSELF: Duration = Duration::from_secs(3);
 /// The largest message of BuildKit's own tools, in bytes (moby/buildkit `util/grpcerrors`, containerd `defaults`).
 const LARGEST_MESSAGE: usize = 16 << 20;
 
@@ -101,7 +103,10 @@ impl BuildKit {
     ) -> Result<(Files, SharedKey), BuildError> {
         let recipe = request.recipe;
         let engine = match self.memory {
-            Some(_) => self.docker.info().await.ok().and_then(|info| info.id),
+            Some(_) => tokio::time::timeout(NAMES_ITSELF, self.docker.info())
+                .await
+                .ok()
+                .and_then(|info| info.ok()?.id),
             None => None,
         };
         let memory = engine.as_ref().and(self.memory.clone());
