@@ -505,6 +505,14 @@ mod tests {
     }
 
     #[test]
+    fn what_a_parents_image_carries_beats_the_parents_arguments() {
+        let text = "FROM base AS one\nENV E=env\nARG B=arg\nARG E=arg\nFROM one\nCOPY $B-$E /x\n";
+        let lab = Lab::new(text).files(&["base-env"]);
+        let recipe = lab.base("base:latest", "b", &[], &["B=base"]).recipe();
+        assert_eq!(reads(&recipe, 6), ["base-env"]);
+    }
+
+    #[test]
     fn a_stage_leaves_its_triggers_to_those_built_on_it() {
         let lab = |trigger: &str| {
             Lab::new(&format!(

@@ -132,8 +132,7 @@ impl Reader<'_> {
             let mut scope = match &stage.base {
                 StageBase::Stage(base) => scopes
                     .get(base)
-                    .cloned()
-                    .unwrap_or_else(|| Scope::behind_from(None)),
+                    .map_or_else(|| Scope::behind_from(None), Scope::inherited),
                 StageBase::Scratch => Scope::behind_from(Some(&[])),
                 StageBase::Context(_) => Scope::behind_from(None),
                 StageBase::Image(image) => {

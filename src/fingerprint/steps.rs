@@ -3,6 +3,7 @@
 
 use super::dockerfile::Instruction;
 use super::parse;
+use super::recipe::Argument;
 use super::scope::{Globals, Scope};
 use super::sources::Source;
 use super::stages::Request;
@@ -33,6 +34,8 @@ pub(super) struct Step {
     pub(super) reads: Vec<Read>,
     /// What it fetches that nothing pins.
     pub(super) unpinned: Option<String>,
+    /// Of a RUN: the arguments in scope (`Scope::arguments`).
+    pub(super) arguments: Option<Vec<Argument>>,
 }
 
 impl Step {
@@ -44,6 +47,7 @@ impl Step {
             outside: Vec::new(),
             reads,
             unpinned: None,
+            arguments: None,
         }
     }
 }
@@ -122,7 +126,10 @@ pub(super) fn step(
         "ARG" => step.outside = scope.declare(instruction, globals, escape)?,
         "ENV" => scope.set_env(instruction, escape)?,
         "COPY" | "ADD" => copy(&mut step, escape, scope)?,
-        "RUN" => run(&mut step, escape, scope)?,
+        "RUN" => {
+            run(&mut step, escape, scope)?;
+            step.arguments = scope.arguments(globals);
+        }
         "CMD" | "ENTRYPOINT" | "EXPOSE" | "HEALTHCHECK" | "LABEL" | "MAINTAINER" | "ONBUILD"
         | "SHELL" | "STOPSIGNAL" | "USER" | "VOLUME" | "WORKDIR" => {}
         other => return refused(&format!("`{other}` is no instruction")),
