@@ -299,7 +299,7 @@ mod tests {
     }
 
     /// The arguments to be declared behind the only cut: `NAME`, or `NAME=value`.
-    fn arguments(lab: Lab) -> Vec<String> {
+    fn arguments(lab: &Lab) -> Vec<String> {
         let recipe = lab.recipe();
         assert_eq!(recipe.cuts.len(), 1);
         let own = recipe.cuts[0].arguments.iter();
@@ -312,12 +312,16 @@ mod tests {
 
     #[test]
     fn a_cut_carries_the_arguments_that_its_image_does_not() {
-        let cases: [(&str, &[&str]); 11] = [
+        let cases: [(&str, &[&str]); 12] = [
             ("ARG X=1\nARG Y\nENV A=0 X=v$X", &[]),
             ("ENV X=0\nARG X=1", &["X=1"]),
             ("ARG V=1\nARG W=$V\nENV V=2", &["W=1"]),
             ("ENV V=2\nARG W=$V", &["W=2"]),
-            ("ARG G\nARG GIVEN=own", &["G=global", "GIVEN"]),
+            ("ARG G\nARG GIVEN=own", &["G", "GIVEN"]),
+            (
+                "ARG G=own TARGETARCH\nARG A=$G",
+                &["A=own", "G=own", "TARGETARCH"],
+            ),
             ("ARG \"AA\"=1\nENV AA=2", &[]),
             ("ARG X=1\nENV A=\"b X=c\"", &["X=1"]),
             ("ARG X=1 Z=2\nENV X=3", &["Z=2"]),
@@ -328,19 +332,17 @@ mod tests {
         ];
         for (text, expected) in cases {
             let text = format!("ARG G=global\nFROM image AS base\n{text}\nRUN x\nCOPY . .\n");
-            let lab = lab(&text).base("image:latest", "i", &[], &["BASE=image"]);
-            assert_eq!(
-                arguments(lab.arg("GIVEN", "two\nlines")),
-                expected,
-                "{text}"
-            );
+            let lab = lab(&text)
+                .base("image:latest", "i", &[], &["BASE=image"])
+                .arg("GIVEN", "two\nlines");
+            assert_eq!(arguments(&lab), expected, "{text}");
         }
     }
 
     #[test]
     fn there_is_no_cut_where_a_stage_cannot_go_on_from_an_image() {
         let cut = |text: &str| lab(text).arg("GIVEN", "two\nlines").recipe().cuts.len();
-        assert_eq!(cut("FROM a\nARG GIVEN\nARG X=$GIVEN\nRUN x\nCOPY . .\n"), 0);
+        assert_eq!(cut("FROM a\nARG GIVEN X=$GIVEN\nRUN x\nCOPY . .\n"), 0);
         let shell = |command: &str| {
             format!("FROM a\nCMD {command}\nSHELL [\"sh\"]\nRUN x\nCOPY . .\nENTRYPOINT e\n")
         };

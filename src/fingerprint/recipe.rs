@@ -59,7 +59,7 @@ pub struct Cut {
 pub struct Argument {
     /// Its name.
     pub name: String,
-    /// Its value; `None` where the build section gives it.
+    /// Its value; `None` where it comes from outside the stage: ARG alone gives it again.
     pub value: Option<String>,
 }
 

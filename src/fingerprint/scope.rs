@@ -102,14 +102,14 @@ impl Scope {
             if name.is_empty() || !name.chars().all(is_plain) {
                 return None;
             }
-            // ARG takes it from the build section again, whatever its default.
-            let value = match globals.given.contains_key(name) {
-                true => None,
-                false => Some(
-                    value
-                        .clone()
-                        .filter(|value| !value.contains(['\n', '\r']))?,
-                ),
+            // ARG without a default takes these from outside again, and a builder may know its own platform better.
+            let given = globals.given.contains_key(name)
+                || value.is_some() && globals.values.get(name) == value.as_ref();
+            let one_line = |value: &String| !value.contains(['\n', '\r']);
+            let value = match value.clone().filter(one_line) {
+                _ if given => None,
+                Some(value) => Some(value),
+                None => return None,
             };
             Some(Argument {
                 name: name.clone(),
