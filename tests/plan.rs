@@ -68,6 +68,8 @@ impl Scene {
             stage: 0,
             instructions: 2,
             key: digest(key),
+            arguments: Vec::new(),
+            command: None,
         });
         let recipe = Recipe {
             service: service.to_owned(),

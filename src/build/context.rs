@@ -210,12 +210,7 @@ fn reads(recipe: &Recipe, part: &BuildPart<'_>) -> Vec<usize> {
         BuildPart::Dependencies { stage: last } => {
             stage < *last || stage == *last && instruction <= cut(stage)
         }
-        // A stage that `resume` cannot rewrite is built whole, so what its prefix reads is sent too.
-        BuildPart::Target { on } => {
-            !on.contains_key(&stage)
-                || instruction > cut(stage)
-                || !super::resume::can_start_from_image(&recipe.dockerfile, stage, cut(stage))
-        }
+        BuildPart::Target { on } => !on.contains_key(&stage) || instruction > cut(stage),
     };
     let mut wanted: BTreeSet<usize> = recipe
         .chain

@@ -3,8 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::resume::in_scope;
-use crate::fingerprint::{Instruction, Recipe, StageBase};
+use crate::fingerprint::{Dockerfile, Instruction, Recipe, StageBase};
 use crate::runtime::BuildPart;
 
 /// What has to be set right in the environment of an image that Dagger built: the variables to take out (`None`),
@@ -53,6 +52,24 @@ fn built_stage(recipe: &Recipe, part: &BuildPart<'_>) -> Option<usize> {
             let named = |name: &Option<String>| name.as_ref() == Some(&target);
             let by_name = stages.iter().position(|stage| named(&stage.name));
             by_name.or_else(|| target.parse().ok().filter(|number| *number < stages.len()))
+        }
+    }
+}
+
+/// The first instructions of a stage behind all of the stages that it starts from: child stages inherit ARGs
+/// (BuildKit `dockerfile2llb/convert.go`).
+fn in_scope(dockerfile: &Dockerfile, stage: usize, length: usize) -> Vec<&Instruction> {
+    let mut all: Vec<&Instruction> = Vec::new();
+    let mut prefix = &dockerfile.stages[stage].instructions[..length];
+    let mut stage = stage;
+    loop {
+        all.splice(0..0, prefix);
+        match dockerfile.stages[stage].base {
+            StageBase::Stage(base) if base < stage => {
+                stage = base;
+                prefix = &dockerfile.stages[base].instructions;
+            }
+            _ => return all,
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::fingerprint::{Dockerfile, Instruction, Recipe, StageBase};
+use crate::fingerprint::{Argument, Cut, Dockerfile, Instruction, Recipe, StageBase};
 use crate::model::{Digest, ImageRef, labels};
 use crate::runtime::BuildPart;
 
@@ -69,14 +69,9 @@ pub fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: Pins) -> Rewr
             out
         }
         BuildPart::Target { on } => {
-            let starts: Vec<Option<(usize, &Digest)>> = (0..dockerfile.stages.len())
-                .map(|stage| {
-                    let cut = cut_of(stage)?;
-                    let key = on.get(&stage)?;
-                    can_start_from_image(dockerfile, stage, cut.instructions)
-                        .then_some((cut.instructions, key))
-                })
-                .collect();
+            let start = |stage: usize| Some((cut_of(stage)?, on.get(&stage)?));
+            let starts: Vec<Option<(&Cut, &Digest)>> =
+                (0..dockerfile.stages.len()).map(start).collect();
             if starts.iter().all(Option::is_none) && out.pins.is_empty() {
                 out.whole(dockerfile);
                 return out;
@@ -84,163 +79,36 @@ pub fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: Pins) -> Rewr
             out.directives(dockerfile);
             for (number, own) in dockerfile.stages.iter().enumerate() {
                 out.stage(dockerfile, number, starts[number].map(|(_, key)| key));
-                let cut = starts[number].map_or(0, |(instructions, _)| instructions);
-                if cut > 0 {
-                    out.rest(reopened(dockerfile, number, cut));
+                let Some((cut, _)) = starts[number] else {
+                    out.rest(&own.instructions);
+                    continue;
+                };
+                for argument in &cut.arguments {
+                    let line = declaration(argument, dockerfile.escape);
+                    out.line(&line, own.from.lines.0);
                 }
-                out.rest(&own.instructions[cut..]);
+                out.rest(&cut.command);
+                out.rest(&own.instructions[cut.instructions..]);
             }
             out
         }
     }
 }
 
-/// Whether a stage can go on from an image of its first `cut` instructions with the same result. Where it
-/// cannot, it is built whole: that is slower and never wrong.
-pub(super) fn can_start_from_image(dockerfile: &Dockerfile, stage: usize, cut: usize) -> bool {
-    let prefix = &dockerfile.stages[stage].instructions[..cut];
-    // A trigger would run when the rest starts from the image.
-    let triggers = prefix.iter().any(|own| own.keyword == "ONBUILD");
-    !triggers
-        && arguments_keep_their_values(dockerfile, stage, cut)
-        && command_is_kept(dockerfile, stage, cut)
-}
-
-/// The stage's own prefix behind all instructions of the stages that it starts from: child stages inherit
-/// ARGs (BuildKit `dockerfile2llb/convert.go`).
-pub(super) fn in_scope(dockerfile: &Dockerfile, stage: usize, cut: usize) -> Vec<&Instruction> {
-    let mut all: Vec<&Instruction> = Vec::new();
-    let mut prefix = &dockerfile.stages[stage].instructions[..cut];
-    let mut stage = stage;
-    loop {
-        all.splice(0..0, prefix);
-        match dockerfile.stages[stage].base {
-            StageBase::Stage(base) if base < stage => {
-                stage = base;
-                prefix = &dockerfile.stages[base].instructions;
-            }
-            _ => return all,
+/// An ARG with a value that is already expanded: in double quotes, as a value may have spaces.
+fn declaration(argument: &Argument, escape: char) -> String {
+    let Some(value) = &argument.value else {
+        return format!("ARG {}", argument.name);
+    };
+    let mut line = format!("ARG {}=\"", argument.name);
+    for c in value.chars() {
+        if c == '"' || c == '$' || c == escape {
+            line.push(escape);
         }
+        line.push(c);
     }
-}
-
-/// Whether every ARG in front of the cut has the same value when it is declared again behind it, or need not be: its
-/// default must not use a variable that an ENV between the two sets, and it must be clear whether one sets its own.
-fn arguments_keep_their_values(dockerfile: &Dockerfile, stage: usize, cut: usize) -> bool {
-    let scope = in_scope(dockerfile, stage, cut);
-    scope.iter().enumerate().all(|(at, own)| {
-        own.keyword != "ARG"
-            || overridden(own, &scope[at..]) != Certainty::Perhaps
-                && variables(&own.arguments).all(|name| {
-                    scope[at..]
-                        .iter()
-                        .all(|later| later.keyword != "ENV" || !later.arguments.contains(name))
-                })
-    })
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Certainty {
-    Yes,
-    No,
-    Perhaps,
-}
-
-/// Whether all that an ARG declares is set by an ENV behind it. Such an ARG is not declared again: it would hide the
-/// variable that the image carries (BuildKit's `dispatchArg` adds it to the environment).
-fn overridden(argument: &Instruction, behind: &[&Instruction]) -> Certainty {
-    let one = |name: &str| {
-        let sets = behind.iter().filter(|own| own.keyword == "ENV");
-        let sets: Vec<Certainty> = sets.map(|own| is_set(own, name)).collect();
-        match sets {
-            sets if sets.contains(&Certainty::Yes) => Certainty::Yes,
-            sets if sets.contains(&Certainty::Perhaps) => Certainty::Perhaps,
-            _ => Certainty::No,
-        }
-    };
-    // Words of a quoted value count as names, too: then the answers differ, and nothing is certain.
-    let mut all: Vec<Certainty> = keys(&argument.arguments).map(one).collect();
-    all.dedup();
-    match all[..] {
-        [same] => same,
-        _ => Certainty::Perhaps,
-    }
-}
-
-/// Whether an ENV sets a variable, by its two forms: `ENV NAME=value …`, and `ENV NAME value` for one alone.
-fn is_set(own: &Instruction, name: &str) -> Certainty {
-    let quoted = |text: &str| text.contains(['"', '\'', '\\', '`']);
-    let odd = |key: &str| quoted(key) || key.contains('$');
-    let Some(first) = keys(&own.arguments).next() else {
-        return Certainty::No;
-    };
-    let alone = first == own.arguments.split_whitespace().next().unwrap_or_default();
-    let mut others = keys(&own.arguments).skip(1).filter(|_| !alone);
-    if first == name {
-        Certainty::Yes
-    } else if odd(first) || others.clone().any(odd) {
-        Certainty::Perhaps
-    } else if !others.any(|key| key == name) {
-        Certainty::No
-    } else if quoted(&own.arguments) {
-        Certainty::Perhaps
-    } else {
-        Certainty::Yes
-    }
-}
-
-/// What stands in front of the `=` of each word, or the word.
-fn keys(arguments: &str) -> impl Iterator<Item = &str> + Clone {
-    let words = arguments.split_whitespace();
-    words.map(|word| word.split_once('=').map_or(word, |(key, _)| key))
-}
-
-/// The names behind each `$` or `${`.
-fn variables(text: &str) -> impl Iterator<Item = &str> {
-    text.split('$').skip(1).map(|behind| {
-        let name = behind.strip_prefix('{').unwrap_or(behind);
-        let end = name
-            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .unwrap_or(name.len());
-        &name[..end]
-    })
-}
-
-/// Whether a CMD that has to be repeated means the same behind the cut: its shell form takes the SHELL that
-/// was in force where it stands.
-fn command_is_kept(dockerfile: &Dockerfile, stage: usize, cut: usize) -> bool {
-    let Some(command) = repeated_command(dockerfile, stage, cut) else {
-        return true;
-    };
-    let prefix = &dockerfile.stages[stage].instructions[..cut];
-    let behind = prefix.iter().skip_while(|own| *own != command);
-    command.arguments.trim_start().starts_with('[')
-        || !behind.into_iter().any(|own| own.keyword == "SHELL")
-}
-
-/// The CMD in front of the cut, when an ENTRYPOINT stands behind it: BuildKit clears the CMD of the image that
-/// a stage starts from when the stage sets ENTRYPOINT, but not the stage's own (`dispatchEntrypoint`).
-fn repeated_command(dockerfile: &Dockerfile, stage: usize, cut: usize) -> Option<&Instruction> {
-    let (prefix, rest) = dockerfile.stages[stage].instructions.split_at(cut);
-    rest.iter()
-        .any(|own| own.keyword == "ENTRYPOINT")
-        .then(|| prefix.iter().rev().find(|own| own.keyword == "CMD"))?
-}
-
-/// What an image does not carry and the rest of the stage may need.
-fn reopened(
-    dockerfile: &Dockerfile,
-    stage: usize,
-    cut: usize,
-) -> impl Iterator<Item = &Instruction> {
-    let scope = in_scope(dockerfile, stage, cut);
-    let declared = scope.iter().enumerate().filter(|(at, own)| {
-        own.keyword == "ARG" && overridden(own, &scope[*at..]) == Certainty::No
-    });
-    let declared: Vec<&Instruction> = declared.map(|(_, own)| *own).collect();
-    declared
-        .into_iter()
-        .chain(repeated_command(dockerfile, stage, cut))
+    line.push('"');
+    line
 }
 
 /// `FROM` with its base replaced; flags and name as written.
@@ -326,9 +194,10 @@ impl Rewritten {
             }
             None => own.source.clone(),
         };
-        for (at, line) in source.lines().enumerate() {
-            self.line(line, own.lines.0 + at);
-        }
+        self.text.push_str(&source);
+        self.text.push('\n');
+        self.lines
+            .extend((own.lines.0..).take(source.lines().count()));
     }
 
     fn line(&mut self, line: &str, number: usize) {
@@ -438,6 +307,7 @@ mod tests {
     use super::*;
     use crate::build::sample::{on, recipe};
     use std::path::Path;
+    use std::sync::Arc;
 
     /// The rewritten text of the target, dependency images named by their stage.
     fn resumed(text: &str, cuts: &[(usize, usize)]) -> String {
@@ -472,53 +342,46 @@ mod tests {
     }
 
     #[test]
-    fn arguments_in_scope_are_declared_again_with_those_of_parent_stages() {
-        let text = "ARG G=1\nFROM debian AS base\nARG A=one\nFROM base\nARG G\nARG B=${A}\nRUN b\n\
-            COPY . /\nRUN echo $A $B $G\n";
-        let expected = "ARG G=1\nFROM debian AS base\nARG A=one\nFROM DEPENDENCIES-1\nARG A=one\n\
-            ARG G\nARG B=${A}\nCOPY . /\nRUN echo $A $B $G\n";
-        assert_eq!(resumed(text, &[(1, 3)]), expected);
-    }
-
-    #[test]
-    fn a_stage_is_built_whole_where_an_argument_would_change_its_value() {
-        let moved = "FROM debian\nARG V=1\nARG W=$V\nENV V=2\nRUN b\nCOPY . /\n";
-        assert_eq!(resumed(moved, &[(0, 4)]), moved);
-        let before = "FROM debian\nENV V=2\nARG W=$V\nRUN b\nCOPY . /\n";
-        let expected = "FROM DEPENDENCIES-0\nARG W=$V\nCOPY . /\n";
-        assert_eq!(resumed(before, &[(0, 3)]), expected);
-    }
-
-    #[test]
-    fn an_argument_that_an_env_set_again_is_not_declared_over_it() {
-        let text = "FROM debian\nARG X=1\nARG Y\nENV A=0 X=v$X\nRUN b\nCOPY . /\nRUN echo $X\n";
-        let expected = "FROM DEPENDENCIES-0\nARG Y\nCOPY . /\nRUN echo $X\n";
-        assert_eq!(resumed(text, &[(0, 4)]), expected);
-        let parent = "FROM debian AS base\nARG V=1\nFROM base\nENV V two words\nRUN b\nCOPY . /\n";
-        let expected = "FROM debian AS base\nARG V=1\nFROM DEPENDENCIES-1\nCOPY . /\n";
-        assert_eq!(resumed(parent, &[(1, 2)]), expected);
-        let before = "FROM debian\nENV X=0\nARG X=1\nRUN b\nCOPY . /\n";
-        let expected = "FROM DEPENDENCIES-0\nARG X=1\nCOPY . /\n";
-        assert_eq!(resumed(before, &[(0, 3)]), expected);
-    }
-
-    #[test]
-    fn a_stage_is_built_whole_where_it_is_not_clear_what_an_env_sets() {
-        for env in ["ENV A=\"b X=c\"", "ENV $X=1", "ENV A=1 \"X\"=2"] {
-            let text = format!("FROM debian\nARG X=1\n{env}\nRUN b\nCOPY . /\n");
-            assert_eq!(resumed(&text, &[(0, 3)]), text);
+    fn the_arguments_of_a_cut_are_declared_again_with_their_values() {
+        let text = "FROM debian\nARG A\nRUN b\nCMD [\"a\"]\nCOPY . /\nENTRYPOINT [\"/e\"]\n";
+        for (escape, quoted) in [('\\', r#"a \"b\" \$c \\"#), ('`', r#"a `"b`" `$c \"#)] {
+            let mut recipe = recipe(Path::new("/nonexistent-is-empty"), text, &[(0, 2)]);
+            Arc::make_mut(&mut recipe.dockerfile).escape = escape;
+            let argument = |name: &str, value: Option<&str>| Argument {
+                name: name.to_owned(),
+                value: value.map(ToOwned::to_owned),
+            };
+            recipe.cuts[0].arguments = vec![
+                argument("A", Some(r#"a "b" $c \"#)),
+                argument("GIVEN", None),
+            ];
+            let command = recipe.dockerfile.stages[0].instructions[2].clone();
+            recipe.cuts[0].command = Some(command);
+            let on = on(&recipe);
+            let rewritten = rewrite(&recipe, &BuildPart::Target { on: &on });
+            let end = format!(
+                "\nARG A=\"{quoted}\"\nARG GIVEN\nCMD [\"a\"]\nCMD [\"a\"]\nCOPY . /\n\
+                 ENTRYPOINT [\"/e\"]\n"
+            );
+            assert!(rewritten.text.ends_with(&end), "{}", rewritten.text);
+            let copied = rewritten.text.lines().count() - 1;
+            assert_eq!(rewritten.original(copied), Some(5));
         }
-        let several = "FROM debian\nARG X=1 Z=2\nENV X=3\nRUN b\nCOPY . /\n";
-        assert_eq!(resumed(several, &[(0, 3)]), several);
     }
 
     #[test]
-    fn a_command_survives_the_entrypoint_behind_the_cut() {
-        let text = "FROM debian\nCMD [\"a\"]\nRUN b\nCOPY . /\nENTRYPOINT [\"/e\"]\n";
-        let expected = "FROM DEPENDENCIES-0\nCMD [\"a\"]\nCOPY . /\nENTRYPOINT [\"/e\"]\n";
-        assert_eq!(resumed(text, &[(0, 2)]), expected);
-        let shell = "FROM debian\nCMD a\nSHELL [\"/bin/bash\", \"-c\"]\nRUN b\nCOPY . /\nENTRYPOINT [\"/e\"]\n";
-        assert_eq!(resumed(shell, &[(0, 3)]), shell);
+    fn a_here_document_keeps_its_line_ends() {
+        let text = "FROM debian\nRUN b\nCOPY x /\nCOPY . /\n";
+        let mut recipe = recipe(Path::new("/nonexistent-is-empty"), text, &[(0, 1)]);
+        let source = "COPY <<E /x\r\none\r\n\r\nE";
+        let own = &mut Arc::make_mut(&mut recipe.dockerfile).stages[0].instructions[1];
+        source.clone_into(&mut own.source);
+        let on = on(&recipe);
+        let rewritten = rewrite(&recipe, &BuildPart::Target { on: &on });
+        let end = format!("\n{source}\nCOPY . /\n");
+        assert!(rewritten.text.ends_with(&end), "{:?}", rewritten.text);
+        assert_eq!(rewritten.original(5), Some(6));
+        assert_eq!(rewritten.original(6), Some(4));
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(crate) fn recipe(root: &Path, text: &str, cuts: &[(usize, usize)]) -> Recipe
         stage: *stage,
         instructions: *instructions,
         key: key(&format!("{stage} {}", instructions - 1)),
+        arguments: Vec::new(),
+        command: None,
     });
     Recipe {
         service: "sample".to_owned(),

@@ -108,6 +108,11 @@ impl Materials<'_> {
             }
             StageBase::Context(name) => self.write(&mut writer, &Read::Named(name.clone()), ends),
         }
+        // The same text means something else with another one.
+        let escape = self.layout.dockerfile.escape;
+        if escape != '\\' {
+            writer.text("escape").text(&escape.to_string());
+        }
         writer.finish()
     }
 
@@ -310,6 +315,12 @@ mod tests {
                 "where caches lie",
                 app().other("cache_to", json!(["type=local,dest=/x"])),
             ),
+            (
+                "what a builder notes about itself",
+                app()
+                    .other("provenance", json!(true))
+                    .other("sbom", json!(true)),
+            ),
         ];
         for (what, lab) in edits {
             assert_eq!(lab.full(), before, "{what}");
@@ -364,6 +375,10 @@ mod tests {
                     "Dockerfile",
                     &APP.replace("COPY . /app\nCMD run", "CMD run\nCOPY . /app"),
                 ),
+            ),
+            (
+                "escape",
+                app().file("Dockerfile", &format!("# escape=`\n{APP}")),
             ),
             (
                 "syntax",
@@ -505,6 +520,14 @@ mod tests {
     }
 
     #[test]
+    fn what_a_parents_image_carries_beats_the_parents_arguments() {
+        let text = "FROM base AS one\nENV E=env\nARG B=arg\nARG E=arg\nFROM one\nCOPY $B-$E /x\n";
+        let lab = Lab::new(text).files(&["base-env"]);
+        let recipe = lab.base("base:latest", "b", &[], &["B=base"]).recipe();
+        assert_eq!(reads(&recipe, 6), ["base-env"]);
+    }
+
+    #[test]
     fn a_stage_leaves_its_triggers_to_those_built_on_it() {
         let lab = |trigger: &str| {
             Lab::new(&format!(
@@ -520,7 +543,8 @@ mod tests {
     fn what_is_not_understood_makes_everything_an_input() {
         for text in [
             "FROM a\nNEW thing\n",
-            "FROM a\nCOPY --new x /\n",
+            "FROM a\nNEW thing\nADD --chown=$U x /$Y\nADD <<\"E\" /x\nE\n",
+            "FROM scratch\nNEW thing\nADD [\"x y\", \"/\"]\n",
             "FROM a\nRUN <<E\n",
             "FROM a\nCOPY ${X y\n",
         ] {
@@ -540,9 +564,36 @@ mod tests {
             );
             assert_ne!(lab().full(), lab().file("y/z", "2").full());
             assert_ne!(lab().full(), lab().arg("A", "2").full());
-            assert_ne!(lab().full(), lab().base("a:latest", "2", &[], &[]).full());
+            let moved = lab().base("a:latest", "2", &[], &[]).full();
+            assert_eq!(lab().full() == moved, text.contains("scratch"));
             assert_eq!(lab().full(), lab().file("no", "2").full());
         }
+    }
+
+    #[test]
+    fn what_is_not_understood_and_may_take_in_more_is_not_pinned() {
+        for rest in [
+            "FROM a\nARG URL\nADD $URL /\n",
+            "FROM a\nADD https://x/y /\n",
+            "FROM a\nADD git@host:x.git /\n",
+            "FROM a\nADD http:\"//\"x/y /\n",
+            "FROM a\nCOPY --new --from=img x /\n",
+            "FROM triggers\n",
+            "FROM a AS b\nONBUILD ADD https://x/y /\nFROM b\n",
+            "FROM --new a\n",
+        ] {
+            let lab = Lab::new(&format!("{rest}NEW thing\n"));
+            let triggers = ["ADD https://x/y /"];
+            let recipe = lab.base("triggers:latest", "t", &triggers, &[]).recipe();
+            assert!(
+                recipe.opaque.is_some() && recipe.unpinned.is_some(),
+                "{rest}"
+            );
+        }
+        let copies =
+            Lab::new("FROM a\nNEW thing\n").base("a:latest", "a", &["COPY --from=img x /"], &[]);
+        let recipe = copies.recipe();
+        assert_eq!((recipe.unpinned, recipe.bases.len()), (None, 2));
     }
 
     #[test]

@@ -4,19 +4,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::dockerfile::StageBase;
+use super::dockerfile::{Instruction, StageBase};
 use super::gather::Gathered;
 use super::manifests::Manifests;
+use super::platform::Platform;
 use super::reading::Reading;
 use super::recipe::{Cut, EntryKind, Link};
 use super::sources::Source;
-use super::stages::Layout;
+use super::stages::{Layout, Request};
 use super::steps::{Read, Step};
 use crate::model::{Digest, DigestWriter};
 
 /// The cuts of a Dockerfile whose instructions were understood, in stage order.
 pub(super) fn cuts(
     layout: &Layout,
+    request: &Request,
     reading: &Reading,
     gathered: &Gathered,
     manifests: &Manifests,
@@ -51,20 +53,9 @@ pub(super) fn cuts(
         let last_run = stage.steps[..end]
             .iter()
             .rfind(|step| step.instruction.keyword == "RUN");
-        if let (Some(run), false) = (last_run, has_triggers) {
-            let key = links
-                .iter()
-                .find(|link| link.stage == number && link.instruction == run.number);
-            cuts.extend(key.map(|link| {
-                (
-                    number,
-                    Cut {
-                        stage: number,
-                        instructions: run.number,
-                        key: link.key,
-                    },
-                )
-            }));
+        let starts_alike = !has_triggers && is_for_the_build(layout, request, number);
+        if let Some(run) = last_run.filter(|_| starts_alike) {
+            cuts.extend(cut_behind(run, number, layout, links).map(|cut| (number, cut)));
         }
         if source.is_some() {
             tainted.insert(number);
@@ -74,6 +65,55 @@ pub(super) fn cuts(
     cuts.into_values()
         .filter(|cut| used.contains(&cut.stage))
         .collect()
+}
+
+/// The cut behind a RUN, when the stage can go on from an image with the same result.
+fn cut_behind(run: &Step, stage: usize, layout: &Layout, links: &[Link]) -> Option<Cut> {
+    let link = links
+        .iter()
+        .find(|link| link.stage == stage && link.instruction == run.number)?;
+    let own = &layout.dockerfile.stages[stage].instructions;
+    let (prefix, rest) = own.split_at(run.number);
+    let command = repeated_command(prefix, rest);
+    if command.is_some_and(|command| !is_same_behind(command, prefix)) {
+        return None;
+    }
+    Some(Cut {
+        stage,
+        instructions: run.number,
+        key: link.key,
+        arguments: run.arguments.clone()?,
+        command: command.cloned(),
+    })
+}
+
+/// Whether a stage is for the platform of the build. A dependency image of another one would be asked for in
+/// that, and BuildKit would turn to a registry.
+fn is_for_the_build(layout: &Layout, request: &Request, stage: usize) -> bool {
+    let stage = &layout.dockerfile.stages[stage];
+    let own = stage.platform.as_deref().filter(|text| !text.is_empty());
+    own.is_none_or(|text| Platform::parse(text) == request.platform)
+        && match stage.base {
+            StageBase::Stage(base) => is_for_the_build(layout, request, base),
+            _ => true,
+        }
+}
+
+/// The CMD in front of a cut, when an ENTRYPOINT stands behind it: BuildKit clears the CMD of the image that
+/// a stage starts from when the stage sets ENTRYPOINT, but not the stage's own (`dispatchEntrypoint`).
+fn repeated_command<'a>(
+    prefix: &'a [Instruction],
+    rest: &[Instruction],
+) -> Option<&'a Instruction> {
+    rest.iter()
+        .any(|own| own.keyword == "ENTRYPOINT")
+        .then(|| prefix.iter().rev().find(|own| own.keyword == "CMD"))?
+}
+
+/// Whether a CMD means the same behind the cut: its shell form takes the SHELL that was in force where it stands.
+fn is_same_behind(command: &Instruction, prefix: &[Instruction]) -> bool {
+    let mut behind = prefix.iter().skip_while(|own| *own != command);
+    command.arguments.trim_start().starts_with('[') || !behind.any(|own| own.keyword == "SHELL")
 }
 
 /// The key of a set of cuts.
@@ -256,6 +296,72 @@ mod tests {
         hosts.build.network = Some("none".to_owned());
         assert_ne!(before, key(hosts));
         assert_eq!(lab("FROM a\nCOPY . .\n").recipe().dependencies, None);
+    }
+
+    /// The arguments to be declared behind the only cut: `NAME`, or `NAME=value`.
+    fn arguments(lab: &Lab) -> Vec<String> {
+        let recipe = lab.recipe();
+        assert_eq!(recipe.cuts.len(), 1);
+        let own = recipe.cuts[0].arguments.iter();
+        own.map(|own| match &own.value {
+            Some(value) => format!("{}={value}", own.name),
+            None => own.name.clone(),
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_cut_carries_the_arguments_that_its_image_does_not() {
+        let cases: [(&str, &[&str]); 12] = [
+            ("ARG X=1\nARG Y\nENV A=0 X=v$X", &[]),
+            ("ENV X=0\nARG X=1", &["X=1"]),
+            ("ARG V=1\nARG W=$V\nENV V=2", &["W=1"]),
+            ("ENV V=2\nARG W=$V", &["W=2"]),
+            ("ARG G\nARG GIVEN=own", &["G", "GIVEN"]),
+            (
+                "ARG G=own TARGETARCH\nARG A=$G",
+                &["A=own", "G=own", "TARGETARCH"],
+            ),
+            ("ARG \"AA\"=1\nENV AA=2", &[]),
+            ("ARG X=1\nENV A=\"b X=c\"", &["X=1"]),
+            ("ARG X=1 Z=2\nENV X=3", &["Z=2"]),
+            ("ARG A='a \"b\" $c'", &["A=a \"b\" $c"]),
+            // What the parent's image carries beats its arguments, and those of the stage itself beat that.
+            ("ARG BASE=1 P=2\nENV E=3\nARG E=4\nFROM base", &["P=2"]),
+            ("ARG BASE=1\nFROM base\nARG BASE", &[]),
+        ];
+        for (text, expected) in cases {
+            let text = format!("ARG G=global\nFROM image AS base\n{text}\nRUN x\nCOPY . .\n");
+            let lab = lab(&text)
+                .base("image:latest", "i", &[], &["BASE=image"])
+                .arg("GIVEN", "two\nlines");
+            assert_eq!(arguments(&lab), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn there_is_no_cut_where_a_stage_cannot_go_on_from_an_image() {
+        let cut = |text: &str| lab(text).arg("GIVEN", "two\nlines").recipe().cuts.len();
+        assert_eq!(cut("FROM a\nARG GIVEN X=$GIVEN\nRUN x\nCOPY . .\n"), 0);
+        let shell = |command: &str| {
+            format!("FROM a\nCMD {command}\nSHELL [\"sh\"]\nRUN x\nCOPY . .\nENTRYPOINT e\n")
+        };
+        assert_eq!(cut(&shell("a")), 0);
+        let kept = lab(&shell("[\"a\"]")).recipe().cuts.remove(0).command;
+        assert_eq!(kept.unwrap().arguments, "[\"a\"]");
+    }
+
+    #[test]
+    fn a_stage_for_another_platform_than_the_builds_has_no_cut() {
+        let cut = |from: &str| {
+            let text = format!("FROM --platform={from} a AS b\nFROM b\nRUN x\nCOPY . .\n");
+            let mut lab = lab(&text);
+            lab.service.platform = Some("linux/s390x".to_owned());
+            lab.recipe().cuts.len()
+        };
+        assert_eq!(cut("$BUILDPLATFORM"), 0);
+        assert_eq!(cut("$TARGETPLATFORM"), 1);
+        assert_eq!(cut("linux/s390x"), 1);
     }
 
     #[test]

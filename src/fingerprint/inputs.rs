@@ -307,7 +307,7 @@ impl Inputs {
             (chain, last, Vec::new())
         } else {
             let (chain, last) = materials.keys();
-            let cuts = cut::cuts(layout, reading, gathered, &self.manifests, &chain);
+            let cuts = cut::cuts(layout, request, reading, gathered, &self.manifests, &chain);
             (chain, last, cuts)
         };
         let of_image = |base: &BaseRef| Some((base.image.clone(), bases.get(base)?.clone()));

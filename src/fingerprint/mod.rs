@@ -46,6 +46,8 @@ pub use confighash::config_hash;
 pub use dockerfile::{Dockerfile, Heredoc, Instruction, Stage, StageBase};
 pub use error::Error;
 pub use platform::Platform;
-pub use recipe::{Base, BaseRef, Context, Cut, Entry, EntryKind, Fingerprinted, Link, Recipe};
+pub use recipe::{
+    Argument, Base, BaseRef, Context, Cut, Entry, EntryKind, Fingerprinted, Link, Recipe,
+};
 pub use statcache::StatCache;
 pub use survey::{Survey, survey};

@@ -132,8 +132,7 @@ impl Reader<'_> {
             let mut scope = match &stage.base {
                 StageBase::Stage(base) => scopes
                     .get(base)
-                    .cloned()
-                    .unwrap_or_else(|| Scope::behind_from(None)),
+                    .map_or_else(|| Scope::behind_from(None), Scope::inherited),
                 StageBase::Scratch => Scope::behind_from(Some(&[])),
                 StageBase::Context(_) => Scope::behind_from(None),
                 StageBase::Image(image) => {
@@ -278,7 +277,8 @@ impl Reader<'_> {
         })
     }
 
-    /// Everything is an input: all files, all images that any stage names, all additional contexts.
+    /// Everything is an input: all files, all images that any stage or trigger names, all additional contexts. What
+    /// may be taken in besides is not pinned.
     fn opaque(&self, doubt: String) -> Reading {
         let mut reading = Reading {
             doubt: Some(doubt),
@@ -290,21 +290,45 @@ impl Reader<'_> {
             if let StageBase::Image(image) = &stage.base {
                 reading.images.insert(self.base(image, stage));
             }
-            for instruction in &stage.instructions {
-                for read in self.elsewhere(number, instruction).unwrap_or_default() {
-                    if let Read::Image(image) = read {
-                        reading.images.insert(self.request.base(&image, None));
-                    }
-                }
-                if instruction.keyword == "ADD" && instruction.arguments.contains("://") {
-                    reading.unpinned = Some(format!(
-                        "line {}: something is fetched",
-                        instruction.lines.0
-                    ));
-                }
-            }
+            let seen = self.look_through(number, &mut reading.images);
+            reading.unpinned = reading.unpinned.or(seen.err());
         }
         reading
+    }
+
+    /// Collects the images that a stage's instructions and its base's triggers copy from.
+    ///
+    /// # Errors
+    /// One may take in something else that nothing pins.
+    fn look_through(&self, number: usize, images: &mut BTreeSet<BaseRef>) -> Result<(), String> {
+        let stage = &self.layout.dockerfile.stages[number];
+        let line = stage.from.lines.0;
+        // A FROM that was not understood is laid out as one of nothing.
+        let says_scratch = || stage.from.arguments.contains("scratch");
+        let mut seen = match stage.base {
+            StageBase::Scratch if !says_scratch() => {
+                Err(format!("line {line}: its base is not known"))
+            }
+            _ => Ok(()),
+        };
+        let triggers = self.triggers(number).unwrap_or_else(|why| {
+            seen = Err(why);
+            Vec::new()
+        });
+        for instruction in triggers.iter().chain(&stage.instructions) {
+            let line = instruction.lines.0;
+            match self.elsewhere(number, instruction) {
+                Ok(reads) => images.extend(reads.iter().filter_map(|read| match read {
+                    Read::Image(image) => Some(self.request.base(image, None)),
+                    _ => None,
+                })),
+                Err(why) => seen = seen.and(Err(why)),
+            }
+            if steps::may_fetch(instruction, self.escape()) {
+                seen = seen.and(Err(format!("line {line}: something may be fetched")));
+            }
+        }
+        seen
     }
 }
 

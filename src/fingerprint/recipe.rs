@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::fingerprint::dockerfile::Dockerfile;
+use crate::fingerprint::dockerfile::{Dockerfile, Instruction};
 use crate::fingerprint::platform::Platform;
 use crate::model::{Build, Digest, ImageRef};
 
@@ -48,6 +48,19 @@ pub struct Cut {
     pub instructions: usize,
     /// The key of the last of them.
     pub key: Digest,
+    /// What an image does not carry and the rest of the stage may need: the arguments in scope.
+    pub arguments: Vec<Argument>,
+    /// And the CMD that an ENTRYPOINT behind the cut would clear.
+    pub command: Option<Instruction>,
+}
+
+/// A variable that ARG set last, in a stage or in one that it starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// Its name.
+    pub name: String,
+    /// Its value; `None` where it comes from outside the stage: ARG alone gives it again.
+    pub value: Option<String>,
 }
 
 /// One instruction of the chain.

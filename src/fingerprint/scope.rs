@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::dockerfile::Instruction;
 use super::parse;
+use super::recipe::Argument;
 use super::words::{Unclear, expand};
 
 /// Linux gives a process 2 MiB for its arguments and environment.
@@ -33,6 +34,7 @@ impl Globals {
         escape: char,
     ) -> Result<(), Unclear> {
         for (name, default) in arguments(instruction, escape) {
+            let name = self.expand(&name, escape)?;
             let value = match (self.given.get(&name), default) {
                 (Some(given), _) => Some(given.clone()),
                 (None, Some(default)) => Some(self.expand(&default, escape)?),
@@ -51,6 +53,8 @@ impl Globals {
 pub(super) struct Scope {
     /// `None` for one that depends on a base image whose environment is not known.
     values: BTreeMap<String, Option<String>>,
+    /// What an image of the stage would carry of them: the base's and every ENV, no ARG.
+    carried: BTreeMap<String, Option<String>>,
     base_known: bool,
     /// Bytes set so far.
     size: usize,
@@ -70,10 +74,49 @@ impl Scope {
                 .or_insert_with(|| Some(DEFAULT_PATH.to_owned()));
         }
         Self {
+            carried: values.clone(),
             values,
             base_known: env.is_some(),
             size: 0,
         }
+    }
+
+    /// Behind a FROM that names the stage at whose end this is. BuildKit sets what the image carries once more, over
+    /// an ARG of the same name (`dispatch`, "initialize base metadata from image conf").
+    pub(super) fn inherited(&self) -> Self {
+        let mut scope = self.clone();
+        if !self.base_known {
+            // The base may carry any of them.
+            scope.values.values_mut().for_each(|value| *value = None);
+        }
+        scope.values.extend(self.carried.clone());
+        scope
+    }
+
+    /// The variables that ARG set last; `None` when a Dockerfile cannot declare one of them with its value.
+    pub(super) fn arguments(&self, globals: &Globals) -> Option<Vec<Argument>> {
+        let set = self.values.iter();
+        let set = set.filter(|(name, value)| self.carried.get(*name) != Some(*value));
+        set.map(|(name, value)| {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+            if name.is_empty() || !name.chars().all(is_plain) {
+                return None;
+            }
+            // ARG without a default takes these from outside again, and a builder may know its own platform better.
+            let given = globals.given.contains_key(name)
+                || value.is_some() && globals.values.get(name) == value.as_ref();
+            let one_line = |value: &String| !value.contains(['\n', '\r']);
+            let value = match value.clone().filter(one_line) {
+                _ if given => None,
+                Some(value) => Some(value),
+                None => return None,
+            };
+            Some(Argument {
+                name: name.clone(),
+                value,
+            })
+        })
+        .collect()
     }
 
     pub(super) fn expand(&self, word: &str, escape: char) -> Result<String, Unclear> {
@@ -110,6 +153,7 @@ impl Scope {
     ) -> Result<Vec<(String, Option<String>)>, Unclear> {
         let mut outside = Vec::new();
         for (name, default) in arguments(instruction, escape) {
+            let name = self.expand(&name, escape)?;
             let from_outside = match (globals.given.get(&name), &default) {
                 (Some(given), _) => Some(given),
                 (None, None) => globals.values.get(&name),
@@ -147,8 +191,15 @@ impl Scope {
         for (name, value) in pairs {
             read.push((self.expand(name, escape)?, self.expand(value, escape)));
         }
-        read.into_iter()
-            .try_for_each(|(name, value)| self.set(name, value))
+        for (name, value) in read {
+            self.set(name.clone(), value)?;
+            self.carried.extend(
+                self.values
+                    .get_key_value(&name)
+                    .map(|(name, value)| (name.clone(), value.clone())),
+            );
+        }
+        Ok(())
     }
 }
 
@@ -199,6 +250,8 @@ mod tests {
             ("ARG TARGETARCH", "", "$TARGETARCH", "amd64"),
             ("ARG A=1 B=$A", "", "$B", "1"),
             ("ARG A=1\nENV A=2 B=$A", "", "$A$B", "21"),
+            ("ARG \"X\"=1", "X", "$X", "given"),
+            ("ARG \"A\"=1\nENV A=2", "", "$A", "2"),
             ("ENV A=2\nARG A=1", "", "$A", "1"),
             ("ENV A one two", "", "$A", "one two"),
             ("ENV A='x y' B=\"$LANG\"", "", "$A$B", "x yC"),
@@ -216,6 +269,29 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_stage_built_on_another_has_what_its_image_carries_over_its_arguments() {
+        let read = |env: Option<&[String]>| {
+            let mut scope = Scope::behind_from(env);
+            for instruction in parse("ENV A=env\nARG A=1 B=2 C=3").instructions {
+                match instruction.keyword.as_str() {
+                    "ARG" => drop(scope.declare(&instruction, &Globals::default(), '\\')),
+                    _ => scope.set_env(&instruction, '\\').unwrap(),
+                }
+            }
+            assert_eq!(scope.expand("$A$B$C", '\\').as_deref(), Ok("123"));
+            scope.inherited()
+        };
+        let known = read(Some(&["B=base".to_owned()]));
+        assert_eq!(known.expand("$A$B$C", '\\').as_deref(), Ok("envbase3"));
+        let arguments = known.arguments(&Globals::default()).unwrap();
+        let names: Vec<&str> = arguments.iter().map(|own| own.name.as_str()).collect();
+        assert_eq!(names, ["C"]);
+        let unknown = read(None);
+        assert_eq!(unknown.expand("$A", '\\').as_deref(), Ok("env"));
+        assert_eq!(unknown.expand("$C", '\\'), Err(Unclear::NeedsBase));
     }
 
     #[test]

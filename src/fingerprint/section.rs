@@ -7,8 +7,16 @@ use serde_json::Value;
 use super::platform::Platform;
 use crate::model::{Build, Digest, DigestWriter};
 
-/// Attributes that never reach an image: where a builder's cache lies, and how it is used.
-const WITHOUT_EFFECT: &[&str] = &["cache_from", "cache_to", "no_cache_filter", "pull"];
+/// Attributes that never reach an image: where a builder's cache lies, how it is used, and what a builder notes
+/// about itself.
+const WITHOUT_EFFECT: &[&str] = &[
+    "cache_from",
+    "cache_to",
+    "no_cache_filter",
+    "provenance",
+    "pull",
+    "sbom",
+];
 
 /// What every instruction of the build runs under: the start of every chain. `given` are the build's
 /// arguments; those that steer BuildKit itself count without being declared.

@@ -3,6 +3,7 @@
 
 use super::dockerfile::Instruction;
 use super::parse;
+use super::recipe::Argument;
 use super::scope::{Globals, Scope};
 use super::sources::Source;
 use super::stages::Request;
@@ -33,6 +34,8 @@ pub(super) struct Step {
     pub(super) reads: Vec<Read>,
     /// What it fetches that nothing pins.
     pub(super) unpinned: Option<String>,
+    /// Of a RUN: the arguments in scope (`Scope::arguments`).
+    pub(super) arguments: Option<Vec<Argument>>,
 }
 
 impl Step {
@@ -44,6 +47,7 @@ impl Step {
             outside: Vec::new(),
             reads,
             unpinned: None,
+            arguments: None,
         }
     }
 }
@@ -122,7 +126,10 @@ pub(super) fn step(
         "ARG" => step.outside = scope.declare(instruction, globals, escape)?,
         "ENV" => scope.set_env(instruction, escape)?,
         "COPY" | "ADD" => copy(&mut step, escape, scope)?,
-        "RUN" => run(&mut step, escape, scope)?,
+        "RUN" => {
+            run(&mut step, escape, scope)?;
+            step.arguments = scope.arguments(globals);
+        }
         "CMD" | "ENTRYPOINT" | "EXPOSE" | "HEALTHCHECK" | "LABEL" | "MAINTAINER" | "ONBUILD"
         | "SHELL" | "STOPSIGNAL" | "USER" | "VOLUME" | "WORKDIR" => {}
         other => return refused(&format!("`{other}` is no instruction")),
@@ -132,15 +139,7 @@ pub(super) fn step(
 
 fn copy(step: &mut Step, escape: char, scope: &Scope) -> Result<(), Unclear> {
     let flags = Flags::of(&step.instruction, escape)?;
-    let words = match parse::json_list(flags.rest) {
-        Some(words) => words,
-        None => flags
-            .rest
-            .split(parse::is_space)
-            .filter(|w| !w.is_empty())
-            .map(str::to_owned)
-            .collect(),
-    };
+    let words = words(flags.rest);
     let Some((_, sources)) = words.split_last() else {
         return refused("nothing is copied");
     };
@@ -162,6 +161,30 @@ fn copy(step: &mut Step, escape: char, scope: &Scope) -> Result<(), Unclear> {
         }
     }
     Ok(())
+}
+
+/// The sources of a COPY or ADD, and its destination.
+fn words(rest: &str) -> Vec<String> {
+    let spaced = || {
+        let words = rest.split(parse::is_space).filter(|word| !word.is_empty());
+        words.map(str::to_owned).collect()
+    };
+    parse::json_list(rest).unwrap_or_else(spaced)
+}
+
+/// Whether an ADD may fetch something, for who knows no variables: everything that is not plainly a path.
+pub(super) fn may_fetch(instruction: &Instruction, escape: char) -> bool {
+    if instruction.keyword != "ADD" {
+        return false;
+    }
+    let (_, rest) = parse::flags(&instruction.arguments, escape);
+    let words = words(rest);
+    let sources = words.split_last().map_or(&[][..], |(_, sources)| sources);
+    let is_path = |source: &String| {
+        parse::is_heredoc(source)
+            || !source.contains("://") && !source.contains(['$', '@', '"', '\'', escape])
+    };
+    !sources.iter().all(is_path)
 }
 
 fn run(step: &mut Step, escape: char, scope: &Scope) -> Result<(), Unclear> {
