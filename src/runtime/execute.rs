@@ -15,7 +15,7 @@ use super::event::{Event, EventSink, Progress};
 use super::ports::{BuildPart, BuildRequest, Builder, ContainerSpec, Engine, Happening};
 use super::readiness::{self, Proof, Watched};
 use crate::fingerprint::{Fingerprinted, Recipe};
-use crate::model::{Digest, ImageId, Project, labels};
+use crate::model::{Digest, ImageId, Project, RestartPolicy, Service, labels};
 use crate::plan::{Action, BuilderKind, ContainerSource, ImageSource, Plan, Step, StepId};
 
 /// Everything that one execution needs.
@@ -331,6 +331,7 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
                     container: &self.container(container)?,
                     until: *until,
                     probes: self.probes(),
+                    restarts: self.restarts(),
                     timeout: self.run.timeout,
                 };
                 let proof = readiness::wait(engine, &watched, news.subscribe(), &self.progress);
@@ -459,6 +460,12 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
                 .iter()
                 .any(|port| port.published.as_ref().is_some_and(ranged))
         })
+    }
+
+    /// When the engine starts the service's containers again.
+    fn restarts(&self) -> RestartPolicy {
+        let service = self.run.project.services.get(self.service());
+        service.and_then(Service::restarts).unwrap_or_default()
     }
 
     /// Whether larder may run the health check itself: `x-larder: probe: engine` leaves it to the engine.
