@@ -344,6 +344,9 @@ mod tests {
 
     #[test]
     fn restarts_that_the_policy_asks_for_are_waited_out() {
+        use Readiness::{Completed, Ready};
+        use RestartPolicy::{Always, OnFailure};
+
         let most = |restarts, until| {
             let watched = Watched {
                 service: "job",
@@ -355,8 +358,6 @@ mod tests {
             };
             watched.most_restarts()
         };
-        use Readiness::{Completed, Ready};
-        use RestartPolicy::{Always, OnFailure};
         assert_eq!(most(OnFailure(Some(5)), Completed), None);
         assert_eq!(most(OnFailure(None), Completed), None);
         assert_eq!(most(OnFailure(Some(5)), Ready), None);
