@@ -382,6 +382,14 @@ async fn a_short_grace_period_is_kept_and_a_paused_container_resumes() {
         .rename(&id, &format!("{}-else", stack.project.name))
         .await
         .unwrap();
+    let error = stack.engine.rename(&id, "no name").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "renaming container `{}-else` to `no name` failed",
+            stack.project.name
+        )
+    );
 }
 
 fn base_ref(image: &str, platform: Option<&str>) -> BaseRef {

@@ -5,23 +5,63 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt, stream};
 use larder::model::{Condition as DependsOn, Dependency, Digest, ImageId, Project, Service};
-use larder::plan::{BuilderKind, Builders, Image, Observed, Wanted, decide};
+use larder::plan::{BuilderKind, Builders, Health, Image, Observed, Wanted, decide};
 use larder::runtime::{
     BuildError, BuildRequest, Builder, Condition, ContainerSpec, Engine, EngineError, Event,
-    EventSink, Happening, Listening, Outcome, Progress, Run, StepError, execute,
+    EventSink, Happening, HappeningKind, Listening, Outcome, Progress, Run, StepError, execute,
 };
 use tokio::sync::watch;
 
-/// Writes down calls. Containers of `broken` end with code 3, those of `slow` never get healthy.
-#[derive(Default)]
+/// Writes down calls. Containers of `broken` end with code 3, those of `slow` never get healthy, those of `looping` end
+/// again and again. The health check of `stuck` does not come back; the engine finds it healthy after 300 ms.
 struct Notebook {
     calls: Mutex<Vec<String>>,
+    begun: Instant,
     broken: &'static str,
     slow: &'static str,
+    looping: &'static str,
+    stuck: &'static str,
+}
+
+impl Default for Notebook {
+    fn default() -> Self {
+        Self {
+            calls: Mutex::default(),
+            begun: Instant::now(),
+            broken: "",
+            slow: "",
+            looping: "",
+            stuck: "",
+        }
+    }
+}
+
+const HEALED: Duration = Duration::from_millis(300);
+
+/// What an inspection shows of a container that lives for 300 ms each time, and that the engine starts again after 100 ms,
+/// 200 ms, 400 ms and so on.
+fn crash_loop(mut age: Duration) -> Condition {
+    let life = Duration::from_millis(300);
+    let mut back_off = Duration::from_millis(100);
+    let mut restarts = 0;
+    while age >= life + back_off {
+        age -= life + back_off;
+        back_off *= 2;
+        restarts += 1;
+    }
+    let waits = age >= life;
+    Condition {
+        running: true,
+        restarting: waits,
+        restarts: restarts + u64::from(waits),
+        exit_code: if waits { 5 } else { 0 },
+        started: restarts.to_string(),
+        ..Condition::default()
+    }
 }
 
 impl Notebook {
@@ -93,10 +133,15 @@ impl Engine for Notebook {
             ..Default::default()
         };
         let running = container != self.broken;
+        if container == self.looping {
+            return Ok(crash_loop(self.begun.elapsed()));
+        }
+        let healed = container == self.stuck && self.begun.elapsed() >= HEALED;
         Ok(Condition {
             running,
             exit_code: 3,
             healthcheck: Some(check),
+            health: healed.then_some(Health::Healthy),
             ..Condition::default()
         })
     }
@@ -104,13 +149,24 @@ impl Engine for Notebook {
         Listening::Unknown
     }
     async fn probe(&self, container: &str, _: &[String]) -> Result<i64, EngineError> {
+        if container == self.stuck {
+            std::future::pending::<()>().await;
+        }
         Ok(i64::from(container == self.slow))
     }
     async fn last_lines(&self, _: &str, _: usize) -> Result<Vec<String>, EngineError> {
         Ok(vec!["no such table".to_owned()])
     }
     fn watch(&self, _: &str) -> impl Stream<Item = Happening> + Send + 'static {
-        futures_util::stream::pending()
+        let healed = Happening {
+            container: self.stuck.to_owned(),
+            kind: HappeningKind::Healthy,
+        };
+        let told = async {
+            tokio::time::sleep(HEALED + Duration::from_millis(50)).await;
+            healed
+        };
+        stream::once(told).chain(stream::pending())
     }
 }
 
@@ -324,4 +380,49 @@ async fn an_interrupt_ends_waits_and_begins_nothing_new() {
         skipped, 5,
         "the wait for db, and the starts and waits behind it"
     );
+}
+
+#[tokio::test]
+async fn a_container_between_two_crashes_is_not_ready() {
+    let engine = Notebook {
+        looping: "cache",
+        ..Notebook::default()
+    };
+    let (outcome, _) = run(&engine, None, None).await;
+    let [failure] = outcome.failures.as_slice() else {
+        panic!("{:?}", outcome.failures)
+    };
+    assert!(
+        matches!(
+            &failure.error,
+            StepError::Exited { service, code: 5, restarts: 3, .. } if service == "cache"
+        ),
+        "{:?}",
+        failure.error
+    );
+}
+
+#[tokio::test]
+async fn a_health_check_that_hangs_does_not_outlast_the_timeout() {
+    let engine = Notebook {
+        stuck: "cache",
+        ..Notebook::default()
+    };
+    let (outcome, _) = run(&engine, Some(Duration::from_millis(200)), None).await;
+    let [failure] = outcome.failures.as_slice() else {
+        panic!("{:?}", outcome.failures)
+    };
+    assert!(matches!(&failure.error, StepError::TimedOut { service, .. } if service == "cache"));
+    assert!(outcome.took < Duration::from_secs(5), "{:?}", outcome.took);
+}
+
+#[tokio::test]
+async fn the_engines_verdict_ends_a_health_check_that_hangs() {
+    let engine = Notebook {
+        stuck: "cache",
+        ..Notebook::default()
+    };
+    let (outcome, _) = run(&engine, None, None).await;
+    assert!(outcome.failures.is_empty(), "{:?}", outcome.failures);
+    assert!(outcome.took < Duration::from_secs(5), "{:?}", outcome.took);
 }

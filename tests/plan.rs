@@ -8,8 +8,8 @@ use std::sync::Arc;
 use larder::fingerprint::{BaseRef, Context, Cut, Dockerfile, Fingerprinted, Platform, Recipe};
 use larder::model::{Build, Digest, ImageId, Network, Project, Service, labels};
 use larder::plan::{
-    BuilderKind, Builders, Container, Error, Health, Image, Observed, Plan, Resource, State,
-    Wanted, asked_platforms, check, decide, first, text,
+    BuilderKind, Builders, Container, Error, Health, Image, Observed, Plan, PublishedPort,
+    Resource, State, Wanted, asked_platforms, check, decide, first, text,
 };
 
 const STACK: &str = "
@@ -134,7 +134,7 @@ impl Scene {
         self.observed.networks.push(Resource {
             id: "n1".to_owned(),
             name,
-            labels: BTreeMap::new(),
+            labels: BTreeMap::from([(labels::PROJECT.to_owned(), "hub".to_owned())]),
         });
         self
     }
@@ -787,4 +787,180 @@ fn a_pull_policy_that_is_not_carried_out_is_named() {
     };
     assert!(warnings("always")[0].contains("changes nothing"));
     assert!(warnings("build").is_empty() && warnings("never").is_empty());
+}
+
+#[test]
+fn what_crashes_again_and_again_is_not_taken_for_ready() {
+    let with = |restart: &str, status: &str| {
+        scene(&format!("app: {{image: app, restart: {restart}}}"))
+            .image("a", &["app:latest"], &[])
+            .container("app", "a", PLAIN)
+            .with(|scene| scene.observed.containers[0].status = status.to_owned())
+            .text()
+    };
+    for status in ["Up Less than a second", "Up 1 second", "Up 2 seconds"] {
+        let plan = with("always", status);
+        assert!(plan.contains("wait until app is ready"), "{status}: {plan}");
+        assert!(with("'no'", status).ends_with("\nnothing to do\n"));
+    }
+    for status in ["Up 3 seconds", "Up About a minute", "Up 2 days"] {
+        let plan = with("always", status);
+        assert!(plan.ends_with("\nnothing to do\n"), "{status}: {plan}");
+    }
+}
+
+#[test]
+fn a_container_that_never_started_is_made_anew_with_its_volumes() {
+    let volume = "a".repeat(64);
+    let scene = scene("db: {image: 'postgres:16'}")
+        .image("pg", &["postgres:16"], &[])
+        .container("db", "pg", State::Created)
+        .with(|scene| {
+            let volumes = &mut scene.observed.containers[0].volumes;
+            volumes.insert("/data".to_owned(), volume.clone());
+        });
+    let expected = "\
+db  reuse   `postgres:16` is on the engine
+
+1  create db0123456789_hub-db-1: it was never started, and may be unfinished
+2  remove db (db0123456789): it was never started, and may be unfinished (after 1)
+3  rename to hub-db-1: it was never started, and may be unfinished (after 2)
+4  start db: it was never started, and may be unfinished (after 3)
+5  wait until db is ready: `up` ends when it is (after 4)
+";
+    assert_eq!(scene.text(), expected);
+    let json = larder::plan::json(&scene.decide().unwrap());
+    assert_eq!(
+        json["steps"][0]["inherits"],
+        serde_json::json!({ "/data": volume })
+    );
+}
+
+#[test]
+fn a_declared_volume_is_renewed_when_known_dependencies_change() {
+    let volume = "a".repeat(64);
+    let warnings = |before: &str, now: Option<&str>| {
+        scene("api: {build: {context: /src}, volumes: [{type: volume, target: /modules}]}")
+            .recipe("api", "v2", now)
+            .image("a2", &["hub-api:latest"], &[(labels::FINGERPRINT, "v2")])
+            .container("api", "a1", PLAIN)
+            .with(|scene| {
+                let container = &mut scene.observed.containers[0];
+                container
+                    .labels
+                    .insert(labels::DEPENDENCIES.to_owned(), before.to_owned());
+                let volumes = &mut container.volumes;
+                volumes.insert("/modules".to_owned(), volume.clone());
+            })
+            .decide()
+            .unwrap()
+            .warnings
+    };
+    let old = digest("old").to_string();
+    assert_eq!(warnings(&old, Some("new")).len(), 1);
+    assert_eq!(warnings(&old, Some("old")), [""; 0]);
+    // What an image of another build handed on, and nothing at all.
+    assert_eq!(warnings(&old, None), [""; 0]);
+    assert_eq!(warnings("", Some("new")), [""; 0]);
+}
+
+#[test]
+fn a_container_stays_when_only_the_name_of_its_image_is_gone() {
+    let v1 = digest("v1").to_string();
+    let plan = scene("api: {build: {context: /src}}")
+        .recipe("api", "v1", None)
+        .container("api", "a1", PLAIN)
+        .with(|scene| {
+            let labels = &mut scene.observed.containers[0].labels;
+            labels.insert(labels::FINGERPRINT.to_owned(), v1);
+        })
+        .text();
+    assert!(plan.contains("build api with docker"), "{plan}");
+    assert!(!plan.contains("create"), "{plan}");
+}
+
+fn publishing(scene: &mut Scene, container: usize, port: u16) {
+    scene.observed.containers[container].ports = vec![PublishedPort {
+        host_ip: Some("0.0.0.0".to_owned()),
+        published: Some(port),
+        target: 80,
+        protocol: "tcp".to_owned(),
+    }];
+}
+
+#[test]
+fn who_gets_a_port_of_another_starts_when_that_one_is_gone() {
+    let with = |b: &str| {
+        let services = format!(
+            "
+a: {{image: img, ports: [{{target: 80, published: '8080', protocol: tcp}}]}}
+b: {{image: img, ports: [{{target: 80, published: '8081', protocol: tcp}}]{b}}}
+"
+        );
+        scene(&services)
+            .image("new", &["img:latest"], &[])
+            .container("a", "old", PLAIN)
+            .container("b", "old", PLAIN)
+            .with(|scene| publishing(scene, 1, 8080))
+            .text()
+    };
+    let expected = "\
+a  reuse   `img:latest` is on the engine
+b  reuse   `img:latest` is on the engine
+
+ 1  create a0123456789a_hub-a-1: its image changed
+ 2  stop a (a0123456789a): its image changed (after 1)
+ 3  remove a (a0123456789a): its image changed (after 2)
+ 4  rename to hub-a-1: its image changed (after 3)
+ 5  start a: its image changed (after 4, 9)
+ 6  wait until a is ready: `up` ends when it is (after 5)
+ 7  create b0123456789a_hub-b-1: its image changed
+ 8  stop b (b0123456789a): its image changed (after 7)
+ 9  remove b (b0123456789a): its image changed (after 8)
+10  rename to hub-b-1: its image changed (after 9)
+11  start b: its image changed (after 10)
+12  wait until b is ready: `up` ends when it is (after 11)
+";
+    assert_eq!(with(""), expected);
+    // b goes only when a is up: no plan can keep both.
+    let circle = with(", depends_on: {a: {condition: service_started}}");
+    assert!(
+        circle.contains("start a: its image changed (after 4)\n"),
+        "{circle}"
+    );
+}
+
+#[test]
+fn what_was_made_for_another_project_is_named() {
+    let with = |project: Option<&str>, external: bool| {
+        scene("db: {image: 'postgres:16', networks: {default: null}}")
+            .image("pg", &["postgres:16"], &[])
+            .network()
+            .container("db", "pg", PLAIN)
+            .with(|scene| {
+                let labels = &mut scene.observed.networks[0].labels;
+                labels.clear();
+                labels.extend(project.map(|name| (labels::PROJECT.to_owned(), name.to_owned())));
+                let own = scene.project.networks.get_mut("default").unwrap();
+                own.external = external;
+                own.name = Some("hub_default".to_owned());
+            })
+            .decide()
+            .unwrap()
+            .warnings
+    };
+    assert_eq!(with(Some("hub"), false), [""; 0]);
+    assert_eq!(with(Some("other"), true), [""; 0]);
+    assert_eq!(
+        with(Some("other"), false),
+        [
+            "network `hub_default` was made for project `other` and is used as it is; `external: true` says that it is meant"
+        ]
+    );
+    assert_eq!(
+        with(None, false),
+        [
+            "network `hub_default` was made for no project and is used as it is; `external: true` says that it is meant"
+        ]
+    );
 }

@@ -23,23 +23,12 @@ const BEYOND_GRACE: Duration = Duration::from_secs(30);
 
 impl Docker {
     pub(super) async fn start_container(&self, container: &str) -> Result<(), EngineError> {
-        let action = format!("starting container `{}`", short(container));
+        let action = |name: &str| format!("starting container `{name}`");
         let call = self
             .client
             .start_container(container, None::<StartContainerOptions>);
-        match self.call(CHANGE, &action, call).await {
-            Err(EngineError::Refused {
-                status: Some(code),
-                source,
-                ..
-            }) => Err(EngineError::Refused {
-                // A person knows a container by its name.
-                action: format!("starting container `{}`", self.name(container).await),
-                status: Some(code),
-                source,
-            }),
-            other => other,
-        }
+        let started = self.call(CHANGE, &action(short(container)), call).await;
+        self.named(container, action, started).await
     }
 
     pub(super) async fn stop_container(
@@ -47,7 +36,7 @@ impl Docker {
         container: &str,
         grace: Option<Duration>,
     ) -> Result<(), EngineError> {
-        let action = format!("stopping container `{}`", short(container));
+        let action = |name: &str| format!("stopping container `{name}`");
         let limit = match self.patience(container, grace).await {
             Err(error) if status(&error) == Some(404) => return Ok(()),
             limit => limit?,
@@ -56,7 +45,8 @@ impl Docker {
         let options =
             grace.map(|grace| StopContainerOptionsBuilder::new().t(seconds(grace)).build());
         let call = client.stop_container(container, options.or(None::<StopContainerOptions>));
-        gone_is_fine(self.call(limit, &action, call).await)
+        let stopped = gone_is_fine(self.call(limit, &action(short(container)), call).await);
+        self.named(container, action, stopped).await
     }
 
     /// How long the engine may take to stop a container.
@@ -80,9 +70,10 @@ impl Docker {
     }
 
     pub(super) async fn unpause_container(&self, container: &str) -> Result<(), EngineError> {
-        let action = format!("resuming container `{}`", short(container));
+        let action = |name: &str| format!("resuming container `{name}`");
         let call = self.client.unpause_container(container);
-        self.call(CHANGE, &action, call).await
+        let resumed = self.call(CHANGE, &action(short(container)), call).await;
+        self.named(container, action, resumed).await
     }
 
     pub(super) async fn remove_container(
@@ -90,17 +81,18 @@ impl Docker {
         container: &str,
         volumes: bool,
     ) -> Result<(), EngineError> {
-        let action = format!("removing container `{}`", short(container));
+        let action = |name: &str| format!("removing container `{name}`");
         let options = RemoveContainerOptionsBuilder::new()
             .force(true)
             .v(volumes)
             .build();
         let call = self.client.remove_container(container, Some(options));
-        match self.call(CHANGE, &action, call).await {
+        let removed = match self.call(CHANGE, &action(short(container)), call).await {
             // "removal of container … is already in progress"
             Err(error) if status(&error) == Some(409) => self.wait_gone(container, error).await,
             other => gone_is_fine(other),
-        }
+        };
+        self.named(container, action, removed).await
     }
 
     /// Waits for a removal that somebody else began, since its name is free only when it is done.
@@ -119,10 +111,11 @@ impl Docker {
         container: &str,
         name: &str,
     ) -> Result<(), EngineError> {
-        let action = format!("renaming container `{}` to `{name}`", short(container));
+        let action = |own: &str| format!("renaming container `{own}` to `{name}`");
         let options = RenameContainerOptionsBuilder::new().name(name).build();
         let call = self.client.rename_container(container, options);
-        self.call(CHANGE, &action, call).await
+        let renamed = self.call(CHANGE, &action(short(container)), call).await;
+        self.named(container, action, renamed).await
     }
 
     pub(super) async fn condition(&self, container: &str) -> Result<Condition, EngineError> {
@@ -139,6 +132,27 @@ impl Docker {
             .client
             .inspect_container(container, None::<InspectContainerOptions>);
         self.call(QUICK, &action, call).await
+    }
+
+    /// What the engine refused, told with the container's name: a person does not know its ID.
+    async fn named(
+        &self,
+        container: &str,
+        action: impl Fn(&str) -> String,
+        result: Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        match result {
+            Err(EngineError::Refused {
+                status: Some(code),
+                source,
+                ..
+            }) => Err(EngineError::Refused {
+                action: action(&self.name(container).await),
+                status: Some(code),
+                source,
+            }),
+            other => other,
+        }
     }
 
     /// A container's name for a message; what it was asked by where the engine does not say.

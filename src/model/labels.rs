@@ -30,7 +30,8 @@ pub const NETWORK: &str = "com.docker.compose.network";
 /// A volume's key in the Compose file.
 pub const VOLUME: &str = "com.docker.compose.volume";
 
-/// On an image and its containers: the full fingerprint.
+/// On an image and its containers: the full fingerprint. Like the next, it is empty where there is none, since an image
+/// has the labels of its base and a container those of its image.
 pub const FINGERPRINT: &str = "dev.larder.fingerprint";
 /// On a dependency image: the key of its cut. On a full image: its dependency fingerprint.
 pub const DEPENDENCIES: &str = "dev.larder.dependencies";

@@ -7,7 +7,7 @@ use super::images::Chosen;
 use super::observed::{Container, Health, State};
 use super::stale::{Host, Slot, networks_of, stale};
 use super::step::{Action, ContainerSource, Readiness, StepId};
-use crate::model::{Condition, Digest, MountKind, Service, labels};
+use crate::model::{Condition, Digest, MountKind, RestartPolicy, Service, labels};
 
 impl Draft<'_> {
     /// Decides about all containers of a service.
@@ -138,7 +138,8 @@ impl Draft<'_> {
         let mut holds = Vec::new();
         let step = match container.state {
             State::Running(health) => {
-                if matches!(health, Health::None | Health::Healthy) {
+                let may_fall = container.is_young() && self.starts_again(slot.service);
+                if health == Health::Healthy || health == Health::None && !may_fall {
                     holds.push(Readiness::Ready);
                 }
                 if health == Health::Healthy {
@@ -160,7 +161,7 @@ impl Draft<'_> {
             state => {
                 let cause = match state {
                     State::Exited(code) => format!("it ended with code {code}"),
-                    _ => "it was created and never started".to_owned(),
+                    _ => "it does not run".to_owned(),
                 };
                 Some(self.start(slot, source.clone(), cause, before.clone()))
             }
@@ -170,6 +171,12 @@ impl Draft<'_> {
             step: step.or(before.first().copied()),
             holds,
         }
+    }
+
+    /// Whether the engine starts a service's containers again when they end.
+    fn starts_again(&self, service: &str) -> bool {
+        let policy = self.wanted.project.services[service].restarts();
+        policy.is_some_and(|policy| policy != RestartPolicy::No)
     }
 
     /// Whether a service is run to its end by those that depend on it: done once, it stays done.
@@ -300,8 +307,10 @@ impl Draft<'_> {
                 .find(|mount| mount.target == target)
         };
         let before = old.labels.get(labels::DEPENDENCIES);
-        let now = slot.image.dependencies.map(|digest| digest.to_string());
-        let renewed = before.is_some() && before != now.as_ref();
+        let renewed = match (before, slot.image.dependencies) {
+            (Some(before), Some(now)) => !before.is_empty() && *before != now.to_string(),
+            _ => false,
+        };
         let mut inherits = BTreeMap::new();
         for (target, volume) in old.anonymous_volumes() {
             match declared(target) {

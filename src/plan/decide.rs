@@ -163,6 +163,7 @@ pub fn decide(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Error> {
         }
     }
     if wanted.containers {
+        draft.wait_for_ports();
         draft.strangers();
     }
     Ok(draft.plan)

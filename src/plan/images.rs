@@ -133,7 +133,10 @@ impl Draft<'_> {
         let fingerprint = recipe.full.short();
         let name = familiar(&self.wanted.project.image_name(service));
         let last = self.observed.image_named(&name);
-        let label = |key: &str| last.and_then(|image| image.labels.get(key));
+        let label = |key: &str| {
+            let value = last.and_then(|image| image.labels.get(key));
+            value.filter(|value| !value.is_empty())
+        };
         match (
             label(labels::FINGERPRINT),
             label(labels::DEPENDENCIES),

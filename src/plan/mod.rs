@@ -4,6 +4,7 @@
 mod containers;
 mod decide;
 mod images;
+mod moved_ports;
 mod named;
 mod observed;
 mod platforms;

@@ -80,6 +80,20 @@ pub struct Container {
 }
 
 impl Container {
+    /// Whether it was started within the last few seconds, as the engine's words have it (go-units `HumanDuration`). A
+    /// container that crashes again and again is, whenever it is seen running.
+    pub fn is_young(&self) -> bool {
+        const SECONDS: u32 = 3;
+        match self.status.strip_prefix("Up ") {
+            Some("Less than a second" | "1 second") => true,
+            Some(up) => {
+                let seconds = up.strip_suffix(" seconds").and_then(|n| n.parse().ok());
+                seconds.is_some_and(|seconds: u32| seconds < SECONDS)
+            }
+            None => false,
+        }
+    }
+
     /// The volumes that nobody named: target, and the engine's 64 hex digits. An engine below API 1.43 does not say
     /// more of them.
     pub fn anonymous_volumes(&self) -> impl Iterator<Item = (&String, &String)> {

@@ -1,6 +1,7 @@
 //! Networks and volumes: made where they are missing, never changed.
 
 use super::decide::{Draft, Error};
+use super::observed::Resource;
 use super::step::{Action, StepId};
 use crate::model::{Digest, labels};
 
@@ -23,7 +24,9 @@ impl Draft<'_> {
             Some(found) => {
                 let config =
                     definition.map(|network| Digest::of_tree("larder-network-v1", network));
-                self.compare("network", &name, found.labels.get(labels::CONFIG), config);
+                if !external && !self.foreign("network", found) {
+                    self.compare("network", &name, found.labels.get(labels::CONFIG), config);
+                }
                 None
             }
             None if external => return Err(Error::ExternalNetwork { name }),
@@ -56,7 +59,9 @@ impl Draft<'_> {
         let step = match found {
             Some(found) => {
                 let config = definition.map(|volume| Digest::of_tree("larder-volume-v1", volume));
-                self.compare("volume", &name, found.labels.get(labels::CONFIG), config);
+                if !external && !self.foreign("volume", found) {
+                    self.compare("volume", &name, found.labels.get(labels::CONFIG), config);
+                }
                 None
             }
             None if external => return Err(Error::ExternalVolume { name }),
@@ -70,6 +75,21 @@ impl Draft<'_> {
         };
         self.resources.insert(slot, step);
         Ok(step)
+    }
+
+    /// Whether a network or volume was not made for this project, which is told: what happens to it is somebody else's.
+    fn foreign(&mut self, kind: &str, found: &Resource) -> bool {
+        let own = &self.wanted.project.name;
+        let made_for = match found.labels.get(labels::PROJECT) {
+            Some(project) if project == own => return false,
+            Some(project) => format!("was made for project `{project}`"),
+            None => "was made for no project".to_owned(),
+        };
+        self.plan.warnings.push(format!(
+            "{kind} `{}` {made_for} and is used as it is; `external: true` says that it is meant",
+            found.name
+        ));
+        true
     }
 
     /// A network or volume that is there stays as it is: containers and data hang on it.

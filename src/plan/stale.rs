@@ -13,7 +13,11 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
             container.image != *id && label(labels::FINGERPRINT) != Some(&fingerprint.to_string())
         }
         (None, ImageSource::Id(id)) => container.image != *id,
-        (_, ImageSource::Step(_)) => true,
+        // Only the image's name is gone: what is built now is what the container was made from.
+        (Some(fingerprint), ImageSource::Step(_)) => {
+            label(labels::FINGERPRINT) != Some(&fingerprint.to_string())
+        }
+        (None, ImageSource::Step(_)) => true,
     };
     match label(labels::CONFIG) {
         None => Some("larder did not make it, so what it was made from is not known".to_owned()),
@@ -23,6 +27,10 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
         }
         Some(_) if container.state == State::Dead => {
             Some("the engine could not remove it".to_owned())
+        }
+        // It is made in more than one call: its image is checked, and its configs and secrets come, after the first.
+        Some(_) if container.state == State::Created => {
+            Some("it was never started, and may be unfinished".to_owned())
         }
         Some(_) => detached(container, slot.networks)
             .or_else(|| slot.host?.lost_by(container).map(ToOwned::to_owned))

@@ -1,6 +1,6 @@
 //! What a run tells while it runs. Rooms report here; the term room decides what a person sees of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::plan::{Step, StepId};
@@ -66,28 +66,48 @@ pub trait EventSink: Send + Sync {
 pub struct Progress {
     id: StepId,
     sink: Arc<dyn EventSink>,
+    /// What the step was doing when it last said so.
+    last: Arc<Mutex<String>>,
 }
 
 impl Progress {
     /// Reports for a step.
     pub fn new(id: StepId, sink: Arc<dyn EventSink>) -> Self {
-        Self { id, sink }
+        Self {
+            id,
+            sink,
+            last: Arc::default(),
+        }
     }
 
-    /// What the step is doing now.
+    /// What the step is doing now; sent when it is something else than before.
     pub fn doing(&self, doing: impl Into<String>) {
-        self.sink.send(Event::Progress {
-            id: self.id,
-            doing: doing.into(),
-            done: None,
-        });
+        let doing = doing.into();
+        if self.is_news(&doing) {
+            self.sink.send(Event::Progress {
+                id: self.id,
+                doing,
+                done: None,
+            });
+        }
+    }
+
+    fn is_news(&self, doing: &str) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = *last != doing;
+        if news {
+            doing.clone_into(&mut last);
+        }
+        news
     }
 
     /// What the step is doing now, and how much of it is done.
     pub fn amount(&self, doing: impl Into<String>, done: u64, of: u64) {
+        let doing = doing.into();
+        self.is_news(&doing);
         self.sink.send(Event::Progress {
             id: self.id,
-            doing: doing.into(),
+            doing,
             done: Some((done, of)),
         });
     }
@@ -103,5 +123,39 @@ impl Progress {
     /// Something to know that is no failure.
     pub fn note(&self, text: impl Into<String>) {
         self.sink.send(Event::Note { text: text.into() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Told(Mutex<Vec<(String, bool)>>);
+
+    impl EventSink for Told {
+        fn send(&self, event: Event) {
+            if let Event::Progress { doing, done, .. } = event {
+                self.0.lock().unwrap().push((doing, done.is_some()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_step_does_is_told_when_it_changes() {
+        let told = Arc::new(Told::default());
+        let progress = Progress::new(StepId(0), told.clone());
+        progress.doing("a");
+        progress.clone().doing("a");
+        progress.amount("b", 1, 2);
+        progress.amount("b", 2, 2);
+        progress.doing("b");
+        progress.doing("a");
+        let all = told.0.lock().unwrap().clone();
+        let expected = [("a", false), ("b", true), ("b", true), ("a", false)];
+        assert_eq!(
+            all,
+            expected.map(|(doing, amount)| (doing.to_owned(), amount))
+        );
     }
 }

@@ -15,7 +15,7 @@ use super::event::{Event, EventSink, Progress};
 use super::ports::{BuildPart, BuildRequest, Builder, ContainerSpec, Engine, Happening};
 use super::readiness::{self, Proof, Watched};
 use crate::fingerprint::{Fingerprinted, Recipe};
-use crate::model::{Digest, ImageId, Project, labels};
+use crate::model::{Digest, ImageId, Project, RestartPolicy, Service, labels};
 use crate::plan::{Action, BuilderKind, ContainerSource, ImageSource, Plan, Step, StepId};
 
 /// Everything that one execution needs.
@@ -161,23 +161,38 @@ impl<'a> Board<'a> {
 
     /// Takes the open steps whose prerequisites are met.
     fn ready(&mut self) -> Vec<StepId> {
+        self.skip();
         let mut ready = Vec::new();
         for step in &self.plan.steps {
             let succeeded = |id: &StepId| self.state[id.0] == State::Done;
-            let lost = |id: &StepId| matches!(self.state[id.0], State::Failed | State::Skipped);
-            let ended = |id: &StepId| succeeded(id) || lost(id);
+            let ended = |id: &StepId| succeeded(id) || self.is_lost(*id);
             if self.state[step.id.0] != State::Open {
                 continue;
             }
-            if step.after.iter().any(lost) {
-                // Steps stand behind their prerequisites, so one pass carries a failure all the way down.
-                self.state[step.id.0] = State::Skipped;
-            } else if step.after.iter().all(succeeded) && step.settled.iter().all(ended) {
+            if step.after.iter().all(succeeded) && step.settled.iter().all(ended) {
                 self.state[step.id.0] = State::Taken;
                 ready.push(step.id);
             }
         }
         ready
+    }
+
+    /// Gives up the open steps that need one that is lost, and those that need these.
+    fn skip(&mut self) {
+        loop {
+            let lost = |step: &&Step| {
+                self.state[step.id.0] == State::Open
+                    && step.after.iter().any(|id| self.is_lost(*id))
+            };
+            let Some(step) = self.plan.steps.iter().find(lost) else {
+                return;
+            };
+            self.state[step.id.0] = State::Skipped;
+        }
+    }
+
+    fn is_lost(&self, id: StepId) -> bool {
+        matches!(self.state[id.0], State::Failed | State::Skipped)
     }
 
     fn done(&mut self, id: StepId, product: Product) {
@@ -331,6 +346,7 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
                     container: &self.container(container)?,
                     until: *until,
                     probes: self.probes(),
+                    restarts: self.restarts(),
                     timeout: self.run.timeout,
                 };
                 let proof = readiness::wait(engine, &watched, news.subscribe(), &self.progress);
@@ -355,7 +371,7 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
             part: BuildPart::Dependencies { stage },
             builder,
             name: labels::dependencies_name(&key),
-            labels: BTreeMap::from([(labels::DEPENDENCIES.to_owned(), key.to_string())]),
+            labels: own_labels(None, Some(key)),
         };
         Ok(Product::Image(
             self.run.builder.build(&request, &self.progress).await?,
@@ -370,17 +386,13 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
         builder: BuilderKind,
     ) -> Result<Product, StepError> {
         let recipe = self.recipe(recipe)?;
-        let mut own = BTreeMap::from([(labels::FINGERPRINT.to_owned(), fingerprint.to_string())]);
-        if let Some(dependencies) = recipe.dependencies {
-            own.insert(labels::DEPENDENCIES.to_owned(), dependencies.to_string());
-        }
         let request = BuildRequest {
             project: self.run.project,
             recipe,
             part: BuildPart::Target { on },
             builder,
             name: labels::image_name(&fingerprint),
-            labels: own,
+            labels: own_labels(Some(fingerprint), recipe.dependencies),
         };
         Ok(Product::Image(
             self.run.builder.build(&request, &self.progress).await?,
@@ -461,10 +473,29 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
         })
     }
 
+    /// When the engine starts the service's containers again.
+    fn restarts(&self) -> RestartPolicy {
+        let service = self.run.project.services.get(self.service());
+        service.and_then(Service::restarts).unwrap_or_default()
+    }
+
     /// Whether larder may run the health check itself: `x-larder: probe: engine` leaves it to the engine.
     fn probes(&self) -> bool {
         let service = self.run.project.services.get(self.service());
         let asked = service.and_then(|s| s.other.get("x-larder")?.get("probe")?.as_str());
         asked != Some("engine")
     }
+}
+
+/// larder's labels of an image. Both are said, so that none of its base's shows through.
+fn own_labels(
+    fingerprint: Option<Digest>,
+    dependencies: Option<Digest>,
+) -> BTreeMap<String, String> {
+    let said =
+        |digest: Option<Digest>| digest.map_or_else(String::new, |digest| digest.to_string());
+    BTreeMap::from([
+        (labels::FINGERPRINT.to_owned(), said(fingerprint)),
+        (labels::DEPENDENCIES.to_owned(), said(dependencies)),
+    ])
 }

@@ -8,7 +8,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use super::error::StepError;
 use super::event::Progress;
 use super::ports::{Condition, Engine, Happening, HappeningKind, Listening};
-use crate::model::Healthcheck;
+use crate::model::{Healthcheck, RestartPolicy};
 use crate::plan::{Health, Readiness};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -32,6 +32,8 @@ pub(super) struct Watched<'a> {
     pub(super) until: Readiness,
     /// Whether larder runs the health check itself.
     pub(super) probes: bool,
+    /// When the engine starts it again.
+    pub(super) restarts: RestartPolicy,
     pub(super) timeout: Option<Duration>,
 }
 
@@ -56,11 +58,49 @@ impl Proof {
     }
 }
 
+impl Watched<'_> {
+    /// How many restarts within the wait are one too many; `None` where the engine itself ends them, or the policy asks
+    /// to go on until it ends well.
+    fn most_restarts(&self) -> Option<u64> {
+        match (self.restarts, self.until) {
+            (RestartPolicy::OnFailure(Some(_)), _)
+            | (RestartPolicy::OnFailure(None), Readiness::Completed) => None,
+            _ => Some(RESTARTS),
+        }
+    }
+}
+
 /// Waits until a container is what is waited for; what proved it, where the engine does not know it yet.
 ///
 /// # Errors
 /// It ended, restarts in a loop, is unhealthy, or took too long.
 pub(super) async fn wait<E: Engine>(
+    engine: &E,
+    watched: &Watched<'_>,
+    news: broadcast::Receiver<Happening>,
+    progress: &Progress,
+) -> Result<Option<Proof>, StepError> {
+    let come = attend(engine, watched, news, progress);
+    let Some(limit) = watched.timeout else {
+        return come.await;
+    };
+    match tokio::time::timeout(limit, come).await {
+        Ok(result) => result,
+        Err(_) => Err(StepError::TimedOut {
+            service: watched.service.to_owned(),
+            until: watched.until,
+            after: limit,
+            // That it took too long is the news.
+            check: match engine.inspect(watched.container).await {
+                Ok(condition) => condition.check,
+                Err(_) => None,
+            },
+            output: last_lines(engine, watched.container).await,
+        }),
+    }
+}
+
+async fn attend<E: Engine>(
     engine: &E,
     watched: &Watched<'_>,
     mut news: broadcast::Receiver<Happening>,
@@ -69,15 +109,16 @@ pub(super) async fn wait<E: Engine>(
     let begun = Instant::now();
     let mut pause = FIRST_PAUSE;
     let mut restarts = None;
+    let mut run = Run::default();
     loop {
         let condition = engine.inspect(watched.container).await?;
         let mut rests = pause;
         let before = *restarts.get_or_insert(condition.restarts);
-        match verdict(
-            &condition,
-            watched.until,
-            condition.restarts - before.min(condition.restarts),
-        ) {
+        let up = run.lasts(&condition);
+        let looped = watched
+            .most_restarts()
+            .is_some_and(|most| condition.restarts.saturating_sub(before) >= most);
+        match verdict(&condition, watched.until, looped) {
             Verdict::Yes => return Ok(None),
             Verdict::No => return Err(failure(engine, watched, &condition).await),
             Verdict::NoHealthcheck => {
@@ -86,7 +127,12 @@ pub(super) async fn wait<E: Engine>(
                 });
             }
             Verdict::Probe if watched.probes => {
-                match probe(engine, watched.container, &condition).await {
+                let probed = tokio::select! {
+                    probed = probe(engine, watched.container, &condition) => probed,
+                    // What it was asked for is answered, or it is another process that has to answer.
+                    () = heard(watched.container, &mut news, |kind| kind != HappeningKind::Started) => continue,
+                };
+                match probed {
                     Probe::Passed => {
                         return Ok(Some(Proof {
                             container: watched.container.to_owned(),
@@ -102,7 +148,7 @@ pub(super) async fn wait<E: Engine>(
             }
             Verdict::Settles => {
                 let listens = engine.listening(watched.container, &condition) == Listening::Yes;
-                if listens || begun.elapsed() >= SETTLED {
+                if listens || up >= SETTLED {
                     return Ok(None);
                 }
                 progress.doing("it has to stay up for a moment");
@@ -110,20 +156,33 @@ pub(super) async fn wait<E: Engine>(
             }
             Verdict::Probe | Verdict::Later => {}
         }
-        if let Some(timeout) = watched.timeout
-            && begun.elapsed() >= timeout
-        {
-            return Err(StepError::TimedOut {
-                service: watched.service.to_owned(),
-                until: watched.until,
-                after: timeout,
-                check: condition.check,
-                output: last_lines(engine, watched.container).await,
-            });
-        }
         rest(rests, watched.container, &mut news).await;
         if rests == pause {
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// One run of a container's process, from its start to its end.
+#[derive(Default)]
+struct Run {
+    /// What tells it from the others, and when it was seen first.
+    seen: Option<(String, u64, Instant)>,
+}
+
+impl Run {
+    /// How long the run that goes on now has been seen.
+    fn lasts(&mut self, now: &Condition) -> Duration {
+        match &self.seen {
+            Some((started, restarts, since))
+                if *started == now.started && *restarts == now.restarts =>
+            {
+                since.elapsed()
+            }
+            _ => {
+                self.seen = Some((now.started.clone(), now.restarts, Instant::now()));
+                Duration::ZERO
+            }
         }
     }
 }
@@ -139,12 +198,10 @@ enum Verdict {
     Later,
 }
 
-fn verdict(condition: &Condition, until: Readiness, restarts: u64) -> Verdict {
-    if restarts >= RESTARTS {
-        return Verdict::No;
-    }
+fn verdict(condition: &Condition, until: Readiness, looped: bool) -> Verdict {
+    // Only now does the engine say the code that it ended with: the next start makes it 0.
     if condition.restarting {
-        return Verdict::Later;
+        return if looped { Verdict::No } else { Verdict::Later };
     }
     if !condition.running {
         // One that ended well and is not waited for as healthy has done what it was for.
@@ -258,26 +315,55 @@ async fn last_lines<E: Engine>(engine: &E, container: &str) -> Vec<String> {
 
 /// Rests for `pause`, or until something happens to the container.
 async fn rest(pause: Duration, container: &str, news: &mut broadcast::Receiver<Happening>) {
-    let something = async {
-        loop {
-            match news.recv().await {
-                Ok(Happening {
-                    kind: HappeningKind::Lost,
-                    ..
-                })
-                | Err(RecvError::Lagged(_)) => return,
-                Ok(happening) if happening.container == container => return,
-                Ok(_) => {}
-                Err(RecvError::Closed) => std::future::pending().await,
-            }
+    let _ = tokio::time::timeout(pause, heard(container, news, |_| true)).await;
+}
+
+/// Ends when something of the kinds that count happens to the container, or may have happened unseen.
+async fn heard(
+    container: &str,
+    news: &mut broadcast::Receiver<Happening>,
+    counts: impl Fn(HappeningKind) -> bool,
+) {
+    loop {
+        match news.recv().await {
+            Ok(Happening {
+                kind: HappeningKind::Lost,
+                ..
+            })
+            | Err(RecvError::Lagged(_)) => return,
+            Ok(happening) if happening.container == container && counts(happening.kind) => return,
+            Ok(_) => {}
+            Err(RecvError::Closed) => std::future::pending().await,
         }
-    };
-    let _ = tokio::time::timeout(pause, something).await;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn restarts_that_the_policy_asks_for_are_waited_out() {
+        use Readiness::{Completed, Ready};
+        use RestartPolicy::{Always, OnFailure};
+
+        let most = |restarts, until| {
+            let watched = Watched {
+                service: "job",
+                container: "c",
+                until,
+                probes: true,
+                restarts,
+                timeout: None,
+            };
+            watched.most_restarts()
+        };
+        assert_eq!(most(OnFailure(Some(5)), Completed), None);
+        assert_eq!(most(OnFailure(None), Completed), None);
+        assert_eq!(most(OnFailure(Some(5)), Ready), None);
+        assert_eq!(most(OnFailure(None), Ready), Some(3));
+        assert_eq!(most(Always, Completed), Some(3));
+    }
 
     #[test]
     fn a_proof_holds_until_the_engine_knows_better() {

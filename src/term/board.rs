@@ -127,16 +127,14 @@ impl Board {
         self.entries.get(&id)
     }
 
-    /// Notes what a step is doing; whether that is news, amounts aside.
-    pub(super) fn doing(&mut self, id: StepId, doing: &str, amount: Option<(u64, u64)>) -> bool {
+    /// Notes what a step is doing.
+    pub(super) fn doing(&mut self, id: StepId, doing: &str, amount: Option<(u64, u64)>) {
         let entry = self.entries.get_mut(&id);
         let Some(State::Running(running)) = entry.map(|entry| &mut entry.state) else {
-            return false;
+            return;
         };
-        let news = running.doing.as_deref() != Some(doing);
         running.doing = Some(doing.to_owned());
         running.amount = amount;
-        news
     }
 
     /// Notes how a step ended; the step, unless it had ended before.

@@ -88,8 +88,11 @@ impl Shared {
             Event::Progress { id, doing, done } => {
                 let doing = visible(&doing);
                 // Amounts change too often for a log.
-                let news = board.doing(id, &doing, done) && done.is_none();
-                let entry = board.get(id).filter(|_| news)?;
+                board.doing(id, &doing, done);
+                let entry = board.get(id).filter(|entry| entry.running().is_some())?;
+                if done.is_some() {
+                    return None;
+                }
                 Some(format!("{}: {doing}", entry.subject()))
             }
             Event::Output { id, line } => {
@@ -204,7 +207,7 @@ mod tests {
             Event::Progress {
                 id,
                 doing: "RUN make".to_owned(),
-                done: None,
+                done: Some((1, 2)),
             },
             Event::Output {
                 id,

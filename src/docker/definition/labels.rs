@@ -25,12 +25,11 @@ pub(super) fn of_container(spec: &ContainerSpec<'_>, service: &Service) -> HashM
     if !project.env_files.is_empty() {
         set(labels::ENVIRONMENT_FILE, joined(&project.env_files));
     }
-    if let Some(fingerprint) = spec.fingerprint {
-        set(labels::FINGERPRINT, fingerprint.to_string());
-    }
-    if let Some(dependencies) = spec.dependencies {
-        set(labels::DEPENDENCIES, dependencies.to_string());
-    }
+    // The engine takes what is not said here from the image, whose labels may be those of another build.
+    let said =
+        |digest: Option<Digest>| digest.map_or_else(String::new, |digest| digest.to_string());
+    set(labels::FINGERPRINT, said(spec.fingerprint));
+    set(labels::DEPENDENCIES, said(spec.dependencies));
     all
 }
 
@@ -85,4 +84,30 @@ fn joined(paths: &[std::path::PathBuf]) -> String {
 
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ImageId;
+
+    #[test]
+    fn the_labels_of_an_image_do_not_show_through() {
+        let service = Service::default();
+        let spec = ContainerSpec {
+            project: &Project::default(),
+            service: "app",
+            number: 1,
+            name: "p-app-1",
+            image: &ImageId("sha256:abc".to_owned()),
+            fingerprint: None,
+            dependencies: None,
+            config: Digest::of(b"c"),
+            inherits: &BTreeMap::new(),
+        };
+        let all = of_container(&spec, &service);
+        for label in [labels::FINGERPRINT, labels::DEPENDENCIES] {
+            assert_eq!(all.get(label).map(String::as_str), Some(""), "{label}");
+        }
+    }
 }
