@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Project, UnknownService, labels};
+use crate::model::{Condition, Project, UnknownService, labels};
 use crate::plan::Container;
 
 /// The containers of the named services, or of all, one-off ones left out.
@@ -56,12 +56,10 @@ pub(super) fn waves<'a>(
     let services: BTreeSet<&str> = containers.iter().map(|c| c.service.as_str()).collect();
     let mut waits: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for container in &containers {
-        let defined = project.and_then(|project| project.services.get(&container.service));
-        let on: Vec<&str> = match defined {
-            Some(service) => service.depends_on.keys().map(String::as_str).collect(),
-            None => dependencies(container).collect(),
-        };
-        let on = on.into_iter().filter(|name| services.contains(name));
+        let on = dependencies(container, project).into_iter();
+        let on = on
+            .map(|(name, ..)| name)
+            .filter(|name| services.contains(name));
         waits.entry(&container.service).or_default().extend(on);
     }
     let mut waves = Vec::new();
@@ -80,13 +78,30 @@ pub(super) fn waves<'a>(
     waves
 }
 
-/// The services that a container's label says it depends on: `service:condition:restart`, joined by commas.
-fn dependencies(container: &Container) -> impl Iterator<Item = &str> {
+/// The services that a container depends on, until when it waits for each, and whether it needs that one: as the project
+/// says, or else its label, `service:condition:restart`, joined by commas.
+pub(super) fn dependencies<'a>(
+    container: &'a Container,
+    project: Option<&'a Project>,
+) -> Vec<(&'a str, Condition, bool)> {
+    if let Some(service) = project.and_then(|project| project.services.get(&container.service)) {
+        let on = service.depends_on.iter();
+        let on = on.map(|(name, on)| (name.as_str(), on.condition, on.required));
+        return on.collect();
+    }
     let label = container.labels.get(labels::DEPENDS_ON);
     let entries = label.map(String::as_str).unwrap_or_default().split(',');
-    entries
-        .filter_map(|entry| entry.split(':').next())
-        .filter(|name| !name.is_empty())
+    let entries = entries.map(|entry| {
+        let mut words = entry.split(':');
+        let name = words.next().unwrap_or_default();
+        let until = match words.next() {
+            Some("service_healthy") => Condition::Healthy,
+            Some("service_completed_successfully") => Condition::Completed,
+            _ => Condition::Started,
+        };
+        (name, until, true)
+    });
+    entries.filter(|(name, ..)| !name.is_empty()).collect()
 }
 
 #[cfg(test)]

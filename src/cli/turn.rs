@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use super::args::Services;
 use super::invocation::{Invocation, Named};
-use super::stack;
+use super::{stack, start};
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::plan::{Action, Container, ContainerSource, Step, StepId};
@@ -53,7 +53,10 @@ pub(super) async fn turn(
     if turn == Turn::Restart {
         stack::with_guests(&observed.containers, &mut chosen);
     }
-    turn_all(invocation, &engine, &named, chosen, turn).await
+    match turn {
+        Turn::Start => start::start_all(invocation, &engine, &named, chosen).await,
+        _ => turn_all(invocation, &engine, &named, chosen, turn).await,
+    }
 }
 
 /// Does it to containers, those of a wave side by side. What fails lets the later waves be: what depends on
