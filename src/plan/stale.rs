@@ -13,7 +13,7 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
             container.image != *id && label(labels::FINGERPRINT) != Some(&fingerprint.to_string())
         }
         (None, ImageSource::Id(id)) => container.image != *id,
-        (_, ImageSource::Step(_)) => true,
+        (_, ImageSource::Step(_) | ImageSource::Unknown) => true,
     };
     match label(labels::CONFIG) {
         None => Some("larder did not make it, so what it was made from is not known".to_owned()),
