@@ -561,6 +561,32 @@ fn a_base_that_is_not_there_is_pulled_before_anything_is_known() {
 }
 
 #[test]
+fn an_image_that_starts_from_another_services_is_made_behind_that_one() {
+    let scene = scene("{b: {build: {context: /src}}, c: {build: {context: /src}}}")
+        .recipe("c", "v1", None)
+        .with(|scene| {
+            let missing = vec![BaseRef {
+                image: "hub-c".parse().unwrap(),
+                platform: None,
+            }];
+            scene
+                .fingerprints
+                .insert("b".to_owned(), Fingerprinted::Missing(missing));
+        });
+    let plan = larder::plan::json(&scene.decide().unwrap());
+    let steps = plan["steps"].as_array().unwrap();
+    let create = |step: &&serde_json::Value| step["action"] == "create" && step["service"] == "b";
+    let create = steps.iter().find(create).unwrap();
+    assert_eq!(create["image"], serde_json::Value::Null);
+    let builds = |id: &serde_json::Value| {
+        let step = &steps[usize::try_from(id.as_u64().unwrap()).unwrap()];
+        step["action"] == "build" && step["service"] == "c"
+    };
+    let after = create["after"].as_array().unwrap();
+    assert!(after.iter().any(builds), "{plan:#}");
+}
+
+#[test]
 fn what_dagger_has_no_input_for_is_said() {
     let build = Build {
         network: Some("host".to_owned()),

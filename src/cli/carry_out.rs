@@ -1,5 +1,6 @@
 //! A plan carried out with its progress on the screen, until it is done or somebody interrupts it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,10 +8,13 @@ use super::invocation::Invocation;
 use super::prepare::Prepared;
 use super::proofs;
 use crate::build::{BuildKit, Builders, Dagger};
+use crate::docker::Docker;
 use crate::failure::Failure;
+use crate::fingerprint::Fingerprinted;
+use crate::model::Project;
 use crate::plan::Plan;
 use crate::runtime::{self, Run};
-use crate::settings::Builder;
+use crate::settings::{Builder, Settings};
 use crate::term::{Display, History};
 
 /// Carries out a plan; how long it took.
@@ -27,6 +31,19 @@ pub(super) async fn carry_out(
         recipes,
         ..
     } = prepared;
+    carry_out_for(invocation, project, settings, engine, recipes, plan, dagger).await
+}
+
+/// Carries out a plan for a project of which no more than this is known; how long it took.
+pub(super) async fn carry_out_for(
+    invocation: &Invocation,
+    project: &Project,
+    settings: &Settings,
+    engine: &Docker,
+    recipes: &BTreeMap<String, Fingerprinted>,
+    plan: &Plan,
+    dagger: Option<Dagger>,
+) -> Result<Duration, Failure> {
     let history = History::open(settings.cache.as_deref(), &project.name);
     let display = Display::open(settings.progress, &invocation.screen, history, &plan.steps);
     let interrupt = invocation.interrupt.during(display.sink());

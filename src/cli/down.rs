@@ -31,7 +31,7 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
     let turn = Turn::Remove {
         volumes: args.volumes,
     };
-    turn_all(invocation, &engine, &named.name, gone.clone(), turn).await?;
+    turn_all(invocation, &engine, &named, gone.clone(), turn).await?;
     let (off, orphans): (Vec<_>, Vec<_>) = kept
         .into_iter()
         .partition(|container| named.is_off(&container.service));

@@ -57,9 +57,8 @@ impl Invocation {
         global: Global,
         environment: Environment,
         folder: PathBuf,
-        screen: Screen,
+        screen: Arc<Screen>,
     ) -> Self {
-        let screen = Arc::new(screen);
         let interrupt = Interrupt::open(&screen);
         Self {
             global,
@@ -77,7 +76,10 @@ impl Invocation {
 
     /// The project, or its name alone where one is given and no Compose file is there to load.
     pub(super) fn named(&self) -> Result<Named, Failure> {
-        let options = self.options(&[]);
+        let options = LoadOptions {
+            without_env_files: true,
+            ..self.options(&[])
+        };
         let given = self.global.project_name.clone().or_else(|| {
             let name = self.environment.get("COMPOSE_PROJECT_NAME").cloned();
             name.filter(|name| !name.is_empty())
@@ -104,6 +106,7 @@ impl Invocation {
             env_files: self.global.env_files.clone(),
             profiles: self.global.profiles.clone(),
             services: services.to_vec(),
+            without_env_files: false,
             environment: self.environment.clone(),
         }
     }

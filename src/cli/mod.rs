@@ -23,6 +23,7 @@ mod proofs;
 mod ps;
 mod run;
 mod stack;
+mod start;
 mod turn;
 mod up;
 

@@ -2,8 +2,11 @@
 //! the bases, decide.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout_at;
 
 use super::bases::Bases;
 use super::carry_out::carry_out;
@@ -19,7 +22,13 @@ use crate::model::{Digest, Project};
 use crate::plan::{self, BuilderKind, Builders, Observed, Outcome, Plan, Wanted};
 use crate::runtime::{BuildError, Engine};
 use crate::settings::{Builder, Settings};
-use crate::term::Message;
+use crate::term::{Message, Waiting};
+
+/// How long after the start the error of an engine is kept back while files are read: what is wrong with them is told
+/// first, as it is so whatever the engine says.
+const KEPT_BACK: Duration = Duration::from_secs(1);
+/// What a person is told while files are read.
+const READING: &str = "reading the build contexts";
 
 /// How long Dagger may take where it was asked for: it may have to bring its engine first.
 const ASKED_FOR: Duration = Duration::from_mins(2);
@@ -91,12 +100,20 @@ pub(super) async fn prepare(
     settings: Settings,
     goal: Goal,
 ) -> Result<Prepared, Failure> {
+    let begun = Instant::now();
     let services = project.with_dependencies(names)?;
     project.add_build_args(&docker::proxies(&invocation.environment));
     let reading = {
         let (project, services) = (project.clone(), services.clone());
         let cache = settings.cache.as_ref().map(|folder| folder.join("files"));
-        tokio::task::spawn_blocking(move || read(&project, &services, goal, cache.as_deref()))
+        let shown = Waiting::show(settings.progress, &invocation.screen, READING);
+        let read =
+            tokio::task::spawn_blocking(move || read(&project, &services, goal, cache.as_deref()));
+        async move {
+            let inputs = read.await;
+            drop(shown);
+            Ok::<_, Failure>(inputs??)
+        }
     };
     let looking = async {
         let engine = invocation.engine().await?;
@@ -104,10 +121,7 @@ pub(super) async fn prepare(
         Ok::<_, Failure>((engine, observed))
     };
     // On the heap: the futures of calls to an engine are large.
-    let (inputs, seen) = tokio::join!(reading, Box::pin(looking));
-    // What is wrong with the files is told first: it is so whatever the engine says.
-    let inputs = inputs??;
-    let (engine, observed) = seen?;
+    let (inputs, (engine, observed)) = both(reading, Box::pin(looking), begun + KEPT_BACK).await?;
 
     let mut prepared = Prepared {
         project,
@@ -129,6 +143,28 @@ pub(super) async fn prepare(
     }
     Box::pin(prepared.fingerprint(invocation, inputs.survey, inputs.cache)).await?;
     Ok(prepared)
+}
+
+/// What reading and looking give, side by side. Reading may take long: where nothing can be seen, it is waited for until
+/// `patience` ends and no longer.
+async fn both<A, B>(
+    reading: impl Future<Output = Result<A, Failure>>,
+    looking: impl Future<Output = Result<B, Failure>> + Unpin,
+    patience: Instant,
+) -> Result<(A, B), Failure> {
+    let mut reading = pin!(reading);
+    let mut looking = looking;
+    tokio::select! {
+        biased;
+        read = &mut reading => Ok((read?, looking.await?)),
+        seen = &mut looking => match seen {
+            Ok(seen) => Ok((reading.await?, seen)),
+            Err(failure) => match timeout_at(patience.into(), reading).await {
+                Ok(Err(earlier)) => Err(earlier),
+                Ok(Ok(_)) | Err(_) => Err(failure),
+            },
+        },
+    }
 }
 
 /// Reads all that images and containers are made of.
@@ -195,6 +231,7 @@ impl Prepared {
             self.bring(invocation, bases, &wanted).await?;
             let (survey, known) = (reading.survey.clone(), bases.known.clone());
             let cache = reading.cache.clone();
+            let shown = Waiting::show(self.settings.progress, &invocation.screen, READING);
             self.recipes = tokio::task::spawn_blocking(move || {
                 let recipes = survey.recipes(&known);
                 if let Err(error) = cache.save() {
@@ -203,6 +240,7 @@ impl Prepared {
                 recipes
             })
             .await??;
+            drop(shown);
             let mut further = BTreeSet::new();
             let own = |(service, _): &(&String, _)| services.contains(*service);
             for (service, recipe) in self.recipes.iter().filter(own) {
@@ -371,5 +409,42 @@ impl Prepared {
             containers: self.goal.containers,
             wait: self.goal.wait,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    fn failed<T>(name: &str) -> Result<T, Failure> {
+        Err(Failure::NotRunning(name.to_owned()))
+    }
+
+    async fn told(
+        reading: impl Future<Output = Result<(), Failure>>,
+        looking: Result<(), Failure>,
+    ) -> String {
+        let patience = Instant::now() + Duration::from_millis(50);
+        let ended = both(reading, ready(looking), patience).await;
+        format!(
+            "{:?}",
+            ended.map_err(|failure| failure.messages()[0].text.clone())
+        )
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_fails_waits_a_moment_for_the_files_and_no_longer() {
+        let engine = r#"Err("service `engine` has no running container")"#;
+        let files = r#"Err("service `files` has no running container")"#;
+        assert_eq!(told(pending(), failed("engine")).await, engine);
+        assert_eq!(told(ready(Ok(())), failed("engine")).await, engine);
+        let late = async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            failed("files")
+        };
+        assert_eq!(told(late, failed("engine")).await, files);
+        assert_eq!(told(ready(Ok(())), Ok(())).await, "Ok(((), ()))");
     }
 }

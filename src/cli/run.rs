@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
@@ -13,7 +14,7 @@ use crate::term::Screen;
 
 /// Carries out a command; the exit code.
 pub async fn run(cli: Cli, environment: Environment) -> u8 {
-    let screen = Screen::new(&environment);
+    let screen = Arc::new(Screen::new(&environment));
     screen.trace(cli.global.verbose);
     let Cli { global, command } = cli;
     let folder = match std::env::current_dir() {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{UnknownService, labels};
+use crate::model::{Condition, Project, UnknownService, labels};
 use crate::plan::Container;
 
 /// The containers of the named services, or of all, one-off ones left out.
@@ -46,13 +46,20 @@ pub(super) fn with_guests<'a>(containers: &'a [Container], chosen: &mut Vec<&'a 
     chosen.extend(containers.iter().filter(guest));
 }
 
-/// The containers in waves: those of each wave depend only on those of earlier ones. Containers that
-/// depend on each other in a circle, which no Compose file can say, come last.
-pub(super) fn waves(containers: Vec<&Container>) -> Vec<Vec<&Container>> {
+/// The containers in waves: those of each wave depend only on those of earlier ones, as the project says, or their labels
+/// where it does not have their service. Containers that depend on each other in a circle, which no Compose file can say,
+/// come last.
+pub(super) fn waves<'a>(
+    containers: Vec<&'a Container>,
+    project: Option<&'a Project>,
+) -> Vec<Vec<&'a Container>> {
     let services: BTreeSet<&str> = containers.iter().map(|c| c.service.as_str()).collect();
     let mut waits: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for container in &containers {
-        let on = dependencies(container).filter(|name| services.contains(name));
+        let on = dependencies(container, project).into_iter();
+        let on = on
+            .map(|(name, ..)| name)
+            .filter(|name| services.contains(name));
         waits.entry(&container.service).or_default().extend(on);
     }
     let mut waves = Vec::new();
@@ -71,19 +78,36 @@ pub(super) fn waves(containers: Vec<&Container>) -> Vec<Vec<&Container>> {
     waves
 }
 
-/// The services that a container's label says it depends on: `service:condition:restart`, joined by commas.
-fn dependencies(container: &Container) -> impl Iterator<Item = &str> {
+/// The services that a container depends on, until when it waits for each, and whether it needs that one: as the project
+/// says, or else its label, `service:condition:restart`, joined by commas.
+pub(super) fn dependencies<'a>(
+    container: &'a Container,
+    project: Option<&'a Project>,
+) -> Vec<(&'a str, Condition, bool)> {
+    if let Some(service) = project.and_then(|project| project.services.get(&container.service)) {
+        let on = service.depends_on.iter();
+        let on = on.map(|(name, on)| (name.as_str(), on.condition, on.required));
+        return on.collect();
+    }
     let label = container.labels.get(labels::DEPENDS_ON);
     let entries = label.map(String::as_str).unwrap_or_default().split(',');
-    entries
-        .filter_map(|entry| entry.split(':').next())
-        .filter(|name| !name.is_empty())
+    let entries = entries.map(|entry| {
+        let mut words = entry.split(':');
+        let name = words.next().unwrap_or_default();
+        let until = match words.next() {
+            Some("service_healthy") => Condition::Healthy,
+            Some("service_completed_successfully") => Condition::Completed,
+            _ => Condition::Started,
+        };
+        (name, until, true)
+    });
+    entries.filter(|(name, ..)| !name.is_empty()).collect()
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::model::ImageId;
+    use crate::model::{ImageId, Service};
     use crate::plan::{Health, State};
 
     pub(crate) fn container(service: &str, depends_on: &str) -> Container {
@@ -121,7 +145,7 @@ pub(super) mod tests {
             container("cache", ""),
             container("db", "gone:service_started:false"),
         ];
-        let waves = waves(all.iter().collect());
+        let waves = waves(all.iter().collect(), None);
         assert_eq!(
             names(&waves),
             [vec!["cache", "db"], vec!["api"], vec!["web"]]
@@ -129,9 +153,33 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_compose_file_knows_better_than_labels() {
+        let all = [
+            container("a", "b:x:y"),
+            container("b", ""),
+            container("old", "a:x:y"),
+        ];
+        let b = Service {
+            depends_on: BTreeMap::from([(
+                "a".to_owned(),
+                serde_json::from_value(serde_json::json!({"condition": "service_started"}))
+                    .unwrap(),
+            )]),
+            ..Service::default()
+        };
+        let services = [("a".to_owned(), Service::default()), ("b".to_owned(), b)];
+        let project = Project {
+            services: services.into_iter().collect(),
+            ..Project::default()
+        };
+        let waves = waves(all.iter().collect(), Some(&project));
+        assert_eq!(names(&waves), [vec!["a"], vec!["b", "old"]]);
+    }
+
+    #[test]
     fn a_circle_ends() {
         let all = [container("a", "b:x:y"), container("b", "a:x:y")];
-        assert_eq!(names(&waves(all.iter().collect())), [vec!["a", "b"]]);
+        assert_eq!(names(&waves(all.iter().collect(), None)), [vec!["a", "b"]]);
     }
 
     #[test]

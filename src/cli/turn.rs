@@ -7,8 +7,8 @@ use std::time::Instant;
 use futures_util::future::join_all;
 
 use super::args::Services;
-use super::invocation::Invocation;
-use super::stack;
+use super::invocation::{Invocation, Named};
+use super::{stack, start};
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::plan::{Action, Container, ContainerSource, Step, StepId};
@@ -53,7 +53,10 @@ pub(super) async fn turn(
     if turn == Turn::Restart {
         stack::with_guests(&observed.containers, &mut chosen);
     }
-    turn_all(invocation, &engine, &named.name, chosen, turn).await
+    match turn {
+        Turn::Start => start::start_all(invocation, &engine, &named, chosen).await,
+        _ => turn_all(invocation, &engine, &named, chosen, turn).await,
+    }
 }
 
 /// Does it to containers, those of a wave side by side. What fails lets the later waves be: what depends on
@@ -61,18 +64,18 @@ pub(super) async fn turn(
 pub(super) async fn turn_all(
     invocation: &Invocation,
     engine: &Docker,
-    project: &str,
+    named: &Named,
     containers: Vec<&Container>,
     turn: Turn,
 ) -> Result<(), Failure> {
-    let mut waves = stack::waves(containers);
+    let mut waves = stack::waves(containers, named.project.as_ref());
     if matches!(turn, Turn::Stop | Turn::Remove { .. }) {
         waves.reverse();
     }
     let settings = invocation.settings(None, None)?;
     let waves = steps(&waves, turn);
     let all: Vec<Step> = waves.iter().flatten().flatten().cloned().collect();
-    let history = History::open(settings.cache.as_deref(), project);
+    let history = History::open(settings.cache.as_deref(), &named.name);
     let display = Display::open(settings.progress, &invocation.screen, history, &all);
     let interrupt = invocation.interrupt.during(display.sink());
     let asked = interrupt.watch();

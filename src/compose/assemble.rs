@@ -75,6 +75,14 @@ impl Parts {
         })
     }
 
+    /// Forgets the files that give services variables and labels.
+    pub(super) fn leave_files_unread(&mut self) {
+        for service in self.services.values_mut().filter_map(Value::as_object_mut) {
+            service.shift_remove("env_file");
+            service.shift_remove("label_file");
+        }
+    }
+
     /// The project, without what is only known outside of the tree.
     ///
     /// # Errors

@@ -29,6 +29,9 @@ pub struct LoadOptions {
     pub profiles: Vec<String>,
     /// The services named on the command line, whose profiles count as active.
     pub services: Vec<String>,
+    /// Leaves the files of `env_file` and `label_file` unread: a command on containers that are there needs none of them,
+    /// as with docker compose.
+    pub without_env_files: bool,
     /// The process environment.
     pub environment: BTreeMap<String, String>,
 }
@@ -77,7 +80,10 @@ fn run(
     environment.fill(&mut tree);
 
     let profiles = active_profiles(options, &environment);
-    let parts = assemble::Parts::of(tree, &profiles, &options.services)?;
+    let mut parts = assemble::Parts::of(tree, &profiles, &options.services)?;
+    if options.without_env_files {
+        parts.leave_files_unread();
+    }
     not_carried_out(&parts, notices)?;
     let off = parts.off.clone();
     let mut project = parts.project(&environment, notices)?;
@@ -363,6 +369,19 @@ networks:
         );
         assert_eq!(error.hints()[0], "service `a` names this file");
         assert_eq!(folder.shown(&error.place().unwrap()), "e.env:2:1");
+    }
+
+    #[test]
+    fn env_files_are_not_read_where_nobody_needs_them() {
+        let folder = Folder::with(&[(
+            "compose.yaml",
+            "services: {a: {image: a, env_file: gone.env, label_file: gone, environment: {A: b}}}",
+        )]);
+        assert!(folder.load(|_| {}).is_err());
+        let project = folder
+            .load(|options| options.without_env_files = true)
+            .unwrap();
+        assert_eq!(project.services["a"].environment.len(), 1);
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl ConfigFile {
         let path = folder.join("config.json");
         let mut file = match fs_err::read(&path) {
             Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
-                tracing::warn!("{} is not read: {error}", path.display());
+                tracing::warn!("`{}` is not read: {error}", path.display());
                 Self::default()
             }),
             Err(_) => Self::default(),

@@ -144,9 +144,14 @@ pub fn decide(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Error> {
     let mut draft = Draft::new(wanted, observed);
     let order = order(wanted)?;
     // Built images first: another service may use one by its name.
-    let (built, named): (Vec<&String>, Vec<&String>) = order
+    let (mut built, named): (Vec<&String>, Vec<&String>) = order
         .iter()
         .partition(|service| wanted.project.services[*service].build.is_some());
+    // Those that start from the image of another one behind that one.
+    built.sort_by_key(|service| {
+        let fingerprinted = wanted.fingerprints.get(*service);
+        matches!(fingerprinted, Some(Fingerprinted::Missing(_)))
+    });
     for service in built.into_iter().chain(named) {
         let image = draft.image(service)?;
         draft.chosen.insert(service.clone(), image);

@@ -214,7 +214,8 @@ impl Draft<'_> {
         });
         let (cause, after) = if let Some((base, maker)) = made {
             let cause = format!("its base {base} is built first, by service `{maker}`");
-            (cause, Vec::new())
+            let maker = self.chosen.get(maker);
+            (cause, maker.map_or_else(Vec::new, |own| own.after.clone()))
         } else {
             let names: Vec<String> = bases.iter().map(ToString::to_string).collect();
             let cause = format!(
@@ -224,9 +225,8 @@ impl Draft<'_> {
             (cause, self.pull_bases(service, bases))
         };
         self.service(service, decided(Outcome::Build, cause, None));
-        let source = ImageSource::Step(after.first().copied().unwrap_or(StepId(0)));
         Chosen {
-            source,
+            source: ImageSource::Unknown,
             after,
             fingerprint: None,
             dependencies: None,
@@ -255,7 +255,7 @@ pub(super) fn decided(image: Outcome, cause: String, recipe: Option<&Recipe>) ->
 
 pub(super) fn step_of(source: &ImageSource) -> Vec<StepId> {
     match source {
-        ImageSource::Id(_) => Vec::new(),
+        ImageSource::Id(_) | ImageSource::Unknown => Vec::new(),
         ImageSource::Step(step) => vec![*step],
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
         (Some(fingerprint), ImageSource::Step(_)) => {
             label(labels::FINGERPRINT) != Some(&fingerprint.to_string())
         }
-        (None, ImageSource::Step(_)) => true,
+        (None, ImageSource::Step(_)) | (_, ImageSource::Unknown) => true,
     };
     match label(labels::CONFIG) {
         None => Some("larder did not make it, so what it was made from is not known".to_owned()),

@@ -239,6 +239,9 @@ pub enum ImageSource {
     Id(ImageId),
     /// The result of a step.
     Step(StepId),
+    /// Nobody can say yet: what it is built on is not there. Such a plan is looked at and not carried out.
+    #[serde(untagged)]
+    Unknown,
 }
 
 /// Where a step finds the container it needs.

@@ -442,6 +442,9 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
     fn image(&self, source: &ImageSource) -> Result<ImageId, StepError> {
         match source {
             ImageSource::Id(id) => Ok(id.clone()),
+            ImageSource::Unknown => Err(StepError::Broken {
+                what: "an image that nobody makes".to_owned(),
+            }),
             ImageSource::Step(id) => match self.needs.get(id) {
                 Some(Product::Image(image)) => Ok(image.clone()),
                 _ => Err(StepError::Broken {

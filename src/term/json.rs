@@ -1,19 +1,52 @@
 //! Progress for a program: one JSON object per line on standard output, `"schema": 1` in each.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::Screen;
 use super::text::visible;
+use super::{History, Screen};
+use crate::plan::{Step, StepId};
 use crate::runtime::{Event, EventSink};
 
 /// Writes events as JSON lines.
-pub(super) struct Json(pub(super) Arc<Screen>);
+pub(super) struct Json {
+    screen: Arc<Screen>,
+    history: Arc<History>,
+    running: Mutex<BTreeMap<StepId, Step>>,
+}
+
+impl Json {
+    pub(super) fn new(screen: Arc<Screen>, history: Arc<History>) -> Self {
+        Self {
+            screen,
+            history,
+            running: Mutex::default(),
+        }
+    }
+
+    /// Remembers how long a step took, for the next run that a person looks at.
+    fn record(&self, event: &Event) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Started { step } => {
+                running.insert(step.id, step.clone());
+            }
+            Event::Finished { id, took } => {
+                if let Some(step) = running.remove(id) {
+                    self.history.record(&step, *took);
+                }
+            }
+            _ => {}
+        }
+    }
+}
 
 impl EventSink for Json {
     fn send(&self, event: Event) {
-        self.0.out(&format!("{}\n", line(&event)));
+        self.record(&event);
+        self.screen.out(&format!("{}\n", line(&event)));
     }
 }
 
@@ -49,7 +82,30 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::plan::{Action, Step, StepId};
+    use crate::plan::Action;
+
+    #[test]
+    fn how_long_steps_took_is_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let history = || History::open(Some(folder.path()), "hub");
+        let screen = Screen::new(&crate::settings::Environment::new());
+        let json = Json::new(Arc::new(screen), Arc::new(history()));
+        let step = Step {
+            id: StepId(0),
+            service: Some("api".to_owned()),
+            action: Action::Stop {
+                container: "abc".to_owned(),
+            },
+            cause: String::new(),
+            after: Vec::new(),
+            settled: Vec::new(),
+        };
+        let took = Duration::from_millis(4100);
+        json.record(&Event::Started { step: step.clone() });
+        json.record(&Event::Finished { id: step.id, took });
+        json.history.save();
+        assert_eq!(history().last(&step), Some(took));
+    }
 
     #[test]
     fn every_line_says_its_schema_and_what_happened() {

@@ -49,6 +49,9 @@ impl Live {
             }),
             canvas: Mutex::default(),
         });
+        let told = Arc::clone(&shared);
+        let above = move |text: &str| told.state().notes.push(text.to_owned());
+        shared.screen.lend(Some(Box::new(above)));
         let drawn = Arc::clone(&shared);
         let ticker = Ticker::start(TICK, move || drawn.draw(false));
         Self {
@@ -62,6 +65,7 @@ impl Live {
         let mut ticker = self.ticker.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(ticker) = ticker.take() else { return };
         drop(ticker);
+        self.shared.screen.lend(None);
         self.shared.state().board.close(Instant::now());
         self.shared.draw(true);
     }

@@ -52,7 +52,7 @@ impl Message {
 
     /// Prints it as a warning.
     pub fn warning(&self, screen: &Screen, folder: &Path) {
-        screen.err(&self.render(&"warning:".yellow().bold().to_string(), folder));
+        screen.tell(&self.render(&"warning:".yellow().bold().to_string(), folder));
     }
 
     /// Prints it as an error for a program.

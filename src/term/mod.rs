@@ -17,6 +17,8 @@ mod screen;
 mod table;
 mod text;
 mod ticker;
+mod waiting;
+mod warnings;
 
 pub use history::History;
 pub use log_lines::{LogForm, LogLines, LogSource};
@@ -26,3 +28,4 @@ pub use report::{Readout, Ready};
 pub use screen::Screen;
 pub use table::table;
 pub use text::{duration, visible};
+pub use waiting::Waiting;

@@ -30,7 +30,7 @@ impl Display {
             Progress::Plain | Progress::Auto => {
                 Arc::new(Plain::new(steps, Arc::clone(screen), Arc::clone(&history)))
             }
-            Progress::Json => Arc::new(Json(Arc::clone(screen))),
+            Progress::Json => Arc::new(Json::new(Arc::clone(screen), Arc::clone(&history))),
             Progress::Quiet => Arc::new(Quiet),
         };
         Self {

@@ -2,24 +2,31 @@
 //! here knows what is written.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use anstream::adapter::strip_str;
 use anstream::stream::{AsLockedWrite, RawStream};
 use anstream::{AutoStream, ColorChoice};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
+use super::warnings::Warnings;
 use crate::settings::{self, Environment};
 
 /// Standard output and standard error. Text is written with its colours in it; they are taken out where the
 /// stream wants none.
-#[derive(Debug)]
 pub struct Screen {
     out: ColorChoice,
     err: ColorChoice,
     live: bool,
     deaf: AtomicBool,
     fault: Mutex<Option<io::Error>>,
+    above: Mutex<Option<Above>>,
 }
+
+/// Takes the lines that are to stand above those that are drawn over and over.
+type Above = Box<dyn Fn(&str) + Send>;
 
 impl Screen {
     /// The streams of this process, coloured as its environment wants them.
@@ -38,6 +45,7 @@ impl Screen {
             live,
             deaf: AtomicBool::new(false),
             fault: Mutex::new(None),
+            above: Mutex::new(None),
         }
     }
 
@@ -67,6 +75,26 @@ impl Screen {
         let _ = write(io::stderr().lock(), self.err, text);
     }
 
+    /// Writes whole lines to standard error, above live lines where such are drawn.
+    pub(super) fn tell(&self, text: &str) {
+        let above = self.above.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(above) = &*above else {
+            return self.err(text);
+        };
+        for line in text.lines() {
+            if self.is_coloured() {
+                above(line);
+            } else {
+                above(&strip_str(line).to_string());
+            }
+        }
+    }
+
+    /// Hands what is told to whoever draws live lines, or to nobody any more.
+    pub(super) fn lend(&self, above: Option<Above>) {
+        *self.above.lock().unwrap_or_else(PoisonError::into_inner) = above;
+    }
+
     /// The size of the terminal on standard error, in columns and rows.
     pub(super) fn size() -> (usize, usize) {
         match rustix::termios::tcgetwinsize(io::stderr()) {
@@ -92,10 +120,14 @@ impl Screen {
         self.note(stream.write_all(bytes).and_then(|()| stream.flush()));
     }
 
-    /// Lets larder tell what it does on standard error: once for its own rooms, twice for all of it.
-    pub fn trace(&self, verbose: u8) {
+    /// Lets larder tell what it does on standard error: once for its own rooms, twice for all of it; else what it warns of
+    /// far from any command.
+    pub fn trace(self: &Arc<Self>, verbose: u8) {
         let filter = match verbose {
-            0 => return,
+            0 => {
+                let warnings = Warnings::new(Arc::clone(self));
+                return tracing_subscriber::registry().with(warnings).init();
+            }
             1 => "larder=debug",
             _ => "debug,larder=trace",
         };

@@ -57,6 +57,24 @@ fn a_file_name_with_a_slip() {
 }
 
 #[test]
+fn an_env_file_that_is_not_there_hinders_nobody_who_goes_by_labels() {
+    let sandbox = Sandbox::with("services: {a: {image: redis, env_file: gone.env}}");
+    for line in [
+        "ps",
+        "logs",
+        "stop",
+        "start",
+        "restart",
+        "exec a true",
+        "down",
+    ] {
+        // The engine is not there either, and comes later.
+        assert_eq!(sandbox.run(line).status.code(), Some(3), "{line}");
+    }
+    assert_eq!(sandbox.run("up").status.code(), Some(2));
+}
+
+#[test]
 fn an_env_file_that_is_not_there() {
     let sandbox = Sandbox::with("services:\n  a:\n    image: redis\n    env_file: app.evn\n");
     assert_snapshot!(sandbox.show("up"), @r#"

@@ -179,3 +179,28 @@ fn an_interrupted_start_ends_with_130_and_the_next_goes_on() {
     stack.larder("up");
     assert_eq!(stack.containers("slow"), before);
 }
+
+#[test]
+fn start_waits_for_what_services_depend_on() {
+    let compose = "\
+services:
+  db:
+    image: redis:7-alpine
+    init: true
+    stop_grace_period: 1s
+    entrypoint: [sh, -c, 'rm -f /tmp/up; sleep 3; touch /tmp/up; sleep 1000']
+    healthcheck: {test: [CMD, test, -f, /tmp/up], interval: 1s, retries: 20}
+  api:
+    image: redis:7-alpine
+    init: true
+    stop_grace_period: 1s
+    entrypoint: [sleep, '1000']
+    depends_on: {db: {condition: service_healthy}}
+";
+    let stack = Stack::new("start-waits", compose);
+    stack.larder("up");
+    stack.larder("stop");
+    let begun = std::time::Instant::now();
+    stack.larder("start");
+    assert!(begun.elapsed().as_secs() >= 3, "{:?}", begun.elapsed());
+}

@@ -221,6 +221,50 @@ fn an_error_before_any_step_is_an_event_too() {
 }
 
 #[test]
+fn an_engine_that_is_not_there_is_told_before_a_large_context_is_read() {
+    let sandbox =
+        Sandbox::with("services: {a: {build: .}}").file("Dockerfile", "FROM scratch\nCOPY . /\n");
+    let large = std::fs::File::create(sandbox.path().join("large")).unwrap();
+    // Full of nothing: it takes long to read, and no room.
+    large.set_len(6 << 30).unwrap();
+    let begun = std::time::Instant::now();
+    let shown = sandbox.show("plan");
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+    assert_snapshot!(shown.lines().take(4).collect::<Vec<_>>().join("\n"), @r"
+        exit 3
+        --- stderr
+        reading the build contexts
+        error: no Docker Engine answers at unix:///nowhere/docker.sock
+    ");
+    let mut command = sandbox.command("script");
+    let larder = env!("CARGO_BIN_EXE_larder");
+    let output = command
+        .env("TERM", "xterm")
+        .args(["-qec", &format!("{larder} plan"), "/dev/null"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("reading the build contexts, 0 s"), "{text:?}");
+    let lines = terminal(&output.stdout).join("\n");
+    assert!(!lines.contains("reading"), "{lines}");
+    for quiet in ["--progress quiet up", "--progress json up"] {
+        assert!(!sandbox.show(quiet).contains("reading"));
+    }
+}
+
+#[test]
+fn a_broken_docker_config_is_told_once() {
+    let sandbox = Sandbox::with("services: {a: {image: redis}}").file(".docker/config.json", "{");
+    let shown = sandbox.show("--progress quiet plan");
+    assert_snapshot!(shown.lines().take(4).collect::<Vec<_>>().join("\n"), @r"
+        exit 3
+        --- stderr
+        warning: `[hub]/.docker/config.json` is not read: EOF while parsing an object at line 1 column 1
+        error: no Docker Engine answers at unix:///nowhere/docker.sock
+    ");
+}
+
+#[test]
 fn what_is_not_there_is_said() {
     let stack = Stack::new("nothing", "services: {a: {image: redis:7-alpine}}\n");
     let shown = |line: &str| stack.sandbox.show(line).replace(&stack.name, "[project]");

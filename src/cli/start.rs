@@ -1,0 +1,131 @@
+//! `larder start`: each container once those that it waits for are what it waits for, as with `up`.
+
+use std::collections::BTreeMap;
+
+use super::carry_out::carry_out_for;
+use super::invocation::{Invocation, Named};
+use super::stack;
+use crate::docker::Docker;
+use crate::failure::Failure;
+use crate::model::{Condition, Project};
+use crate::plan::{Action, Container, ContainerSource, Plan, Readiness, Step, StepId};
+
+/// Starts containers that are there.
+pub(super) async fn start_all(
+    invocation: &Invocation,
+    engine: &Docker,
+    named: &Named,
+    containers: Vec<&Container>,
+) -> Result<(), Failure> {
+    let plan = plan(containers, named.project.as_ref());
+    let settings = invocation.settings(named.project.as_ref(), None)?;
+    let nameless = || Project {
+        name: named.name.clone(),
+        ..Project::default()
+    };
+    let project = named.project.clone().unwrap_or_else(nameless);
+    let recipes = BTreeMap::new();
+    let carried = carry_out_for(
+        invocation, &project, &settings, engine, &recipes, &plan, None,
+    );
+    Box::pin(carried).await.map(drop)
+}
+
+/// The starts, and the waits between them.
+fn plan(containers: Vec<&Container>, project: Option<&Project>) -> Plan {
+    let mut draft = Draft::default();
+    for container in stack::waves(containers, project).concat() {
+        let (mut after, mut settled) = (Vec::new(), Vec::new());
+        for (name, condition, required) in stack::dependencies(container, project) {
+            let steps = draft.gate(name, condition, &container.service);
+            if required { &mut after } else { &mut settled }.extend(steps);
+        }
+        let start = Action::Start {
+            container: ContainerSource::Id(container.id.clone()),
+        };
+        let id = draft.step(&container.service, start, "asked for", after);
+        draft.plan.steps[id.0].settled = settled;
+        let started = draft.started.entry(container.service.clone());
+        started.or_default().push((container.id.clone(), id));
+    }
+    draft.plan
+}
+
+#[derive(Default)]
+struct Draft {
+    plan: Plan,
+    /// The containers of each service, with the step that starts them.
+    started: BTreeMap<String, Vec<(String, StepId)>>,
+    /// Waits, made once however many wait for the same.
+    waits: BTreeMap<(String, Readiness), Vec<StepId>>,
+}
+
+impl Draft {
+    fn step(&mut self, service: &str, action: Action, cause: &str, after: Vec<StepId>) -> StepId {
+        let id = StepId(self.plan.steps.len());
+        self.plan.steps.push(Step {
+            id,
+            service: Some(service.to_owned()),
+            action,
+            cause: cause.to_owned(),
+            after,
+            settled: Vec::new(),
+        });
+        id
+    }
+
+    /// The steps behind which a service is what a dependent waits for. One that is not started here is left as it is.
+    fn gate(&mut self, service: &str, condition: Condition, dependent: &str) -> Vec<StepId> {
+        let started = self.started.get(service).cloned().unwrap_or_default();
+        let until = match condition {
+            Condition::Started => return started.into_iter().map(|(_, step)| step).collect(),
+            Condition::Healthy => Readiness::Healthy,
+            Condition::Completed => Readiness::Completed,
+        };
+        let key = (service.to_owned(), until);
+        if let Some(steps) = self.waits.get(&key) {
+            return steps.clone();
+        }
+        let cause = format!("`{dependent}` waits for it");
+        let wait = |(container, step)| {
+            let container = ContainerSource::Id(container);
+            self.step(
+                service,
+                Action::Wait { container, until },
+                &cause,
+                vec![step],
+            )
+        };
+        let steps: Vec<StepId> = started.into_iter().map(wait).collect();
+        self.waits.insert(key, steps.clone());
+        steps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stack::tests::container;
+    use crate::plan;
+
+    #[test]
+    fn what_others_wait_for_is_waited_for_between_the_starts() {
+        let all = [
+            container(
+                "api",
+                "db:service_healthy:false,cache:service_started:false",
+            ),
+            container("cache", "gone:service_healthy:false"),
+            container("db", ""),
+            container("web", "db:service_healthy:false"),
+        ];
+        let text = plan::text(&super::plan(all.iter().collect(), None));
+        assert_eq!(
+            text.trim(),
+            "1  start cache: asked for\n\
+             2  start db: asked for\n\
+             3  wait until db is healthy: `api` waits for it (after 2)\n\
+             4  start api: asked for (after 3, 1)\n\
+             5  start web: asked for (after 3)"
+        );
+    }
+}
