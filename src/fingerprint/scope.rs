@@ -82,7 +82,7 @@ impl Scope {
     }
 
     /// Behind a FROM that names the stage at whose end this is. BuildKit sets what the image carries once more, over
-    /// an ARG of the same name (`dispatch`, "initialize base metadata from image conf").
+    /// an ARG of the same name (`dispatchStages`, "initialize base metadata from image conf").
     pub(super) fn inherited(&self) -> Self {
         let mut scope = self.clone();
         if !self.base_known {
