@@ -502,3 +502,39 @@ fn own_labels(
         (labels::DEPENDENCIES.to_owned(), said(dependencies)),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_label_of_a_base_shows_through() {
+        let none = own_labels(None, None);
+        assert_eq!(none[labels::FINGERPRINT], "");
+        assert_eq!(none[labels::DEPENDENCIES], "");
+    }
+
+    #[test]
+    fn a_failure_reaches_a_step_that_stands_before_what_it_needs() {
+        let step = |id, after: &[usize]| Step {
+            id: StepId(id),
+            service: None,
+            action: Action::Stop {
+                container: String::new(),
+            },
+            cause: String::new(),
+            after: after.iter().copied().map(StepId).collect(),
+            settled: Vec::new(),
+        };
+        let mut behind_all = step(3, &[]);
+        behind_all.settled = vec![StepId(0)];
+        let plan = Plan {
+            steps: vec![step(0, &[2]), step(1, &[]), step(2, &[1]), behind_all],
+            ..Plan::default()
+        };
+        let mut board = Board::new(&plan);
+        assert_eq!(board.ready(), [StepId(1)]);
+        board.failed(StepId(1));
+        assert_eq!(board.ready(), [StepId(3)]);
+    }
+}
