@@ -1,8 +1,7 @@
 //! A plan carried out with its progress on the screen, until it is done or somebody interrupts it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::invocation::Invocation;
 use super::prepare::Prepared;
@@ -13,17 +12,17 @@ use crate::failure::Failure;
 use crate::fingerprint::Fingerprinted;
 use crate::model::Project;
 use crate::plan::Plan;
-use crate::runtime::{self, Run};
+use crate::runtime::{self, Run, StepError};
 use crate::settings::{Builder, Settings};
 use crate::term::{Display, History};
 
-/// Carries out a plan; how long it took.
+/// Carries out a plan; the services that failed and that no other requires.
 pub(super) async fn carry_out(
     invocation: &Invocation,
     prepared: &Prepared,
     plan: &Plan,
     dagger: Option<Dagger>,
-) -> Result<Duration, Failure> {
+) -> Result<BTreeSet<String>, Failure> {
     let Prepared {
         project,
         settings,
@@ -34,7 +33,8 @@ pub(super) async fn carry_out(
     carry_out_for(invocation, project, settings, engine, recipes, plan, dagger).await
 }
 
-/// Carries out a plan for a project of which no more than this is known; how long it took.
+/// Carries out a plan for a project of which no more than this is known; the services that failed and that no
+/// other requires.
 pub(super) async fn carry_out_for(
     invocation: &Invocation,
     project: &Project,
@@ -43,7 +43,7 @@ pub(super) async fn carry_out_for(
     recipes: &BTreeMap<String, Fingerprinted>,
     plan: &Plan,
     dagger: Option<Dagger>,
-) -> Result<Duration, Failure> {
+) -> Result<BTreeSet<String>, Failure> {
     let history = History::open(settings.cache.as_deref(), &project.name);
     let display = Display::open(settings.progress, &invocation.screen, history, &plan.steps);
     let interrupt = invocation.interrupt.during(display.sink());
@@ -68,9 +68,104 @@ pub(super) async fn carry_out_for(
     drop(interrupt);
     display.close();
     proofs::keep(settings.cache.as_deref(), &outcome.proofs);
-    match (outcome.failures.is_empty(), outcome.interrupted) {
-        (true, false) => Ok(outcome.took),
-        (_, true) => Err(Failure::Interrupted),
-        (false, false) => Err(Failure::Steps(outcome.failures)),
+    let (optional, failures): (Vec<_>, Vec<_>) = outcome
+        .failures
+        .into_iter()
+        .partition(|failure| is_optional(project, plan, failure));
+    match (failures.is_empty(), outcome.interrupted) {
+        (_, true) => return Err(Failure::Interrupted),
+        (false, false) => {
+            return Err(Failure::Steps(
+                optional.into_iter().chain(failures).collect(),
+            ));
+        }
+        (true, false) => {}
+    }
+    let services = optional.iter().map(|failure| failure.step.service.clone());
+    let services = services.flatten().collect();
+    for mut message in Failure::Steps(optional).messages() {
+        message.text.push_str(", and no service requires it");
+        message.warning(&invocation.screen, &invocation.folder);
+    }
+    Ok(services)
+}
+
+/// Whether a service did not become ready and those of this run that depend on it go on without it, `required: false`.
+/// docker compose warns of it.
+fn is_optional(project: &Project, plan: &Plan, failure: &runtime::Failure) -> bool {
+    let fell = matches!(
+        failure.error,
+        StepError::Exited { .. }
+            | StepError::Unhealthy { .. }
+            | StepError::TimedOut { .. }
+            | StepError::NoHealthcheck { .. }
+    );
+    let Some(service) = failure.step.service.as_ref().filter(|_| fell) else {
+        return false;
+    };
+    // One that is there already has no step.
+    let with_steps = plan.steps.iter().filter_map(|step| step.service.as_ref());
+    let run: BTreeSet<&String> = plan.services.keys().chain(with_steps).collect();
+    let dependents = run
+        .into_iter()
+        .filter_map(|name| project.services.get(name));
+    let mut required = dependents
+        .filter_map(|dependent| Some(dependent.depends_on.get(service)?.required))
+        .peekable();
+    required.peek().is_some() && !required.any(|required| required)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Condition, Dependency, Service};
+    use crate::plan::{Action, ContainerSource, Step, StepId};
+
+    fn start(service: &str) -> Step {
+        let container = ContainerSource::Id(service.to_owned());
+        Step {
+            id: StepId(0),
+            service: Some(service.to_owned()),
+            action: Action::Start { container },
+            cause: String::new(),
+            after: Vec::new(),
+            settled: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_failure_counts_where_nobody_goes_on_without_the_service() {
+        let on = |required| {
+            let condition = Condition::Healthy;
+            let dependency = Dependency {
+                condition,
+                required,
+                restart: false,
+            };
+            Service {
+                depends_on: BTreeMap::from([("db".to_owned(), dependency)]),
+                ..Service::default()
+            }
+        };
+        let services = [("needs", on(true)), ("likes", on(false))];
+        let services = services.map(|(name, service)| (name.to_owned(), service));
+        let project = Project {
+            services: services.into_iter().collect(),
+            ..Project::default()
+        };
+        let counts = |run: &[&str]| {
+            let plan = Plan {
+                steps: run.iter().copied().map(start).collect(),
+                ..Plan::default()
+            };
+            let service = "db".to_owned();
+            let error = StepError::NoHealthcheck { service };
+            let step = start("db");
+            !is_optional(&project, &plan, &runtime::Failure { step, error })
+        };
+        assert!(counts(&["db"]));
+        assert!(counts(&["db", "needs"]));
+        assert!(counts(&["db", "needs", "likes"]));
+        assert!(!counts(&["db", "likes"]));
     }
 }

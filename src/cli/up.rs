@@ -35,7 +35,10 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
         invocation.warning(warning);
     }
     if !plan.is_empty() {
-        carry_out(invocation, &prepared, &plan, dagger).await?;
+        let fallen = carry_out(invocation, &prepared, &plan, dagger).await?;
+        prepared
+            .services
+            .retain(|service| !fallen.contains(service));
         prepared.observed = prepared.engine.observe(&prepared.project.name).await?;
     }
     verify(&prepared, &prepared.observed)?;

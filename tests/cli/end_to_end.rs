@@ -204,3 +204,30 @@ services:
     stack.larder("start");
     assert!(begun.elapsed().as_secs() >= 3, "{:?}", begun.elapsed());
 }
+
+#[test]
+fn a_service_that_nobody_requires_may_fail() {
+    let compose = "\
+services:
+  extra:
+    image: redis:7-alpine
+    entrypoint: [sh, -c, 'exit 3']
+    healthcheck: {test: [CMD, 'true'], interval: 1s}
+  web:
+    image: redis:7-alpine
+    init: true
+    stop_grace_period: 1s
+    entrypoint: [sleep, '1000']
+    depends_on: {extra: {condition: service_healthy, required: false}}
+";
+    let stack = Stack::new("optional", compose);
+    let output = stack.sandbox.run("--progress quiet up");
+    assert_snapshot!(stack.sandbox.shown(&output), @r"
+        exit 0
+        --- stderr
+        warning: service `extra` ended with code 3, and no service requires it
+        hint: `larder logs extra` shows all that it printed
+    ");
+    let report = stack.larder("up");
+    assert!(report.starts_with("1 service ready in"), "{report}");
+}
