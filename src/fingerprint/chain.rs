@@ -60,7 +60,7 @@ impl Materials<'_> {
     pub(super) fn opaque(&self, dockerfile: &[u8]) -> (Vec<Link>, Digest) {
         let context = &self.gathered.context;
         let all: Vec<usize> = (0..context.entries.len()).collect();
-        let mut writer = DigestWriter::new("larder-fp-v2 opaque");
+        let mut writer = DigestWriter::new("larder-fp-v3 opaque");
         writer.digest(&self.surroundings).field(dockerfile);
         writer.optional(self.request.target.as_deref().map(str::as_bytes));
         writer.number(self.request.given.len() as u64);
@@ -94,7 +94,7 @@ impl Materials<'_> {
     /// A stage's FROM. The name it gives the stage is not in it.
     fn start(&self, number: usize, ends: &BTreeMap<usize, Digest>) -> Digest {
         let stage = &self.layout.dockerfile.stages[number];
-        let mut writer = DigestWriter::new("larder-fp-v2 stage");
+        let mut writer = DigestWriter::new("larder-fp-v3 stage");
         writer
             .digest(&self.surroundings)
             .optional(stage.platform.as_deref().map(str::as_bytes));
@@ -117,7 +117,7 @@ impl Materials<'_> {
     }
 
     fn step(&self, previous: &Digest, step: &Step, ends: &BTreeMap<usize, Digest>) -> Digest {
-        let mut writer = DigestWriter::new("larder-fp-v2 instruction");
+        let mut writer = DigestWriter::new("larder-fp-v3 instruction");
         writer.digest(previous);
         write_instruction(&mut writer, &step.instruction);
         writer.number(step.outside.len() as u64);
@@ -682,7 +682,7 @@ mod tests {
             .link("b/l", "c");
         let mut lab = lab.mode("b", 0o755);
         lab.service.platform = Some("linux/amd64".to_owned());
-        insta::assert_snapshot!(lab.full(), @"1d88f6ceb581f703a3420d979f66613e43687ad15645e7c24a202f10dc90c593");
+        insta::assert_snapshot!(lab.full(), @"6c2e26526ea9cb3eabe31b0b813c6442c59f14f25c41300560425bfcc964c70c");
     }
 
     #[derive(Clone, Debug)]

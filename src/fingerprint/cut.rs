@@ -121,7 +121,7 @@ pub(super) fn dependencies(cuts: &[Cut]) -> Option<Digest> {
     if cuts.is_empty() {
         return None;
     }
-    let mut writer = DigestWriter::new("larder-fp-v2 dependencies");
+    let mut writer = DigestWriter::new("larder-fp-v3 dependencies");
     writer.number(cuts.len() as u64);
     for cut in cuts {
         writer.digest(&cut.key);
