@@ -621,6 +621,23 @@ fn what_dagger_has_no_input_for_is_said() {
 }
 
 #[test]
+fn dagger_alone_builds_no_dependency_image_that_nobody_starts_from() {
+    let plan = scene("api: {build: {context: /src}}")
+        .recipe("api", "v1", Some("deps"))
+        .with(|scene| {
+            scene.builders = Builders {
+                dependencies: BuilderKind::Dagger,
+                rest: BuilderKind::Dagger,
+                strict: true,
+            };
+        })
+        .decide();
+    let text = text(&plan.unwrap());
+    assert!(!text.contains("dependencies of api"), "{text}");
+    assert!(text.contains("build api with dagger"), "{text}");
+}
+
+#[test]
 fn what_may_not_be_made_is_an_error() {
     let external = scene("db: {image: 'postgres:16', networks: {default: null}}").with(|scene| {
         let network = Network {

@@ -89,7 +89,7 @@ impl Dagger {
         let session = self.session().await?;
         let query = session.query();
         let _listening = session.listen(dockerfile.clone(), progress.clone());
-        let failed = |error| failure(service, dockerfile, &file, error);
+        let failed = |error| failure(service, dockerfile, &file, &error);
         let secrets = handed_over(&query, request).await?;
         let build = &request.recipe.build;
         let arguments = build_args(build).map(|(name, value)| BuildArg { name, value });
@@ -319,12 +319,14 @@ fn free_name(upload: &Upload, text: &str) -> String {
 }
 
 /// What went wrong, with the instruction and its last words where Dagger tells them.
-fn failure(service: &str, dockerfile: &Rewritten, file: &str, error: DaggerError) -> BuildError {
-    let DaggerError::Query(GraphQLError::DomainError { message, fields }) = &error else {
-        return BuildError::Unreachable {
-            builder: BuilderKind::Dagger,
-            source: error.into(),
-        };
+fn failure(service: &str, dockerfile: &Rewritten, file: &str, error: &DaggerError) -> BuildError {
+    let unreachable = |words: String| BuildError::Unreachable {
+        builder: BuilderKind::Dagger,
+        source: words.into(),
+    };
+    let DaggerError::Query(GraphQLError::DomainError { message, fields }) = error else {
+        // Its source says the same once more.
+        return unreachable(error.to_string());
     };
     // Asked for by digest, at the registry that its name stands for.
     if let Some(image) = missing_image(message) {
@@ -343,6 +345,9 @@ fn failure(service: &str, dockerfile: &Rewritten, file: &str, error: DaggerError
         }) => Some((cmd, stdout, stderr)),
         _ => None,
     });
+    if exec.is_none() && has_ended(message) {
+        return unreachable(telling(message).to_owned());
+    }
     let spot = exec.and_then(|(command, ..)| dockerfile.run(command.last()?));
     let output: Vec<String> = exec
         .map(|(_, stdout, stderr)| stdout.lines().chain(stderr.lines()))
@@ -360,6 +365,13 @@ fn failure(service: &str, dockerfile: &Rewritten, file: &str, error: DaggerError
         output: output[last..].to_vec(),
         source: telling(message).into(),
     }
+}
+
+/// Whether it is the engine that ends, or the session, and not the build (dagger `engine/server`).
+fn has_ended(message: &str) -> bool {
+    let gone =
+        |what: &str| message.contains(&format!("{what} \"")) && message.contains("\" not found");
+    message.contains("engine is shutting down") || gone("session") || gone("client")
 }
 
 /// The image in `…: docker.io/library/x@sha256:…: not found`.
@@ -390,6 +402,14 @@ mod tests {
             "failed to convert Dockerfile to LLB: x:1: docker.io/library/x@sha256:1: not found";
         assert_eq!(missing_image(message), Some("docker.io/library/x@sha256:1"));
         assert_eq!(missing_image("lstat /nothere.txt: not found"), None);
+    }
+
+    #[test]
+    fn an_engine_that_ends_is_no_failed_build() {
+        assert!(has_ended("engine is shutting down"));
+        assert!(has_ended("session \"x1\" not found"));
+        assert!(!has_ended("lstat /nothere.txt: not found"));
+        assert!(!has_ended("exit code: 7"));
     }
 
     #[test]

@@ -25,3 +25,13 @@ pub(super) fn find(
     })?;
     Ok(Dagger::new(source, limit, engine.client().clone()))
 }
+
+/// Whether somebody said where Dagger is: then it is not passed over in silence when it is not there.
+pub(super) fn is_asked_for(environment: &Environment) -> bool {
+    let variables = [
+        "DAGGER_SESSION_PORT",
+        "_EXPERIMENTAL_DAGGER_RUNNER_HOST",
+        "_EXPERIMENTAL_DAGGER_CLI_BIN",
+    ];
+    variables.iter().any(|name| environment.contains_key(*name))
+}

@@ -355,15 +355,28 @@ impl Prepared {
             return Ok((plan, None));
         }
         let found = dagger::find(&invocation.environment, &self.engine, AT_HAND);
-        let Ok(dagger) = found else {
-            return Ok((plan, None));
+        let by_buildkit = |error: &dyn std::error::Error| {
+            let error = Message::of(error);
+            let why = if error.causes.is_empty() {
+                error.text
+            } else {
+                error.causes.join(": ")
+            };
+            invocation.warning(&format!("the engine's BuildKit builds all: {why}"));
+        };
+        let dagger = match found {
+            Ok(dagger) => dagger,
+            Err(error) => {
+                if dagger::is_asked_for(&invocation.environment) {
+                    by_buildkit(&error);
+                }
+                return Ok((plan, None));
+            }
         };
         if self.goal.acts
             && let Err(error) = dagger.open().await
         {
-            let error = Message::of(&error);
-            let why = error.causes.first().unwrap_or(&error.text);
-            invocation.warning(&format!("the engine's BuildKit builds all: {why}"));
+            by_buildkit(&error);
             return Ok((plan, None));
         }
         Ok((self.decide_with(BY_BOTH)?, Some(dagger)))

@@ -7,7 +7,7 @@ use super::decide::{Draft, Error};
 use super::named::{builder, familiar};
 use super::observed::Image;
 use super::step::{Action, BuilderKind, ImageSource, Outcome, ServicePlan, StepId};
-use crate::fingerprint::{BaseRef, Fingerprinted, Recipe};
+use crate::fingerprint::{BaseRef, Cut, Fingerprinted, Recipe};
 use crate::model::{Build, Digest, labels};
 
 /// A service's image as far as it is known while planning.
@@ -82,7 +82,12 @@ impl Draft<'_> {
         let (dependencies, rest) = self.builders(service, &recipe.build)?;
         let mut on = BTreeMap::new();
         let mut after = Vec::new();
-        for cut in &recipe.cuts {
+        // Dagger starts from no image of the engine's, and keeps the layers of the whole itself.
+        let cuts: &[Cut] = match rest {
+            BuilderKind::Dagger => &[],
+            BuilderKind::Docker => &recipe.cuts,
+        };
+        for cut in cuts {
             on.insert(cut.stage, cut.key);
             let name = labels::dependencies_name(&cut.key);
             let there = self

@@ -127,6 +127,16 @@ fn a_builder_that_is_asked_for_must_be_there() {
 }
 
 #[test]
+fn a_builder_that_somebody_points_to_and_is_not_there_is_told() {
+    let stack = stack("pointed").env("_EXPERIMENTAL_DAGGER_CLI_BIN", "/nowhere/dagger");
+    let output = stack.sandbox.run("plan");
+    let shown = stack.sandbox.shown(&output);
+    let warning = "warning: the engine's BuildKit builds all: `_EXPERIMENTAL_DAGGER_CLI_BIN` names `/nowhere/dagger`, \
+                   which is no command";
+    assert!(shown.contains(warning), "{shown}");
+}
+
+#[test]
 fn a_container_that_ends_shows_what_it_said() {
     let stack = stack("ends");
     let compose = "services: {job: {image: redis:7-alpine, \
