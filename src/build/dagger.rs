@@ -369,8 +369,13 @@ fn failure(service: &str, dockerfile: &Rewritten, file: &str, error: &DaggerErro
 
 /// Whether it is the engine that ends, or the session, and not the build (dagger `engine/server`).
 fn has_ended(message: &str) -> bool {
-    let gone =
-        |what: &str| message.contains(&format!("{what} \"")) && message.contains("\" not found");
+    let gone = |what: &str| {
+        let named = message
+            .split_once(&format!("{what} \""))
+            .map(|(_, rest)| rest);
+        let behind = named.and_then(|rest| rest.split_once('"'));
+        behind.is_some_and(|(_, rest)| rest.starts_with(" not found"))
+    };
     message.contains("engine is shutting down") || gone("session") || gone("client")
 }
 
@@ -409,6 +414,7 @@ mod tests {
         assert!(has_ended("engine is shutting down"));
         assert!(has_ended("session \"x1\" not found"));
         assert!(!has_ended("lstat /nothere.txt: not found"));
+        assert!(!has_ended("client \"a\" wants \"x\" not found"));
         assert!(!has_ended("exit code: 7"));
     }
 
