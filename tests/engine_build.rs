@@ -693,7 +693,12 @@ async fn dagger_builds_what_buildkit_builds() {
     let base = lab.base_in_a_registry().await;
     let text = RICH
         .replace("python:3.11-slim", &base)
-        .replace("--chown=worker ", "");
+        .replace("--chown=worker ", "")
+        .replace(
+            "useradd -m -u 1234 worker && install -d -o worker /app",
+            "mkdir /app",
+        )
+        .replace("USER worker\n", "USER root\n");
     let recipe = lab.recipe(&text, &[(0, 3), (1, 14)]);
     let by_buildkit = lab.whole(&buildkit().await, &recipe).await.unwrap();
     let by_dagger = lab.whole(&dagger, &recipe).await.unwrap();
@@ -737,6 +742,10 @@ async fn what_dagger_does_differently_is_refused_by_name() {
     let builders = Builders::new(buildkit().await, Some(dagger), false);
     let image = lab.whole(&builders, &recipe).await.unwrap();
     assert!(files(&image)["src/main"].contains(" 7:"));
+    // A folder that is there already keeps its owner.
+    let text = "FROM debian:bookworm-slim\nRUN install -d -o 7 /src\nCOPY src /src\nUSER 7\nRUN touch /src/written\n";
+    let image = lab.whole(&builders, &lab.recipe(text, &[])).await.unwrap();
+    assert!(files(&image)["src/"].contains(" 7:"));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use bollard::models::ImageInspect;
 
-use crate::fingerprint::Recipe;
+use crate::fingerprint::{EntryKind, Instruction, Recipe};
 use crate::model::ImageRef;
 use crate::runtime::{BuildPart, BuildRequest};
 
@@ -36,32 +36,89 @@ pub(super) fn beyond_dagger(request: &BuildRequest<'_>) -> Option<String> {
         .or_else(|| changed_owner(request))
 }
 
-/// A COPY or ADD that sets owners or modes: Dagger sets them on a folder that is there already, too, where BuildKit
-/// leaves it as it is (seen with the engine of 0.21.9).
+/// A COPY or ADD that gives a folder another owner or mode than with BuildKit. Dagger sets them on a folder that is there
+/// already, too, where BuildKit leaves it as it is, and takes over a folder's own mode (seen with engines of 0.21). What a
+/// script does that a RUN starts, or the base image has, cannot be seen here.
 fn changed_owner(request: &BuildRequest<'_>) -> Option<String> {
     let recipe = request.recipe;
+    let mut owners_are_set = false;
+    for (stage, number, own) in carried_out(request) {
+        owners_are_set |= sets_owners(own);
+        if !matches!(own.keyword.as_str(), "COPY" | "ADD") {
+            continue;
+        }
+        let words = own.arguments.split_whitespace();
+        let flags: Vec<&str> = words.take_while(|word| word.starts_with("--")).collect();
+        let has = |start: &str| flags.iter().find(|flag| flag.starts_with(start));
+        if let Some(flag) = has("--chown=").or_else(|| has("--chmod=")) {
+            return Some(format!("{} {flag}", own.keyword));
+        }
+        let modes = match has("--from=") {
+            // What lies in another image is not known.
+            Some(_) => vec![0o755],
+            None => folders(recipe, stage, number),
+        };
+        if modes.iter().any(|mode| *mode != 0o755) || owners_are_set && !modes.is_empty() {
+            return Some(format!(
+                "{} {} (of a folder)",
+                own.keyword,
+                own.arguments.trim()
+            ));
+        }
+    }
+    None
+}
+
+/// The instructions that a request carries out, with the numbers of their stage, from 0, and in it, from 1.
+fn carried_out<'a>(
+    request: &BuildRequest<'a>,
+) -> impl Iterator<Item = (usize, usize, &'a Instruction)> {
+    let recipe = request.recipe;
     let stages = recipe.dockerfile.stages.iter().enumerate();
-    let carried_out = stages.flat_map(|(number, stage)| {
+    let part = request.part.clone();
+    stages.flat_map(move |(number, stage)| {
         let cut = recipe.cuts.iter().find(|cut| cut.stage == number);
-        let end = match request.part {
+        let end = match part {
             BuildPart::Dependencies { stage } if number > stage => 0,
             BuildPart::Dependencies { stage } if number == stage => {
                 cut.map_or(0, |cut| cut.instructions)
             }
             _ => stage.instructions.len(),
         };
-        &stage.instructions[..end]
-    });
-    carried_out
-        .filter(|own| matches!(own.keyword.as_str(), "COPY" | "ADD"))
-        .find_map(|own| {
-            let mut flags = own.arguments.split_whitespace();
-            let flag = flags
-                .by_ref()
-                .take_while(|word| word.starts_with("--"))
-                .find(|flag| flag.starts_with("--chown=") || flag.starts_with("--chmod="))?;
-            Some(format!("{} {flag}", own.keyword))
-        })
+        let own = stage.instructions[..end].iter().zip(1..);
+        own.map(move |(own, at)| (number, at, own))
+    })
+}
+
+/// Whether an instruction may leave folders that are not `root`'s with mode 0755.
+fn sets_owners(own: &Instruction) -> bool {
+    const WORDS: [&str; 9] = [
+        "chown",
+        "chmod",
+        "useradd",
+        "adduser",
+        "umask",
+        "install -d",
+        "install -o",
+        "install -m",
+        "mkdir -m",
+    ];
+    match own.keyword.as_str() {
+        "USER" => !matches!(own.arguments.trim(), "root" | "0"),
+        "RUN" => WORDS.iter().any(|word| own.arguments.contains(word)),
+        _ => false,
+    }
+}
+
+/// The modes of the folders that an instruction reads from the context; of all, where that is not known.
+fn folders(recipe: &Recipe, stage: usize, number: usize) -> Vec<u32> {
+    let mut links = recipe.chain.iter();
+    let link = links.find(|link| (link.stage, link.instruction) == (stage, number));
+    let all = 0..recipe.context.entries.len();
+    let reads = link.map_or_else(|| all.collect(), |link| link.reads.clone());
+    let entries = reads.into_iter().map(|at| &recipe.context.entries[at]);
+    let folders = entries.filter(|entry| matches!(entry.kind, EntryKind::Directory));
+    folders.map(|entry| entry.mode & 0o777).collect()
 }
 
 /// The images that a RUN mounts from: their names are not pinned in the text.
@@ -92,6 +149,50 @@ pub(super) fn pinned(image: &ImageRef, found: &ImageInspect) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::build::sample::recipe;
+    use crate::model::Project;
+    use crate::plan::BuilderKind;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_folder_is_copied_only_where_dagger_leaves_owners_and_modes_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("src/deep")).unwrap();
+        std::fs::write(folder.path().join("need.txt"), "x").unwrap();
+        let refused = |rest: &str| {
+            let recipe = recipe(folder.path(), &format!("FROM a\n{rest}\n"), &[]);
+            let none = BTreeMap::new();
+            changed_owner(&BuildRequest {
+                project: &Project::default(),
+                recipe: &recipe,
+                part: BuildPart::Target { on: &none },
+                builder: BuilderKind::Dagger,
+                name: String::new(),
+                labels: BTreeMap::new(),
+            })
+        };
+        for fine in [
+            "COPY src /src",
+            "COPY --from=b /x /y",
+            "RUN install -d -o app /app\nCOPY need.txt /app/",
+            "USER root\nRUN pip install x\nCOPY src /src\nUSER app",
+        ] {
+            assert_eq!(refused(fine), None, "{fine}");
+        }
+        for other in [
+            "RUN install -d -o app /app\nCOPY src /app",
+            "USER app\nWORKDIR /app\nCOPY src /app",
+            "RUN chown -R app /x\nCOPY --from=b /x /y",
+            "COPY --chown=7 need.txt /",
+        ] {
+            assert!(refused(other).is_some(), "{other}");
+        }
+        let deep = folder.path().join("src/deep");
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(deep, private).unwrap();
+        let named = refused("COPY src /src");
+        assert_eq!(named.as_deref(), Some("COPY src /src (of a folder)"));
+    }
 
     #[test]
     fn an_image_is_pinned_by_its_own_registrys_digest_before_anothers() {
