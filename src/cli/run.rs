@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::turn::Turn;
-use super::{build, config, down, exec, fingerprint, logs, plan, ps, turn, up};
+use super::{build, config, down, exec, fingerprint, logs, plan, ps, start, turn, up};
 use crate::failure::Failure;
 use crate::settings::{Environment, Progress};
 use crate::term::Screen;
@@ -71,7 +71,7 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
         Command::Logs(args) => logs::logs(invocation, &args).await?,
         Command::Restart(args) => turn::turn(invocation, &args, Turn::Restart).await?,
         Command::Stop(args) => turn::turn(invocation, &args, Turn::Stop).await?,
-        Command::Start(args) => turn::turn(invocation, &args, Turn::Start).await?,
+        Command::Start(args) => start::start(invocation, &args).await?,
         Command::Down(args) => down::down(invocation, &args).await?,
     }
     Ok(0)

@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use super::args::Services;
 use super::carry_out::carry_out_for;
-use super::invocation::{Invocation, Named};
-use super::stack;
-use crate::docker::Docker;
+use super::invocation::Invocation;
+use super::{stack, turn};
 use crate::failure::Failure;
 use crate::model::{Condition, Project};
 use crate::plan::{Action, Container, ContainerSource, Plan, Readiness, Step, StepId};
+use crate::runtime::Engine;
 
-/// Starts containers that are there.
-pub(super) async fn start_all(
-    invocation: &Invocation,
-    engine: &Docker,
-    named: &Named,
-    containers: Vec<&Container>,
-) -> Result<(), Failure> {
-    let plan = plan(containers, named.project.as_ref());
+pub(super) async fn start(invocation: &Invocation, args: &Services) -> Result<(), Failure> {
+    let named = invocation.named()?;
+    let engine = invocation.engine().await?;
+    let observed = engine.observe(&named.name).await?;
+    let chosen = turn::chosen(&observed.containers, &named, &args.services)?;
+    turn::all_there(&chosen, &named, &args.services)?;
+    let plan = plan(chosen, named.project.as_ref());
     let settings = invocation.settings(named.project.as_ref(), None)?;
     let nameless = || Project {
         name: named.name.clone(),
@@ -26,7 +26,7 @@ pub(super) async fn start_all(
     let project = named.project.clone().unwrap_or_else(nameless);
     let recipes = BTreeMap::new();
     let carried = carry_out_for(
-        invocation, &project, &settings, engine, &recipes, &plan, None,
+        invocation, &project, &settings, &engine, &recipes, &plan, None,
     );
     Box::pin(carried).await.map(drop)
 }

@@ -1,5 +1,5 @@
-//! `larder restart|stop|start`: containers that are there, turned off and on in the order of their
-//! dependencies.
+//! `larder restart|stop`, and what `down` does to containers: those that are there, turned off and on in the order of
+//! their dependencies.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use super::args::Services;
 use super::invocation::{Invocation, Named};
-use super::{stack, start};
+use super::stack;
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::plan::{Action, Container, ContainerSource, Step, StepId};
@@ -22,8 +22,6 @@ pub(super) enum Turn {
     Restart,
     /// Stopped.
     Stop,
-    /// Started.
-    Start,
     /// Stopped and removed, with its anonymous volumes when asked.
     Remove {
         /// Whether its anonymous volumes go too.
@@ -39,23 +37,40 @@ pub(super) async fn turn(
     let named = invocation.named()?;
     let engine = invocation.engine().await?;
     let observed = engine.observe(&named.name).await?;
-    let mut chosen = stack::of_services(&observed.containers, &args.services, &named.services())?;
-    if args.services.is_empty() {
+    let mut chosen = chosen(&observed.containers, &named, &args.services)?;
+    if turn == Turn::Restart {
+        all_there(&chosen, &named, &args.services)?;
+        stack::with_guests(&observed.containers, &mut chosen);
+    } else if chosen.is_empty() {
+        return invocation.note("nothing to stop");
+    }
+    turn_all(invocation, &engine, &named, chosen, turn).await
+}
+
+/// The containers of the services that are named, or of all that are on.
+pub(super) fn chosen<'a>(
+    containers: &'a [Container],
+    named: &Named,
+    services: &[String],
+) -> Result<Vec<&'a Container>, Failure> {
+    let mut chosen = stack::of_services(containers, services, &named.services())?;
+    if services.is_empty() {
         chosen.retain(|container| named.is_on(&container.service));
     }
+    Ok(chosen)
+}
+
+/// Refuses a service without a container, and a project without one.
+pub(super) fn all_there(
+    chosen: &[&Container],
+    named: &Named,
+    services: &[String],
+) -> Result<(), Failure> {
     let there = |name: &&String| chosen.iter().any(|container| container.service == **name);
-    match args.services.iter().find(|name| !there(name)) {
-        Some(name) if turn != Turn::Stop => return Err(Failure::NoContainer(name.clone())),
-        _ if !chosen.is_empty() => {}
-        _ if turn == Turn::Stop => return invocation.note("nothing to stop"),
-        _ => return Err(Failure::NoContainers(named.name)),
-    }
-    if turn == Turn::Restart {
-        stack::with_guests(&observed.containers, &mut chosen);
-    }
-    match turn {
-        Turn::Start => start::start_all(invocation, &engine, &named, chosen).await,
-        _ => turn_all(invocation, &engine, &named, chosen, turn).await,
+    match services.iter().find(|name| !there(name)) {
+        Some(name) => Err(Failure::NoContainer(name.clone())),
+        None if chosen.is_empty() => Err(Failure::NoContainers(named.name.clone())),
+        None => Ok(()),
     }
 }
 
@@ -193,7 +208,6 @@ fn actions(container: &Container, turn: Turn) -> Vec<Action> {
     match turn {
         Turn::Restart => vec![stop, start],
         Turn::Stop => vec![stop],
-        Turn::Start => vec![start],
         // One that did not run may run by now, and has its grace period, too.
         Turn::Remove { .. } => vec![stop, remove],
     }

@@ -4,7 +4,7 @@
 use super::identity::{before_equals, config, device, env_file, mount, secret, whole};
 use super::long_form as long;
 use super::parts::{
-    ATTACHMENT, BUILD, DEPENDENCY, DEPLOY, DEVICE, DEVICE_REQUEST, ENV_FILE, EXTENDS,
+    ATTACHMENT, BUILD, COMMAND, DEPENDENCY, DEPLOY, DEVICE, DEVICE_REQUEST, ENV_FILE, EXTENDS,
     FILE_REFERENCE, HEALTHCHECK, HOOK, LOGGING, MOUNT, PORT, ULIMIT,
 };
 use super::schema::Merge::{Logging, Replace, ReplaceEach, Unique};
@@ -28,15 +28,7 @@ pub(super) static SERVICE: Table = table(&[
     field("cap_drop", List(&Text)).merge(Unique(whole)),
     field("cgroup", OneOf(&["host", "private"])).later(),
     field("cgroup_parent", Text).later(),
-    field(
-        "command",
-        Parsed(
-            long::command,
-            "text or a list of text",
-            &Maybe(&List(&Text)),
-        ),
-    )
-    .merge(Replace),
+    field("command", COMMAND).merge(Replace),
     field(
         "configs",
         List(&Long(
@@ -84,15 +76,7 @@ pub(super) static SERVICE: Table = table(&[
         .merge(Unique(before_equals))
         .later(),
     field("domainname", Text).later(),
-    field(
-        "entrypoint",
-        Parsed(
-            long::command,
-            "text or a list of text",
-            &Maybe(&List(&Text)),
-        ),
-    )
-    .merge(Replace),
+    field("entrypoint", COMMAND).merge(Replace),
     field(
         "env_file",
         Long(

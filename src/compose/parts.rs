@@ -10,6 +10,13 @@ use super::schema::Shape::{
 use super::schema::{Shape, Table, closed, field, table};
 use super::values;
 
+/// What is run: words, or a text that is split into them.
+pub(super) const COMMAND: Shape = Parsed(
+    long::command,
+    "text or a list of text",
+    &Maybe(&List(&Text)),
+);
+
 pub(super) static BUILD: Table = table(&[
     field(
         "additional_contexts",
@@ -150,14 +157,7 @@ pub(super) static HEALTHCHECK: Table = closed(&[
 ]);
 
 pub(super) static HOOK: Shape = Fields(&table(&[
-    field(
-        "command",
-        Parsed(
-            long::command,
-            "text or a list of text",
-            &Maybe(&List(&Text)),
-        ),
-    ),
+    field("command", COMMAND),
     field("environment", Variables),
     field("privileged", Bool),
     field("user", Text),

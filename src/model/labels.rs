@@ -1,6 +1,8 @@
 //! The labels that larder writes: docker compose's own, so that its commands work on a stack that larder
 //! started (docker/compose `pkg/api/labels.go`), and larder's, which its own decisions rest on.
 
+use std::collections::BTreeMap;
+
 use super::Digest;
 
 /// The project's name.
@@ -38,6 +40,20 @@ pub const DEPENDENCIES: &str = "dev.larder.dependencies";
 /// On a container, network or volume: larder's own hash of what it was made from, image aside.
 pub const CONFIG: &str = "dev.larder.config";
 
+/// larder's labels of an image or a container. Both are said, empty where there is none, so that those of what it is
+/// made from do not show through.
+pub fn of_build(
+    fingerprint: Option<Digest>,
+    dependencies: Option<Digest>,
+) -> BTreeMap<String, String> {
+    let said =
+        |digest: Option<Digest>| digest.map_or_else(String::new, |digest| digest.to_string());
+    BTreeMap::from([
+        (FINGERPRINT.to_owned(), said(fingerprint)),
+        (DEPENDENCIES.to_owned(), said(dependencies)),
+    ])
+}
+
 /// The name that larder gives to the image with this full fingerprint.
 ///
 /// `localhost/` is a registry that nobody pulls from, so the name can only mean what is on this engine.
@@ -48,4 +64,16 @@ pub fn image_name(fingerprint: &Digest) -> String {
 /// The name that larder gives to the dependency image with this key.
 pub fn dependencies_name(key: &Digest) -> String {
     format!("localhost/larder/dependencies:{key}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_label_of_a_base_shows_through() {
+        let none = of_build(None, None);
+        assert_eq!(none[FINGERPRINT], "");
+        assert_eq!(none[DEPENDENCIES], "");
+    }
 }

@@ -24,8 +24,8 @@ impl Draft<'_> {
             Some(found) => {
                 let config =
                     definition.map(|network| Digest::of_tree("larder-network-v1", network));
-                if !external && !self.foreign("network", found) {
-                    self.compare("network", &name, found.labels.get(labels::CONFIG), config);
+                if !external {
+                    self.compare("network", found, config);
                 }
                 None
             }
@@ -59,8 +59,8 @@ impl Draft<'_> {
         let step = match found {
             Some(found) => {
                 let config = definition.map(|volume| Digest::of_tree("larder-volume-v1", volume));
-                if !external && !self.foreign("volume", found) {
-                    self.compare("volume", &name, found.labels.get(labels::CONFIG), config);
+                if !external {
+                    self.compare("volume", found, config);
                 }
                 None
             }
@@ -77,24 +77,21 @@ impl Draft<'_> {
         Ok(step)
     }
 
-    /// Whether a network or volume was not made for this project, which is told: what happens to it is somebody else's.
-    fn foreign(&mut self, kind: &str, found: &Resource) -> bool {
+    /// A network or volume that is there stays as it is: containers and data hang on it. That it is not what the file says
+    /// is told: it was made for somebody else, or from another definition.
+    fn compare(&mut self, kind: &str, found: &Resource, config: Option<Digest>) {
         let own = &self.wanted.project.name;
-        let made_for = match found.labels.get(labels::PROJECT) {
-            Some(project) if project == own => return false,
-            Some(project) => format!("was made for project `{project}`"),
-            None => "was made for no project".to_owned(),
+        let foreign = match found.labels.get(labels::PROJECT) {
+            Some(project) if project == own => None,
+            Some(project) => Some(format!("was made for project `{project}`")),
+            None => Some("was made for no project".to_owned()),
         };
-        self.plan.warnings.push(format!(
-            "{kind} `{}` {made_for} and is used as it is; `external: true` says that it is meant",
-            found.name
-        ));
-        true
-    }
-
-    /// A network or volume that is there stays as it is: containers and data hang on it.
-    fn compare(&mut self, kind: &str, name: &str, label: Option<&String>, config: Option<Digest>) {
-        if let (Some(label), Some(config)) = (label, config)
+        let name = &found.name;
+        if let Some(made_for) = foreign {
+            self.plan.warnings.push(format!(
+                "{kind} `{name}` {made_for} and is used as it is; `external: true` says that it is meant"
+            ));
+        } else if let (Some(label), Some(config)) = (found.labels.get(labels::CONFIG), config)
             && *label != config.to_string()
         {
             self.plan.warnings.push(format!(

@@ -161,7 +161,6 @@ impl<'a> Board<'a> {
 
     /// Takes the open steps whose prerequisites are met.
     fn ready(&mut self) -> Vec<StepId> {
-        self.skip();
         let mut ready = Vec::new();
         for step in &self.plan.steps {
             let succeeded = |id: &StepId| self.state[id.0] == State::Done;
@@ -184,10 +183,19 @@ impl<'a> Board<'a> {
                 self.state[step.id.0] == State::Open
                     && step.after.iter().any(|id| self.is_lost(*id))
             };
-            let Some(step) = self.plan.steps.iter().find(lost) else {
+            let lost: Vec<StepId> = self
+                .plan
+                .steps
+                .iter()
+                .filter(lost)
+                .map(|step| step.id)
+                .collect();
+            if lost.is_empty() {
                 return;
-            };
-            self.state[step.id.0] = State::Skipped;
+            }
+            for id in lost {
+                self.state[id.0] = State::Skipped;
+            }
         }
     }
 
@@ -210,10 +218,12 @@ impl<'a> Board<'a> {
 
     fn failed(&mut self, id: StepId) {
         self.state[id.0] = State::Failed;
+        self.skip();
     }
 
     fn given_up(&mut self, id: StepId) {
         self.state[id.0] = State::Skipped;
+        self.skip();
     }
 
     /// The steps that were never begun, or given up.
@@ -371,7 +381,7 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
             part: BuildPart::Dependencies { stage },
             builder,
             name: labels::dependencies_name(&key),
-            labels: own_labels(None, Some(key)),
+            labels: labels::of_build(None, Some(key)),
         };
         Ok(Product::Image(
             self.run.builder.build(&request, &self.progress).await?,
@@ -392,7 +402,7 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
             part: BuildPart::Target { on },
             builder,
             name: labels::image_name(&fingerprint),
-            labels: own_labels(Some(fingerprint), recipe.dependencies),
+            labels: labels::of_build(Some(fingerprint), recipe.dependencies),
         };
         Ok(Product::Image(
             self.run.builder.build(&request, &self.progress).await?,
@@ -490,29 +500,9 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
     }
 }
 
-/// larder's labels of an image. Both are said, so that none of its base's shows through.
-fn own_labels(
-    fingerprint: Option<Digest>,
-    dependencies: Option<Digest>,
-) -> BTreeMap<String, String> {
-    let said =
-        |digest: Option<Digest>| digest.map_or_else(String::new, |digest| digest.to_string());
-    BTreeMap::from([
-        (labels::FINGERPRINT.to_owned(), said(fingerprint)),
-        (labels::DEPENDENCIES.to_owned(), said(dependencies)),
-    ])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_label_of_a_base_shows_through() {
-        let none = own_labels(None, None);
-        assert_eq!(none[labels::FINGERPRINT], "");
-        assert_eq!(none[labels::DEPENDENCIES], "");
-    }
 
     #[test]
     fn a_failure_reaches_a_step_that_stands_before_what_it_needs() {

@@ -25,11 +25,7 @@ pub(super) fn of_container(spec: &ContainerSpec<'_>, service: &Service) -> HashM
     if !project.env_files.is_empty() {
         set(labels::ENVIRONMENT_FILE, joined(&project.env_files));
     }
-    // The engine takes what is not said here from the image, whose labels may be those of another build.
-    let said =
-        |digest: Option<Digest>| digest.map_or_else(String::new, |digest| digest.to_string());
-    set(labels::FINGERPRINT, said(spec.fingerprint));
-    set(labels::DEPENDENCIES, said(spec.dependencies));
+    all.extend(labels::of_build(spec.fingerprint, spec.dependencies));
     all
 }
 
