@@ -8,7 +8,6 @@ use super::invocation::Invocation;
 use super::prepare::{Goal, prepare};
 use crate::failure::Failure;
 use crate::model::Service;
-use crate::term::duration;
 
 pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<(), Failure> {
     let begun = Instant::now();
@@ -39,16 +38,8 @@ pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<()
     if !plan.is_empty() {
         carry_out(invocation, &prepared, &plan, dagger).await?;
     }
-    if !prepared.settings.progress.is_silent() {
-        let how = if plan.builds() { "built" } else { "up to date" };
-        let took = duration(begun.elapsed());
-        let count = match prepared.services.len() {
-            1 => "1 image".to_owned(),
-            count => format!("{count} images"),
-        };
-        invocation.screen.out(&format!("{count} {how} in {took}\n"));
-    }
-    Ok(())
+    let how = if plan.builds() { "built" } else { "up to date" };
+    invocation.total(prepared.services.len(), "image", how, begun)
 }
 
 /// The platform that a service is built for out of several. docker compose refuses such a build where the engine

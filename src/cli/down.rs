@@ -2,6 +2,7 @@
 //! by labels, so it works where the Compose file is gone; where there is one, it says what is left alone.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
@@ -13,8 +14,10 @@ use crate::failure::Failure;
 use crate::model::{Project, labels};
 use crate::plan::{Container, Resource};
 use crate::runtime::{Engine, EngineError};
+use crate::term::duration;
 
 pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Failure> {
+    let begun = Instant::now();
     let named = invocation.named()?;
     let engine = invocation.engine().await?;
     let observed = engine.observe(&named.name).await?;
@@ -65,7 +68,10 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
         tell(invocation, "volume", volumes.await)?;
         handed_over(&engine, &gone, &named).await?;
     }
-    Ok(())
+    if gone.is_empty() {
+        return Ok(());
+    }
+    invocation.total(gone.len(), "container", "removed", begun)
 }
 
 /// Removes the anonymous volumes that containers took over from those they replaced: the engine takes them for named
@@ -173,29 +179,32 @@ fn declared<'a>(
     gone
 }
 
-/// Removes them side by side, each with what came of it.
+/// Removes them side by side, each with what came of it: how long it took, or why it was not removed.
 async fn remove<'a>(
     resources: &[&'a Resource],
     remove: impl AsyncFn(&Resource) -> Result<(), EngineError>,
-) -> Vec<(&'a Resource, Result<(), EngineError>)> {
-    join_all(
-        resources
-            .iter()
-            .map(async |resource| (*resource, remove(resource).await)),
-    )
-    .await
+) -> Vec<(&'a Resource, Result<Duration, EngineError>)> {
+    let removed = resources.iter().map(async |resource| {
+        let begun = Instant::now();
+        let result = remove(resource).await;
+        (*resource, result.map(|()| begun.elapsed()))
+    });
+    join_all(removed).await
 }
 
 /// One that is still in use stays, with a warning; any other refusal ends the command.
 fn tell(
     invocation: &Invocation,
     kind: &str,
-    removed: Vec<(&Resource, Result<(), EngineError>)>,
+    removed: Vec<(&Resource, Result<Duration, EngineError>)>,
 ) -> Result<(), Failure> {
     for (resource, result) in removed {
         let name = &resource.name;
         match result {
-            Ok(()) => invocation.note(&format!("{name}: {kind} removed"))?,
+            Ok(took) => {
+                let took = duration(took);
+                invocation.note(&format!("{name}: {kind} removed in {took}"))?;
+            }
             // 403: "has active endpoints"; 409: "volume is in use".
             Err(EngineError::Refused {
                 status: Some(403 | 409),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::args::Global;
 use super::interrupt::Interrupt;
@@ -11,7 +12,7 @@ use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::model::Project;
 use crate::settings::{Environment, Progress, Settings, Typed};
-use crate::term::{Message, Screen};
+use crate::term::{Message, Screen, total};
 
 /// One call of larder.
 pub(super) struct Invocation {
@@ -150,6 +151,20 @@ impl Invocation {
     pub(super) fn note(&self, text: &str) -> Result<(), Failure> {
         if !self.settings(None, None)?.progress.is_silent() {
             self.screen.err(&format!("{text}\n"));
+        }
+        Ok(())
+    }
+
+    /// Says at the end what was done to how many, and how long the command took, unless a program reads.
+    pub(super) fn total(
+        &self,
+        count: usize,
+        noun: &str,
+        how: &str,
+        begun: Instant,
+    ) -> Result<(), Failure> {
+        if !self.settings(None, None)?.progress.is_silent() {
+            self.screen.out(&total(count, noun, how, begun.elapsed()));
         }
         Ok(())
     }

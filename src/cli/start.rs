@@ -1,6 +1,7 @@
 //! `larder start`: each container once those that it waits for are what it waits for, as with `up`.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::args::Services;
 use super::carry_out::carry_out_for;
@@ -12,11 +13,13 @@ use crate::plan::{Action, Container, ContainerSource, Plan, Readiness, Step, Ste
 use crate::runtime::Engine;
 
 pub(super) async fn start(invocation: &Invocation, args: &Services) -> Result<(), Failure> {
+    let begun = Instant::now();
     let named = invocation.named()?;
     let engine = invocation.engine().await?;
     let observed = engine.observe(&named.name).await?;
     let chosen = turn::chosen(&observed.containers, &named, &args.services)?;
     turn::all_there(&chosen, &named, &args.services)?;
+    let count = chosen.len();
     let plan = plan(chosen, named.project.as_ref());
     let settings = invocation.settings(named.project.as_ref(), None)?;
     let nameless = || Project {
@@ -28,7 +31,8 @@ pub(super) async fn start(invocation: &Invocation, args: &Services) -> Result<()
     let carried = carry_out_for(
         invocation, &project, &settings, &engine, &recipes, &plan, None,
     );
-    Box::pin(carried).await.map(drop)
+    Box::pin(carried).await?;
+    invocation.total(count, "container", "started", begun)
 }
 
 /// The starts, and the waits between them.

@@ -34,6 +34,7 @@ pub(super) async fn turn(
     args: &Services,
     turn: Turn,
 ) -> Result<(), Failure> {
+    let begun = Instant::now();
     let named = invocation.named()?;
     let engine = invocation.engine().await?;
     let observed = engine.observe(&named.name).await?;
@@ -44,7 +45,14 @@ pub(super) async fn turn(
     } else if chosen.is_empty() {
         return invocation.note("nothing to stop");
     }
-    turn_all(invocation, &engine, &named, chosen, turn).await
+    let how = match turn {
+        Turn::Restart => "restarted",
+        Turn::Stop => "stopped",
+        Turn::Remove { .. } => "removed",
+    };
+    let count = chosen.len();
+    turn_all(invocation, &engine, &named, chosen, turn).await?;
+    invocation.total(count, "container", how, begun)
 }
 
 /// The containers of the services that are named, or of all that are on.

@@ -141,7 +141,7 @@ async fn attend<E: Engine>(
                     }
                     Probe::Failed => progress.doing("its health check does not pass yet"),
                     Probe::Quiet => {
-                        progress.doing("nothing listens on its ports yet");
+                        progress.doing("coming up, no port open yet");
                         rests = (begun.elapsed() / 20).clamp(GLANCE, LONGEST_GLANCE);
                     }
                 }

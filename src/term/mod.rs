@@ -24,7 +24,7 @@ pub use history::History;
 pub use log_lines::{LogForm, LogLines, LogSource};
 pub use message::Message;
 pub use progress::Display;
-pub use report::{Readout, Ready};
+pub use report::{Readout, Ready, total};
 pub use screen::Screen;
 pub use table::table;
 pub use text::{duration, visible};

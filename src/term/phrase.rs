@@ -1,6 +1,6 @@
 //! What a step does and has done, in the few words that fit a line of progress.
 
-use crate::plan::{Action, Step};
+use crate::plan::{Action, ImageSource, Step};
 
 /// What a line of progress stands for: the service, or the thing where a step is done for none.
 pub(super) fn subject(step: &Step) -> &str {
@@ -47,6 +47,10 @@ pub(super) fn done(action: &Action) -> String {
         Action::Pull { image, .. } => format!("pulled {image}"),
         Action::BuildDependencies { .. } => "dependencies built".to_owned(),
         Action::Build { .. } => "built".to_owned(),
+        Action::Tag {
+            image: ImageSource::Id(_),
+            name,
+        } => format!("image reused as {name}"),
         Action::Tag { name, .. } => format!("image named {name}"),
         Action::Create { name, .. } => format!("created {name}"),
         Action::Stop { .. } => "stopped".to_owned(),

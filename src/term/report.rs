@@ -38,6 +38,13 @@ pub enum Readout {
     Started,
 }
 
+/// The last line of a command: `3 services ready in 3.2 s`.
+pub fn total(count: usize, noun: &str, how: &str, took: Duration) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    let count = format!("{count} {noun}{plural}");
+    format!("{} {how} in {}\n", count.bold(), duration(took))
+}
+
 impl Ready<'_> {
     /// Prints it for a person.
     pub fn print(&self, screen: &Screen) {
@@ -63,16 +70,12 @@ impl Ready<'_> {
             let addresses = addresses.join("  ");
             let _ = writeln!(out, "{service:width$}  {}", addresses.cyan());
         }
-        let count = match self.services.len() {
-            1 => "1 service".to_owned(),
-            count => format!("{count} services"),
-        };
         let how = match self.readout {
             Readout::UpToDate => "up to date",
             Readout::Ready => "ready",
             Readout::Started => "started",
         };
-        let _ = writeln!(out, "{} {how} in {}", count.bold(), duration(self.took));
+        out += &total(self.services.len(), "service", how, self.took);
         out
     }
 

@@ -120,6 +120,7 @@ services:
         ✓ a-service-w…name-of-one  stopped  N s
         ✓ b                        stopped  N s
         ✓ c                        stopped  N s
+        3 containers stopped in  N s
     ");
 }
 
