@@ -287,7 +287,8 @@ async fn handed_over(query: &Query, request: &BuildRequest<'_>) -> Result<Vec<Id
         let handed = query.set_secret(id, content).id().await;
         ids.push(handed.map_err(|error| BuildError::Unreachable {
             builder: BuilderKind::Dagger,
-            source: error.into(),
+            // Its source says the same once more.
+            source: error.to_string().into(),
         })?);
     }
     Ok(ids)
@@ -339,10 +340,10 @@ fn failure(service: &str, dockerfile: &Rewritten, file: &str, error: &DaggerErro
     let exec = fields.iter().find_map(|field| match &field.extensions {
         Some(GraphQlExtension::ExecError {
             cmd,
+            exit_code,
             stdout,
             stderr,
-            ..
-        }) => Some((cmd, stdout, stderr)),
+        }) => Some((cmd, exit_code, stdout, stderr)),
         _ => None,
     });
     if exec.is_none() && has_ended(message) {
@@ -350,7 +351,7 @@ fn failure(service: &str, dockerfile: &Rewritten, file: &str, error: &DaggerErro
     }
     let spot = exec.and_then(|(command, ..)| dockerfile.run(command.last()?));
     let output: Vec<String> = exec
-        .map(|(_, stdout, stderr)| stdout.lines().chain(stderr.lines()))
+        .map(|(_, _, stdout, stderr)| stdout.lines().chain(stderr.lines()))
         .into_iter()
         .flatten()
         .map(ToOwned::to_owned)
@@ -363,7 +364,10 @@ fn failure(service: &str, dockerfile: &Rewritten, file: &str, error: &DaggerErro
             .or_else(|| dockerfile.line_in(message, file)),
         instruction: spot.map(|spot| spot.instruction.clone()),
         output: output[last..].to_vec(),
-        source: telling(message).into(),
+        source: match exec {
+            Some((_, code, ..)) => format!("the command ended with code {code}").into(),
+            None => telling(message).into(),
+        },
     }
 }
 

@@ -14,8 +14,10 @@ const LAST_LINES: usize = 5;
 pub(super) struct Narration {
     next: usize,
     builds: HashMap<usize, (Rewritten, Progress)>,
-    /// The build that each running command belongs to, by the number in front of its lines.
-    commands: HashMap<u64, usize>,
+    /// The build and the instruction that each command belongs to, by the number in front of its lines.
+    commands: HashMap<u64, (usize, String)>,
+    /// The command of each build that printed last.
+    heard: HashMap<usize, u64>,
     last: VecDeque<String>,
 }
 
@@ -29,7 +31,8 @@ impl Narration {
 
     pub(super) fn forget(&mut self, number: usize) {
         self.builds.remove(&number);
-        self.commands.retain(|_, build| *build != number);
+        self.heard.remove(&number);
+        self.commands.retain(|_, (build, _)| *build != number);
     }
 
     /// The last lines, for an error.
@@ -64,20 +67,21 @@ impl Narration {
     }
 
     fn command(&mut self, number: u64, command: &str) {
-        let found = self
-            .builds
-            .iter()
-            .find_map(|(build, (dockerfile, _))| Some((*build, dockerfile.run(command)?)));
-        if let Some((build, spot)) = found
-            && self.commands.insert(number, build).is_none()
-        {
-            self.builds[&build].1.doing(&spot.instruction);
-        }
+        let found = self.builds.iter().find_map(|(build, (dockerfile, _))| {
+            Some((*build, dockerfile.run(command)?.instruction.clone()))
+        });
+        self.commands.extend(found.map(|found| (number, found)));
     }
 
-    fn output(&self, number: u64, line: &str) {
-        let build = self.commands.get(&number);
-        if let Some((_, progress)) = build.and_then(|build| self.builds.get(build)) {
+    /// Commands are told of before they run, all at once: the one that prints is the one that runs.
+    fn output(&mut self, number: u64, line: &str) {
+        let Some((build, instruction)) = self.commands.get(&number) else {
+            return;
+        };
+        if let Some((_, progress)) = self.builds.get(build) {
+            if self.heard.insert(*build, number) != Some(number) {
+                progress.doing(instruction);
+            }
             // What a carriage return overwrote was not meant to stay.
             progress.output(line.rsplit('\r').next().unwrap_or(line));
         }
@@ -134,16 +138,19 @@ mod tests {
         };
         listen(
             1,
-            "FROM a\nRUN --mount=type=cache,target=/c pip install \\\n  'it' && x\n",
+            "FROM a\nRUN --mount=type=cache,target=/c pip install \\\n  'it' && x\nRUN later\n",
         );
         let two = listen(2, "FROM a\nRUN npm ci\n");
         let lines = [
             "1   : connect",
             "16  : ┆ withExec /bin/sh -c 'pip install   '\\''it'\\'' && x'",
             "17  : ┆ withExec /bin/sh -c 'npm ci'",
+            "19  : ┆ withExec /bin/sh -c 'later'",
             "17  : ┆ Container.withExec DONE [0.0s]",
             "16  : ┆ withExec /bin/sh -c 'pip install   '\\''it'\\'' && x'",
             "16  : ┆ [1.6s] | one: 1%\rone: 100%",
+            "16  : ┆ [1.7s] | one",
+            "19  : ┆ [1.8s] | last",
             "17  : ┆ [1.9s] | two [0s] | 3",
             "18  : ┆ [1.9s] | nobody's",
         ];
@@ -154,8 +161,11 @@ mod tests {
         narration.take("17  : ┆ [1.9s] | too late");
         let expected = [
             "1 does RUN --mount=type=cache,target=/c pip install   'it' && x",
-            "2 does RUN npm ci",
             "1 says one: 100%",
+            "1 says one",
+            "1 does RUN later",
+            "1 says last",
+            "2 does RUN npm ci",
             "2 says two [0s] | 3",
         ];
         assert_eq!(*told.0.lock().unwrap(), expected);
