@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::invocation::Invocation;
+use super::invocation::{Invocation, Named};
 use super::prepare::Prepared;
 use super::proofs;
 use crate::build::{BuildKit, Builders, Dagger};
@@ -33,9 +33,27 @@ pub(super) async fn carry_out(
     carry_out_for(invocation, project, settings, engine, recipes, plan, dagger).await
 }
 
-/// Carries out a plan for a project of which no more than this is known; the services that failed and that no
-/// other requires.
-pub(super) async fn carry_out_for(
+/// Carries out a plan that only turns containers on and off, or removes them.
+pub(super) async fn carry_out_on(
+    invocation: &Invocation,
+    engine: &Docker,
+    named: &Named,
+    plan: &Plan,
+) -> Result<(), Failure> {
+    let settings = invocation.settings(named.project.as_ref(), None)?;
+    let nameless = || Project {
+        name: named.name.clone(),
+        ..Project::default()
+    };
+    let project = named.project.clone().unwrap_or_else(nameless);
+    let recipes = BTreeMap::new();
+    let carried = carry_out_for(
+        invocation, &project, &settings, engine, &recipes, plan, None,
+    );
+    Box::pin(carried).await.map(drop)
+}
+
+async fn carry_out_for(
     invocation: &Invocation,
     project: &Project,
     settings: &Settings,

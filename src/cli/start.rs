@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::args::Services;
-use super::carry_out::carry_out_for;
+use super::carry_out::carry_out_on;
 use super::invocation::Invocation;
 use super::{stack, turn};
 use crate::failure::Failure;
@@ -21,17 +21,7 @@ pub(super) async fn start(invocation: &Invocation, args: &Services) -> Result<()
     turn::all_there(&chosen, &named, &args.services)?;
     let count = chosen.len();
     let plan = plan(chosen, named.project.as_ref());
-    let settings = invocation.settings(named.project.as_ref(), None)?;
-    let nameless = || Project {
-        name: named.name.clone(),
-        ..Project::default()
-    };
-    let project = named.project.clone().unwrap_or_else(nameless);
-    let recipes = BTreeMap::new();
-    let carried = carry_out_for(
-        invocation, &project, &settings, &engine, &recipes, &plan, None,
-    );
-    Box::pin(carried).await?;
+    carry_out_on(invocation, &engine, &named, &plan).await?;
     invocation.total(count, "container", "started", begun)
 }
 

@@ -1,19 +1,16 @@
 //! `larder restart|stop`, and what `down` does to containers: those that are there, turned off and on in the order of
 //! their dependencies.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use futures_util::future::join_all;
-
 use super::args::Services;
+use super::carry_out::carry_out_on;
 use super::invocation::{Invocation, Named};
 use super::stack;
 use crate::docker::Docker;
 use crate::failure::Failure;
-use crate::plan::{Action, Container, ContainerSource, Step, StepId};
-use crate::runtime::{self, Engine, EngineError, Event, EventSink, StepError};
-use crate::term::{Display, History};
+use crate::plan::{Action, Container, ContainerSource, Plan, Step, StepId};
+use crate::runtime::Engine;
 
 /// What is done to a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,131 +89,79 @@ pub(super) async fn turn_all(
     turn: Turn,
 ) -> Result<(), Failure> {
     let mut waves = stack::waves(containers, named.project.as_ref());
-    if matches!(turn, Turn::Stop | Turn::Remove { .. }) {
+    if turn != Turn::Restart {
         waves.reverse();
     }
-    let settings = invocation.settings(None, None)?;
-    let waves = steps(&waves, turn);
-    let all: Vec<Step> = waves.iter().flatten().flatten().cloned().collect();
-    let history = History::open(settings.cache.as_deref(), &named.name);
-    let display = Display::open(settings.progress, &invocation.screen, history, &all);
-    let interrupt = invocation.interrupt.during(display.sink());
-    let asked = interrupt.watch();
-    let mut failures = Vec::new();
-    for wave in waves {
-        let steps = wave.concat();
-        if *asked.borrow() || !failures.is_empty() {
-            skip(&steps, display.sink().as_ref());
-            continue;
-        }
-        let turned = wave
-            .into_iter()
-            .map(|steps| one(engine, steps, turn, display.sink()));
-        failures.extend(join_all(turned).await.into_iter().filter_map(Result::err));
-    }
-    let interrupted = *asked.borrow();
-    drop(interrupt);
-    display.close();
-    match (failures.is_empty(), interrupted) {
-        (_, true) => Err(Failure::Interrupted),
-        (true, false) => Ok(()),
-        (false, false) => Err(Failure::Steps(failures)),
-    }
+    carry_out_on(invocation, engine, named, &plan(&waves, turn)).await
 }
 
-/// Does it to one container, with its events.
-async fn one(
-    engine: &Docker,
-    steps: Vec<Step>,
-    turn: Turn,
-    events: Arc<dyn EventSink>,
-) -> Result<(), runtime::Failure> {
-    let mut left = steps.into_iter();
-    while let Some(step) = left.next() {
-        let (id, begun) = (step.id, Instant::now());
-        events.send(Event::Started { step: step.clone() });
-        let done = call(engine, &step.action, turn).await;
-        let took = begun.elapsed();
-        if let Err(error) = done {
-            events.send(Event::Failed { id, took });
-            skip(left.as_slice(), events.as_ref());
-            let error = StepError::Engine(error);
-            return Err(runtime::Failure { step, error });
-        }
-        events.send(Event::Finished { id, took });
-    }
-    Ok(())
-}
-
-fn skip(steps: &[Step], events: &dyn EventSink) {
-    for step in steps {
-        events.send(Event::Skipped { id: step.id });
-    }
-}
-
-async fn call(engine: &Docker, action: &Action, turn: Turn) -> Result<(), EngineError> {
-    match action {
-        Action::Stop { container } => engine.stop(container, None).await,
-        Action::Remove { container } => {
-            let volumes = matches!(turn, Turn::Remove { volumes: true });
-            engine.remove(container, volumes).await
-        }
-        Action::Start {
-            container: ContainerSource::Id(container),
-        } => engine.start(container).await,
-        // Nothing else is made below.
-        _ => Ok(()),
-    }
-}
-
-/// The steps that stand for it in the progress: of each wave, of each of its containers. A wave comes after the one
-/// before it.
-fn steps(waves: &[Vec<&Container>], turn: Turn) -> Vec<Vec<Vec<Step>>> {
-    let mut next = 0;
+/// A wave comes after the one before it.
+fn plan(waves: &[Vec<&Container>], turn: Turn) -> Plan {
+    let mut plan = Plan::default();
     let mut before: Vec<StepId> = Vec::new();
-    let mut all = Vec::new();
     for wave in waves {
-        let mut steps = Vec::new();
+        let mut last = Vec::new();
         for container in wave {
-            let mut own: Vec<Step> = Vec::new();
+            let mut after = before.clone();
             for action in actions(container, turn) {
-                let step = Step {
-                    id: StepId(next),
+                let id = StepId(plan.steps.len());
+                plan.steps.push(Step {
+                    id,
                     service: Some(container.service.clone()),
                     action,
                     cause: "asked for".to_owned(),
-                    after: own
-                        .last()
-                        .map_or_else(|| before.clone(), |last| vec![last.id]),
+                    after: std::mem::replace(&mut after, vec![id]),
                     settled: Vec::new(),
-                };
-                next += 1;
-                own.push(step);
+                });
             }
-            steps.push(own);
+            last.extend(after);
         }
-        let last = |own: &Vec<Step>| own.last().map(|step| step.id);
-        before = steps.iter().filter_map(last).collect();
-        all.push(steps);
+        before = last;
     }
-    all
+    plan
 }
 
 /// What is done to a container, in order. Whoever is to be told what takes long must be told of its stop.
 fn actions(container: &Container, turn: Turn) -> Vec<Action> {
+    let container = container.id.clone();
     let stop = Action::Stop {
-        container: container.id.clone(),
-    };
-    let start = Action::Start {
-        container: ContainerSource::Id(container.id.clone()),
-    };
-    let remove = Action::Remove {
-        container: container.id.clone(),
+        container: container.clone(),
     };
     match turn {
-        Turn::Restart => vec![stop, start],
         Turn::Stop => vec![stop],
+        Turn::Restart => {
+            let container = ContainerSource::Id(container);
+            vec![stop, Action::Start { container }]
+        }
         // One that did not run may run by now, and has its grace period, too.
-        Turn::Remove { .. } => vec![stop, remove],
+        Turn::Remove { volumes } => vec![stop, Action::Remove { container, volumes }],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stack::tests::container;
+    use super::*;
+    use crate::plan;
+
+    #[test]
+    fn a_wave_comes_after_all_of_the_one_before() {
+        let [a, b, c] = ["a", "b", "c"].map(|service| container(service, ""));
+        let waves = [vec![&a, &b], vec![&c]];
+        let text = plan::text(&super::plan(&waves, Turn::Restart));
+        assert_eq!(
+            text.trim(),
+            "1  stop a (id-a): asked for
+\
+             2  start a: asked for (after 1)
+\
+             3  stop b (id-b): asked for
+\
+             4  start b: asked for (after 3)
+\
+             5  stop c (id-c): asked for (after 2, 4)
+\
+             6  start c: asked for (after 5)"
+        );
     }
 }

@@ -277,6 +277,7 @@ impl Draft<'_> {
         }
         let action = Action::Remove {
             container: container.id.clone(),
+            volumes: false,
         };
         self.step(Some(service), action, cause, after)
     }

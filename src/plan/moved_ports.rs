@@ -16,7 +16,7 @@ impl Draft<'_> {
             .steps
             .iter()
             .filter_map(|step| match &step.action {
-                Action::Remove { container } => {
+                Action::Remove { container, .. } => {
                     let holder = observed.containers.iter().find(|c| c.id == *container)?;
                     Some((step.id, holder))
                 }

@@ -70,7 +70,7 @@ pub fn sentence(step: &Step) -> String {
         Action::Tag { name, .. } => format!("tag the image of {service} as {name}"),
         Action::Create { name, .. } => format!("create {name}"),
         Action::Stop { container } => format!("stop {service} ({})", short(container)),
-        Action::Remove { container } => format!("remove {service} ({})", short(container)),
+        Action::Remove { container, .. } => format!("remove {service} ({})", short(container)),
         Action::Rename { name, .. } => format!("rename to {name}"),
         Action::Start { .. } => format!("start {service}"),
         Action::Unpause { container } => format!("unpause {service} ({})", short(container)),

@@ -178,10 +178,13 @@ pub enum Action {
         /// Its ID.
         container: String,
     },
-    /// Removes a container, its anonymous volumes kept.
+    /// Removes a container.
     Remove {
         /// Its ID.
         container: String,
+        /// Whether its anonymous volumes go, too.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        volumes: bool,
     },
     /// Gives a container its final name.
     Rename {

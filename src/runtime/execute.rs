@@ -336,7 +336,7 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
                 return Ok(Product::Container(id));
             }
             Action::Stop { container } => engine.stop(container, None).await?,
-            Action::Remove { container } => engine.remove(container, false).await?,
+            Action::Remove { container, volumes } => engine.remove(container, *volumes).await?,
             Action::Rename { container, name } => {
                 engine.rename(&self.container(container)?, name).await?;
             }
