@@ -385,9 +385,7 @@ fn a_platform_that_no_build_is_for() {
 fn what_a_builder_has_no_input_for() {
     let compose = "services:\n  a:\n    build:\n      context: .\n      ssh: [default]\n";
     let sandbox = Sandbox::with(compose).file("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
-    assert_snapshot!(sandbox.show("config -q"), @r#"
-        exit 0
-        "#);
+    assert_snapshot!(sandbox.show("config -q"), @"exit 0");
 }
 
 #[test]
