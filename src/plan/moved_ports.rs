@@ -8,7 +8,8 @@ use super::step::{Action, StepId};
 use crate::model::{PortRange, Service};
 
 impl Draft<'_> {
-    /// Puts each start behind the removals that free its host ports, where these do not wait for that start.
+    /// Puts each start behind the removals that free its host ports. A holder that would go only once the start's
+    /// service is up, since it depends on it, goes before.
     pub(super) fn wait_for_ports(&mut self) {
         let observed = self.observed;
         let removals: Vec<(StepId, &Container)> = self
@@ -33,14 +34,32 @@ impl Draft<'_> {
             };
             let service = &self.wanted.project.services[service];
             for (removal, holder) in &removals {
-                if publishes_of(service, holder)
-                    && !self.comes_after(start, *removal)
-                    && !self.comes_after(*removal, start)
-                {
+                if !publishes_of(service, holder) || self.comes_after(start, *removal) {
+                    continue;
+                }
+                self.free(*removal, start);
+                if !self.comes_after(*removal, start) {
                     self.plan.steps[start.0].after.push(*removal);
                 }
             }
             self.plan.steps[start.0].after.sort_unstable();
+        }
+    }
+
+    /// Has a removal, and the stop before it, wait for no other service that waits for a start.
+    fn free(&mut self, removal: StepId, start: StepId) {
+        let mut steps = vec![removal];
+        while let Some(id) = steps.pop() {
+            let mut after = std::mem::take(&mut self.plan.steps[id.0].after);
+            after.retain(|needed| {
+                let action = &self.plan.steps[needed.0].action;
+                let is_gate = matches!(action, Action::Start { .. } | Action::Wait { .. });
+                !is_gate || *needed != start && !self.comes_after(*needed, start)
+            });
+            let is_stop =
+                |id: &&StepId| matches!(self.plan.steps[id.0].action, Action::Stop { .. });
+            steps.extend(after.iter().filter(is_stop));
+            self.plan.steps[id.0].after = after;
         }
     }
 
