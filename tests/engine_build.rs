@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -548,6 +549,13 @@ async fn buildkit_is_sent_what_it_does_not_have_and_is_never_taken_by_its_trust_
     assert!(content(&third, "need.txt").ends_with(&Digest::of(b"detide").short()));
     let main = Digest::of(b"#!/bin/sh\necho niam\n").short();
     assert!(content(&third, "src/main").ends_with(&main));
+
+    // A folder's mode alone, which BuildKit by itself overlooks.
+    let closed = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(lab.root().join("src"), closed).unwrap();
+    let fourth = lab.whole(&buildkit, &lab.recipe(text, &[])).await.unwrap();
+    let (open, closed) = (content(&third, "src/"), content(&fourth, "src/"));
+    assert_eq!(open.replacen("755", "700", 1), closed);
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ impl Materials<'_> {
     pub(super) fn opaque(&self, dockerfile: &[u8]) -> (Vec<Link>, Digest) {
         let context = &self.gathered.context;
         let all: Vec<usize> = (0..context.entries.len()).collect();
-        let mut writer = DigestWriter::new("larder-fp-v3 opaque");
+        let mut writer = DigestWriter::new("larder-fp-v4 opaque");
         writer.digest(&self.surroundings).field(dockerfile);
         writer.optional(self.request.target.as_deref().map(str::as_bytes));
         writer.number(self.request.given.len() as u64);
@@ -94,12 +94,13 @@ impl Materials<'_> {
     /// A stage's FROM. The name it gives the stage is not in it.
     fn start(&self, number: usize, ends: &BTreeMap<usize, Digest>) -> Digest {
         let stage = &self.layout.dockerfile.stages[number];
-        let mut writer = DigestWriter::new("larder-fp-v3 stage");
+        let mut writer = DigestWriter::new("larder-fp-v4 stage");
         writer
             .digest(&self.surroundings)
             .optional(stage.platform.as_deref().map(str::as_bytes));
         match &stage.base {
-            StageBase::Scratch => {
+            // No key of its own is made where a base is not known.
+            StageBase::Scratch | StageBase::Unknown => {
                 writer.text("scratch");
             }
             StageBase::Stage(base) => self.write(&mut writer, &Read::Stage(*base), ends),
@@ -117,7 +118,7 @@ impl Materials<'_> {
     }
 
     fn step(&self, previous: &Digest, step: &Step, ends: &BTreeMap<usize, Digest>) -> Digest {
-        let mut writer = DigestWriter::new("larder-fp-v3 instruction");
+        let mut writer = DigestWriter::new("larder-fp-v4 instruction");
         writer.digest(previous);
         write_instruction(&mut writer, &step.instruction);
         writer.number(step.outside.len() as u64);
@@ -547,6 +548,7 @@ mod tests {
             "FROM scratch\nNEW thing\nADD [\"x y\", \"/\"]\n",
             "FROM a\nRUN <<E\n",
             "FROM a\nCOPY ${X y\n",
+            "FROM a\nARG TARGETSTAGE\nCOPY conf.$TARGETSTAGE /\n",
         ] {
             let lab = || {
                 Lab::new(text)
@@ -581,6 +583,10 @@ mod tests {
             "FROM triggers\n",
             "FROM a AS b\nONBUILD ADD https://x/y /\nFROM b\n",
             "FROM --new a\n",
+            "FROM --new scratch\n",
+            "FROM scratchpad as\n",
+            "FROM a-$TARGETSTAGE\n",
+            "ARG X=$TARGETSTAGE\nFROM a-$X\n",
         ] {
             let lab = Lab::new(&format!("{rest}NEW thing\n"));
             let triggers = ["ADD https://x/y /"];
@@ -682,7 +688,7 @@ mod tests {
             .link("b/l", "c");
         let mut lab = lab.mode("b", 0o755);
         lab.service.platform = Some("linux/amd64".to_owned());
-        insta::assert_snapshot!(lab.full(), @"6c2e26526ea9cb3eabe31b0b813c6442c59f14f25c41300560425bfcc964c70c");
+        insta::assert_snapshot!(lab.full(), @"802eee0990f68c0019778dc40b973b43040d8960198436b8297ad1a753e1a69b");
     }
 
     #[derive(Clone, Debug)]

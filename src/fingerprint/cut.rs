@@ -29,7 +29,7 @@ pub(super) fn cuts(
     for (&number, stage) in &reading.stages {
         let from_source = match &layout.dockerfile.stages[number].base {
             StageBase::Stage(base) => tainted.contains(base),
-            StageBase::Context(_) => true,
+            StageBase::Context(_) | StageBase::Unknown => true,
             StageBase::Image(_) | StageBase::Scratch => false,
         };
         let is_source = |step: &Step| reads_source(step, &tainted, gathered, manifests);
@@ -121,7 +121,7 @@ pub(super) fn dependencies(cuts: &[Cut]) -> Option<Digest> {
     if cuts.is_empty() {
         return None;
     }
-    let mut writer = DigestWriter::new("larder-fp-v3 dependencies");
+    let mut writer = DigestWriter::new("larder-fp-v4 dependencies");
     writer.number(cuts.len() as u64);
     for cut in cuts {
         writer.digest(&cut.key);

@@ -45,6 +45,8 @@ pub enum StageBase {
     Context(String),
     /// Nothing.
     Scratch,
+    /// Something that was not understood.
+    Unknown,
 }
 
 /// One instruction, with where it stands.

@@ -73,7 +73,7 @@ pub(super) fn folder_digest(
 ) -> Result<Digest, Error> {
     let folder = Folder { root, ignore };
     let gathered = gather(folder, &[Source::everything()].into(), cache)?;
-    let mut writer = DigestWriter::new("larder-fp-v3 context");
+    let mut writer = DigestWriter::new("larder-fp-v4 context");
     let all: Vec<usize> = (0..gathered.context.entries.len()).collect();
     chain::write_entries(&mut writer, &gathered.context, &all);
     Ok(writer.finish())

@@ -73,7 +73,7 @@ impl Platform {
 
     /// The predefined arguments: this platform as the target, the host as what builds it
     /// (`dockerfile2llb/platform.go`, `defaultArgs`).
-    pub(super) fn arguments(&self, target: &str) -> Vec<(&'static str, String)> {
+    pub(super) fn arguments(&self) -> Vec<(&'static str, String)> {
         let host = Self::host();
         vec![
             ("BUILDPLATFORM", host.to_string()),
@@ -86,10 +86,6 @@ impl Platform {
             ("TARGETOSVERSION", String::new()),
             ("TARGETARCH", self.arch.clone()),
             ("TARGETVARIANT", self.variant.clone()),
-            (
-                "TARGETSTAGE",
-                if target.is_empty() { "default" } else { target }.to_owned(),
-            ),
         ]
     }
 }

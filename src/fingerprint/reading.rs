@@ -8,7 +8,7 @@ use super::parse;
 use super::recipe::{Base, BaseRef};
 use super::scope::Scope;
 use super::sources::Source;
-use super::stages::{Layout, Request};
+use super::stages::{Layout, Request, STAGE_ARGUMENT, says_stage};
 use super::steps::{self, Names, Read, Step};
 use super::words::Unclear;
 use crate::model::ImageRef;
@@ -134,7 +134,7 @@ impl Reader<'_> {
                     .get(base)
                     .map_or_else(|| Scope::behind_from(None), Scope::inherited),
                 StageBase::Scratch => Scope::behind_from(Some(&[])),
-                StageBase::Context(_) => Scope::behind_from(None),
+                StageBase::Context(_) | StageBase::Unknown => Scope::behind_from(None),
                 StageBase::Image(image) => {
                     Scope::behind_from(self.known(image, stage).map(|base| base.env.as_slice()))
                 }
@@ -142,7 +142,7 @@ impl Reader<'_> {
             match &stage.base {
                 StageBase::Image(image) => drop(reading.images.insert(self.base(image, stage))),
                 StageBase::Context(name) => drop(reading.contexts.insert(name.clone())),
-                StageBase::Stage(_) | StageBase::Scratch => {}
+                StageBase::Stage(_) | StageBase::Scratch | StageBase::Unknown => {}
             }
             let steps = self.steps(number, &mut scope)?;
             for step in &steps {
@@ -222,13 +222,19 @@ impl Reader<'_> {
                 .known(image, stage)
                 .map(|base| base.onbuild.clone())
                 .unwrap_or_default(),
-            StageBase::Context(_) | StageBase::Scratch => Vec::new(),
+            StageBase::Context(_) | StageBase::Scratch | StageBase::Unknown => Vec::new(),
         };
         let mut triggers = Vec::new();
         for text in texts {
             let script = parse::parse(&text);
             let lines = stage.from.lines;
             match (script.refused, script.instructions.as_slice()) {
+                (None, [trigger]) if says_stage(trigger) => {
+                    return Err(format!(
+                        "line {}: a trigger with {STAGE_ARGUMENT}, whose value depends on the engine",
+                        lines.0
+                    ));
+                }
                 (None, [trigger]) => triggers.push(Instruction {
                     lines,
                     ..trigger.clone()
@@ -303,12 +309,8 @@ impl Reader<'_> {
     fn look_through(&self, number: usize, images: &mut BTreeSet<BaseRef>) -> Result<(), String> {
         let stage = &self.layout.dockerfile.stages[number];
         let line = stage.from.lines.0;
-        // A FROM that was not understood is laid out as one of nothing.
-        let says_scratch = || stage.from.arguments.contains("scratch");
         let mut seen = match stage.base {
-            StageBase::Scratch if !says_scratch() => {
-                Err(format!("line {line}: its base is not known"))
-            }
+            StageBase::Unknown => Err(format!("line {line}: its base is not known")),
             _ => Ok(()),
         };
         let triggers = self.triggers(number).unwrap_or_else(|why| {

@@ -71,7 +71,6 @@ pub(super) fn lay_out(
     text: &str,
     request: &Request,
 ) -> Result<Layout, NothingToBuild> {
-    let last_name = last_stage_name(script);
     let mut layout = Layout {
         dockerfile: Dockerfile {
             name: name.to_owned(),
@@ -88,10 +87,7 @@ pub(super) fn lay_out(
         target: 0,
         doubt: script.refused.clone(),
     };
-    for (name, value) in request
-        .platform
-        .arguments(request.target.as_deref().unwrap_or(&last_name))
-    {
+    for (name, value) in request.platform.arguments() {
         let value = request.given.get(name).cloned().unwrap_or(value);
         layout.globals.values.insert(name.to_owned(), value);
     }
@@ -119,19 +115,19 @@ pub(super) fn lay_out(
     Ok(layout)
 }
 
-/// The name of the last stage, before anything is expanded.
-fn last_stage_name(script: &Script) -> String {
-    let from = script
-        .instructions
-        .iter()
-        .rfind(|instruction| instruction.keyword == "FROM");
-    let words = from
-        .map(|from| from.arguments.split_whitespace().collect::<Vec<_>>())
-        .unwrap_or_default();
-    match words.as_slice() {
-        [.., name] if words.len() > 2 => name.to_lowercase(),
-        _ => String::new(),
-    }
+/// An argument that each version of BuildKit fills in differently, or not at all, and a dependency image has another
+/// one than the whole build.
+pub(super) const STAGE_ARGUMENT: &str = "TARGETSTAGE";
+
+/// Whether it is said anywhere in an instruction.
+pub(super) fn says_stage(instruction: &Instruction) -> bool {
+    instruction.arguments.contains(STAGE_ARGUMENT)
+}
+
+fn unclear_stage() -> Unclear {
+    Unclear::NotUnderstood(format!(
+        "the value of {STAGE_ARGUMENT} depends on the engine"
+    ))
 }
 
 impl Layout {
@@ -160,7 +156,11 @@ impl Layout {
                 .map(|stage| self.dockerfile.stages.push(stage))
         } else if let Some(stage) = self.dockerfile.stages.last_mut() {
             stage.instructions.push(instruction.clone());
-            Ok(())
+            if says_stage(instruction) {
+                Err(unclear_stage())
+            } else {
+                Ok(())
+            }
         } else if instruction.keyword == "ARG" {
             self.dockerfile.global_args.push(instruction.clone());
             self.globals.declare(instruction, escape)
@@ -176,7 +176,7 @@ impl Layout {
                 self.dockerfile.stages.push(Stage {
                     from: instruction.clone(),
                     name: None,
-                    base: StageBase::Scratch,
+                    base: StageBase::Unknown,
                     platform: None,
                     instructions: Vec::new(),
                 });
@@ -192,6 +192,9 @@ impl Layout {
 
     fn stage(&mut self, from: &Instruction, request: &Request) -> Result<Stage, Unclear> {
         let escape = self.dockerfile.escape;
+        if says_stage(from) || self.dockerfile.global_args.iter().any(says_stage) {
+            return Err(unclear_stage());
+        }
         let (flags, rest) = parse::flags(&from.arguments, escape);
         let words: Vec<&str> = rest
             .split(parse::is_space)
@@ -312,7 +315,7 @@ mod tests {
             StageBase::Stage(2),
             StageBase::Context("ctx".to_owned()),
             StageBase::Context("ctx".to_owned()),
-            StageBase::Scratch,
+            StageBase::Unknown,
         ];
         assert_eq!(
             layout
@@ -361,6 +364,8 @@ mod tests {
             "RUN a\nFROM b",
             "FROM a AS x\nFROM b AS x",
             "FROM a\nFROM $X",
+            "FROM a\nARG TARGETSTAGE",
+            "ARG X=$TARGETSTAGE\nFROM a",
         ] {
             let layout = laid_out(text, None, &[]);
             assert!(layout.unwrap().doubt.is_some(), "{text}");

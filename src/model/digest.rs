@@ -91,7 +91,7 @@ pub struct InvalidDigest;
 pub struct DigestWriter(Sha256);
 
 impl DigestWriter {
-    /// Starts an encoding whose meaning is named by `domain`, for example `larder-fp-v3 instruction`.
+    /// Starts an encoding whose meaning is named by `domain`, for example `larder-fp-v4 instruction`.
     pub fn new(domain: &str) -> Self {
         let mut writer = Self(Sha256::new());
         writer.field(domain.as_bytes());

@@ -75,27 +75,25 @@ impl Files {
         })
     }
 
-    /// Each file as BuildKit compares it, with the digest of its content.
+    /// Each file as BuildKit compares it, with the digest of its content, and each folder, of which it compares only
+    /// that there is one, with its mode.
     pub(super) fn contents(&self) -> Sent {
         let folders = &*self.folders;
-        let context = folders.entries.iter().filter_map(|(number, stat)| {
-            match folders.context.entry(*number).kind {
-                EntryKind::File { digest, .. } => Some((Folder::Context, stat, digest)),
-                _ => None,
-            }
-        });
+        let entries = folders.entries.iter();
+        let context =
+            entries.filter_map(|(number, stat)| match folders.context.entry(*number).kind {
+                EntryKind::File { digest, .. } => Some(sent_file(Folder::Context, stat, &digest)),
+                EntryKind::Directory => {
+                    let mut seen = DigestWriter::new("larder sent folder");
+                    seen.field(&stat.path);
+                    Some((seen.finish().to_string(), stat.mode.to_string()))
+                }
+                EntryKind::Symlink { .. } => None,
+            });
         let text = Digest::of(folders.dockerfile.as_bytes());
-        let dockerfile = dockerfile_stat(&folders.dockerfile);
-        let all = context.chain([(Folder::Dockerfile, &dockerfile, text)]);
-        let all = all.map(|(folder, stat, content)| {
-            let mut seen = DigestWriter::new("larder sent file");
-            seen.number(folder as u64).field(&stat.path);
-            seen.number(u64::from(stat.mode));
-            seen.field(&stat.size.to_be_bytes());
-            seen.field(&stat.modified.to_be_bytes());
-            (seen.finish().to_string(), content.to_string())
-        });
-        all.collect()
+        let stat = dockerfile_stat(&folders.dockerfile);
+        let dockerfile = sent_file(Folder::Dockerfile, &stat, &text);
+        context.chain([dockerfile]).collect()
     }
 
     /// Whether BuildKit has everything; it does not ask for a context that the Dockerfile does not read.
@@ -180,6 +178,15 @@ impl Files {
             }
         }
     }
+}
+
+fn sent_file(folder: Folder, stat: &Stat, content: &Digest) -> (String, String) {
+    let mut seen = DigestWriter::new("larder sent file");
+    seen.number(folder as u64).field(&stat.path);
+    seen.number(u64::from(stat.mode));
+    seen.field(&stat.size.to_be_bytes());
+    seen.field(&stat.modified.to_be_bytes());
+    (seen.finish().to_string(), content.to_string())
 }
 
 impl Folders {

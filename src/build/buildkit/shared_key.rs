@@ -1,6 +1,7 @@
 //! The key under which BuildKit keeps the files of a build until the next one, so that only what changed is sent again.
-//! BuildKit takes a file of the same path, mode, size and time for the same one (tonistiigi/fsutil `diff_containerd.go`,
-//! `sameFile`). So what was sent under a key is remembered, and a key under which that would be wrong is given up.
+//! BuildKit takes a file of the same path, mode, size and time for the same one, and a folder of the same path whatever its
+//! mode (tonistiigi/fsutil `diff_containerd.go`, `sameFile`; seen with engine 20.10). So what was sent under a key is
+//! remembered, and a key under which that would be wrong is given up.
 //! Must not know how files are sent.
 
 use std::collections::BTreeMap;
@@ -17,10 +18,13 @@ use crate::remembered;
 /// What nobody asked for in this time is forgotten; BuildKit itself forgets files sooner (buildkit `gcpolicy`).
 const LIFETIME: Duration = Duration::from_hours(30 * 24);
 
-/// Files by what BuildKit compares of them (its digest), each with the digest of its content.
+/// Under how many memories of files a key is kept whatever the size of the build.
+const MOST: usize = 10_000;
+
+/// Files and folders by what BuildKit compares of them (its digest), each with what it does not: content, or mode.
 pub(super) type Sent = BTreeMap<String, String>;
 
-/// A key, and what BuildKit has under it.
+/// A key, and what was ever sent under it: which of it BuildKit has now is its own affair.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Memory {
     key: String,
@@ -44,12 +48,15 @@ impl SharedKey {
         let same = |(seen, content): (&String, &String)| {
             last.sent.get(seen).is_none_or(|known| known == content)
         };
-        let key = if !last.key.is_empty() && sent.iter().all(same) {
-            last.key
+        let fits = last.sent.len() <= MOST.max(2 * sent.len());
+        let memory = if !last.key.is_empty() && fits && sent.iter().all(same) {
+            let mut memory = last;
+            memory.sent.extend(sent);
+            memory
         } else {
-            unique("files")
+            let key = unique("files");
+            Memory { key, sent }
         };
-        let memory = Memory { key, sent };
         Self { memory, file }
     }
 
@@ -121,7 +128,30 @@ mod tests {
         assert_ne!(other.name(), name);
         let name = other.name().to_owned();
         other.keep();
-        assert_eq!(take(folder, &[]).name(), name);
+        let next = take(folder, &[]);
+        assert_eq!(next.name(), name);
+        next.keep();
+        // Another content of a build before the last: BuildKit may still have it.
+        assert_ne!(take(folder, &[("a at 2", "z")]).name(), name);
+    }
+
+    #[test]
+    fn a_key_does_not_remember_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let many = |from: usize| {
+            let sent = (from..from + MOST).map(|n| (n.to_string(), "x".to_owned()));
+            SharedKey::take(Some(folder.path()), &Digest::of(b"api"), sent.collect())
+        };
+        let names: Vec<String> = (0..4)
+            .map(|round| {
+                let key = many(round * MOST);
+                let name = key.name().to_owned();
+                key.keep();
+                name
+            })
+            .collect();
+        assert!(names[0] == names[1] && names[1] == names[2], "{names:?}");
+        assert_ne!(names[2], names[3]);
     }
 
     #[test]
