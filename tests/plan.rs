@@ -9,7 +9,7 @@ use larder::fingerprint::{BaseRef, Context, Cut, Dockerfile, Fingerprinted, Plat
 use larder::model::{Build, Digest, ImageId, Network, Project, Service, labels};
 use larder::plan::{
     BuilderKind, Builders, Container, Error, Health, Image, Observed, Plan, PublishedPort,
-    Resource, State, Wanted, asked_platforms, check, decide, first, text,
+    Resource, State, Wanted, asked_platforms, asked_starts, check, decide, first, text,
 };
 
 const STACK: &str = "
@@ -152,6 +152,7 @@ impl Scene {
             state,
             status: String::new(),
             created: 0,
+            started: None,
             labels,
             volumes: BTreeMap::new(),
             networks: self.project.services[service]
@@ -368,6 +369,66 @@ app: {image: job, depends_on: {migrate: {condition: service_completed_successful
         there(1).contains("wait until migrate is completed"),
         "{}",
         there(1)
+    );
+}
+
+#[test]
+fn a_job_is_undone_when_what_it_worked_on_is_another() {
+    let services = "
+app: {image: job, depends_on: {migrate: {condition: service_completed_successfully}}}
+db: {image: job}
+migrate: {image: job, depends_on: {seed: {condition: service_completed_successfully}}}
+other: {image: job}
+seed: {image: job, depends_on: {db: {condition: service_started}}}
+";
+    let done = State::Exited(0);
+    let scene = |db: State, started: Option<i64>| {
+        let mut scene = scene(services).image("j", &["job:latest"], &[]);
+        for (service, state, at) in [
+            ("app", PLAIN, None),
+            ("db", db, started),
+            ("migrate", done, Some(30)),
+            ("other", PLAIN, None),
+            ("seed", done, Some(20)),
+        ] {
+            scene = scene.container(service, "j", state);
+            let own = scene.observed.containers.last_mut().unwrap();
+            own.started = at.map(|at| (at, 0));
+        }
+        scene
+    };
+    let asked = scene(PLAIN, None).ask(asked_starts);
+    let asked: Vec<&str> = asked.iter().map(|id| &id[..id.len() - 16]).collect();
+    assert_eq!(asked, ["db", "migrate", "seed"]);
+    let steps = |db, started| {
+        let text = scene(db, started).text();
+        text.split("\n\n").nth(1).unwrap().to_owned()
+    };
+    assert_eq!(steps(PLAIN, Some(10)), "nothing to do\n");
+    let after = "\
+1  start seed: `db` was started after it
+2  wait until seed is completed: `migrate` waits for it (after 1)
+3  start migrate: `seed` starts anew (after 2)
+4  wait until migrate is completed: `app` waits for it (after 3)
+";
+    assert!(
+        steps(PLAIN, Some(25)).starts_with(after),
+        "{}",
+        steps(PLAIN, Some(25))
+    );
+    let unknown = steps(PLAIN, None);
+    assert!(
+        unknown.contains("start migrate: `db` was started after it"),
+        "{unknown}"
+    );
+    let anew = steps(State::Exited(0), Some(10));
+    assert!(
+        anew.contains("start seed: `db` starts anew (after 1)"),
+        "{anew}"
+    );
+    assert!(
+        anew.contains("start migrate: `db` starts anew (after 4)"),
+        "{anew}"
     );
 }
 

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use tokio::time::timeout_at;
 
 use super::bases::Bases;
@@ -15,12 +16,12 @@ use super::invocation::Invocation;
 use super::proofs;
 use crate::build::Dagger;
 use crate::compose;
-use crate::docker::{self, Docker};
+use crate::docker::{self, Docker, Stamp};
 use crate::failure::Failure;
 use crate::fingerprint::{self, BaseRef, Fingerprinted, StatCache, Survey};
 use crate::model::{Digest, Project};
 use crate::plan::{self, BuilderKind, Builders, Observed, Outcome, Plan, Wanted};
-use crate::runtime::{BuildError, Engine};
+use crate::runtime::{BuildError, Engine, EngineError};
 use crate::settings::{Builder, Settings};
 use crate::term::{Message, Waiting};
 
@@ -136,6 +137,7 @@ pub(super) async fn prepare(
         built: BTreeSet::new(),
     };
     if goal.containers {
+        prepared.ask_starts().await?;
         prepared.recall().await?;
         // Before base images are pulled for what cannot be started.
         prepared.ask_platforms().await?;
@@ -180,7 +182,14 @@ fn read(
     let configs = services
         .iter()
         .filter(|_| goal.containers)
-        .map(|service| Ok((service.clone(), fingerprint::config_hash(project, service)?)))
+        .map(|service| {
+            let hash = if project.is_one_shot(service) {
+                fingerprint::one_shot_hash(project, service, &cache)?
+            } else {
+                fingerprint::config_hash(project, service)?
+            };
+            Ok((service.clone(), hash))
+        })
         .collect::<Result<_, fingerprint::Error>>()?;
     Ok(Inputs {
         survey,
@@ -273,8 +282,31 @@ impl Prepared {
     /// Looks at the engine once more.
     pub(super) async fn observe(&mut self) -> Result<(), Failure> {
         self.observed = self.engine.observe(&self.project.name).await?;
+        self.ask_starts().await?;
         self.recall().await?;
         self.ask_platforms().await
+    }
+
+    /// Asks when containers were started, where that matters. One that is gone meanwhile does not say.
+    async fn ask_starts(&mut self) -> Result<(), Failure> {
+        let asked = plan::asked_starts(&self.wanted(BY_DOCKER), &self.observed);
+        let engine = &self.engine;
+        let containers = self.observed.containers.iter_mut();
+        let asked = containers.filter(|container| asked.contains(&container.id));
+        let looks = asked.map(
+            async |container| match engine.inspect(&container.id).await {
+                Ok(condition) => {
+                    let stamp = Stamp::parse(&condition.started);
+                    container.started = stamp.map(|stamp| stamp.since_epoch());
+                    Ok(())
+                }
+                Err(EngineError::Refused {
+                    status: Some(404), ..
+                }) => Ok(()),
+                Err(error) => Err(error),
+            },
+        );
+        Ok(try_join_all(looks).await.map(drop)?)
     }
 
     /// Takes for healthy what larder proved healthy, where nothing newer is known of it.

@@ -123,6 +123,7 @@ pub(super) mod tests {
             state: State::Running(Health::None),
             status: String::new(),
             created: 0,
+            started: None,
             labels: BTreeMap::from([label]),
             volumes: BTreeMap::new(),
             networks: BTreeMap::new(),

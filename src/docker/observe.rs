@@ -122,6 +122,7 @@ fn container(summary: ContainerSummary) -> Container {
         state: state(summary.state, &status),
         status,
         created: summary.created.unwrap_or_default(),
+        started: None,
         volumes: summary
             .mounts
             .unwrap_or_default()

@@ -11,6 +11,11 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// Seconds since 1970, and nanoseconds.
+    pub fn since_epoch(&self) -> (i64, u32) {
+        (self.seconds, self.nanoseconds)
+    }
+
     /// Reads `2026-11-24T01:35:01.191005896Z`, or with an offset in place of the `Z`; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let (date, time) = text.split_once('T')?;

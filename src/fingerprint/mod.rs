@@ -8,7 +8,7 @@
 //! Keys: `section` and `extras` for the build section, `chain` for the instructions, `manifests` and `cut`
 //! for the dependencies; `inputs` is one build from its files to its [`Recipe`], `absent` what
 //! those files lack, `hints` what may help. `confighash` is the
-//! container's side, `delivery` its configs and secrets.
+//! container's side, `delivery` its configs and secrets, `mounted` what a one-shot service reads besides.
 
 mod absent;
 mod chain;
@@ -26,6 +26,7 @@ mod inputs;
 #[cfg(test)]
 mod lab;
 mod manifests;
+mod mounted;
 mod parse;
 mod platform;
 mod reading;
@@ -45,6 +46,7 @@ mod words;
 pub use confighash::config_hash;
 pub use dockerfile::{Dockerfile, Heredoc, Instruction, Stage, StageBase};
 pub use error::Error;
+pub use mounted::one_shot_hash;
 pub use platform::Platform;
 pub use recipe::{
     Argument, Base, BaseRef, Context, Cut, Entry, EntryKind, Fingerprinted, Link, Recipe,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{FileObject, Network, Service, Volume};
+use super::{Condition, FileObject, Network, Service, Volume};
 
 /// The resolved Compose model.
 ///
@@ -103,6 +103,14 @@ impl Project {
             .get(service)
             .and_then(|service| service.container_name.clone());
         own.unwrap_or_else(|| format!("{}-{service}-{number}", self.name))
+    }
+
+    /// Whether a service is run to its end by those that depend on it: done once, it stays done.
+    pub fn is_one_shot(&self, service: &str) -> bool {
+        self.services.values().any(|other| {
+            let dependency = other.depends_on.get(service);
+            dependency.is_some_and(|dependency| dependency.condition == Condition::Completed)
+        })
     }
 
     /// The services named, and all those they wait for, directly or not; every service when none is named.

@@ -7,7 +7,7 @@ use super::images::Chosen;
 use super::observed::{Container, Health, State};
 use super::stale::{Host, Slot, networks_of, stale};
 use super::step::{Action, ContainerSource, Readiness, StepId};
-use crate::model::{Condition, Digest, MountKind, RestartPolicy, Service, labels};
+use crate::model::{Digest, MountKind, RestartPolicy, Service, labels};
 
 impl Draft<'_> {
     /// Decides about all containers of a service.
@@ -31,6 +31,7 @@ impl Draft<'_> {
                 number,
                 image,
                 config,
+                one_shot: self.wanted.project.is_one_shot(service),
                 resources: &resources,
                 networks: &networks,
                 host: host.as_ref(),
@@ -154,9 +155,12 @@ impl Draft<'_> {
                 Some(self.step(Some(slot.service), action, "it is paused", before.clone()))
             }
             State::Restarting => None,
-            State::Exited(0) if self.is_one_shot(slot.service) => {
-                holds.extend([Readiness::Ready, Readiness::Completed]);
-                None
+            State::Exited(0) if self.wanted.project.is_one_shot(slot.service) => {
+                let undone = self.undone(slot.service, container);
+                if undone.is_none() {
+                    holds.extend([Readiness::Ready, Readiness::Completed]);
+                }
+                undone.map(|cause| self.start(slot, source.clone(), cause, before.clone()))
             }
             state => {
                 let cause = match state {
@@ -177,14 +181,6 @@ impl Draft<'_> {
     fn starts_again(&self, service: &str) -> bool {
         let policy = self.wanted.project.services[service].restarts();
         policy.is_some_and(|policy| policy != RestartPolicy::No)
-    }
-
-    /// Whether a service is run to its end by those that depend on it: done once, it stays done.
-    fn is_one_shot(&self, service: &str) -> bool {
-        self.wanted.project.services.values().any(|other| {
-            let dependency = other.depends_on.get(service);
-            dependency.is_some_and(|dependency| dependency.condition == Condition::Completed)
-        })
     }
 
     /// A new container, in place of an old one where there is one: made beside it, then the old one goes. What a
@@ -218,10 +214,9 @@ impl Draft<'_> {
 
         let mut last = created;
         if let Some(old) = old {
-            let before: Vec<StepId> = [created]
-                .into_iter()
-                .chain(slot.gates.0.iter().copied())
-                .collect();
+            // One that does not run serves nobody until the new one may start.
+            let gates = slot.gates.0.iter().filter(|_| old.state.is_running());
+            let before: Vec<StepId> = [created].into_iter().chain(gates.copied()).collect();
             last = self.remove(service, old, cause.clone(), before);
             if first_name != name {
                 let action = Action::Rename {

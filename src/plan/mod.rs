@@ -7,6 +7,7 @@ mod images;
 mod moved_ports;
 mod named;
 mod observed;
+mod one_shots;
 mod platforms;
 mod render;
 mod resources;
@@ -18,6 +19,7 @@ pub use named::{check, first};
 pub use observed::{
     Container, EngineFacts, Health, Image, Observed, PublishedPort, Resource, State,
 };
+pub use one_shots::asked_starts;
 pub use platforms::asked_platforms;
 pub use render::{json, sentence, text};
 pub use step::{

@@ -65,6 +65,8 @@ pub struct Container {
     pub status: String,
     /// When it was created, seconds since 1970.
     pub created: i64,
+    /// When it was started last, seconds and nanoseconds since 1970; known where [`super::asked_starts`] asks for it.
+    pub started: Option<(i64, u32)>,
     /// All its labels.
     pub labels: BTreeMap<String, String>,
     /// The volumes mounted into it: target → the volume's name.

@@ -23,7 +23,12 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
         None => Some("larder did not make it, so what it was made from is not known".to_owned()),
         Some(_) if image_moved => Some("its image changed".to_owned()),
         Some(config) if *config != slot.config.to_string() => {
-            Some("its configuration changed".to_owned())
+            let what = if slot.one_shot {
+                "its configuration changed, or what it mounts may have"
+            } else {
+                "its configuration changed"
+            };
+            Some(what.to_owned())
         }
         Some(_) if container.state == State::Dead => {
             Some("the engine could not remove it".to_owned())
@@ -77,6 +82,8 @@ pub(super) struct Slot<'a> {
     pub(super) number: u32,
     pub(super) image: &'a Chosen,
     pub(super) config: Digest,
+    /// Whether it is run to its end; its hash has what it mounts in it, then.
+    pub(super) one_shot: bool,
     pub(super) resources: &'a [StepId],
     /// The networks it is attached to, with the IDs that the engine has under their names.
     pub(super) networks: &'a [(String, Vec<&'a str>)],

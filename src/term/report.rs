@@ -184,6 +184,7 @@ mod tests {
             state: State::Running(Health::None),
             status: String::new(),
             created: 0,
+            started: None,
             labels: BTreeMap::new(),
             volumes: BTreeMap::new(),
             networks: BTreeMap::new(),

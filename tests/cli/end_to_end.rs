@@ -7,7 +7,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::stack::Stack;
+use crate::stack::{Stack, docker};
 
 const COMPOSE: &str = "\
 services:
@@ -240,4 +240,43 @@ services:
     ");
     let report = stack.larder("up");
     assert!(report.starts_with("1 service ready in"), "{report}");
+}
+
+const JOB: &str = "\
+services:
+  db:
+    image: redis:7-alpine
+    stop_grace_period: 2s
+    healthcheck: {test: [CMD, redis-cli, ping], interval: 1s}
+  seed:
+    image: redis:7-alpine
+    command: [redis-cli, -h, db, incr, runs]
+    volumes: ['./seed:/seed:ro']
+    depends_on: {db: {condition: service_healthy}}
+  app:
+    image: redis:7-alpine
+    stop_grace_period: 1s
+    depends_on: {seed: {condition: service_completed_successfully}}
+";
+
+#[test]
+fn a_job_runs_once_for_each_state_of_what_it_works_with() {
+    let stack = Stack::new("job", JOB);
+    stack.sandbox.write("seed/one.sql", "one");
+    let runs = || stack.larder("exec -T db redis-cli get runs");
+    stack.larder("up");
+    assert_eq!(runs(), "1\n");
+    assert!(stack.larder("up").contains("3 services up to date"));
+
+    // Its input, then what it wrote to: an edited file, a service that starts anew, one that is made anew.
+    stack.sandbox.write("seed/one.sql", "two");
+    stack.larder("up");
+    assert_eq!(runs(), "2\n");
+    stack.larder("restart db");
+    stack.larder("up");
+    assert_eq!(runs(), "3\n");
+    docker(&["rm", "-fv", &stack.containers("db")[0]]);
+    stack.larder("up");
+    assert_eq!(runs(), "1\n");
+    assert!(stack.larder("up").contains("3 services up to date"));
 }
