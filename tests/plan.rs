@@ -1013,10 +1013,10 @@ a  reuse   `img:latest` is on the engine
 b  reuse   `img:latest` is on the engine
 
  1  create a0123456789a_hub-a-1: its image changed
- 2  stop a (a0123456789a): its image changed (after 1)
+ 2  stop a (a0123456789a): its image changed (after 1, 9)
  3  remove a (a0123456789a): its image changed (after 2)
  4  rename to hub-a-1: its image changed (after 3)
- 5  start a: its image changed (after 4, 9)
+ 5  start a: its image changed (after 4)
  6  wait until a is ready: `up` ends when it is (after 5)
  7  create b0123456789a_hub-b-1: its image changed
  8  stop b (b0123456789a): its image changed (after 7)
@@ -1029,11 +1029,34 @@ b  reuse   `img:latest` is on the engine
     // Where b waits for a, its old container does not.
     let circle = with(", depends_on: {a: {condition: service_started}}");
     for line in [
-        "start a: its image changed (after 4, 9)\n",
+        "stop a (a0123456789a): its image changed (after 1, 9)\n",
         "stop b (b0123456789a): its image changed (after 7)\n",
         "start b: its image changed (after 5, 10)\n",
     ] {
         assert!(circle.contains(line), "{circle}");
+    }
+}
+
+#[test]
+fn a_port_of_another_address_is_another_port() {
+    let plan = |ip: &str| {
+        let ports = format!("[{{target: 80, published: '8080', protocol: tcp, host_ip: {ip}}}]");
+        scene(&format!(
+            "a: {{image: img, ports: {ports}}}\nb: {{image: img}}"
+        ))
+        .image("new", &["img:latest"], &[])
+        .container("a", "old", PLAIN)
+        .container("b", "old", PLAIN)
+        .with(|scene| {
+            publishing(scene, 1, 8080);
+            scene.observed.containers[1].ports[0].host_ip = Some("127.0.0.1".to_owned());
+        })
+        .text()
+    };
+    for (ip, waits) in [("127.0.0.2", false), ("127.0.0.1", true), ("0.0.0.0", true)] {
+        let text = plan(ip);
+        let waiting = text.contains("stop a (a0123456789a): its image changed (after 1, 9)");
+        assert_eq!(waiting, waits, "{text}");
     }
 }
 

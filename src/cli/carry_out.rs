@@ -16,21 +16,23 @@ use crate::runtime::{self, Run, StepError};
 use crate::settings::{Builder, Settings};
 use crate::term::{Display, History};
 
-/// Carries out a plan; the services that failed and that no other requires.
+/// Carries out a plan; the services that failed and that neither was named nor is required by another one.
 pub(super) async fn carry_out(
     invocation: &Invocation,
     prepared: &Prepared,
     plan: &Plan,
     dagger: Option<Dagger>,
 ) -> Result<BTreeSet<String>, Failure> {
-    let Prepared {
-        project,
-        settings,
-        engine,
-        recipes,
-        ..
-    } = prepared;
-    carry_out_for(invocation, project, settings, engine, recipes, plan, dagger).await
+    let work = Work {
+        project: &prepared.project,
+        named: &prepared.named,
+        settings: &prepared.settings,
+        engine: &prepared.engine,
+        recipes: &prepared.recipes,
+        plan,
+        dagger,
+    };
+    work.carry_out(invocation).await
 }
 
 /// Carries out a plan that only turns containers on and off, or removes them.
@@ -45,72 +47,96 @@ pub(super) async fn carry_out_on(
         name: named.name.clone(),
         ..Project::default()
     };
-    let project = named.project.clone().unwrap_or_else(nameless);
-    let recipes = BTreeMap::new();
-    let carried = carry_out_for(
-        invocation, &project, &settings, engine, &recipes, plan, None,
-    );
-    Box::pin(carried).await.map(drop)
-}
-
-async fn carry_out_for(
-    invocation: &Invocation,
-    project: &Project,
-    settings: &Settings,
-    engine: &Docker,
-    recipes: &BTreeMap<String, Fingerprinted>,
-    plan: &Plan,
-    dagger: Option<Dagger>,
-) -> Result<BTreeSet<String>, Failure> {
-    let history = History::open(settings.cache.as_deref(), &project.name);
-    let display = Display::open(settings.progress, &invocation.screen, history, &plan.steps);
-    let interrupt = invocation.interrupt.during(display.sink());
-    let buildkit = BuildKit::new(
-        engine.client().clone(),
-        Arc::new(engine.access()),
-        settings.cache.clone(),
-    );
-    let strict = settings.builder == Builder::Dagger;
-    let builder = Builders::new(buildkit, dagger, strict);
-    let outcome = runtime::execute(Run {
-        plan,
-        project,
-        recipes,
+    let work = Work {
+        project: &named.project.clone().unwrap_or_else(nameless),
+        named: &[],
+        settings: &settings,
         engine,
-        builder: &builder,
-        events: display.sink(),
-        interrupt: interrupt.watch(),
-        timeout: settings.timeout,
-    })
-    .await;
-    drop(interrupt);
-    display.close();
-    proofs::keep(settings.cache.as_deref(), &outcome.proofs);
-    let (optional, failures): (Vec<_>, Vec<_>) = outcome
-        .failures
-        .into_iter()
-        .partition(|failure| is_optional(project, plan, failure));
-    match (failures.is_empty(), outcome.interrupted) {
-        (_, true) => return Err(Failure::Interrupted),
-        (false, false) => {
-            return Err(Failure::Steps(
-                optional.into_iter().chain(failures).collect(),
-            ));
-        }
-        (true, false) => {}
-    }
-    let services = optional.iter().map(|failure| failure.step.service.clone());
-    let services = services.flatten().collect();
-    for mut message in Failure::Steps(optional).messages() {
-        message.text.push_str(", and no service requires it");
-        message.warning(&invocation.screen, &invocation.folder);
-    }
-    Ok(services)
+        recipes: &BTreeMap::new(),
+        plan,
+        dagger: None,
+    };
+    Box::pin(work.carry_out(invocation)).await.map(drop)
 }
 
-/// Whether a service did not become ready and those of this run that depend on it go on without it, `required: false`.
-/// docker compose warns of it.
-fn is_optional(project: &Project, plan: &Plan, failure: &runtime::Failure) -> bool {
+/// A plan, with what it is carried out with.
+struct Work<'a> {
+    project: &'a Project,
+    /// The services that were asked for by name.
+    named: &'a [String],
+    settings: &'a Settings,
+    engine: &'a Docker,
+    recipes: &'a BTreeMap<String, Fingerprinted>,
+    plan: &'a Plan,
+    dagger: Option<Dagger>,
+}
+
+impl Work<'_> {
+    async fn carry_out(self, invocation: &Invocation) -> Result<BTreeSet<String>, Failure> {
+        let Self {
+            project,
+            named,
+            settings,
+            engine,
+            recipes,
+            plan,
+            dagger,
+        } = self;
+        let history = History::open(settings.cache.as_deref(), &project.name);
+        let display = Display::open(settings.progress, &invocation.screen, history, &plan.steps);
+        let interrupt = invocation.interrupt.during(display.sink());
+        let buildkit = BuildKit::new(
+            engine.client().clone(),
+            Arc::new(engine.access()),
+            settings.cache.clone(),
+        );
+        let strict = settings.builder == Builder::Dagger;
+        let builder = Builders::new(buildkit, dagger, strict);
+        let outcome = runtime::execute(Run {
+            plan,
+            project,
+            recipes,
+            engine,
+            builder: &builder,
+            events: display.sink(),
+            interrupt: interrupt.watch(),
+            timeout: settings.timeout,
+        })
+        .await;
+        drop(interrupt);
+        display.close();
+        proofs::keep(settings.cache.as_deref(), &outcome.proofs);
+        let (optional, failures): (Vec<_>, Vec<_>) = outcome
+            .failures
+            .into_iter()
+            .partition(|failure| is_optional(project, named, plan, failure));
+        match (failures.is_empty(), outcome.interrupted) {
+            (_, true) => return Err(Failure::Interrupted),
+            (false, false) => {
+                return Err(Failure::Steps(
+                    optional.into_iter().chain(failures).collect(),
+                ));
+            }
+            (true, false) => {}
+        }
+        let services = optional.iter().map(|failure| failure.step.service.clone());
+        let services = services.flatten().collect();
+        for mut message in Failure::Steps(optional).messages() {
+            message.text.push_str(", and no service requires it");
+            message.warning(&invocation.screen, &invocation.folder);
+        }
+        Ok(services)
+    }
+}
+
+/// Whether a service did not become ready, nobody asked for it by name, and those of this run that depend on it go on
+/// without it, `required: false`. docker compose warns of it.
+fn is_optional(
+    project: &Project,
+    named: &[String],
+    plan: &Plan,
+    failure: &runtime::Failure,
+) -> bool {
     let fell = matches!(
         failure.error,
         StepError::Exited { .. }
@@ -118,7 +144,8 @@ fn is_optional(project: &Project, plan: &Plan, failure: &runtime::Failure) -> bo
             | StepError::TimedOut { .. }
             | StepError::NoHealthcheck { .. }
     );
-    let Some(service) = failure.step.service.as_ref().filter(|_| fell) else {
+    let service = failure.step.service.as_ref();
+    let Some(service) = service.filter(|name| fell && !named.contains(name)) else {
         return false;
     };
     // One that is there already has no step.
@@ -171,7 +198,7 @@ mod tests {
             services: services.into_iter().collect(),
             ..Project::default()
         };
-        let counts = |run: &[&str]| {
+        let counts_among = |named: &[String], run: &[&str]| {
             let plan = Plan {
                 steps: run.iter().copied().map(start).collect(),
                 ..Plan::default()
@@ -179,11 +206,13 @@ mod tests {
             let service = "db".to_owned();
             let error = StepError::NoHealthcheck { service };
             let step = start("db");
-            !is_optional(&project, &plan, &runtime::Failure { step, error })
+            !is_optional(&project, named, &plan, &runtime::Failure { step, error })
         };
+        let counts = |run: &[&str]| counts_among(&[], run);
         assert!(counts(&["db"]));
         assert!(counts(&["db", "needs"]));
         assert!(counts(&["db", "needs", "likes"]));
         assert!(!counts(&["db", "likes"]));
+        assert!(counts_among(&["db".to_owned()], &["db", "likes"]));
     }
 }

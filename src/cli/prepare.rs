@@ -67,6 +67,8 @@ pub(super) struct Goal {
 pub(super) struct Prepared {
     pub(super) project: Project,
     pub(super) settings: Settings,
+    /// The services that were asked for by name.
+    pub(super) named: Vec<String>,
     /// The services in question, with all that they depend on.
     pub(super) services: BTreeSet<String>,
     pub(super) engine: Docker,
@@ -127,6 +129,7 @@ pub(super) async fn prepare(
     let mut prepared = Prepared {
         project,
         settings,
+        named: names.to_vec(),
         services,
         engine,
         observed,

@@ -1,15 +1,16 @@
 //! Host ports that move from one container to another: who gets one starts once its holder is gone.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use super::decide::Draft;
-use super::observed::Container;
+use super::observed::{Container, PublishedPort};
 use super::step::{Action, StepId};
 use crate::model::{PortRange, Service};
 
 impl Draft<'_> {
-    /// Puts each start behind the removals that free its host ports. A holder that would go only once the start's
-    /// service is up, since it depends on it, goes before.
+    /// Puts each start behind the removals that free its host ports; the container that it replaces stays until then, too. A
+    /// holder that would go only once the start's service is up, since it depends on it, goes before.
     pub(super) fn wait_for_ports(&mut self) {
         let observed = self.observed;
         let removals: Vec<(StepId, &Container)> = self
@@ -29,21 +30,37 @@ impl Draft<'_> {
             let Action::Start { .. } = step.action else {
                 continue;
             };
-            let Some(service) = &step.service else {
+            let Some(service) = step.service.clone() else {
                 continue;
             };
-            let service = &self.wanted.project.services[service];
+            let wants = &self.wanted.project.services[&service];
             for (removal, holder) in &removals {
-                if !publishes_of(service, holder) || self.comes_after(start, *removal) {
+                if !publishes_of(wants, holder) || self.comes_after(start, *removal) {
                     continue;
                 }
                 self.free(*removal, start);
-                if !self.comes_after(*removal, start) {
-                    self.plan.steps[start.0].after.push(*removal);
+                for step in self.ends_of(&service, start).into_iter().chain([start]) {
+                    let apart = step != *removal
+                        && !self.comes_after(step, *removal)
+                        && !self.comes_after(*removal, step);
+                    if apart {
+                        self.plan.steps[step.0].after.push(*removal);
+                        self.plan.steps[step.0].after.sort_unstable();
+                    }
                 }
             }
-            self.plan.steps[start.0].after.sort_unstable();
         }
+    }
+
+    /// The steps in front of a start that end what its service runs.
+    fn ends_of(&self, service: &str, start: StepId) -> Vec<StepId> {
+        let steps = self.plan.steps.iter();
+        let ends = steps.filter(|step| {
+            step.service.as_deref() == Some(service)
+                && matches!(step.action, Action::Stop { .. } | Action::Remove { .. })
+                && self.comes_after(start, step.id)
+        });
+        ends.map(|step| step.id).collect()
     }
 
     /// Has a removal, and the stop before it, wait for no other service that waits for a start.
@@ -82,23 +99,30 @@ impl Draft<'_> {
     }
 }
 
-/// Whether a service wants a host port that a container has. The host's address does not count: to wait for nothing costs
-/// a moment, and a start that finds its port taken fails.
+/// Whether a service wants a host port that a container has, at an address that may be the same.
 fn publishes_of(service: &Service, holder: &Container) -> bool {
-    let wants = |number: u16, protocol: &str| {
-        service.ports.iter().any(|port| {
-            let own = match port.protocol.as_str() {
+    let held = |port: &PublishedPort| {
+        let Some(number) = port.published else {
+            return false;
+        };
+        service.ports.iter().any(|own| {
+            let protocol = match own.protocol.as_str() {
                 "" => "tcp",
-                own => own,
+                protocol => protocol,
             };
-            let published = port.published.as_deref().map(str::parse::<PortRange>);
-            own.eq_ignore_ascii_case(protocol)
+            let published = own.published.as_deref().map(str::parse::<PortRange>);
+            let one = own.host_ip.as_deref().filter(|ip| is_one(ip));
+            let other = port.host_ip.as_deref().filter(|ip| is_one(ip));
+            protocol.eq_ignore_ascii_case(&port.protocol)
                 && matches!(published, Some(Ok(range)) if (range.first..=range.last).contains(&number))
+                && (one.is_none() || other.is_none() || one == other)
         })
     };
-    let mut held = holder.ports.iter();
-    held.any(|port| {
-        port.published
-            .is_some_and(|number| wants(number, &port.protocol))
-    })
+    holder.ports.iter().any(held)
+}
+
+/// Whether an address of the host is not that of all its interfaces.
+fn is_one(address: &str) -> bool {
+    let parsed: Result<IpAddr, _> = address.parse();
+    parsed.is_ok_and(|address| !address.is_unspecified())
 }

@@ -197,17 +197,22 @@ impl Board {
             .unwrap_or_default()
     }
 
-    /// Whose failure made a step be skipped; `None` when it was interrupted.
+    /// Whose failure made a step be skipped; `None` when it was interrupted. Steps are skipped in the order of their
+    /// numbers and may wait for later ones, so one on the way there may still be open.
     pub(super) fn culprit(&self, entry: &Entry) -> Option<&str> {
-        let needed = entry.step.after.iter().filter_map(|id| self.get(*id));
-        // Steps stand behind their prerequisites, so this comes to an end.
-        needed
-            .filter(|needed| needed.step.id < entry.step.id)
-            .find_map(|needed| match needed.ended() {
-                Some(Ending::Failed) => Some(needed.subject()),
-                Some(Ending::Skipped) => self.culprit(needed),
-                _ => None,
-            })
+        let mut open: Vec<StepId> = entry.step.after.clone();
+        let mut seen = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            let Some(needed) = self.get(id).filter(|_| seen.insert(id)) else {
+                continue;
+            };
+            match needed.ended() {
+                Some(Ending::Failed) => return Some(needed.subject()),
+                Some(Ending::Skipped) | None => open.extend(&needed.step.after),
+                Some(_) => {}
+            }
+        }
+        None
     }
 }
 

@@ -240,6 +240,43 @@ services:
     ");
     let report = stack.larder("up");
     assert!(report.starts_with("1 service ready in"), "{report}");
+    // Who is asked for has to stand.
+    let named = stack.sandbox.run("--progress quiet up extra web");
+    assert_eq!(named.status.code(), Some(1));
+}
+
+const MOVED_PORT: &str = "\
+services:
+  a:
+    image: redis:7-alpine
+    stop_grace_period: 1s
+    ports: ['127.0.0.1:${PORT_A}:6379']
+  b:
+    build: {dockerfile_inline: \"FROM redis:7-alpine\\nRUN ${RUN}\"}
+    stop_grace_period: 1s
+    ports: ['127.0.0.1:${PORT_B}:6379']
+";
+
+#[test]
+fn who_is_to_get_a_port_keeps_running_when_its_holder_cannot_go() {
+    let mut stack = Stack::new("moved", MOVED_PORT)
+        .env("PORT_A", "17461")
+        .env("PORT_B", "17462")
+        .env("RUN", "true");
+    stack.larder("up");
+    let (a, b) = (stack.containers("a"), stack.containers("b"));
+    for (name, value) in [("PORT_A", "17462"), ("PORT_B", "17463"), ("RUN", "false")] {
+        stack.sandbox.set(name, value);
+    }
+    let output = stack.sandbox.run("up");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("a: skipped, since b failed"), "{text}");
+    let running = docker(&["ps", "-q", "--no-trunc"]);
+    assert!(running.contains(a[0].as_str()) && running.contains(b[0].as_str()));
+    stack.sandbox.set("RUN", "true");
+    stack.larder("up");
+    assert!(stack.larder("up").contains("2 services up to date"));
 }
 
 const JOB: &str = "\
