@@ -357,16 +357,18 @@ fn failure(service: &str, dockerfile: &Rewritten, file: &str, error: &DaggerErro
         .map(ToOwned::to_owned)
         .collect();
     let last = output.len().saturating_sub(LAST_LINES);
+    let (line, message) = match dockerfile.line_in(message, file) {
+        Some((line, message)) => (Some(line), message),
+        None => (None, message.clone()),
+    };
     BuildError::Instruction {
         service: service.to_owned(),
-        line: spot
-            .map(|spot| spot.line)
-            .or_else(|| dockerfile.line_in(message, file)),
+        line: spot.map(|spot| spot.line).or(line),
         instruction: spot.map(|spot| spot.instruction.clone()),
         output: output[last..].to_vec(),
         source: match exec {
             Some((_, code, ..)) => format!("the command ended with code {code}").into(),
-            None => telling(message).into(),
+            None => telling(&message).into(),
         },
     }
 }

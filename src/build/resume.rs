@@ -240,13 +240,13 @@ impl Rewritten {
         self.lines.get(line.checked_sub(1)?).copied()
     }
 
-    /// The user's line that a message names: `<file>:9`, or `parse error on line 9`.
-    pub fn line_in(&self, message: &str, file: &str) -> Option<usize> {
-        let number = |behind: &str| -> Option<usize> {
-            let digits = behind
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(behind.len());
-            self.original(behind[..digits].parse().ok()?)
+    /// The user's line that a message names, `<file>:9` or `parse error on line 9`, and the message with that line
+    /// in place of the rewritten text's.
+    pub fn line_in(&self, message: &str, file: &str) -> Option<(usize, String)> {
+        let digits = |at: usize| {
+            let behind = &message[at..];
+            let length = behind.find(|c: char| !c.is_ascii_digit());
+            at..at + length.unwrap_or(behind.len())
         };
         let place = format!("{file}:");
         let places = message
@@ -256,9 +256,12 @@ impl Rewritten {
             .match_indices("line ")
             .filter(|(at, _)| message[..*at].contains("parse error"))
             .map(|(at, _)| at + "line ".len());
-        places
-            .chain(parse_errors)
-            .find_map(|at| number(&message[at..]))
+        places.chain(parse_errors).map(digits).find_map(|place| {
+            let line = self.original(message[place.clone()].parse().ok()?)?;
+            let mut message = message.to_owned();
+            message.replace_range(place, &line.to_string());
+            Some((line, message))
+        })
     }
 
     /// The RUN that a command line carries out, `/bin/sh -c pip install`; the first one where several do the same.
@@ -438,8 +441,9 @@ mod tests {
         assert_eq!(rewritten.spot("[web 2/3] RUN other"), None);
         assert_eq!(rewritten.spot("[internal] load build context"), None);
         let error = "dockerfile parse error line 5: unknown";
-        assert_eq!(rewritten.line_in(error, "D"), Some(8));
-        assert_eq!(rewritten.line_in("D:2\n---", "D"), Some(5));
+        let line = |message| rewritten.line_in(message, "D");
+        assert_eq!(line(error).map(|(line, _)| line), Some(8));
+        assert_eq!(line("D:2\n---"), Some((5, "D:5\n---".to_owned())));
         assert_eq!(rewritten.line_in("line 2", "D"), None);
     }
 

@@ -2,7 +2,6 @@
 //! not know how a build is started.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::error::Error as StdError;
 
 use bollard_buildkit_proto::moby::buildkit::v1::{StatusResponse, Vertex};
 
@@ -70,13 +69,8 @@ impl<'a> Trace<'a> {
         }
     }
 
-    /// The error of a build that ended with `source`.
-    pub(super) fn failure(
-        mut self,
-        service: &str,
-        file: &str,
-        source: Box<dyn StdError + Send + Sync>,
-    ) -> BuildError {
+    /// The error of a build that ended with `message`.
+    pub(super) fn failure(mut self, service: &str, file: &str, message: &str) -> BuildError {
         let seen = self
             .failed
             .and_then(|digest| self.vertices.remove(&digest))
@@ -89,14 +83,16 @@ impl<'a> Trace<'a> {
             })
             .unwrap_or_default();
         let spot = self.dockerfile.spot(&seen.name);
+        let (line, message) = match self.dockerfile.line_in(message, file) {
+            Some((line, message)) => (Some(line), message),
+            None => (None, message.to_owned()),
+        };
         BuildError::Instruction {
             service: service.to_owned(),
-            line: spot
-                .map(|spot| spot.line)
-                .or_else(|| self.dockerfile.line_in(&source.to_string(), file)),
+            line: spot.map(|spot| spot.line).or(line),
             instruction: spot.map(|spot: &Spot| spot.instruction.clone()),
             output: seen.last.into(),
-            source,
+            source: message.into(),
         }
     }
 }

@@ -192,7 +192,7 @@ impl BuildKit {
         match innermost(status) {
             Some(cause) => self.access.lost(cause.into()).into(),
             None if is_lost(status) => self.access.lost(status.message().into()).into(),
-            None => trace.failure(service, DOCKERFILE, status.message().into()),
+            None => trace.failure(service, DOCKERFILE, status.message()),
         }
     }
 
