@@ -98,6 +98,77 @@ fn an_unknown_command_is_a_usage_error() {
 }
 
 #[test]
+fn an_option_that_is_not_there_is_no_value() {
+    assert_snapshot!(Sandbox::new().show("build --no-cache"), @r#"
+        exit 2
+        --- stderr
+        error: unexpected argument '--no-cache' found
+
+        Usage: larder build [OPTIONS] [SERVICE]...
+
+        For more information, try '--help'.
+        "#);
+    assert_snapshot!(Sandbox::new().show("up --time 5"), @r#"
+        exit 2
+        --- stderr
+        error: unexpected argument '--time' found
+
+          tip: a similar argument exists: '--timeout'
+
+        Usage: larder up --timeout <SECONDS> [SERVICE]...
+
+        For more information, try '--help'.
+        "#);
+    assert_snapshot!(Sandbox::new().show("--no-cache"), @r#"
+        exit 2
+        --- stderr
+        error: unexpected argument '--no-cache' found
+
+        Usage: larder [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+        "#);
+}
+
+#[test]
+fn an_option_for_every_command_is_told_its_place() {
+    assert_snapshot!(Sandbox::new().show("up --profile tools"), @r#"
+        exit 2
+        --- stderr
+        error: unexpected argument '--profile' found
+
+          tip: put it before the command
+
+        Usage: larder [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+        "#);
+    assert_snapshot!(Sandbox::new().show("up -f compose.yaml"), @r#"
+        exit 2
+        --- stderr
+        error: unexpected argument '-f' found
+
+          tip: put it before the command
+
+        Usage: larder [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+        "#);
+    for line in [
+        "ps -v",
+        "stop --file=a.yaml",
+        "build --env-file .env",
+        "config -fa.yaml",
+    ] {
+        let shown = Sandbox::new().show(line);
+        assert!(
+            shown.contains("tip: put it before the command\n"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
 fn an_option_with_a_value_it_cannot_have_is_a_usage_error() {
     assert_snapshot!(Sandbox::new().show("up --progress loud"), @r#"
         exit 2
