@@ -74,9 +74,10 @@ fn help_of_up() {
               --build                    Accepted and changes nothing: larder always builds what changed
               --project-directory <DIR>  The folder that relative paths are read against, in place of the
                                          first file's
+              --wait                     Accepted and changes nothing: larder always waits
               --no-wait                  Return when every service is started, ready or not
-              --timeout <SECONDS>        Give up when a service takes longer than this to become ready
               --progress <MODE>          How progress is shown: auto, tty, plain, json or quiet
+              --timeout <SECONDS>        Give up when a service takes longer than this to become ready
               --builder <BUILDER>        Who builds: auto, dagger or docker [env: LARDER_BUILDER]
           -h, --help                     Print help
         "#);
@@ -203,6 +204,17 @@ fn exec_needs_a_command() {
           <COMMAND>...
 
         Usage: larder exec <SERVICE> <COMMAND>...
+
+        For more information, try '--help'.
+        "#);
+}
+
+#[test]
+fn a_variable_for_exec_has_a_name() {
+    assert_snapshot!(Sandbox::new().show("exec -e =b api env"), @r#"
+        exit 2
+        --- stderr
+        error: invalid value '=b' for '--env <KEY[=VALUE]>': the variable has no name
 
         For more information, try '--help'.
         "#);
