@@ -221,9 +221,16 @@ services:
 ";
     let stack = Stack::new("start-waits", compose);
     stack.larder("up");
-    stack.larder("stop");
+    let nothing = |what: &str| format!("exit 0\n--- stderr\nnothing to {what}\n");
+    assert_eq!(stack.sandbox.show("start"), nothing("start"));
+    let stopped = stack.larder("stop api");
+    assert!(stopped.starts_with("1 container stopped in"), "{stopped}");
+    let stopped = stack.larder("stop");
+    assert!(stopped.starts_with("1 container stopped in"), "{stopped}");
+    assert_eq!(stack.sandbox.show("stop"), nothing("stop"));
     let begun = std::time::Instant::now();
-    stack.larder("start");
+    let started = stack.larder("start");
+    assert!(started.starts_with("2 containers started in"), "{started}");
     assert!(begun.elapsed().as_secs() >= 3, "{:?}", begun.elapsed());
 }
 
