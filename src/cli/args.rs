@@ -68,7 +68,7 @@ pub struct Global {
     )]
     #[arg(help = "Who builds: auto, dagger or docker [env: LARDER_BUILDER]")]
     pub builder: Option<Builder>,
-    /// Tells more of what larder does; twice tells all of it
+    /// Plain lines, with what Dagger prints and what could not be cached; twice: all calls to the engine, too
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }

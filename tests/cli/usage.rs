@@ -40,7 +40,8 @@ fn help_names_every_command_and_the_exit_codes() {
               --profile <NAME>           Switches on the services of a profile [env: COMPOSE_PROFILES]
               --progress <MODE>          How progress is shown: auto, tty, plain, json or quiet
               --builder <BUILDER>        Who builds: auto, dagger or docker [env: LARDER_BUILDER]
-          -v, --verbose...               Tells more of what larder does; twice tells all of it
+          -v, --verbose...               Plain lines, with what Dagger prints and what could not be cached;
+                                         twice: all calls to the engine, too
           -h, --help                     Print help
           -V, --version                  Print version
 
