@@ -3,13 +3,12 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
-use clap::Parser;
-use larder::cli::{self, Cli};
+use larder::cli;
 use larder::failure::{self, Kind};
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = cli::parse();
     panic::set_hook(Box::new(|info| {
         failure::panicked(&info.to_string());
     }));

@@ -68,7 +68,7 @@ pub struct Global {
     )]
     #[arg(help = "Who builds: auto, dagger or docker [env: LARDER_BUILDER]")]
     pub builder: Option<Builder>,
-    /// Tells more of what larder does; twice tells all of it
+    /// Plain lines, with what Dagger prints and what could not be cached; twice: all calls to the engine, too
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
@@ -126,6 +126,9 @@ pub struct Up {
     /// Accepted and changes nothing: larder always builds what changed
     #[arg(long)]
     pub build: bool,
+    /// Accepted and changes nothing: larder always waits
+    #[arg(long, conflicts_with = "no_wait")]
+    pub wait: bool,
     /// Return when every service is started, ready or not
     #[arg(long)]
     pub no_wait: bool,
@@ -207,6 +210,15 @@ pub struct Exec {
     /// Accepted and changes nothing: a terminal is lent where there is one
     #[arg(short, long)]
     pub tty: bool,
+    /// The user that the command runs as, in place of the container's
+    #[arg(short, long, value_name = "USER")]
+    pub user: Option<String>,
+    /// A variable for the command; with its name alone, the value that it has here
+    #[arg(short, long, value_name = "KEY[=VALUE]", value_parser = variable)]
+    pub env: Vec<String>,
+    /// The folder that the command starts in, in place of the container's
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<String>,
     /// The service
     pub service: String,
     /// The command and its arguments
@@ -269,6 +281,13 @@ fn tail(text: &str) -> Result<Tail, String> {
     }
 }
 
+fn variable(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.starts_with('=') {
+        return Err("the variable has no name".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -315,5 +334,13 @@ mod tests {
         };
         assert!(exec.no_tty);
         assert_eq!(exec.command, ["psql", "-U", "me", "--help"]);
+        let line = "larder exec -u me -e A=b=c --env HOME -w /srv db env -e X=y";
+        let Command::Exec(exec) = parse(line).command else {
+            panic!("not exec")
+        };
+        assert_eq!(exec.user.as_deref(), Some("me"));
+        assert_eq!(exec.env, ["A=b=c", "HOME"]);
+        assert_eq!(exec.workdir.as_deref(), Some("/srv"));
+        assert_eq!(exec.command, ["env", "-e", "X=y"]);
     }
 }

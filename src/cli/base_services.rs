@@ -9,8 +9,8 @@ use super::invocation::Invocation;
 use super::prepare::{Prepared, Reading};
 use crate::failure::Failure;
 use crate::fingerprint::Survey;
-use crate::model::{ImageRef, Project};
-use crate::plan::{self, Outcome};
+use crate::model::{Digest, ImageRef, Project};
+use crate::plan::{self, Action, Outcome, Plan, ServicePlan};
 
 /// Which service builds an image that others start from.
 struct Makers<'a> {
@@ -91,7 +91,21 @@ impl Prepared {
             carry_out(invocation, self, &plan, dagger).await?;
             self.observe().await?;
         }
-        self.built.extend(wave);
+        self.built.extend(built(plan));
         Ok(BTreeSet::new())
     }
+}
+
+/// The services whose images a plan builds: two that are built alike share a step.
+fn built(plan: Plan) -> impl Iterator<Item = String> {
+    let steps = plan.steps.into_iter();
+    let built: BTreeSet<Digest> = steps
+        .filter_map(|step| match step.action {
+            Action::Build { fingerprint, .. } => Some(fingerprint),
+            _ => None,
+        })
+        .collect();
+    let of = move |own: &ServicePlan| own.fingerprint.is_some_and(|own| built.contains(&own));
+    let services = plan.services.into_iter();
+    services.filter_map(move |(service, own)| of(&own).then_some(service))
 }

@@ -1,5 +1,6 @@
 //! `larder build`: images, and nothing else.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::args::Services;
@@ -8,6 +9,7 @@ use super::invocation::Invocation;
 use super::prepare::{Goal, prepare};
 use crate::failure::Failure;
 use crate::model::Service;
+use crate::plan::Action;
 
 pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<(), Failure> {
     let begun = Instant::now();
@@ -38,8 +40,14 @@ pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<()
     if !plan.is_empty() {
         carry_out(invocation, &prepared, &plan, dagger).await?;
     }
-    let how = if plan.builds() { "built" } else { "up to date" };
-    invocation.total(prepared.services.len(), "image", how, begun)
+    let built = plan.steps.iter();
+    let built = built.filter(|step| matches!(step.action, Action::Build { .. }));
+    let built = built.filter_map(|step| step.service.as_ref());
+    let built: BTreeSet<&String> = built.chain(&prepared.built).collect();
+    match built.len() {
+        0 => invocation.total(prepared.services.len(), "image", "up to date", begun),
+        count => invocation.total(count, "image", "built", begun),
+    }
 }
 
 /// The platform that a service is built for out of several. docker compose refuses such a build where the engine

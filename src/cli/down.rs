@@ -39,9 +39,11 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
         .into_iter()
         .partition(|container| named.is_off(&container.service));
     if !orphans.is_empty() {
+        let bare: Vec<&str> = orphans.iter().map(|c| c.name.as_str()).collect();
         invocation.warning(&format!(
-            "no compose file defines the service of {}: `larder down --remove-orphans` removes it",
-            names(&orphans)
+            "no compose file defines the service of {}; to remove: `docker rm -f {}`",
+            names(&orphans),
+            bare.join(" ")
         ));
     }
     if !off.is_empty() {

@@ -7,6 +7,7 @@ use crate::docker::ExecOptions;
 use crate::failure::Failure;
 use crate::plan::State;
 use crate::runtime::Engine;
+use crate::settings::Environment;
 
 pub(super) async fn exec(invocation: &Invocation, args: Exec) -> Result<u8, Failure> {
     let named = invocation.named()?;
@@ -22,9 +23,34 @@ pub(super) async fn exec(invocation: &Invocation, args: Exec) -> Result<u8, Fail
         command: args.command,
         tty: !args.no_tty && invocation.screen.reads_terminal(),
         interactive: true,
-        ..ExecOptions::default()
+        user: args.user,
+        working_dir: args.workdir,
+        environment: variables(args.env, &invocation.environment),
     };
     let code = engine.exec(&container.id, options).await?;
     // Codes are one byte here; what does not fit must not turn into success.
     Ok(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+/// A name alone takes the value that it has here. Where it has none the engine takes the name for a variable that the
+/// command is not to have, as with docker compose.
+fn variables(given: Vec<String>, environment: &Environment) -> Vec<String> {
+    let with_value = |given: String| match environment.get(&given) {
+        Some(value) => format!("{given}={value}"),
+        None => given,
+    };
+    given.into_iter().map(with_value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_alone_takes_the_value_of_here() {
+        let here = [("A", "1"), ("B", "2")];
+        let here = here.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let given = ["A", "B=", "NONE"].map(ToOwned::to_owned).to_vec();
+        assert_eq!(variables(given, &here.into()), ["A=1", "B=", "NONE"]);
+    }
 }

@@ -94,7 +94,7 @@ impl Invocation {
                 name,
                 project: None,
             }),
-            (Err(error), _) => Err(error.into()),
+            (Err(error), _) => Err(error.by_name().into()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The command line: one short file per command, and what they share.
 //!
-//! `args` what can be typed · `run` from a command to its exit code · `invocation` what every command starts
+//! `args` what can be typed, `parse` what was · `run` from a command to its exit code · `invocation` what every command starts
 //! from · `prepare` load, fingerprint, observe, decide, `bases` the images that builds start from and `base_services` those that other services build, `proofs` health checks that passed · `carry_out` execute with progress on the screen ·
 //! `dagger` where it is found · `stack` a project's containers by their labels · `interrupt` Ctrl-C.
 
@@ -17,6 +17,7 @@ mod fingerprint;
 mod interrupt;
 mod invocation;
 mod logs;
+mod parse;
 mod plan;
 mod prepare;
 mod proofs;
@@ -28,4 +29,5 @@ mod turn;
 mod up;
 
 pub use args::Cli;
+pub use parse::parse;
 pub use run::run;

@@ -9,7 +9,7 @@ use super::invocation::Invocation;
 use super::{stack, turn};
 use crate::failure::Failure;
 use crate::model::{Condition, Project};
-use crate::plan::{Action, Container, ContainerSource, Plan, Readiness, Step, StepId};
+use crate::plan::{Action, Container, ContainerSource, Plan, Readiness, State, Step, StepId};
 use crate::runtime::Engine;
 
 pub(super) async fn start(invocation: &Invocation, args: &Services) -> Result<(), Failure> {
@@ -19,16 +19,28 @@ pub(super) async fn start(invocation: &Invocation, args: &Services) -> Result<()
     let observed = engine.observe(&named.name).await?;
     let chosen = turn::chosen(&observed.containers, &named, &args.services)?;
     turn::all_there(&chosen, &named, &args.services)?;
-    let count = chosen.len();
+    let count = chosen.iter().filter(|c| !is_up(c)).count();
+    if count == 0 {
+        return invocation.note("nothing to start");
+    }
     let plan = plan(chosen, named.project.as_ref());
     carry_out_on(invocation, &engine, &named, &plan).await?;
     invocation.total(count, "container", "started", begun)
+}
+
+/// Whether there is nothing to start. A paused one is not up: the engine says what to do about it.
+fn is_up(container: &Container) -> bool {
+    matches!(container.state, State::Running(_) | State::Restarting)
 }
 
 /// The starts, and the waits between them.
 fn plan(containers: Vec<&Container>, project: Option<&Project>) -> Plan {
     let mut draft = Draft::default();
     for container in stack::waves(containers, project).concat() {
+        if is_up(container) {
+            draft.add(container, None);
+            continue;
+        }
         let (mut after, mut settled) = (Vec::new(), Vec::new());
         for (name, condition, required) in stack::dependencies(container, project) {
             let steps = draft.gate(name, condition, &container.service);
@@ -39,8 +51,7 @@ fn plan(containers: Vec<&Container>, project: Option<&Project>) -> Plan {
         };
         let id = draft.step(&container.service, start, "asked for", after);
         draft.plan.steps[id.0].settled = settled;
-        let started = draft.started.entry(container.service.clone());
-        started.or_default().push((container.id.clone(), id));
+        draft.add(container, Some(id));
     }
     draft.plan
 }
@@ -48,8 +59,8 @@ fn plan(containers: Vec<&Container>, project: Option<&Project>) -> Plan {
 #[derive(Default)]
 struct Draft {
     plan: Plan,
-    /// The containers of each service, with the step that starts them.
-    started: BTreeMap<String, Vec<(String, StepId)>>,
+    /// The containers of each service, with the step that starts those that are not up.
+    there: BTreeMap<String, Vec<(String, Option<StepId>)>>,
     /// Waits, made once however many wait for the same.
     waits: BTreeMap<(String, Readiness), Vec<StepId>>,
 }
@@ -68,11 +79,16 @@ impl Draft {
         id
     }
 
-    /// The steps behind which a service is what a dependent waits for. One that is not started here is left as it is.
+    fn add(&mut self, container: &Container, started: Option<StepId>) {
+        let there = self.there.entry(container.service.clone()).or_default();
+        there.push((container.id.clone(), started));
+    }
+
+    /// The steps behind which a service is what a dependent waits for. One that was not asked for is left as it is.
     fn gate(&mut self, service: &str, condition: Condition, dependent: &str) -> Vec<StepId> {
-        let started = self.started.get(service).cloned().unwrap_or_default();
+        let there = self.there.get(service).cloned().unwrap_or_default();
         let until = match condition {
-            Condition::Started => return started.into_iter().map(|(_, step)| step).collect(),
+            Condition::Started => return there.into_iter().filter_map(|(_, step)| step).collect(),
             Condition::Healthy => Readiness::Healthy,
             Condition::Completed => Readiness::Completed,
         };
@@ -81,16 +97,12 @@ impl Draft {
             return steps.clone();
         }
         let cause = format!("`{dependent}` waits for it");
-        let wait = |(container, step)| {
+        let wait = |(container, step): (String, Option<StepId>)| {
             let container = ContainerSource::Id(container);
-            self.step(
-                service,
-                Action::Wait { container, until },
-                &cause,
-                vec![step],
-            )
+            let after = step.into_iter().collect();
+            self.step(service, Action::Wait { container, until }, &cause, after)
         };
-        let steps: Vec<StepId> = started.into_iter().map(wait).collect();
+        let steps: Vec<StepId> = there.into_iter().map(wait).collect();
         self.waits.insert(key, steps.clone());
         steps
     }
@@ -99,18 +111,26 @@ impl Draft {
 #[cfg(test)]
 mod tests {
     use super::super::stack::tests::container;
+    use super::*;
     use crate::plan;
+
+    fn stopped(service: &str, depends_on: &str) -> Container {
+        Container {
+            state: State::Exited(0),
+            ..container(service, depends_on)
+        }
+    }
 
     #[test]
     fn what_others_wait_for_is_waited_for_between_the_starts() {
         let all = [
-            container(
+            stopped(
                 "api",
                 "db:service_healthy:false,cache:service_started:false",
             ),
-            container("cache", "gone:service_healthy:false"),
-            container("db", ""),
-            container("web", "db:service_healthy:false"),
+            stopped("cache", "gone:service_healthy:false"),
+            stopped("db", ""),
+            stopped("web", "db:service_healthy:false"),
         ];
         let text = plan::text(&super::plan(all.iter().collect(), None));
         assert_eq!(
@@ -120,6 +140,25 @@ mod tests {
              3  wait until db is healthy: `api` waits for it (after 2)\n\
              4  start api: asked for (after 3, 1)\n\
              5  start web: asked for (after 3)"
+        );
+    }
+
+    #[test]
+    fn what_is_up_is_not_started_and_still_waited_for() {
+        let all = [
+            stopped(
+                "api",
+                "db:service_healthy:false,cache:service_started:false",
+            ),
+            container("cache", ""),
+            container("db", ""),
+            container("web", "db:service_healthy:false"),
+        ];
+        let text = plan::text(&super::plan(all.iter().collect(), None));
+        assert_eq!(
+            text.trim(),
+            "1  wait until db is healthy: `api` waits for it\n\
+             2  start api: asked for (after 1)"
         );
     }
 }

@@ -39,7 +39,9 @@ pub(super) async fn turn(
     if turn == Turn::Restart {
         all_there(&chosen, &named, &args.services)?;
         stack::with_guests(&observed.containers, &mut chosen);
-    } else if chosen.is_empty() {
+    }
+    let count = chosen.iter().filter(|c| is_due(c, turn)).count();
+    if count == 0 {
         return invocation.note("nothing to stop");
     }
     let how = match turn {
@@ -47,7 +49,6 @@ pub(super) async fn turn(
         Turn::Stop => "stopped",
         Turn::Remove { .. } => "removed",
     };
-    let count = chosen.len();
     turn_all(invocation, &engine, &named, chosen, turn).await?;
     invocation.total(count, "container", how, begun)
 }
@@ -92,7 +93,16 @@ pub(super) async fn turn_all(
     if turn != Turn::Restart {
         waves.reverse();
     }
+    for wave in &mut waves {
+        wave.retain(|container| is_due(container, turn));
+    }
+    waves.retain(|wave| !wave.is_empty());
     carry_out_on(invocation, engine, named, &plan(&waves, turn)).await
+}
+
+/// Whether there is something to do to a container: one that does not run is not stopped.
+fn is_due(container: &Container, turn: Turn) -> bool {
+    turn != Turn::Stop || container.state.is_running()
 }
 
 /// A wave comes after the one before it.

@@ -17,6 +17,8 @@ pub struct Error {
     pub(super) place: Option<Place>,
     /// What else there is to know: the unset variable that the text in question asks for, who names a file.
     pub(super) note: Option<String>,
+    /// Whether the command needs no more of the project than its name.
+    pub(super) by_name: bool,
 }
 
 /// What failed.
@@ -173,6 +175,13 @@ impl Error {
         matches!(*self.kind, ErrorKind::NoFile(_))
     }
 
+    /// Notes that the command needs no more of the project than its name, which could be given.
+    #[must_use]
+    pub fn by_name(mut self) -> Self {
+        self.by_name = true;
+        self
+    }
+
     /// Names the file that the cause is in, unless a place is known already.
     pub(super) fn in_file(mut self, file: &std::path::Path) -> Self {
         let place = self.place.get_or_insert_with(|| Place {
@@ -243,6 +252,7 @@ impl From<ErrorKind> for Error {
             path,
             place,
             note: None,
+            by_name: false,
         }
     }
 }

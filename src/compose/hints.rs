@@ -19,7 +19,17 @@ impl Error {
         let note = self.note.iter().cloned();
         note.chain(self.names_env_file())
             .chain(self.hint())
+            .chain(self.goes_by_name())
             .collect()
+    }
+
+    /// Without the variable the project is not known, but its containers are.
+    fn goes_by_name(&self) -> Option<String> {
+        let variable = matches!(*self.kind, ErrorKind::MissingVariable { .. });
+        (self.by_name && variable).then(|| {
+            "or call it with `-p NAME` in a folder without a Compose file: containers that are there need none"
+                .to_owned()
+        })
     }
 
     fn hint(&self) -> Option<String> {

@@ -364,8 +364,13 @@ impl<'a> Draft<'a> {
         names.sort_unstable();
         if !names.is_empty() {
             self.plan.warnings.push(format!(
-                "no compose file defines the service of {}: `larder down --remove-orphans` removes it",
-                names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+                "no compose file defines the service of {}; to remove: `docker rm -f {}`",
+                names
+                    .iter()
+                    .map(|name| format!("`{name}`"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                names.join(" "),
             ));
         }
     }

@@ -697,6 +697,15 @@ fn a_variable_that_must_be_set() {
           at compose.yaml:3:5
         hint: set it in the environment or in `.env`: `TAG=…`
         "#);
+    // Before an engine is looked for, which is not there.
+    assert_snapshot!(Sandbox::with(compose).show("ps"), @r#"
+        exit 2
+        --- stderr
+        error: the variable `TAG` is needed: choose one
+          at compose.yaml:3:5
+        hint: set it in the environment or in `.env`: `TAG=…`
+        hint: or call it with `-p NAME` in a folder without a Compose file: containers that are there need none
+        "#);
 }
 
 #[test]

@@ -46,7 +46,14 @@ fn an_image_that_others_start_from_is_built_before_they_are_looked_at() {
     assert_eq!(stack.larder("exec -T web cat /web"), "mid-one\n");
 
     stack.sandbox.write("all/f", "three\n");
-    stack.larder("build");
+    let told = stack.larder("build");
+    assert!(told.starts_with("3 images built in"), "{told}");
+    let told = stack.larder("build");
+    assert!(told.starts_with("3 images up to date in"), "{told}");
+    let mid = format!("FROM {}-base\nRUN echo changed > mid\n", stack.name);
+    stack.sandbox.write("mid/Dockerfile", &mid);
+    let told = stack.larder("build mid");
+    assert!(told.starts_with("1 image built in"), "{told}");
     let base = format!("{}-web", stack.name);
     let shown = docker(&["run", "--rm", &base, "cat", "/web"]);
     assert_eq!(shown, "mid-three\n");

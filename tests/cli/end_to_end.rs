@@ -49,7 +49,11 @@ fn a_stack_is_never_stale_and_nothing_is_done_twice() {
     let (cache, api) = (stack.containers("cache"), stack.containers("api"));
     assert_eq!((cache.len(), api.len()), (1, 1));
 
-    assert!(stack.larder("up").contains("2 services up to date in"));
+    assert!(
+        stack
+            .larder("up --wait")
+            .contains("2 services up to date in")
+    );
     assert_eq!(stack.containers("cache"), cache);
     assert_eq!(stack.containers("api"), api);
 
@@ -62,6 +66,14 @@ fn a_stack_is_never_stale_and_nothing_is_done_twice() {
 
     let output = stack.sandbox.run("exec -T api false");
     assert_eq!(output.status.code(), Some(1));
+    let asked = "exec -T -u nobody -w /tmp -e A=b -e COMPOSE_PROJECT_NAME -e NONE api sh -c";
+    let mut exec = stack.sandbox.command(env!("CARGO_BIN_EXE_larder"));
+    let script = "whoami; pwd; echo $A $COMPOSE_PROJECT_NAME ${NONE-none}";
+    let output = exec.args(asked.split(' ')).arg(script).output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        format!("nobody\n/tmp\nb {} none\n", stack.name)
+    );
 
     stack.larder("stop api");
     assert!(!stack.larder("ps").contains("-api-1"));
@@ -209,9 +221,16 @@ services:
 ";
     let stack = Stack::new("start-waits", compose);
     stack.larder("up");
-    stack.larder("stop");
+    let nothing = |what: &str| format!("exit 0\n--- stderr\nnothing to {what}\n");
+    assert_eq!(stack.sandbox.show("start"), nothing("start"));
+    let stopped = stack.larder("stop api");
+    assert!(stopped.starts_with("1 container stopped in"), "{stopped}");
+    let stopped = stack.larder("stop");
+    assert!(stopped.starts_with("1 container stopped in"), "{stopped}");
+    assert_eq!(stack.sandbox.show("stop"), nothing("stop"));
     let begun = std::time::Instant::now();
-    stack.larder("start");
+    let started = stack.larder("start");
+    assert!(started.starts_with("2 containers started in"), "{started}");
     assert!(begun.elapsed().as_secs() >= 3, "{:?}", begun.elapsed());
 }
 

@@ -40,7 +40,8 @@ fn help_names_every_command_and_the_exit_codes() {
               --profile <NAME>           Switches on the services of a profile [env: COMPOSE_PROFILES]
               --progress <MODE>          How progress is shown: auto, tty, plain, json or quiet
               --builder <BUILDER>        Who builds: auto, dagger or docker [env: LARDER_BUILDER]
-          -v, --verbose...               Tells more of what larder does; twice tells all of it
+          -v, --verbose...               Plain lines, with what Dagger prints and what could not be cached;
+                                         twice: all calls to the engine, too
           -h, --help                     Print help
           -V, --version                  Print version
 
@@ -74,9 +75,10 @@ fn help_of_up() {
               --build                    Accepted and changes nothing: larder always builds what changed
               --project-directory <DIR>  The folder that relative paths are read against, in place of the
                                          first file's
+              --wait                     Accepted and changes nothing: larder always waits
               --no-wait                  Return when every service is started, ready or not
-              --timeout <SECONDS>        Give up when a service takes longer than this to become ready
               --progress <MODE>          How progress is shown: auto, tty, plain, json or quiet
+              --timeout <SECONDS>        Give up when a service takes longer than this to become ready
               --builder <BUILDER>        Who builds: auto, dagger or docker [env: LARDER_BUILDER]
           -h, --help                     Print help
         "#);
@@ -95,6 +97,77 @@ fn an_unknown_command_is_a_usage_error() {
 
         For more information, try '--help'.
         "#);
+}
+
+#[test]
+fn an_option_that_is_not_there_is_no_value() {
+    assert_snapshot!(Sandbox::new().show("build --no-cache"), @r#"
+        exit 2
+        --- stderr
+        error: unexpected argument '--no-cache' found
+
+        Usage: larder build [OPTIONS] [SERVICE]...
+
+        For more information, try '--help'.
+        "#);
+    assert_snapshot!(Sandbox::new().show("up --time 5"), @r#"
+        exit 2
+        --- stderr
+        error: unexpected argument '--time' found
+
+          tip: a similar argument exists: '--timeout'
+
+        Usage: larder up --timeout <SECONDS> [SERVICE]...
+
+        For more information, try '--help'.
+        "#);
+    assert_snapshot!(Sandbox::new().show("--no-cache"), @r#"
+        exit 2
+        --- stderr
+        error: unexpected argument '--no-cache' found
+
+        Usage: larder [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+        "#);
+}
+
+#[test]
+fn an_option_for_every_command_is_told_its_place() {
+    assert_snapshot!(Sandbox::new().show("up --profile tools"), @r#"
+        exit 2
+        --- stderr
+        error: unexpected argument '--profile' found
+
+          tip: put it before the command
+
+        Usage: larder [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+        "#);
+    assert_snapshot!(Sandbox::new().show("up -f compose.yaml"), @r#"
+        exit 2
+        --- stderr
+        error: unexpected argument '-f' found
+
+          tip: put it before the command
+
+        Usage: larder [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+        "#);
+    for line in [
+        "ps -v",
+        "stop --file=a.yaml",
+        "build --env-file .env",
+        "config -fa.yaml",
+    ] {
+        let shown = Sandbox::new().show(line);
+        assert!(
+            shown.contains("tip: put it before the command\n"),
+            "{shown}"
+        );
+    }
 }
 
 #[test]
@@ -132,6 +205,17 @@ fn exec_needs_a_command() {
           <COMMAND>...
 
         Usage: larder exec <SERVICE> <COMMAND>...
+
+        For more information, try '--help'.
+        "#);
+}
+
+#[test]
+fn a_variable_for_exec_has_a_name() {
+    assert_snapshot!(Sandbox::new().show("exec -e =b api env"), @r#"
+        exit 2
+        --- stderr
+        error: invalid value '=b' for '--env <KEY[=VALUE]>': the variable has no name
 
         For more information, try '--help'.
         "#);
