@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::try_join_all;
 use tokio::time::timeout_at;
@@ -181,13 +181,15 @@ fn read(
 ) -> Result<Inputs, fingerprint::Error> {
     let cache = StatCache::open(cache);
     let survey = fingerprint::survey(project, services, &cache)?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let unknown = now.unwrap_or_default().as_nanos().to_be_bytes();
     // Images alone need no config or secret of a container to be there.
     let configs = services
         .iter()
         .filter(|_| goal.containers)
         .map(|service| {
             let hash = if project.is_one_shot(service) {
-                fingerprint::one_shot_hash(project, service, &cache)?
+                fingerprint::one_shot_hash(project, service, &cache, &unknown)?
             } else {
                 fingerprint::config_hash(project, service)?
             };

@@ -4,7 +4,6 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::SystemTime;
 
 use super::confighash::config_hash;
 use super::error::Error;
@@ -15,11 +14,17 @@ use super::statcache::StatCache;
 use crate::model::{Digest, DigestWriter, MountKind, Project};
 
 /// The digest of the container of a service that is run to its end: [`config_hash`] with the content of its bind mounts.
-/// Another one each time where that cannot be known: a folder outside the project's may be of any size, and is not read.
+/// Where that cannot be known, `unknown` stands for it, which should be another one each time: a folder outside the project's
+/// may be of any size, and is not read.
 ///
 /// # Errors
 /// As [`config_hash`].
-pub fn one_shot_hash(project: &Project, name: &str, cache: &StatCache) -> Result<Digest, Error> {
+pub fn one_shot_hash(
+    project: &Project,
+    name: &str,
+    cache: &StatCache,
+    unknown: &[u8],
+) -> Result<Digest, Error> {
     let config = config_hash(project, name)?;
     let mounts = project.services.get(name).into_iter();
     let binds = mounts
@@ -36,7 +41,7 @@ pub fn one_shot_hash(project: &Project, name: &str, cache: &StatCache) -> Result
     for source in sources {
         match content(&project.working_dir, source, cache) {
             Some(content) => writer.digest(&content),
-            None => writer.field(&now()),
+            None => writer.field(unknown),
         };
     }
     Ok(writer.finish())
@@ -70,11 +75,6 @@ fn file(source: &Path, found: &Metadata) -> Option<Digest> {
     Some(writer.finish())
 }
 
-fn now() -> [u8; 16] {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.unwrap_or_default().as_nanos().to_be_bytes()
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -90,7 +90,7 @@ mod tests {
         fs::create_dir(root.join("outside")).unwrap();
         fs::write(root.join("outside/file"), "1").unwrap();
         let _socket = UnixListener::bind(root.join("outside/socket")).unwrap();
-        let hash = |source: &str| {
+        let hash_by = |unknown: &[u8], source: &str| {
             let mount =
                 serde_json::json!({"type": "bind", "source": root.join(source), "target": "/x"});
             let service = serde_json::json!({"image": "a", "volumes": [mount]});
@@ -99,8 +99,9 @@ mod tests {
                 services: [("s".to_owned(), serde_json::from_value(service).unwrap())].into(),
                 ..Project::default()
             };
-            one_shot_hash(&project, "s", &StatCache::open(None)).unwrap()
+            one_shot_hash(&project, "s", &StatCache::open(None), unknown).unwrap()
         };
+        let hash = |source: &str| hash_by(b"1", source);
         let changes: [(&str, &dyn Fn()); 4] = [
             ("project/sql", &|| {
                 fs::write(root.join("project/sql/deep/a"), "1").unwrap();
@@ -126,6 +127,7 @@ mod tests {
         fs::create_dir(root.join("project/absent")).unwrap();
         assert_ne!(hash("project/absent"), absent);
         assert_eq!(hash("outside/socket"), hash("outside/socket"));
-        assert_ne!(hash("outside"), hash("outside"));
+        assert_ne!(hash("outside"), hash_by(b"2", "outside"));
+        assert_eq!(hash("project/sql"), hash_by(b"2", "project/sql"));
     }
 }
