@@ -183,12 +183,13 @@ fn read(
     let survey = fingerprint::survey(project, services, &cache)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let unknown = now.unwrap_or_default().as_nanos().to_be_bytes();
+    let one_shots = project.one_shots();
     // Images alone need no config or secret of a container to be there.
     let configs = services
         .iter()
         .filter(|_| goal.containers)
         .map(|service| {
-            let hash = if project.is_one_shot(service) {
+            let hash = if one_shots.contains(service.as_str()) {
                 fingerprint::one_shot_hash(project, service, &cache, &unknown)?
             } else {
                 fingerprint::config_hash(project, service)?

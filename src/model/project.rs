@@ -105,12 +105,13 @@ impl Project {
         own.unwrap_or_else(|| format!("{}-{service}-{number}", self.name))
     }
 
-    /// Whether a service is run to its end by those that depend on it: done once, it stays done.
-    pub fn is_one_shot(&self, service: &str) -> bool {
-        self.services.values().any(|other| {
-            let dependency = other.depends_on.get(service);
-            dependency.is_some_and(|dependency| dependency.condition == Condition::Completed)
-        })
+    /// The services that are run to their end, since others wait for that: done once, they stay done.
+    pub fn one_shots(&self) -> BTreeSet<&str> {
+        let dependencies = self.services.values().flat_map(|own| &own.depends_on);
+        dependencies
+            .filter(|(_, dependency)| dependency.condition == Condition::Completed)
+            .map(|(name, _)| name.as_str())
+            .collect()
     }
 
     /// The services named, and all those they wait for, directly or not; every service when none is named.

@@ -31,7 +31,7 @@ impl Draft<'_> {
                 number,
                 image,
                 config,
-                one_shot: self.wanted.project.is_one_shot(service),
+                one_shot: self.one_shots.contains(service),
                 resources: &resources,
                 networks: &networks,
                 host: host.as_ref(),
@@ -155,7 +155,7 @@ impl Draft<'_> {
                 Some(self.step(Some(slot.service), action, "it is paused", before.clone()))
             }
             State::Restarting => None,
-            State::Exited(0) if self.wanted.project.is_one_shot(slot.service) => {
+            State::Exited(0) if slot.one_shot => {
                 let undone = self.undone(slot.service, container);
                 if undone.is_none() {
                     holds.extend([Readiness::Ready, Readiness::Completed]);

@@ -203,6 +203,8 @@ pub(super) struct Draft<'a> {
     pub(super) resources: BTreeMap<(&'static str, String), Option<StepId>>,
     /// What starts each service's containers, and what its containers are called.
     pub(super) started: BTreeMap<String, Vec<Started>>,
+    /// The services that are run to their end.
+    pub(super) one_shots: BTreeSet<&'a str>,
     /// Waits, made once however many wait for the same.
     waits: BTreeMap<(String, Readiness), Vec<StepId>>,
 }
@@ -228,6 +230,7 @@ impl<'a> Draft<'a> {
             pulls: BTreeMap::new(),
             resources: BTreeMap::new(),
             started: BTreeMap::new(),
+            one_shots: wanted.project.one_shots(),
             waits: BTreeMap::new(),
         }
     }

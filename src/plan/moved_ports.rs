@@ -1,30 +1,18 @@
 //! Host ports that move from one container to another: who gets one starts once its holder is gone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::decide::Draft;
 use super::observed::{Container, PublishedPort};
 use super::step::{Action, StepId};
-use crate::model::{PortRange, Service};
+use crate::model::{Port, PortRange, Service};
 
 impl Draft<'_> {
     /// Puts each start behind the removals that free its host ports; the container that it replaces stays until then, too. A
     /// holder that would go only once the start's service is up, since it depends on it, goes before.
     pub(super) fn wait_for_ports(&mut self) {
-        let observed = self.observed;
-        let removals: Vec<(StepId, &Container)> = self
-            .plan
-            .steps
-            .iter()
-            .filter_map(|step| match &step.action {
-                Action::Remove { container, .. } => {
-                    let holder = observed.containers.iter().find(|c| c.id == *container)?;
-                    Some((step.id, holder))
-                }
-                _ => None,
-            })
-            .collect();
+        let held = self.held();
         for start in (0..self.plan.steps.len()).map(StepId) {
             let step = &self.plan.steps[start.0];
             let Action::Start { .. } = step.action else {
@@ -33,23 +21,44 @@ impl Draft<'_> {
             let Some(service) = step.service.clone() else {
                 continue;
             };
-            let wants = &self.wanted.project.services[&service];
-            for (removal, holder) in &removals {
-                if !publishes_of(wants, holder) || self.comes_after(start, *removal) {
+            for removal in freeing(&held, &self.wanted.project.services[&service]) {
+                if self.comes_after(start, removal) {
                     continue;
                 }
-                self.free(*removal, start);
+                self.free(removal, start);
                 for step in self.ends_of(&service, start).into_iter().chain([start]) {
-                    let apart = step != *removal
-                        && !self.comes_after(step, *removal)
-                        && !self.comes_after(*removal, step);
+                    let apart = step != removal
+                        && !self.comes_after(step, removal)
+                        && !self.comes_after(removal, step);
                     if apart {
-                        self.plan.steps[step.0].after.push(*removal);
+                        self.plan.steps[step.0].after.push(removal);
                         self.plan.steps[step.0].after.sort_unstable();
                     }
                 }
             }
         }
+    }
+
+    /// The host ports of containers that are removed, by number, with the step that does it.
+    fn held(&self) -> BTreeMap<u16, Vec<(StepId, PublishedPort)>> {
+        let containers = self.observed.containers.iter();
+        let containers: BTreeMap<&String, &Container> =
+            containers.map(|own| (&own.id, own)).collect();
+        let mut held: BTreeMap<u16, Vec<(StepId, PublishedPort)>> = BTreeMap::new();
+        for step in &self.plan.steps {
+            let Action::Remove { container, .. } = &step.action else {
+                continue;
+            };
+            let holder = containers.get(container).into_iter();
+            for port in holder.flat_map(|holder| &holder.ports) {
+                if let Some(number) = port.published {
+                    held.entry(number)
+                        .or_default()
+                        .push((step.id, port.clone()));
+                }
+            }
+        }
+        held
     }
 
     /// The steps in front of a start that end what its service runs.
@@ -99,26 +108,34 @@ impl Draft<'_> {
     }
 }
 
-/// Whether a service wants a host port that a container has, at an address that may be the same.
-fn publishes_of(service: &Service, holder: &Container) -> bool {
-    let held = |port: &PublishedPort| {
-        let Some(number) = port.published else {
-            return false;
-        };
-        service.ports.iter().any(|own| {
-            let protocol = match own.protocol.as_str() {
-                "" => "tcp",
-                protocol => protocol,
-            };
-            let published = own.published.as_deref().map(str::parse::<PortRange>);
-            let one = own.host_ip.as_deref().filter(|ip| is_one(ip));
-            let other = port.host_ip.as_deref().filter(|ip| is_one(ip));
-            protocol.eq_ignore_ascii_case(&port.protocol)
-                && matches!(published, Some(Ok(range)) if (range.first..=range.last).contains(&number))
-                && (one.is_none() || other.is_none() || one == other)
-        })
+/// The removals that free a host port that a service wants, at an address that may be the same.
+fn freeing(
+    held: &BTreeMap<u16, Vec<(StepId, PublishedPort)>>,
+    service: &Service,
+) -> BTreeSet<StepId> {
+    let mut found = BTreeSet::new();
+    for own in &service.ports {
+        let published = own.published.as_deref().map(str::parse::<PortRange>);
+        let Some(Ok(range)) = published else { continue };
+        let holders = held
+            .range(range.first..=range.last)
+            .flat_map(|(_, all)| all);
+        let same = holders.filter(|(_, port)| may_be_one(own, port));
+        found.extend(same.map(|(removal, _)| *removal));
+    }
+    found
+}
+
+/// Whether two ports of one number are of one protocol, and of no two addresses.
+fn may_be_one(wanted: &Port, held: &PublishedPort) -> bool {
+    let protocol = match wanted.protocol.as_str() {
+        "" => "tcp",
+        protocol => protocol,
     };
-    holder.ports.iter().any(held)
+    let one = wanted.host_ip.as_deref().filter(|ip| is_one(ip));
+    let other = held.host_ip.as_deref().filter(|ip| is_one(ip));
+    protocol.eq_ignore_ascii_case(&held.protocol)
+        && (one.is_none() || other.is_none() || one == other)
 }
 
 /// Whether an address of the host is not that of all its interfaces.

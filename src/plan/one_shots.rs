@@ -9,11 +9,12 @@ use super::step::{Action, ContainerSource};
 /// The containers of which it matters when they were started, by ID: one-shot services that are done, and all that
 /// they depend on. A list of containers does not say it, so these alone are asked.
 pub fn asked_starts(wanted: &Wanted<'_>, observed: &Observed) -> BTreeSet<String> {
+    let one_shots = wanted.project.one_shots();
     let done = |container: &&Container| {
         !container.one_off
             && container.state == State::Exited(0)
             && wanted.services.contains(&container.service)
-            && wanted.project.is_one_shot(&container.service)
+            && one_shots.contains(container.service.as_str())
     };
     let done = observed.containers.iter().filter(done);
     let services: BTreeSet<String> = done
