@@ -241,6 +241,7 @@ async fn run(
         services: &services,
         fingerprints: &recipes,
         configs: &configs,
+        mounted: &BTreeMap::new(),
         builders: Builders {
             dependencies: BuilderKind::Docker,
             rest: BuilderKind::Docker,

@@ -35,13 +35,14 @@ pub(super) async fn carry_out(
     work.carry_out(invocation).await
 }
 
-/// Carries out a plan that only turns containers on and off, or removes them.
+/// Carries out a plan that only turns containers on and off, or removes them, for services that were asked for.
 pub(super) async fn carry_out_on(
     invocation: &Invocation,
     engine: &Docker,
     named: &Named,
+    asked: &[String],
     plan: &Plan,
-) -> Result<(), Failure> {
+) -> Result<BTreeSet<String>, Failure> {
     let settings = invocation.settings(named.project.as_ref(), None)?;
     let nameless = || Project {
         name: named.name.clone(),
@@ -49,14 +50,14 @@ pub(super) async fn carry_out_on(
     };
     let work = Work {
         project: &named.project.clone().unwrap_or_else(nameless),
-        named: &[],
+        named: asked,
         settings: &settings,
         engine,
         recipes: &BTreeMap::new(),
         plan,
         dagger: None,
     };
-    Box::pin(work.carry_out(invocation)).await.map(drop)
+    Box::pin(work.carry_out(invocation)).await
 }
 
 /// A plan, with what it is carried out with.

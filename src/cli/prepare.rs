@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::timeout_at;
 
 use super::bases::Bases;
@@ -75,6 +75,7 @@ pub(super) struct Prepared {
     pub(super) observed: Observed,
     pub(super) recipes: BTreeMap<String, Fingerprinted>,
     configs: BTreeMap<String, Digest>,
+    mounted: BTreeMap<String, Digest>,
     pub(super) goal: Goal,
     /// Whether what [`Prepared::freshen`] brings was brought in this run.
     pub(super) fresh: bool,
@@ -92,6 +93,7 @@ pub(super) struct Reading {
 struct Inputs {
     survey: Survey,
     configs: BTreeMap<String, Digest>,
+    mounted: BTreeMap<String, Digest>,
     cache: StatCache,
 }
 
@@ -135,6 +137,7 @@ pub(super) async fn prepare(
         observed,
         recipes: BTreeMap::new(),
         configs: inputs.configs,
+        mounted: inputs.mounted,
         goal,
         fresh: false,
         built: BTreeSet::new(),
@@ -183,23 +186,22 @@ fn read(
     let survey = fingerprint::survey(project, services, &cache)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let unknown = now.unwrap_or_default().as_nanos().to_be_bytes();
-    let one_shots = project.one_shots();
     // Images alone need no config or secret of a container to be there.
     let configs = services
         .iter()
         .filter(|_| goal.containers)
-        .map(|service| {
-            let hash = if one_shots.contains(service.as_str()) {
-                fingerprint::one_shot_hash(project, service, &cache, &unknown)?
-            } else {
-                fingerprint::config_hash(project, service)?
-            };
-            Ok((service.clone(), hash))
-        })
+        .map(|service| Ok((service.clone(), fingerprint::config_hash(project, service)?)))
         .collect::<Result<_, fingerprint::Error>>()?;
+    let one_shots = project.one_shots().into_iter();
+    let one_shots = one_shots.filter(|own| goal.containers && services.contains(*own));
+    let mounted = one_shots.filter_map(|own| {
+        let digest = fingerprint::mounted(project, own, &cache, &unknown)?;
+        Some((own.to_owned(), digest))
+    });
     Ok(Inputs {
         survey,
         configs,
+        mounted: mounted.collect(),
         cache,
     })
 }
@@ -312,7 +314,9 @@ impl Prepared {
                 Err(error) => Err(error),
             },
         );
-        Ok(try_join_all(looks).await.map(drop)?)
+        // Not all of a large project at once.
+        let looks = stream::iter(looks).buffer_unordered(32);
+        Ok(looks.try_collect().await?)
     }
 
     /// Takes for healthy what larder proved healthy, where nothing newer is known of it.
@@ -455,6 +459,7 @@ impl Prepared {
             services: &self.services,
             fingerprints: &self.recipes,
             configs: &self.configs,
+            mounted: &self.mounted,
             builders,
             fresh: self.fresh,
             containers: self.goal.containers,

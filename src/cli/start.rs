@@ -19,13 +19,14 @@ pub(super) async fn start(invocation: &Invocation, args: &Services) -> Result<()
     let observed = engine.observe(&named.name).await?;
     let chosen = turn::chosen(&observed.containers, &named, &args.services)?;
     turn::all_there(&chosen, &named, &args.services)?;
-    let count = chosen.iter().filter(|c| !is_up(c)).count();
-    if count == 0 {
+    let mut due: Vec<&Container> = chosen.iter().copied().filter(|c| !is_up(c)).collect();
+    if due.is_empty() {
         return invocation.note("nothing to start");
     }
     let plan = plan(chosen, named.project.as_ref());
-    carry_out_on(invocation, &engine, &named, &plan).await?;
-    invocation.total(count, "container", "started", begun)
+    let fallen = carry_out_on(invocation, &engine, &named, &args.services, &plan).await?;
+    due.retain(|container| !fallen.contains(&container.service));
+    invocation.total(due.len(), "container", "started", begun)
 }
 
 /// Whether there is nothing to start. A paused one is not up: the engine says what to do about it.

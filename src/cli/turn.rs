@@ -97,7 +97,9 @@ pub(super) async fn turn_all(
         wave.retain(|container| is_due(container, turn));
     }
     waves.retain(|wave| !wave.is_empty());
-    carry_out_on(invocation, engine, named, &plan(&waves, turn)).await
+    let plan = plan(&waves, turn);
+    let carried = carry_out_on(invocation, engine, named, &[], &plan);
+    carried.await.map(drop)
 }
 
 /// Whether there is something to do to a container: one that does not run is not stopped.

@@ -586,7 +586,7 @@ mod tests {
             "FROM --new scratch\n",
             "FROM scratchpad as\n",
             "FROM a-$TARGETSTAGE\n",
-            "ARG X=$TARGETSTAGE\nFROM a-$X\n",
+            "ARG X=$TARGETSTAGE\nFROM a-$X as b\nFROM b\n",
         ] {
             let lab = Lab::new(&format!("{rest}NEW thing\n"));
             let triggers = ["ADD https://x/y /"];

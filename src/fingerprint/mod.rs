@@ -46,7 +46,7 @@ mod words;
 pub use confighash::config_hash;
 pub use dockerfile::{Dockerfile, Heredoc, Instruction, Stage, StageBase};
 pub use error::Error;
-pub use mounted::one_shot_hash;
+pub use mounted::mounted;
 pub use platform::Platform;
 pub use recipe::{
     Argument, Base, BaseRef, Context, Cut, Entry, EntryKind, Fingerprinted, Link, Recipe,

@@ -1,78 +1,79 @@
 //! What a one-shot service reads of this machine through bind mounts: in no image, and nobody else sees it change.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::confighash::config_hash;
+use super::chain;
 use super::error::Error;
-use super::extras::folder_digest;
-use super::gather::file_digest;
+use super::gather::{file_digest, gather};
 use super::ignorefile::Patterns;
+use super::sources::Source;
 use super::statcache::StatCache;
+use super::walk::Folder;
 use crate::model::{Digest, DigestWriter, MountKind, Project};
 
-/// The digest of the container of a service that is run to its end: [`config_hash`] with the content of its bind mounts.
-/// Where that cannot be known, `unknown` stands for it, which should be another one each time: a folder outside the project's
-/// may be of any size, and is not read.
-///
-/// # Errors
-/// As [`config_hash`].
-pub fn one_shot_hash(
+const DOMAIN: &str = "larder-mounted-v1";
+
+/// The digest of what a service binds; `None` where it binds nothing. Where a content cannot be known, `unknown` stands
+/// for it, which should be another one each time: a folder outside the project's may be of any size, and is not read.
+pub fn mounted(
     project: &Project,
-    name: &str,
+    service: &str,
     cache: &StatCache,
     unknown: &[u8],
-) -> Result<Digest, Error> {
-    let config = config_hash(project, name)?;
-    let mounts = project.services.get(name).into_iter();
-    let binds = mounts
-        .flat_map(|service| &service.volumes)
-        .filter(|mount| mount.kind == MountKind::Bind);
+) -> Option<Digest> {
+    let mounts = &project.services.get(service)?.volumes;
+    let binds = mounts.iter().filter(|mount| mount.kind == MountKind::Bind);
     let sources: Vec<&Path> = binds
         .filter_map(|mount| mount.source.as_deref().map(Path::new))
         .collect();
     if sources.is_empty() {
-        return Ok(config);
+        return None;
     }
-    let mut writer = DigestWriter::new("larder-config-v1 mounted");
-    writer.digest(&config).number(sources.len() as u64);
+    let mut writer = DigestWriter::new(DOMAIN);
+    writer.number(sources.len() as u64);
     for source in sources {
         match content(&project.working_dir, source, cache) {
             Some(content) => writer.digest(&content),
             None => writer.field(unknown),
         };
     }
-    Ok(writer.finish())
+    Some(writer.finish())
 }
 
-/// What is there; `None` where that cannot be known.
+/// What is there, behind symbolic links as the engine follows them; `None` where that cannot be known.
 fn content(project: &Path, source: &Path, cache: &StatCache) -> Option<Digest> {
-    let found = match fs::metadata(source) {
-        Ok(found) => found,
+    let source = match fs::canonicalize(source) {
+        Ok(source) => source,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(Digest::of(b"")),
         Err(_) => return None,
     };
+    let found = fs::metadata(&source).ok()?;
     if found.is_dir() {
-        let inside = source.starts_with(project);
-        let digest = || folder_digest(source, &Patterns::default(), cache).ok();
-        return inside.then(digest).flatten();
+        let inside = source.starts_with(fs::canonicalize(project).ok()?);
+        return inside.then(|| folder(&source, cache).ok()).flatten();
     }
-    if found.is_file() {
-        return file(source, &found);
+    if !found.is_file() {
+        // A socket or a device has no content.
+        return Some(Digest::of(b"special"));
     }
-    // A socket or a device has no content.
-    Some(Digest::of(b"special"))
+    let (_, content) = file_digest(&source).ok()?;
+    let mut writer = DigestWriter::new(DOMAIN);
+    writer.text("file").number(u64::from(found.mode() & 0o7755));
+    writer.digest(&content);
+    Some(writer.finish())
 }
 
-fn file(source: &Path, found: &Metadata) -> Option<Digest> {
-    let (_, content) = file_digest(source).ok()?;
-    let mut writer = DigestWriter::new("larder-config-v1 mounted file");
-    writer
-        .number(u64::from(found.mode() & 0o7755))
-        .digest(&content);
-    Some(writer.finish())
+fn folder(root: &Path, cache: &StatCache) -> Result<Digest, Error> {
+    let ignore = &Patterns::default();
+    let all = [Source::everything()].into();
+    let context = gather(Folder { root, ignore }, &all, cache)?.context;
+    let mut writer = DigestWriter::new(DOMAIN);
+    let all: Vec<usize> = (0..context.entries.len()).collect();
+    chain::write_entries(writer.text("folder"), &context, &all);
+    Ok(writer.finish())
 }
 
 #[cfg(test)]
@@ -99,7 +100,7 @@ mod tests {
                 services: [("s".to_owned(), serde_json::from_value(service).unwrap())].into(),
                 ..Project::default()
             };
-            one_shot_hash(&project, "s", &StatCache::open(None), unknown).unwrap()
+            mounted(&project, "s", &StatCache::open(None), unknown).unwrap()
         };
         let hash = |source: &str| hash_by(b"1", source);
         let changes: [(&str, &dyn Fn()); 4] = [
@@ -127,6 +128,10 @@ mod tests {
         fs::create_dir(root.join("project/absent")).unwrap();
         assert_ne!(hash("project/absent"), absent);
         assert_eq!(hash("outside/socket"), hash("outside/socket"));
+        symlink(root.join("outside/file"), root.join("project/link")).unwrap();
+        assert_eq!(hash("project/link"), hash("outside/file"));
+        symlink(root.join("outside"), root.join("project/away")).unwrap();
+        assert_ne!(hash("project/away"), hash_by(b"2", "project/away"));
         assert_ne!(hash("outside"), hash_by(b"2", "outside"));
         assert_eq!(hash("project/sql"), hash_by(b"2", "project/sql"));
     }

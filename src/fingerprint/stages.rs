@@ -173,9 +173,10 @@ impl Layout {
         if let Err(unclear) = result {
             self.doubt(instruction, unclear);
             if instruction.keyword == "FROM" {
+                let (_, rest) = parse::flags(&instruction.arguments, escape);
                 self.dockerfile.stages.push(Stage {
                     from: instruction.clone(),
-                    name: None,
+                    name: base_and_name(rest).and_then(|(_, name)| name),
                     base: StageBase::Unknown,
                     platform: None,
                     instructions: Vec::new(),
@@ -192,21 +193,15 @@ impl Layout {
 
     fn stage(&mut self, from: &Instruction, request: &Request) -> Result<Stage, Unclear> {
         let escape = self.dockerfile.escape;
-        if says_stage(from) || self.dockerfile.global_args.iter().any(says_stage) {
+        let (flags, rest) = parse::flags(&from.arguments, escape);
+        let Some((base, name)) = base_and_name(rest) else {
+            return refused("FROM takes an image, and `AS` and a name");
+        };
+        // The platform and the base are what arguments before the first FROM may be used in.
+        let unclear = self.dockerfile.global_args.iter().any(says_stage);
+        if says_stage(from) || unclear && from.arguments.contains('$') {
             return Err(unclear_stage());
         }
-        let (flags, rest) = parse::flags(&from.arguments, escape);
-        let words: Vec<&str> = rest
-            .split(parse::is_space)
-            .filter(|word| !word.is_empty())
-            .collect();
-        let (base, name) = match words.as_slice() {
-            [base] => (*base, None),
-            [base, r#as, name] if r#as.eq_ignore_ascii_case("as") => {
-                (*base, Some(name.to_lowercase()))
-            }
-            _ => return refused("FROM takes an image, and `AS` and a name"),
-        };
         let platform = match flags.as_slice() {
             [] => None,
             [flag] if flag.starts_with("--platform=") => {
@@ -259,6 +254,21 @@ impl Layout {
             Ok(image) => Ok(StageBase::Image(image)),
             Err(_) => refused(&format!("`{base}` is no image name")),
         }
+    }
+}
+
+/// What stands behind the flags of a FROM: the base, and the stage's name.
+fn base_and_name(rest: &str) -> Option<(&str, Option<String>)> {
+    let words: Vec<&str> = rest
+        .split(parse::is_space)
+        .filter(|word| !word.is_empty())
+        .collect();
+    match words.as_slice() {
+        [base] => Some((base, None)),
+        [base, r#as, name] if r#as.eq_ignore_ascii_case("as") => {
+            Some((base, Some(name.to_lowercase())))
+        }
+        _ => None,
     }
 }
 
@@ -356,6 +366,20 @@ mod tests {
     }
 
     #[test]
+    fn a_stage_keeps_its_name_whatever_its_base() {
+        let text = "ARG X=$TARGETSTAGE\nFROM a AS one\nFROM b-$X AS two\nFROM two";
+        let layout = laid_out(text, Some("two"), &[]).unwrap();
+        assert!(layout.doubt.unwrap().contains("line 3"));
+        let bases: Vec<StageBase> = layout
+            .dockerfile
+            .stages
+            .into_iter()
+            .map(|s| s.base)
+            .collect();
+        assert_eq!(bases, [image("a"), StageBase::Unknown, StageBase::Stage(1)]);
+    }
+
+    #[test]
     fn what_is_not_understood_is_doubted() {
         for text in [
             "FROM a b",
@@ -365,7 +389,7 @@ mod tests {
             "FROM a AS x\nFROM b AS x",
             "FROM a\nFROM $X",
             "FROM a\nARG TARGETSTAGE",
-            "ARG X=$TARGETSTAGE\nFROM a",
+            "ARG X=$TARGETSTAGE\nFROM a$X",
         ] {
             let layout = laid_out(text, None, &[]);
             assert!(layout.unwrap().doubt.is_some(), "{text}");

@@ -39,6 +39,8 @@ pub const FINGERPRINT: &str = "dev.larder.fingerprint";
 pub const DEPENDENCIES: &str = "dev.larder.dependencies";
 /// On a container, network or volume: larder's own hash of what it was made from, image aside.
 pub const CONFIG: &str = "dev.larder.config";
+/// On the container of a service that is run to its end: the digest of what it mounts of the machine.
+pub const MOUNTED: &str = "dev.larder.mounted";
 
 /// larder's labels of an image or a container. Both are said, empty where there is none, so that those of what it is
 /// made from do not show through.

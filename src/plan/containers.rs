@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::decide::{Draft, Error, Started};
 use super::images::Chosen;
 use super::observed::{Container, Health, State};
+use super::one_shots::Since;
 use super::stale::{Host, Slot, networks_of, stale};
 use super::step::{Action, ContainerSource, Readiness, StepId};
 use crate::model::{Digest, MountKind, RestartPolicy, Service, labels};
@@ -31,6 +32,7 @@ impl Draft<'_> {
                 number,
                 image,
                 config,
+                mounted: self.wanted.mounted.get(service).copied(),
                 one_shot: self.one_shots.contains(service),
                 resources: &resources,
                 networks: &networks,
@@ -40,6 +42,7 @@ impl Draft<'_> {
             started.push(self.container(&spec));
         }
         self.surplus(service, definition.replicas());
+        self.note_newest(service, &started);
         self.started.insert(service.to_owned(), started);
         if self.wanted.wait {
             self.final_wait(service);
@@ -170,10 +173,16 @@ impl Draft<'_> {
                 Some(self.start(slot, source.clone(), cause, before.clone()))
             }
         };
+        let starts = |step: StepId| matches!(self.plan.steps[step.0].action, Action::Start { .. });
+        let since = match step {
+            Some(step) if starts(step) => Since::Anew,
+            _ => Since::of(container),
+        };
         Started {
             container: source,
             step: step.or(before.first().copied()),
             holds,
+            since,
         }
     }
 
@@ -205,6 +214,7 @@ impl Draft<'_> {
             name: first_name.clone(),
             image: slot.image.source.clone(),
             config: slot.config,
+            mounted: slot.mounted,
             inherits: old.map(|old| self.inherited(slot, old)).unwrap_or_default(),
         };
         let after = slot.image.after.iter().chain(slot.resources).chain(cleared);
@@ -231,6 +241,7 @@ impl Draft<'_> {
             container,
             step: Some(step),
             holds: Vec::new(),
+            since: Since::Anew,
         }
     }
 

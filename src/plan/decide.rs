@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::images::Chosen;
 use super::observed::Observed;
+use super::one_shots::Since;
 use super::step::{
     Action, BuilderKind, ContainerSource, Plan, Readiness, ServicePlan, Step, StepId,
 };
@@ -22,6 +23,8 @@ pub struct Wanted<'a> {
     pub fingerprints: &'a BTreeMap<String, Fingerprinted>,
     /// Their config hashes.
     pub configs: &'a BTreeMap<String, Digest>,
+    /// Of those that are run to their end: the digest of what they mount of the machine.
+    pub mounted: &'a BTreeMap<String, Digest>,
     /// Who builds what.
     pub builders: Builders,
     /// Whether images that take in something unpinned were built in this run already, and images that are pulled
@@ -203,6 +206,8 @@ pub(super) struct Draft<'a> {
     pub(super) resources: BTreeMap<(&'static str, String), Option<StepId>>,
     /// What starts each service's containers, and what its containers are called.
     pub(super) started: BTreeMap<String, Vec<Started>>,
+    /// Of each service the newest among it and those that it depends on: since when, and which.
+    pub(super) newest: BTreeMap<String, (Since, String)>,
     /// The services that are run to their end.
     pub(super) one_shots: BTreeSet<&'a str>,
     /// Waits, made once however many wait for the same.
@@ -216,6 +221,7 @@ pub(super) struct Started {
     pub(super) step: Option<StepId>,
     /// What holds of it already.
     pub(super) holds: Vec<Readiness>,
+    pub(super) since: Since,
 }
 
 impl<'a> Draft<'a> {
@@ -230,6 +236,7 @@ impl<'a> Draft<'a> {
             pulls: BTreeMap::new(),
             resources: BTreeMap::new(),
             started: BTreeMap::new(),
+            newest: BTreeMap::new(),
             one_shots: wanted.project.one_shots(),
             waits: BTreeMap::new(),
         }

@@ -4,7 +4,22 @@ use std::collections::BTreeSet;
 
 use super::decide::{Draft, Started, Wanted};
 use super::observed::{Container, Observed, State};
-use super::step::{Action, ContainerSource};
+
+/// Since when a container runs, as far as is known: the later the greater, and what is not known may be late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Since {
+    /// Seconds and nanoseconds since 1970.
+    At((i64, u32)),
+    Unknown,
+    /// The plan starts it.
+    Anew,
+}
+
+impl Since {
+    pub(super) fn of(container: &Container) -> Self {
+        container.started.map_or(Self::Unknown, Self::At)
+    }
+}
 
 /// The containers of which it matters when they were started, by ID: one-shot services that are done, and all that
 /// they depend on. A list of containers does not say it, so these alone are asked.
@@ -17,13 +32,12 @@ pub fn asked_starts(wanted: &Wanted<'_>, observed: &Observed) -> BTreeSet<String
             && one_shots.contains(container.service.as_str())
     };
     let done = observed.containers.iter().filter(done);
-    let services: BTreeSet<String> = done
-        .filter_map(|own| {
-            let name = std::slice::from_ref(&own.service);
-            wanted.project.with_dependencies(name).ok()
-        })
-        .flatten()
-        .collect();
+    let done: Vec<String> = done.map(|container| container.service.clone()).collect();
+    // No name would stand for all services.
+    if done.is_empty() || !wanted.containers {
+        return BTreeSet::new();
+    }
+    let services = wanted.project.with_dependencies(&done).unwrap_or_default();
     let asked = |own: &&Container| !own.one_off && services.contains(&own.service);
     let asked = observed.containers.iter().filter(asked);
     asked.map(|container| container.id.clone()).collect()
@@ -33,33 +47,27 @@ impl Draft<'_> {
     /// Why a one-shot service that ended well is to be run once more: what it depends on may have lost what it did, since
     /// it is another container, or started anew. Docker compose runs it at each `up`.
     pub(super) fn undone(&self, service: &str, container: &Container) -> Option<String> {
-        let name = [service.to_owned()];
-        let mut needed = self.wanted.project.with_dependencies(&name).ok()?;
-        needed.remove(service);
-        let named = needed
-            .iter()
-            .filter_map(|name| self.started.get_key_value(name));
-        let mut all = named.flat_map(|(name, started)| started.iter().map(move |own| (name, own)));
-        all.find_map(|(name, own)| {
-            if self.is_started(own) {
-                return Some(format!("`{name}` starts anew"));
+        let (since, name) = self.newest_below(service)?;
+        match since {
+            Since::Anew => Some(format!("`{name}` starts anew")),
+            since => {
+                (since > Since::of(container)).then(|| format!("`{name}` was started after it"))
             }
-            let ContainerSource::Id(id) = &own.container else {
-                return None;
-            };
-            let there = self
-                .observed
-                .containers
-                .iter()
-                .find(|other| other.id == *id)?;
-            let before = there.started.is_some() && there.started <= container.started;
-            (!before).then(|| format!("`{name}` was started after it"))
-        })
+        }
     }
 
-    /// Whether a container is started by the plan.
-    fn is_started(&self, container: &Started) -> bool {
-        let step = container.step.map(|step| &self.plan.steps[step.0].action);
-        matches!(step, Some(Action::Start { .. }))
+    /// Notes since when a service runs, or the newest of those that it depends on; those were noted before.
+    pub(super) fn note_newest(&mut self, service: &str, started: &[Started]) {
+        let own = started.iter().map(|own| (own.since, service.to_owned()));
+        let newest = own.chain(self.newest_below(service)).max();
+        self.newest
+            .extend(newest.map(|newest| (service.to_owned(), newest)));
+    }
+
+    /// The newest of those that a service depends on, directly or not.
+    fn newest_below(&self, service: &str) -> Option<(Since, String)> {
+        let depends_on = &self.wanted.project.services[service].depends_on;
+        let below = depends_on.keys().filter_map(|name| self.newest.get(name));
+        below.max().cloned()
     }
 }

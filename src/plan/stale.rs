@@ -23,12 +23,11 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
         None => Some("larder did not make it, so what it was made from is not known".to_owned()),
         Some(_) if image_moved => Some("its image changed".to_owned()),
         Some(config) if *config != slot.config.to_string() => {
-            let what = if slot.one_shot {
-                "its configuration changed, or what it mounts may have"
-            } else {
-                "its configuration changed"
-            };
-            Some(what.to_owned())
+            Some("its configuration changed".to_owned())
+        }
+        // One that runs has begun with what was there.
+        Some(_) if mounts_other(container, slot) && !container.state.is_running() => {
+            Some("what it mounts may have changed".to_owned())
         }
         Some(_) if container.state == State::Dead => {
             Some("the engine could not remove it".to_owned())
@@ -44,6 +43,11 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
                 container.cut_off.then(|| text.to_owned())
             }),
     }
+}
+
+fn mounts_other(container: &Container, slot: &Slot<'_>) -> bool {
+    let mounted = slot.mounted.map(|digest| digest.to_string());
+    mounted.is_some_and(|mounted| container.labels.get(labels::MOUNTED) != Some(&mounted))
 }
 
 /// The networks that a service's containers are attached to, with the IDs that the engine has under their names.
@@ -82,8 +86,9 @@ pub(super) struct Slot<'a> {
     pub(super) number: u32,
     pub(super) image: &'a Chosen,
     pub(super) config: Digest,
-    /// Whether it is run to its end; its hash has what it mounts in it, then.
+    /// Whether it is run to its end, and the digest of what it mounts, then.
     pub(super) one_shot: bool,
+    pub(super) mounted: Option<Digest>,
     pub(super) resources: &'a [StepId],
     /// The networks it is attached to, with the IDs that the engine has under their names.
     pub(super) networks: &'a [(String, Vec<&'a str>)],

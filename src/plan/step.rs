@@ -169,6 +169,9 @@ pub enum Action {
         image: ImageSource,
         /// The hash of what it is made from, image aside.
         config: Digest,
+        /// The digest of what it mounts, where it is run to its end.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mounted: Option<Digest>,
         /// Anonymous volumes handed over from the container it replaces: target → the volume's name.
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         inherits: BTreeMap<String, String>,

@@ -330,10 +330,27 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
                 name,
                 image,
                 config,
+                mounted,
                 inherits,
             } => {
-                let id = self.create(*number, name, image, *config, inherits).await?;
-                return Ok(Product::Container(id));
+                let image = self.image(image)?;
+                let recipe = match self.run.recipes.get(self.service()) {
+                    Some(Fingerprinted::Known(recipe)) => Some(recipe),
+                    _ => None,
+                };
+                let spec = ContainerSpec {
+                    project: self.run.project,
+                    service: self.service(),
+                    number: *number,
+                    name,
+                    image: &image,
+                    fingerprint: recipe.map(|recipe| recipe.full),
+                    dependencies: recipe.and_then(|recipe| recipe.dependencies),
+                    config: *config,
+                    mounted: *mounted,
+                    inherits,
+                };
+                return Ok(Product::Container(engine.create_container(&spec).await?));
             }
             Action::Stop { container } => engine.stop(container, None).await?,
             Action::Remove { container, volumes } => engine.remove(container, *volumes).await?,
@@ -407,33 +424,6 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
         Ok(Product::Image(
             self.run.builder.build(&request, &self.progress).await?,
         ))
-    }
-
-    async fn create(
-        &self,
-        number: u32,
-        name: &str,
-        image: &ImageSource,
-        config: Digest,
-        inherits: &BTreeMap<String, String>,
-    ) -> Result<String, StepError> {
-        let service = self.service();
-        let recipe = match self.run.recipes.get(service) {
-            Some(Fingerprinted::Known(recipe)) => Some(recipe),
-            _ => None,
-        };
-        let spec = ContainerSpec {
-            project: self.run.project,
-            service,
-            number,
-            name,
-            image: &self.image(image)?,
-            fingerprint: recipe.map(|recipe| recipe.full),
-            dependencies: recipe.and_then(|recipe| recipe.dependencies),
-            config,
-            inherits,
-        };
-        Ok(self.run.engine.create_container(&spec).await?)
     }
 
     fn service(&self) -> &str {

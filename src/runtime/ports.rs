@@ -169,6 +169,8 @@ pub struct ContainerSpec<'a> {
     pub dependencies: Option<Digest>,
     /// The hash of what it is made from, image aside.
     pub config: Digest,
+    /// The digest of what it mounts, where it is run to its end.
+    pub mounted: Option<Digest>,
     /// Anonymous volumes handed over: target → the volume's name.
     pub inherits: &'a BTreeMap<String, String>,
 }

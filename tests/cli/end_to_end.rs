@@ -1,6 +1,7 @@
 //! The whole line on a real engine: up, up again, an edit, down. Needs `redis:7-alpine` and
 //! `debian:bookworm-slim` on it.
 
+use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::time::Duration;
 
@@ -307,7 +308,7 @@ services:
   seed:
     image: redis:7-alpine
     command: [redis-cli, -h, db, incr, runs]
-    volumes: ['./seed:/seed:ro']
+    volumes: ['./seed:/seed:ro', './linked.sql:/linked.sql:ro']
     depends_on: {db: {condition: service_healthy}}
   app:
     image: redis:7-alpine
@@ -319,6 +320,7 @@ services:
 fn a_job_runs_once_for_each_state_of_what_it_works_with() {
     let stack = Stack::new("job", JOB);
     stack.sandbox.write("seed/one.sql", "one");
+    symlink("seed/one.sql", stack.sandbox.path().join("linked.sql")).unwrap();
     let runs = || stack.larder("exec -T db redis-cli get runs");
     stack.larder("up");
     assert_eq!(runs(), "1\n");
@@ -335,4 +337,27 @@ fn a_job_runs_once_for_each_state_of_what_it_works_with() {
     stack.larder("up");
     assert_eq!(runs(), "1\n");
     assert!(stack.larder("up").contains("3 services up to date"));
+}
+
+#[test]
+fn a_job_under_way_is_not_cut_off_for_what_it_mounts() {
+    let compose = "\
+services:
+  long:
+    image: redis:7-alpine
+    entrypoint: [sleep, '3']
+    volumes: ['../:/above:ro']
+  app:
+    image: redis:7-alpine
+    depends_on: {long: {condition: service_completed_successfully}}
+";
+    let stack = Stack::new("under-way", compose);
+    stack.larder("up --no-wait long");
+    let long = stack.containers("long");
+    stack.larder("up long");
+    assert_eq!(stack.containers("long"), long);
+    // Done, it is run again: what lies above the project's folder is not read.
+    docker(&["wait", &long[0]]);
+    stack.larder("up long");
+    assert_ne!(stack.containers("long"), long);
 }

@@ -82,6 +82,7 @@ impl Stack {
             fingerprint: None,
             dependencies: None,
             config: Digest::of(b"test"),
+            mounted: None,
             inherits: &BTreeMap::new(),
         };
         self.engine.create_container(&spec).await

@@ -15,6 +15,9 @@ pub(super) fn of_container(spec: &ContainerSpec<'_>, service: &Service) -> HashM
     };
     // Any value makes docker compose's commands see a container; one that is not theirs makes its `up` recreate it.
     set(labels::CONFIG_HASH, format!("larder-{}", spec.config));
+    if let Some(mounted) = spec.mounted {
+        set(labels::MOUNTED, mounted.to_string());
+    }
     set(labels::SERVICE, spec.service.to_owned());
     set(labels::NUMBER, spec.number.to_string());
     set(labels::ONE_OFF, "False".to_owned());
@@ -99,6 +102,7 @@ mod tests {
             fingerprint: None,
             dependencies: None,
             config: Digest::of(b"c"),
+            mounted: None,
             inherits: &BTreeMap::new(),
         };
         let all = of_container(&spec, &service);

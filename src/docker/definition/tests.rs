@@ -37,6 +37,7 @@ fn with_inherits(
         fingerprint: Some(Digest::of(b"f")),
         dependencies: Some(Digest::of(b"d")),
         config: Digest::of(b"c"),
+        mounted: None,
         inherits: &inherits,
     };
     let surroundings = Surroundings {
