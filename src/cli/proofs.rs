@@ -70,7 +70,9 @@ pub(super) async fn recall(
     });
     let looks = proven.map(async |(container, proof)| {
         let condition = engine.inspect(&proof.container).await?;
-        if proof.holds(&condition) {
+        // Its first probe may have come since the look.
+        let is_healthy = condition.running && condition.health == Some(Health::Healthy);
+        if proof.holds(&condition) || is_healthy {
             container.state = State::Running(Health::Healthy);
         }
         Ok::<_, EngineError>(())

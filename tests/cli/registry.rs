@@ -141,6 +141,14 @@ impl Shelf {
 
 /// Answers requests until the other side goes.
 fn serve(mut stream: TcpStream, shelf: &Mutex<Shelf>) {
+    /// How a TLS connection begins (RFC 8446, section 5.1: a record of type handshake).
+    const HANDSHAKE: u8 = 0x16;
+    let mut first = [0];
+    if stream.peek(&mut first).is_ok() && first[0] == HANDSHAKE {
+        // By this a client knows that plain HTTP is spoken here.
+        let _ = stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n");
+        return;
+    }
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
     while let Some(Ok(request)) = lines.next() {
         let mut words = request.split_whitespace();
