@@ -12,6 +12,7 @@ use larder::plan::{
     Resource, State, Step, StepId, Wanted, asked_platforms, asked_starts, check, decide, first,
     text,
 };
+use proptest::strategy::Strategy;
 
 const STACK: &str = "
 db:
@@ -31,6 +32,7 @@ struct Scene {
     observed: Observed,
     builders: Builders,
     fresh: bool,
+    mounted: BTreeMap<String, Digest>,
 }
 
 fn scene(services: &str) -> Scene {
@@ -52,6 +54,7 @@ fn scene(services: &str) -> Scene {
             strict: true,
         },
         fresh: false,
+        mounted: BTreeMap::new(),
     }
 }
 
@@ -184,7 +187,7 @@ impl Scene {
             services: &services,
             fingerprints: &self.fingerprints,
             configs: &configs,
-            mounted: &BTreeMap::new(),
+            mounted: &self.mounted,
             builders: self.builders,
             fresh: self.fresh,
             containers: true,
@@ -417,11 +420,44 @@ seed: {image: job, depends_on: {db: {condition: service_started}}}
         let steps = steps(PLAIN, started);
         assert!(steps.starts_with(after), "{steps}");
     }
+    let unknown = scene(PLAIN, Some(10)).with(|scene| scene.observed.containers[2].started = None);
+    let unknown = unknown.text();
+    assert!(unknown.contains("start migrate"), "{unknown}");
     let anew = steps(State::Exited(0), Some(10));
     assert!(
         anew.contains("start seed: `db` starts anew (after 1)"),
         "{anew}"
     );
+}
+
+#[test]
+fn a_job_that_does_not_run_is_undone_by_what_it_mounts() {
+    let services = "
+migrate: {image: job}
+app: {image: job, depends_on: {migrate: {condition: service_completed_successfully}}}
+";
+    let with = |state: State, label: Option<&str>| {
+        scene(services)
+            .image("j", &["job:latest"], &[])
+            .container("migrate", "j", state)
+            .container("app", "j", PLAIN)
+            .with(|scene| {
+                let labels = &mut scene.observed.containers[0].labels;
+                let label = label.map(|text| digest(text).to_string());
+                labels.extend(label.map(|label| (labels::MOUNTED.to_owned(), label)));
+                scene.mounted.insert("migrate".to_owned(), digest("now"));
+            })
+            .text()
+    };
+    let done = State::Exited(0);
+    assert!(with(done, Some("now")).contains("nothing to do"));
+    for before in [Some("then"), None] {
+        let text = with(done, before);
+        assert!(text.contains("create migrate0"), "{text}");
+        assert!(text.contains("what it mounts may have changed"), "{text}");
+        let text = with(PLAIN, before);
+        assert!(!text.contains("create"), "{text}");
+    }
 }
 
 #[test]
@@ -1005,10 +1041,10 @@ a  reuse   `img:latest` is on the engine
 b  reuse   `img:latest` is on the engine
 
  1  create a0123456789a_hub-a-1: its image changed
- 2  stop a (a0123456789a): its image changed (after 1, 9)
+ 2  stop a (a0123456789a): its image changed (after 1, 8)
  3  remove a (a0123456789a): its image changed (after 2)
  4  rename to hub-a-1: its image changed (after 3)
- 5  start a: its image changed (after 4, 9)
+ 5  start a: its image changed (after 4, 8)
  6  wait until a is ready: `up` ends when it is (after 5)
  7  create b0123456789a_hub-b-1: its image changed
  8  stop b (b0123456789a): its image changed (after 7)
@@ -1021,7 +1057,7 @@ b  reuse   `img:latest` is on the engine
     // Where b waits for a, its old container does not.
     let circle = with(", depends_on: {a: {condition: service_started}}");
     for line in [
-        "stop a (a0123456789a): its image changed (after 1, 9)\n",
+        "stop a (a0123456789a): its image changed (after 1, 8)\n",
         "stop b (b0123456789a): its image changed (after 1, 7)\n",
         "start b: its image changed (after 5, 10)\n",
     ] {
@@ -1042,18 +1078,17 @@ vpn: {image: img, ports: [{target: 80, published: '8080', protocol: tcp}]}
         .text();
     for line in [
         "stop app (app012345678): its image changed (after 1)\n",
-        "start vpn: it is not there (after 1, 6)\n",
-        "rename to hub-app-1: its image changed (after 4, 6)\n",
+        "start vpn: it is not there (after 1, 5)\n",
+        "remove app (app012345678): its image changed (after 4, 5)\n",
     ] {
         assert!(text.contains(line), "{text}");
     }
 }
 
-/// Whether a step waits for another, be it through others.
-fn comes_after(plan: &Plan, step: StepId, other: StepId) -> bool {
-    let step = &plan.steps[step.0];
-    let mut needed = step.after.iter().chain(&step.settled);
-    needed.any(|needed| *needed == other || comes_after(plan, *needed, other))
+/// Whether a step is done only if another is, be it through others.
+fn needs(plan: &Plan, step: StepId, other: StepId) -> bool {
+    let mut after = plan.steps[step.0].after.iter();
+    after.any(|needed| *needed == other || needs(plan, *needed, other))
 }
 
 fn ends(plan: &Plan) -> bool {
@@ -1072,47 +1107,76 @@ fn ends(plan: &Plan) -> bool {
     }
 }
 
+const PORTS: [u16; 6] = [8000, 8001, 8002, 8003, 8004, 8005];
+
 proptest::proptest! {
-    /// However ports are handed round, each start waits for the removal that frees its port, and no step for itself.
+    /// However ports are handed round, each start waits for the stop that frees its port, and no step for itself.
     #[test]
     fn ports_go_round_in_every_order(
-        old in proptest::sample::subsequence(vec![0_u16, 1, 2, 3, 4, 5], 4),
-        new in proptest::sample::subsequence(vec![0_u16, 1, 2, 3, 4, 5], 4),
-        turn in 0_usize..4,
-        edges in proptest::collection::vec(proptest::bool::ANY, 6),
+        old in proptest::sample::subsequence(&PORTS[..], 4).prop_shuffle(),
+        new in proptest::sample::subsequence(&PORTS[..], 4).prop_shuffle(),
+        edges in proptest::collection::vec(0_usize..5, 6),
     ) {
         let names = ["a", "b", "c", "d"];
         let pairs = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)];
+        let conditions = [
+            "condition: service_started",
+            "condition: service_healthy",
+            "condition: service_started, required: false",
+            "condition: service_healthy, required: false",
+        ];
         let services = (0..4).map(|own| {
-            let waits = pairs.iter().zip(&edges).filter(|((one, _), edge)| *one == own && **edge);
-            let waits = waits.map(|((_, other), _)| format!("{}: {{condition: service_started}}", names[*other]));
+            let waits = pairs.iter().zip(&edges).filter(|((one, _), _)| *one == own);
+            let waits = waits.filter_map(|((_, other), edge)| {
+                let condition = conditions.get(*edge)?;
+                Some(format!("{}: {{{condition}}}", names[*other]))
+            });
             let waits = waits.collect::<Vec<_>>().join(", ");
-            let port = 8000 + new[(own + turn) % 4];
-            let ports = format!("[{{target: 80, published: '{port}', protocol: tcp}}]");
-            format!("{}: {{image: img, ports: {ports}, depends_on: {{{waits}}}}}\n", names[own])
+            let ports = format!("[{{target: 80, published: '{}', protocol: tcp}}]", new[own]);
+            let check = "healthcheck: {test: [CMD, x]}";
+            format!("{}: {{image: img, {check}, ports: {ports}, depends_on: {{{waits}}}}}\n", names[own])
         });
         let mut scene = scene(&services.collect::<String>()).image("new", &["img:latest"], &[]);
         for (own, name) in names.iter().enumerate() {
             scene = scene.container(name, "old", PLAIN);
-            publishing(&mut scene, own, 8000 + old[own]);
+            publishing(&mut scene, own, old[own]);
         }
         let plan = scene.decide().unwrap();
         proptest::prop_assert!(ends(&plan), "{}", text(&plan));
         let step = |own: usize, start: bool| {
             let is_it = |step: &&Step| step.service.as_deref() == Some(names[own]) && match step.action {
                 Action::Start { .. } => start,
-                Action::Remove { .. } => !start,
+                Action::Stop { .. } => !start,
                 _ => false,
             };
             plan.steps.iter().find(is_it).unwrap().id
         };
         for own in 0..4 {
-            for holder in (0..4).filter(|holder| old[*holder] == new[(own + turn) % 4]) {
-                let waits = comes_after(&plan, step(own, true), step(holder, false));
+            for holder in (0..4).filter(|holder| old[*holder] == new[own]) {
+                let waits = needs(&plan, step(own, true), step(holder, false));
                 proptest::prop_assert!(waits, "{} for {}\n{}", names[own], names[holder], text(&plan));
             }
         }
     }
+}
+
+#[test]
+fn a_holder_stops_as_late_as_it_can() {
+    let services = "
+api: {image: img, ports: [{target: 80, published: '8080', protocol: tcp}], depends_on: {db: {condition: service_healthy}}}
+app: {image: img, depends_on: {api: {condition: service_started}}}
+db: {image: img, healthcheck: {test: [CMD, x]}}
+";
+    let text = scene(services)
+        .image("new", &["img:latest"], &[])
+        .container("api", "old", PLAIN)
+        .container("app", "old", PLAIN)
+        .container("db", "old", PLAIN)
+        .with(|scene| publishing(scene, 1, 8080))
+        .text();
+    let plan = |line: &str| assert!(text.contains(line), "{text}");
+    plan("wait until db is healthy: `api` waits for it (after 5)\n");
+    plan("stop app (app012345678): its image changed (after 6, 7, 13)\n");
 }
 
 #[test]
@@ -1133,7 +1197,7 @@ fn a_port_of_another_address_is_another_port() {
     };
     for (ip, waits) in [("127.0.0.2", false), ("127.0.0.1", true), ("0.0.0.0", true)] {
         let text = plan(ip);
-        let waiting = text.contains("stop a (a0123456789a): its image changed (after 1, 9)");
+        let waiting = text.contains("stop a (a0123456789a): its image changed (after 1, 8)");
         assert_eq!(waiting, waits, "{text}");
     }
 }

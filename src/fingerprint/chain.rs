@@ -549,6 +549,7 @@ mod tests {
             "FROM a\nRUN <<E\n",
             "FROM a\nCOPY ${X y\n",
             "FROM a\nARG TARGETSTAGE\nCOPY conf.$TARGETSTAGE /\n",
+            "ARG X=$TARGETSTAGE\nFROM a\nARG X\nRUN x $X\n",
         ] {
             let lab = || {
                 Lab::new(text)

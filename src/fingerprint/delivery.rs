@@ -178,7 +178,8 @@ fn content(path: &Path) -> Result<Digest, Error> {
     let path = path.canonicalize().map_err(read)?;
     let metadata = path.metadata().map_err(read)?;
     if metadata.is_dir() {
-        return extras::folder_digest(&path, &Patterns::default(), &StatCache::open(None));
+        let (domain, cache) = ("larder-config-v1 folder", StatCache::open(None));
+        return extras::folder_digest(domain, &path, &Patterns::default(), &cache);
     }
     if !metadata.is_file() {
         // `/dev/null`, a socket: bound as it is, and never opened here.

@@ -65,15 +65,19 @@ fn extra(value: &str) -> Extra {
     }
 }
 
-/// The digest of everything in a folder, its own `.dockerignore` applied.
+/// The domain of an additional context's digest.
+pub(super) const CONTEXT: &str = "larder-fp-v4 context";
+
+/// The digest of everything in a folder but what is ignored; of a folder that is not there, as of an empty one.
 pub(super) fn folder_digest(
+    domain: &str,
     root: &Path,
     ignore: &Patterns,
     cache: &StatCache,
 ) -> Result<Digest, Error> {
     let folder = Folder { root, ignore };
     let gathered = gather(folder, &[Source::everything()].into(), cache)?;
-    let mut writer = DigestWriter::new("larder-fp-v4 context");
+    let mut writer = DigestWriter::new(domain);
     let all: Vec<usize> = (0..gathered.context.entries.len()).collect();
     chain::write_entries(&mut writer, &gathered.context, &all);
     Ok(writer.finish())

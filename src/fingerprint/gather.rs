@@ -278,7 +278,7 @@ fn read_all(folder: Folder<'_>, items: Vec<Item>, cache: &StatCache) -> Result<V
 }
 
 /// The digest of a regular file's content, from the cache when it has not changed since.
-fn digest(
+pub(super) fn digest(
     root: &Path,
     path: &[u8],
     stat: Stat,

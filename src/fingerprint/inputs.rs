@@ -229,7 +229,10 @@ impl Inputs {
                 });
             }
             let ignore = read_patterns(&root.join(".dockerignore"))?.unwrap_or_default();
-            folders.insert(name.clone(), extras::folder_digest(root, &ignore, cache)?);
+            folders.insert(
+                name.clone(),
+                extras::folder_digest(extras::CONTEXT, root, &ignore, cache)?,
+            );
         }
         Ok(folders)
     }

@@ -2,16 +2,14 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::chain;
-use super::error::Error;
-use super::gather::{file_digest, gather};
+use super::extras::folder_digest;
+use super::gather::digest;
 use super::ignorefile::Patterns;
-use super::sources::Source;
-use super::statcache::StatCache;
-use super::walk::Folder;
+use super::statcache::{Stat, StatCache};
 use crate::model::{Digest, DigestWriter, MountKind, Project};
 
 const DOMAIN: &str = "larder-mounted-v1";
@@ -43,37 +41,30 @@ pub fn mounted(
     Some(writer.finish())
 }
 
-/// What is there, behind symbolic links as the engine follows them; `None` where that cannot be known.
+/// What is there, behind symbolic links as the engine follows them; `None` where that cannot be known. The engine makes an
+/// empty folder of what is not there.
 fn content(project: &Path, source: &Path, cache: &StatCache) -> Option<Digest> {
+    let folder = |path: &Path| folder_digest(DOMAIN, path, &Patterns::default(), cache).ok();
     let source = match fs::canonicalize(source) {
         Ok(source) => source,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(Digest::of(b"")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return folder(source),
         Err(_) => return None,
     };
     let found = fs::metadata(&source).ok()?;
     if found.is_dir() {
         let inside = source.starts_with(fs::canonicalize(project).ok()?);
-        return inside.then(|| folder(&source, cache).ok()).flatten();
+        return inside.then(|| folder(&source)).flatten();
     }
     if !found.is_file() {
         // A socket or a device has no content.
         return Some(Digest::of(b"special"));
     }
-    let (_, content) = file_digest(&source).ok()?;
+    let name = source.file_name()?.as_bytes();
+    let (_, content) = digest(source.parent()?, name, Stat::of(&found), cache).ok()?;
     let mut writer = DigestWriter::new(DOMAIN);
     writer.text("file").number(u64::from(found.mode() & 0o7755));
     writer.digest(&content);
     Some(writer.finish())
-}
-
-fn folder(root: &Path, cache: &StatCache) -> Result<Digest, Error> {
-    let ignore = &Patterns::default();
-    let all = [Source::everything()].into();
-    let context = gather(Folder { root, ignore }, &all, cache)?.context;
-    let mut writer = DigestWriter::new(DOMAIN);
-    let all: Vec<usize> = (0..context.entries.len()).collect();
-    chain::write_entries(writer.text("folder"), &context, &all);
-    Ok(writer.finish())
 }
 
 #[cfg(test)]
@@ -126,6 +117,8 @@ mod tests {
         let absent = hash("project/absent");
         assert_eq!(hash("project/absent"), absent);
         fs::create_dir(root.join("project/absent")).unwrap();
+        assert_eq!(hash("project/absent"), absent, "the engine makes it");
+        fs::write(root.join("project/absent/a"), "").unwrap();
         assert_ne!(hash("project/absent"), absent);
         assert_eq!(hash("outside/socket"), hash("outside/socket"));
         symlink(root.join("outside/file"), root.join("project/link")).unwrap();

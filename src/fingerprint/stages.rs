@@ -163,7 +163,12 @@ impl Layout {
             }
         } else if instruction.keyword == "ARG" {
             self.dockerfile.global_args.push(instruction.clone());
-            self.globals.declare(instruction, escape)
+            let declared = self.globals.declare(instruction, escape);
+            if says_stage(instruction) {
+                Err(unclear_stage())
+            } else {
+                declared
+            }
         } else {
             Err(Unclear::NotUnderstood(format!(
                 "{} stands in front of the first FROM",
@@ -197,7 +202,6 @@ impl Layout {
         let Some((base, name)) = base_and_name(rest) else {
             return refused("FROM takes an image, and `AS` and a name");
         };
-        // The platform and the base are what arguments before the first FROM may be used in.
         let unclear = self.dockerfile.global_args.iter().any(says_stage);
         if says_stage(from) || unclear && from.arguments.contains('$') {
             return Err(unclear_stage());
@@ -369,7 +373,7 @@ mod tests {
     fn a_stage_keeps_its_name_whatever_its_base() {
         let text = "ARG X=$TARGETSTAGE\nFROM a AS one\nFROM b-$X AS two\nFROM two";
         let layout = laid_out(text, Some("two"), &[]).unwrap();
-        assert!(layout.doubt.unwrap().contains("line 3"));
+        assert!(layout.doubt.unwrap().contains("line 1"));
         let bases: Vec<StageBase> = layout
             .dockerfile
             .stages
@@ -390,6 +394,7 @@ mod tests {
             "FROM a\nFROM $X",
             "FROM a\nARG TARGETSTAGE",
             "ARG X=$TARGETSTAGE\nFROM a$X",
+            "ARG X=$TARGETSTAGE\nFROM a\nARG X\nRUN x $X",
         ] {
             let layout = laid_out(text, None, &[]);
             assert!(layout.unwrap().doubt.is_some(), "{text}");

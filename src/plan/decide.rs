@@ -221,6 +221,7 @@ pub(super) struct Started {
     pub(super) step: Option<StepId>,
     /// What holds of it already.
     pub(super) holds: Vec<Readiness>,
+    /// Since when it runs.
     pub(super) since: Since,
 }
 

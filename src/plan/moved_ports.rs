@@ -1,4 +1,4 @@
-//! Host ports that move from one container to another: who gets one starts once its holder is gone.
+//! Host ports that move from one container to another: who gets one starts once its holder has stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -8,16 +8,16 @@ use super::observed::{Container, Observed, PublishedPort};
 use super::step::{Action, ContainerSource, Plan, StepId};
 use crate::model::{Port, PortRange, Service};
 
-/// A host port of a container that the plan removes.
+/// A host port of a container that the plan stops.
 struct Held<'a> {
-    removal: StepId,
+    stop: StepId,
     service: &'a str,
     port: &'a PublishedPort,
 }
 
 impl Draft<'_> {
-    /// Puts each start behind the removals that free its host ports. A holder that would go only once the start's service
-    /// is up, since it depends on it, goes before. Then keeps what these starts replace until the ports are free, where
+    /// Puts each start behind the stops that free its host ports. A holder that would stop only once the start's service is
+    /// up, since it depends on it, stops before. Then keeps what these starts replace until the ports are free, where
     /// that can be: what another service cannot do must not end it.
     pub(super) fn wait_for_ports(&mut self) {
         let held = held(self.observed, &self.plan);
@@ -30,103 +30,103 @@ impl Draft<'_> {
             let Some(service) = step.service.clone() else {
                 continue;
             };
-            for (removal, holder) in freeing(&held, &self.wanted.project.services[&service]) {
-                if self.comes_after(start, removal) {
+            for (stop, holder) in freeing(&held, &self.wanted.project.services[&service]) {
+                if self.needs(start, stop) {
                     continue;
                 }
-                self.free(removal, start);
-                self.put_behind(start, removal);
+                self.free(stop, start);
+                self.put_behind(start, stop);
                 if holder != service {
-                    moved.push((service.clone(), start, removal));
+                    moved.push((service.clone(), start, stop));
                 }
             }
         }
-        for (service, start, removal) in moved {
+        for (service, start, stop) in moved {
             for end in self.ends_of(&service, start) {
-                self.put_behind(end, removal);
+                self.put_behind(end, stop);
             }
         }
     }
 
     /// Has a step wait for another, unless that one waits for it.
     fn put_behind(&mut self, step: StepId, needed: StepId) {
-        let apart =
-            step != needed && !self.comes_after(step, needed) && !self.comes_after(needed, step);
-        if apart {
+        let unordered =
+            step != needed && !self.needs(step, needed) && !self.comes_after(needed, step);
+        if unordered {
             self.plan.steps[step.0].after.push(needed);
             self.plan.steps[step.0].after.sort_unstable();
         }
     }
 
-    /// The steps in front of a start that end what its service runs.
+    /// The stops in front of a start that end what its service runs.
     fn ends_of(&self, service: &str, start: StepId) -> Vec<StepId> {
         let steps = self.plan.steps.iter();
         let ends = steps.filter(|step| {
             step.service.as_deref() == Some(service)
-                && matches!(step.action, Action::Stop { .. } | Action::Remove { .. })
+                && matches!(step.action, Action::Stop { .. })
                 && self.comes_after(start, step.id)
         });
         ends.map(|step| step.id).collect()
     }
 
-    /// Has a removal, and the stop before it, wait for no other service that waits for a start: not for their gates, and
-    /// not for the new container in place of the old one, where that shares another's network. They wait for what is
-    /// started to be there.
-    fn free(&mut self, removal: StepId, start: StepId) {
-        let new = match self.plan.steps[start.0].action {
-            Action::Start {
-                container: ContainerSource::Step(created),
-            } => Some(created),
-            _ => None,
-        };
-        let mut steps = vec![removal];
-        while let Some(id) = steps.pop() {
-            let behind = |needed: &StepId| *needed == start || self.comes_after(*needed, start);
-            let action = |id: &StepId| &self.plan.steps[id.0].action;
-            let all = self.plan.steps[id.0].after.iter().copied();
-            let (cut, after): (Vec<StepId>, Vec<StepId>) = all.partition(|needed| {
-                let stop = matches!(action(needed), Action::Stop { .. });
-                !stop && behind(needed)
-            });
-            steps.extend(
-                after
-                    .iter()
-                    .filter(|id| matches!(action(id), Action::Stop { .. })),
-            );
-            let created = |id: &&StepId| matches!(action(id), Action::Create { .. });
-            let created: Vec<StepId> = cut.iter().filter(created).copied().collect();
-            self.plan.steps[id.0].after = after;
-            for created in created {
-                self.keep_behind(created);
+    /// Has a stop wait for nothing that waits for a start: not for what its service depends on, and not for the new
+    /// container in its place, where that shares another's network. In their place it waits for all that the start needs.
+    fn free(&mut self, stop: StepId, start: StepId) {
+        let all = self.plan.steps[stop.0].after.iter().copied();
+        let (cut, after): (Vec<StepId>, Vec<StepId>) =
+            all.partition(|needed| *needed == start || self.comes_after(*needed, start));
+        if cut.is_empty() {
+            return;
+        }
+        self.plan.steps[stop.0].after = after;
+        for needed in self.plan.steps[start.0].after.clone() {
+            let action = &self.plan.steps[needed.0].action;
+            // Not for what ends the one that is replaced: that is to stay as long as it can.
+            if !matches!(
+                action,
+                Action::Stop { .. } | Action::Remove { .. } | Action::Rename { .. }
+            ) {
+                self.put_behind(stop, needed);
             }
-            if let Some(new) = new.filter(|_| !cut.is_empty()) {
-                self.put_behind(id, new);
+        }
+        if let Action::Start {
+            container: ContainerSource::Step(new),
+        } = self.plan.steps[start.0].action
+        {
+            self.put_behind(stop, new);
+        }
+        // The old container goes only when there is a new one, which may take over its volumes.
+        let is_created =
+            |id: &&StepId| matches!(self.plan.steps[id.0].action, Action::Create { .. });
+        let created: Vec<StepId> = cut.iter().filter(is_created).copied().collect();
+        let removals = self.plan.steps.iter().filter(|step| {
+            matches!(step.action, Action::Remove { .. }) && step.after.contains(&stop)
+        });
+        let removals: Vec<StepId> = removals.map(|step| step.id).collect();
+        for removal in removals {
+            for created in &created {
+                self.put_behind(removal, *created);
             }
         }
     }
 
-    /// Has all that is done to a new container wait for it by itself.
-    fn keep_behind(&mut self, created: StepId) {
-        let own = |container: &ContainerSource| *container == ContainerSource::Step(created);
-        for step in &mut self.plan.steps {
-            let done = match &step.action {
-                Action::Rename { container, .. } | Action::Start { container } => own(container),
-                _ => false,
-            };
-            if done && !step.after.contains(&created) {
-                step.after.push(created);
-                step.after.sort_unstable();
-            }
-        }
+    /// Whether a step is done only if another is, be it through others.
+    fn needs(&self, step: StepId, other: StepId) -> bool {
+        self.reaches(step, other, false)
     }
 
-    /// Whether a step waits for another, be it through others.
+    /// Whether a step waits for another, be it through others, and whatever comes of it.
     fn comes_after(&self, step: StepId, other: StepId) -> bool {
+        self.reaches(step, other, true)
+    }
+
+    fn reaches(&self, step: StepId, other: StepId, settled: bool) -> bool {
         let mut open = vec![step];
         let mut seen = BTreeSet::new();
         while let Some(id) = open.pop() {
             let step = &self.plan.steps[id.0];
-            for needed in step.after.iter().chain(&step.settled) {
+            let settled = step.settled.iter().filter(|_| settled);
+            for needed in step.after.iter().chain(settled) {
                 if *needed == other {
                     return true;
                 }
@@ -139,13 +139,13 @@ impl Draft<'_> {
     }
 }
 
-/// The host ports of containers that are removed, by number.
+/// The host ports of containers that are stopped, by number: one that does not run has none.
 fn held<'a>(observed: &'a Observed, plan: &Plan) -> BTreeMap<u16, Vec<Held<'a>>> {
     let containers = observed.containers.iter();
     let containers: BTreeMap<&String, &Container> = containers.map(|own| (&own.id, own)).collect();
     let mut held: BTreeMap<u16, Vec<Held<'a>>> = BTreeMap::new();
     for step in &plan.steps {
-        let Action::Remove { container, .. } = &step.action else {
+        let Action::Stop { container } = &step.action else {
             continue;
         };
         let Some(holder) = containers.get(container) else {
@@ -154,7 +154,7 @@ fn held<'a>(observed: &'a Observed, plan: &Plan) -> BTreeMap<u16, Vec<Held<'a>>>
         for port in &holder.ports {
             if let Some(number) = port.published {
                 held.entry(number).or_default().push(Held {
-                    removal: step.id,
+                    stop: step.id,
                     service: &holder.service,
                     port,
                 });
@@ -164,7 +164,7 @@ fn held<'a>(observed: &'a Observed, plan: &Plan) -> BTreeMap<u16, Vec<Held<'a>>>
     held
 }
 
-/// The removals that free a host port that a service wants, at an address that may be the same, with whose it is.
+/// The stops that free a host port that a service wants, at an address that may be the same, with whose it is.
 fn freeing(held: &BTreeMap<u16, Vec<Held<'_>>>, service: &Service) -> BTreeMap<StepId, String> {
     let mut found = BTreeMap::new();
     for own in &service.ports {
@@ -173,7 +173,7 @@ fn freeing(held: &BTreeMap<u16, Vec<Held<'_>>>, service: &Service) -> BTreeMap<S
         let holders = held.range(range.first..=range.last);
         let holders = holders.flat_map(|(_, all)| all);
         let same = holders.filter(|held| may_be_one(own, held.port));
-        found.extend(same.map(|held| (held.removal, held.service.to_owned())));
+        found.extend(same.map(|held| (held.stop, held.service.to_owned())));
     }
     found
 }

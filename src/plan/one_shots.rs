@@ -51,7 +51,8 @@ impl Draft<'_> {
         match since {
             Since::Anew => Some(format!("`{name}` starts anew")),
             since => {
-                (since > Since::of(container)).then(|| format!("`{name}` was started after it"))
+                let before = container.started.is_some_and(|own| since <= Since::At(own));
+                (!before).then(|| format!("`{name}` was started after it"))
             }
         }
     }

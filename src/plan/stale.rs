@@ -86,8 +86,9 @@ pub(super) struct Slot<'a> {
     pub(super) number: u32,
     pub(super) image: &'a Chosen,
     pub(super) config: Digest,
-    /// Whether it is run to its end, and the digest of what it mounts, then.
+    /// Whether it is run to its end.
     pub(super) one_shot: bool,
+    /// The digest of what it binds, then.
     pub(super) mounted: Option<Digest>,
     pub(super) resources: &'a [StepId],
     /// The networks it is attached to, with the IDs that the engine has under their names.

@@ -18,8 +18,7 @@ pub struct StepId(pub usize);
 pub struct Plan {
     /// Every service in the plan, with what was decided about its image and its containers.
     pub services: BTreeMap<String, ServicePlan>,
-    /// The steps. A step's prerequisites stand in front of it, but for the removal of another service's container that has
-    /// its host port.
+    /// The steps. A step's prerequisites stand in front of it, but for those by which host ports move.
     pub steps: Vec<Step>,
     /// What a person should know.
     pub warnings: Vec<String>,
