@@ -357,10 +357,7 @@ fn failure(service: &str, dockerfile: &Rewritten, file: &str, error: &DaggerErro
         .map(ToOwned::to_owned)
         .collect();
     let last = output.len().saturating_sub(LAST_LINES);
-    let (line, message) = match dockerfile.line_in(message, file) {
-        Some((line, message)) => (Some(line), message),
-        None => (None, message.clone()),
-    };
+    let (line, message) = dockerfile.retold(message, file);
     BuildError::Instruction {
         service: service.to_owned(),
         line: spot.map(|spot| spot.line).or(line),

@@ -242,7 +242,7 @@ impl Rewritten {
 
     /// The user's line that a message names, `<file>:9` or `parse error on line 9`, and the message with that line
     /// in place of the rewritten text's.
-    pub fn line_in(&self, message: &str, file: &str) -> Option<(usize, String)> {
+    fn line_in(&self, message: &str, file: &str) -> Option<(usize, String)> {
         let digits = |at: usize| {
             let behind = &message[at..];
             let length = behind.find(|c: char| !c.is_ascii_digit());
@@ -262,6 +262,14 @@ impl Rewritten {
             message.replace_range(place, &line.to_string());
             Some((line, message))
         })
+    }
+
+    /// A message with the user's line in it, and that line where it names one ([`Rewritten::line_in`]).
+    pub(super) fn retold(&self, message: &str, file: &str) -> (Option<usize>, String) {
+        match self.line_in(message, file) {
+            Some((line, message)) => (Some(line), message),
+            None => (None, message.to_owned()),
+        }
     }
 
     /// The RUN that a command line carries out, `/bin/sh -c pip install`; the first one where several do the same.

@@ -83,10 +83,7 @@ impl<'a> Trace<'a> {
             })
             .unwrap_or_default();
         let spot = self.dockerfile.spot(&seen.name);
-        let (line, message) = match self.dockerfile.line_in(message, file) {
-            Some((line, message)) => (Some(line), message),
-            None => (None, message.to_owned()),
-        };
+        let (line, message) = self.dockerfile.retold(message, file);
         BuildError::Instruction {
             service: service.to_owned(),
             line: spot.map(|spot| spot.line).or(line),

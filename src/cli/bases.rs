@@ -12,7 +12,7 @@ use crate::docker::FoundBase;
 use crate::failure::Failure;
 use crate::fingerprint::{Base, BaseRef, Fingerprinted};
 use crate::model::ImageRef;
-use crate::plan::{Action, Plan, Step, StepId};
+use crate::plan::{Action, Plan};
 
 /// What is known of base images, and how it came to be known.
 #[derive(Default)]
@@ -137,34 +137,23 @@ impl Prepared {
             if due.is_empty() || !self.goal.acts {
                 return Ok(());
             }
-            let pulls = Plan {
-                steps: due.iter().enumerate().map(|(number, base)| {
-                    let cause = match (causes.get(base), bases.renewed.contains(base)) {
-                        (_, true) => "`build.pull` asks for the newest",
-                        (Some(true), _) => "a Dockerfile starts from it, and the engine has it for another platform",
-                        _ => "a Dockerfile starts from it, and it is not on the engine",
-                    };
-                    pull(number, base, cause)
-                }).collect(),
-                ..Plan::default()
-            };
+            let mut pulls = Plan::default();
+            for base in &due {
+                let cause = match (causes.get(base), bases.renewed.contains(base)) {
+                    (_, true) => "`build.pull` asks for the newest",
+                    (Some(true), _) => {
+                        "a Dockerfile starts from it, and the engine has it for another platform"
+                    }
+                    _ => "a Dockerfile starts from it, and it is not on the engine",
+                };
+                let pull = Action::Pull {
+                    image: base.image.familiar(),
+                    platform: base.platform.as_ref().map(ToString::to_string),
+                };
+                pulls.add(None, pull, cause, Vec::new());
+            }
             carry_out(invocation, self, &pulls, None).await?;
             bases.pulled.extend(due);
         }
-    }
-}
-
-/// The step that pulls a base image.
-fn pull(number: usize, base: &BaseRef, cause: &str) -> Step {
-    Step {
-        id: StepId(number),
-        service: None,
-        action: Action::Pull {
-            image: base.image.familiar(),
-            platform: base.platform.as_ref().map(ToString::to_string),
-        },
-        cause: cause.to_owned(),
-        after: Vec::new(),
-        settled: Vec::new(),
     }
 }

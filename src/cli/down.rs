@@ -12,7 +12,7 @@ use super::turn::{Turn, turn_all};
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::model::{Project, labels};
-use crate::plan::{Container, Resource};
+use crate::plan::{Container, Resource, stranger_warning};
 use crate::runtime::{Engine, EngineError};
 use crate::term::duration;
 
@@ -39,12 +39,8 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
         .into_iter()
         .partition(|container| named.is_off(&container.service));
     if !orphans.is_empty() {
-        let bare: Vec<&str> = orphans.iter().map(|c| c.name.as_str()).collect();
-        invocation.warning(&format!(
-            "no compose file defines the service of {}; to remove: `docker rm -f {}`",
-            names(&orphans),
-            bare.join(" ")
-        ));
+        let strangers: Vec<&str> = orphans.iter().map(|c| c.name.as_str()).collect();
+        invocation.warning(&stranger_warning(&strangers));
     }
     if !off.is_empty() {
         invocation.warning(&format!(

@@ -16,7 +16,7 @@ use super::invocation::Invocation;
 use super::proofs;
 use crate::build::Dagger;
 use crate::compose;
-use crate::docker::{self, Docker, Stamp};
+use crate::docker::{self, Docker};
 use crate::failure::Failure;
 use crate::fingerprint::{self, BaseRef, Fingerprinted, StatCache, Survey};
 use crate::model::{Digest, Project};
@@ -301,19 +301,11 @@ impl Prepared {
         let engine = &self.engine;
         let containers = self.observed.containers.iter_mut();
         let asked = containers.filter(|container| asked.contains(&container.id));
-        let looks = asked.map(
-            async |container| match engine.inspect(&container.id).await {
-                Ok(condition) => {
-                    let stamp = Stamp::parse(&condition.started);
-                    container.started = stamp.map(|stamp| stamp.since_epoch());
-                    Ok(())
-                }
-                Err(EngineError::Refused {
-                    status: Some(404), ..
-                }) => Ok(()),
-                Err(error) => Err(error),
-            },
-        );
+        let looks = asked.map(async |container| {
+            let started = engine.started(&container.id).await?;
+            container.started = started.map(|stamp| stamp.since_epoch());
+            Ok::<_, EngineError>(())
+        });
         // Not all of a large project at once.
         let looks = stream::iter(looks).buffer_unordered(32);
         Ok(looks.try_collect().await?)

@@ -9,7 +9,7 @@ use super::invocation::Invocation;
 use super::{stack, turn};
 use crate::failure::Failure;
 use crate::model::{Condition, Project};
-use crate::plan::{Action, Container, ContainerSource, Plan, Readiness, State, Step, StepId};
+use crate::plan::{Action, Container, ContainerSource, Plan, Readiness, State, StepId};
 use crate::runtime::Engine;
 
 pub(super) async fn start(invocation: &Invocation, args: &Services) -> Result<(), Failure> {
@@ -50,7 +50,8 @@ fn plan(containers: Vec<&Container>, project: Option<&Project>) -> Plan {
         let start = Action::Start {
             container: ContainerSource::Id(container.id.clone()),
         };
-        let id = draft.step(&container.service, start, "asked for", after);
+        let service = Some(container.service.as_str());
+        let id = draft.plan.add(service, start, "asked for", after);
         draft.plan.steps[id.0].settled = settled;
         draft.add(container, Some(id));
     }
@@ -67,19 +68,6 @@ struct Draft {
 }
 
 impl Draft {
-    fn step(&mut self, service: &str, action: Action, cause: &str, after: Vec<StepId>) -> StepId {
-        let id = StepId(self.plan.steps.len());
-        self.plan.steps.push(Step {
-            id,
-            service: Some(service.to_owned()),
-            action,
-            cause: cause.to_owned(),
-            after,
-            settled: Vec::new(),
-        });
-        id
-    }
-
     fn add(&mut self, container: &Container, started: Option<StepId>) {
         let there = self.there.entry(container.service.clone()).or_default();
         there.push((container.id.clone(), started));
@@ -101,7 +89,8 @@ impl Draft {
         let wait = |(container, step): (String, Option<StepId>)| {
             let container = ContainerSource::Id(container);
             let after = step.into_iter().collect();
-            self.step(service, Action::Wait { container, until }, &cause, after)
+            let wait = Action::Wait { container, until };
+            self.plan.add(Some(service), wait, &cause, after)
         };
         let steps: Vec<StepId> = there.into_iter().map(wait).collect();
         self.waits.insert(key, steps.clone());

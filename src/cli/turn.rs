@@ -9,7 +9,7 @@ use super::invocation::{Invocation, Named};
 use super::stack;
 use crate::docker::Docker;
 use crate::failure::Failure;
-use crate::plan::{Action, Container, ContainerSource, Plan, Step, StepId};
+use crate::plan::{Action, Container, ContainerSource, Plan, StepId};
 use crate::runtime::Engine;
 
 /// What is done to a container.
@@ -116,15 +116,7 @@ fn plan(waves: &[Vec<&Container>], turn: Turn) -> Plan {
         for container in wave {
             let mut after = before.clone();
             for action in actions(container, turn) {
-                let id = StepId(plan.steps.len());
-                plan.steps.push(Step {
-                    id,
-                    service: Some(container.service.clone()),
-                    action,
-                    cause: "asked for".to_owned(),
-                    after: std::mem::replace(&mut after, vec![id]),
-                    settled: Vec::new(),
-                });
+                after = vec![plan.add(Some(&container.service), action, "asked for", after)];
             }
             last.extend(after);
         }

@@ -14,7 +14,7 @@ use super::connect::QUICK;
 use super::stamp::Stamp;
 use crate::model::{ImageId, labels};
 use crate::plan::{Container, Health, Image, Observed, PublishedPort, Resource, State};
-use crate::runtime::{Condition, EngineError};
+use crate::runtime::EngineError;
 
 impl Docker {
     pub(super) async fn snapshot(&self, project: &str) -> Result<Observed, EngineError> {
@@ -87,18 +87,26 @@ impl Docker {
     /// Whether a container was started after another: a network ends with the process that has it, and the container
     /// that joined it keeps what is left of it. So it is where one of them is gone by now, or does not say.
     async fn started_after(&self, host: &str, guest: &str) -> Result<bool, EngineError> {
-        let (host, guest) = tokio::join!(self.condition(host), self.condition(guest));
-        let started = |found: Result<Condition, EngineError>| match found {
+        Ok(
+            match tokio::try_join!(self.started(host), self.started(guest))? {
+                (Some(host), Some(guest)) => host > guest,
+                _ => true,
+            },
+        )
+    }
+
+    /// When a container was started last; `None` where it is gone, or does not say.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn started(&self, container: &str) -> Result<Option<Stamp>, EngineError> {
+        match self.condition(container).await {
             Ok(found) => Ok(Stamp::parse(&found.started)),
             Err(EngineError::Refused {
                 status: Some(404), ..
             }) => Ok(None),
             Err(error) => Err(error),
-        };
-        Ok(match (started(host)?, started(guest)?) {
-            (Some(host), Some(guest)) => host > guest,
-            _ => true,
-        })
+        }
     }
 }
 

@@ -2,13 +2,14 @@
 //! hash; what cannot be put there is told here, before anything changes.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::error::Error;
 use super::extras;
 use super::gather;
 use super::ignorefile::Patterns;
-use super::statcache::StatCache;
+use super::statcache::{Stat, StatCache};
 use crate::model::{Build, Digest, DigestWriter, FileObject, FileReference, Project, Service};
 
 /// Writes all of them, in order.
@@ -162,14 +163,20 @@ fn write_one(
     }
     writer.number(u64::from(object.external));
     match (&object.file, &object.value) {
-        (Some(file), _) => writer.number(1).digest(&content(Path::new(file))?),
+        (Some(file), _) => writer
+            .number(1)
+            .digest(&content(Path::new(file), &StatCache::open(None))?),
         (None, Some(value)) => writer.number(2).text(value),
         (None, None) => writer.number(0),
     };
     Ok(())
 }
 
-fn content(path: &Path) -> Result<Digest, Error> {
+/// The domain of a folder's digest.
+pub(super) const FOLDER: &str = "larder-config-v1 folder";
+
+/// What a container finds where it is bound: the digest of a file, of a folder, or of nothing that has a content.
+pub(super) fn content(path: &Path, cache: &StatCache) -> Result<Digest, Error> {
     let read = |source| Error::Read {
         path: path.to_owned(),
         source,
@@ -178,12 +185,13 @@ fn content(path: &Path) -> Result<Digest, Error> {
     let path = path.canonicalize().map_err(read)?;
     let metadata = path.metadata().map_err(read)?;
     if metadata.is_dir() {
-        let (domain, cache) = ("larder-config-v1 folder", StatCache::open(None));
-        return extras::folder_digest(domain, &path, &Patterns::default(), &cache);
+        return extras::folder_digest(FOLDER, &path, &Patterns::default(), cache);
     }
     if !metadata.is_file() {
         // `/dev/null`, a socket: bound as it is, and never opened here.
         return Ok(DigestWriter::new("larder-config-v1 special").finish());
     }
-    Ok(gather::file_digest(&path)?.1)
+    let (root, below) = (Path::new("/"), path.strip_prefix("/").unwrap_or(&path));
+    let below = below.as_os_str().as_bytes();
+    Ok(gather::digest(root, below, Stat::of(&metadata), cache)?.1)
 }

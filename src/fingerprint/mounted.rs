@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::delivery::{self, FOLDER};
 use super::extras::folder_digest;
-use super::gather::digest;
 use super::ignorefile::Patterns;
-use super::statcache::{Stat, StatCache};
+use super::statcache::StatCache;
 use crate::model::{Digest, DigestWriter, MountKind, Project};
 
 const DOMAIN: &str = "larder-mounted-v1";
@@ -44,23 +43,21 @@ pub fn mounted(
 /// What is there, behind symbolic links as the engine follows them; `None` where that cannot be known. The engine makes an
 /// empty folder of what is not there.
 fn content(project: &Path, source: &Path, cache: &StatCache) -> Option<Digest> {
-    let folder = |path: &Path| folder_digest(DOMAIN, path, &Patterns::default(), cache).ok();
     let source = match fs::canonicalize(source) {
         Ok(source) => source,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return folder(source),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return folder_digest(FOLDER, source, &Patterns::default(), cache).ok();
+        }
         Err(_) => return None,
     };
     let found = fs::metadata(&source).ok()?;
-    if found.is_dir() {
-        let inside = source.starts_with(fs::canonicalize(project).ok()?);
-        return inside.then(|| folder(&source)).flatten();
+    if found.is_dir() && !source.starts_with(fs::canonicalize(project).ok()?) {
+        return None;
     }
+    let content = delivery::content(&source, cache).ok()?;
     if !found.is_file() {
-        // A socket or a device has no content.
-        return Some(Digest::of(b"special"));
+        return Some(content);
     }
-    let name = source.file_name()?.as_bytes();
-    let (_, content) = digest(source.parent()?, name, Stat::of(&found), cache).ok()?;
     let mut writer = DigestWriter::new(DOMAIN);
     writer.text("file").number(u64::from(found.mode() & 0o7755));
     writer.digest(&content);

@@ -124,10 +124,14 @@ pub(super) fn says_stage(instruction: &Instruction) -> bool {
     instruction.arguments.contains(STAGE_ARGUMENT)
 }
 
-fn unclear_stage() -> Unclear {
-    Unclear::NotUnderstood(format!(
-        "the value of {STAGE_ARGUMENT} depends on the engine"
-    ))
+fn without_stage(instruction: &Instruction) -> Result<(), Unclear> {
+    if says_stage(instruction) {
+        refused(&format!(
+            "the value of {STAGE_ARGUMENT} depends on the engine"
+        ))
+    } else {
+        Ok(())
+    }
 }
 
 impl Layout {
@@ -156,19 +160,11 @@ impl Layout {
                 .map(|stage| self.dockerfile.stages.push(stage))
         } else if let Some(stage) = self.dockerfile.stages.last_mut() {
             stage.instructions.push(instruction.clone());
-            if says_stage(instruction) {
-                Err(unclear_stage())
-            } else {
-                Ok(())
-            }
+            without_stage(instruction)
         } else if instruction.keyword == "ARG" {
             self.dockerfile.global_args.push(instruction.clone());
             let declared = self.globals.declare(instruction, escape);
-            if says_stage(instruction) {
-                Err(unclear_stage())
-            } else {
-                declared
-            }
+            without_stage(instruction).and(declared)
         } else {
             Err(Unclear::NotUnderstood(format!(
                 "{} stands in front of the first FROM",
@@ -202,9 +198,12 @@ impl Layout {
         let Some((base, name)) = base_and_name(rest) else {
             return refused("FROM takes an image, and `AS` and a name");
         };
-        let unclear = self.dockerfile.global_args.iter().any(says_stage);
-        if says_stage(from) || unclear && from.arguments.contains('$') {
-            return Err(unclear_stage());
+        without_stage(from)?;
+        if from.arguments.contains('$') {
+            self.dockerfile
+                .global_args
+                .iter()
+                .try_for_each(without_stage)?;
         }
         let platform = match flags.as_slice() {
             [] => None,

@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::images::Chosen;
 use super::observed::Observed;
 use super::one_shots::Since;
-use super::step::{
-    Action, BuilderKind, ContainerSource, Plan, Readiness, ServicePlan, Step, StepId,
-};
+use super::step::{Action, BuilderKind, ContainerSource, Plan, Readiness, ServicePlan, StepId};
 use crate::fingerprint::{Fingerprinted, Platform};
 use crate::model::{Condition, Cycle, Digest, ImageRef, Project, start_order};
 
@@ -139,6 +137,16 @@ fn for_platform(platform: Option<&str>) -> String {
         .unwrap_or_default()
 }
 
+/// What is said of containers whose service no file defines, and how they go without taking others along.
+pub fn stranger_warning(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    format!(
+        "no compose file defines the service of {}; to remove: `docker rm -f {}`",
+        quoted.join(", "),
+        names.join(" ")
+    )
+}
+
 /// Decides.
 ///
 /// # Errors
@@ -251,19 +259,10 @@ impl<'a> Draft<'a> {
         cause: impl Into<String>,
         after: impl IntoIterator<Item = StepId>,
     ) -> StepId {
-        let id = StepId(self.plan.steps.len());
         let mut after: Vec<StepId> = after.into_iter().collect();
         after.sort_unstable();
         after.dedup();
-        self.plan.steps.push(Step {
-            id,
-            service: service.map(ToOwned::to_owned),
-            action,
-            cause: cause.into(),
-            after,
-            settled: Vec::new(),
-        });
-        id
+        self.plan.add(service, action, cause, after)
     }
 
     /// Notes what was decided about a service.
@@ -374,15 +373,7 @@ impl<'a> Draft<'a> {
             .collect();
         names.sort_unstable();
         if !names.is_empty() {
-            self.plan.warnings.push(format!(
-                "no compose file defines the service of {}; to remove: `docker rm -f {}`",
-                names
-                    .iter()
-                    .map(|name| format!("`{name}`"))
-                    .collect::<Vec<_>>()
-                    .join(", "),
-                names.join(" "),
-            ));
+            self.plan.warnings.push(stranger_warning(&names));
         }
     }
 }

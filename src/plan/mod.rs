@@ -14,7 +14,7 @@ mod resources;
 mod stale;
 mod step;
 
-pub use decide::{Builders, Error, Wanted, decide};
+pub use decide::{Builders, Error, Wanted, decide, stranger_warning};
 pub use named::{check, first};
 pub use observed::{
     Container, EngineFacts, Health, Image, Observed, PublishedPort, Resource, State,

@@ -25,6 +25,26 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Adds a step behind others.
+    pub fn add(
+        &mut self,
+        service: Option<&str>,
+        action: Action,
+        cause: impl Into<String>,
+        after: Vec<StepId>,
+    ) -> StepId {
+        let id = StepId(self.steps.len());
+        self.steps.push(Step {
+            id,
+            service: service.map(ToOwned::to_owned),
+            action,
+            cause: cause.into(),
+            after,
+            settled: Vec::new(),
+        });
+        id
+    }
+
     /// Whether nothing is left to do.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
