@@ -269,7 +269,9 @@ fn engine(error: &EngineError) -> Kind {
 
 fn build(error: &BuildError) -> Kind {
     match error {
-        BuildError::Unsupported { .. } => Kind::Input,
+        BuildError::Unsupported { .. }
+        | BuildError::AdditionalContext { .. }
+        | BuildError::NoAgent { .. } => Kind::Input,
         BuildError::Unreachable { .. } => Kind::Unreachable,
         BuildError::Engine(error) => engine(error),
         _ => Kind::Failed,
@@ -289,6 +291,12 @@ fn build_hints(error: &BuildError) -> Vec<String> {
             ..
         } => "leave it out, or build the image with `docker build` and name it in `image`",
         BuildError::Unsupported { .. } => "`--builder auto` lets the engine's BuildKit build it",
+        BuildError::AdditionalContext { .. } => {
+            "a folder, an image (`docker-image://NAME`) or another service's image (`service:NAME`) can be taken in"
+        }
+        BuildError::NoAgent { .. } => {
+            "`eval $(ssh-agent)` starts an agent, `ssh-add KEY` gives it a key, and `ssh: [default]` is that one"
+        }
         BuildError::Unreachable { .. } => "`--builder docker` does without it",
         _ => return Vec::new(),
     };

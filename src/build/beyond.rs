@@ -25,6 +25,8 @@ pub(super) fn beyond_dagger(request: &BuildRequest<'_>) -> Option<String> {
         ("shm_size", build.shm_size.is_some()),
         ("ulimits", !build.ulimits.is_empty()),
         ("no_cache", build.no_cache),
+        ("additional_contexts", !build.additional_contexts.is_empty()),
+        ("ssh", !build.ssh.is_empty()),
     ];
     // Bases are pulled before anybody builds (`pull`).
     let mut other = build.other.keys();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::references::References;
 use crate::fingerprint::{Argument, Cut, Dockerfile, Instruction, Recipe, StageBase};
 use crate::model::{Digest, ImageRef, labels};
 use crate::runtime::BuildPart;
@@ -52,19 +53,17 @@ pub fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: Pins) -> Rewr
         pins,
         ..Rewritten::default()
     };
+    let references = References::of(recipe);
     let cut_of = |stage: usize| recipe.cuts.iter().find(|cut| cut.stage == stage);
     match part {
         BuildPart::Dependencies { stage } => {
             out.directives(dockerfile);
             let length = cut_of(*stage).map_or(0, |cut| cut.instructions);
             for (number, own) in dockerfile.stages.iter().enumerate().take(stage + 1) {
-                let end = if number == *stage {
-                    length
-                } else {
-                    own.instructions.len()
-                };
-                out.stage(dockerfile, number, None);
-                out.rest(&own.instructions[..end]);
+                let own = references.instructions(own);
+                let end = if number == *stage { length } else { own.len() };
+                out.stage(dockerfile, number, None, &references);
+                out.rest(&own[..end], &references);
             }
             out
         }
@@ -72,23 +71,26 @@ pub fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: Pins) -> Rewr
             let start = |stage: usize| Some((cut_of(stage)?, on.get(&stage)?));
             let starts: Vec<Option<(&Cut, &Digest)>> =
                 (0..dockerfile.stages.len()).map(start).collect();
-            if starts.iter().all(Option::is_none) && out.pins.is_empty() {
+            let as_written = out.pins.is_empty() && references.is_empty();
+            if starts.iter().all(Option::is_none) && as_written {
                 out.whole(dockerfile);
                 return out;
             }
             out.directives(dockerfile);
             for (number, own) in dockerfile.stages.iter().enumerate() {
-                out.stage(dockerfile, number, starts[number].map(|(_, key)| key));
+                let on = starts[number].map(|(_, key)| key);
+                out.stage(dockerfile, number, on, &references);
+                let instructions = references.instructions(own);
                 let Some((cut, _)) = starts[number] else {
-                    out.rest(&own.instructions);
+                    out.rest(instructions, &references);
                     continue;
                 };
                 for argument in &cut.arguments {
                     let line = declaration(argument, dockerfile.escape);
                     out.line(&line, own.from.lines.0);
                 }
-                out.rest(&cut.command);
-                out.rest(&own.instructions[cut.instructions..]);
+                out.rest(&cut.command, &references);
+                out.rest(&instructions[cut.instructions..], &references);
             }
             out
         }
@@ -161,38 +163,49 @@ impl Rewritten {
             self.line(&format!("# escape={}", dockerfile.escape), 1);
         }
         for own in &dockerfile.global_args {
-            self.instruction(own);
+            self.instruction(own, &own.source);
         }
     }
 
-    fn stage(&mut self, dockerfile: &Dockerfile, number: usize, on: Option<&Digest>) {
+    fn stage(
+        &mut self,
+        dockerfile: &Dockerfile,
+        number: usize,
+        on: Option<&Digest>,
+        references: &References<'_>,
+    ) {
         let stage = &dockerfile.stages[number];
         let pin = match &stage.base {
             StageBase::Image(image) => self.pins.get(image).cloned(),
-            _ => None,
+            _ => references.base(stage).map(ToOwned::to_owned),
         };
         match on.map(labels::dependencies_name).or(pin) {
             Some(image) => self.line(&from_image(&stage.from, &image), stage.from.lines.0),
-            None => self.instruction(&stage.from),
+            None => self.instruction(&stage.from, &stage.from.source),
         }
         self.open(dockerfile, number, on.is_some());
     }
 
-    fn rest<'a>(&mut self, instructions: impl IntoIterator<Item = &'a Instruction>) {
+    fn rest<'a>(
+        &mut self,
+        instructions: impl IntoIterator<Item = &'a Instruction>,
+        references: &References<'_>,
+    ) {
         for own in instructions {
-            self.instruction(own);
+            self.instruction(own, &references.replaced(own));
             self.count(own);
         }
     }
 
-    fn instruction(&mut self, own: &Instruction) {
+    /// An instruction in the given words.
+    fn instruction(&mut self, own: &Instruction, source: &str) {
         let pin = copied_from(own).and_then(|(word, image)| Some((word, self.pins.get(&image)?)));
         let source = match pin {
             Some((word, pin)) => {
                 let flag = format!("--from={word}");
-                own.source.replacen(&flag, &format!("--from={pin}"), 1)
+                source.replacen(&flag, &format!("--from={pin}"), 1)
             }
-            None => own.source.clone(),
+            None => source.to_owned(),
         };
         self.text.push_str(&source);
         self.text.push('\n');
@@ -212,7 +225,7 @@ impl Rewritten {
             name: stage.name.clone(),
             steps: Vec::new(),
         });
-        if on_image || matches!(stage.base, StageBase::Image(_)) {
+        if on_image || matches!(stage.base, StageBase::Image(_) | StageBase::Context(_)) {
             self.step(&stage.from);
         }
     }

@@ -51,6 +51,7 @@ pub(crate) fn recipe(root: &Path, text: &str, cuts: &[(usize, usize)]) -> Recipe
             root: root.to_owned(),
             entries,
         }),
+        contexts: BTreeMap::new(),
         bases: Vec::<(_, Base)>::new(),
         build: Build::default(),
         platform: None,

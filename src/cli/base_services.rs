@@ -51,8 +51,9 @@ impl Prepared {
         reading: &Reading,
         bases: &mut Bases,
     ) -> Result<(), Failure> {
-        let makers = Makers::new(&self.project, &self.services, &reading.survey);
-        let of_all = self.services.iter().flat_map(|service| makers.of(service));
+        let services = self.project.with_contexts(&self.services);
+        let makers = Makers::new(&self.project, &services, &reading.survey);
+        let of_all = services.iter().flat_map(|service| makers.of(service));
         let mut open: BTreeSet<String> = of_all.cloned().collect();
         while !open.is_empty() {
             let free = |service: &&String| makers.of(service).is_disjoint(&open.iter().collect());
@@ -62,6 +63,12 @@ impl Prepared {
             }
             open.retain(|service| !wave.contains(service));
             self.key(invocation, reading, bases, &wave).await?;
+            bases.mark(&mut self.recipes);
+            for service in &wave {
+                let names = self.project.built_names(service).into_iter();
+                let names = names.filter_map(|name| name.parse().ok());
+                bases.made(self.recipes.get(service), names);
+            }
             let stale = Box::pin(self.build_wave(invocation, wave)).await?;
             let all = reading.survey.bases();
             let unbuilt = all.into_iter().filter(|base| {

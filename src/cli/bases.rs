@@ -11,7 +11,7 @@ use super::prepare::Prepared;
 use crate::docker::FoundBase;
 use crate::failure::Failure;
 use crate::fingerprint::{Base, BaseRef, Fingerprinted};
-use crate::model::ImageRef;
+use crate::model::{Digest, ImageRef, labels};
 use crate::plan::{Action, Plan};
 
 /// What is known of base images, and how it came to be known.
@@ -23,6 +23,8 @@ pub(super) struct Bases {
     pulled: BTreeSet<BaseRef>,
     /// Those that another service would build first, where nothing is built now.
     pub(super) unbuilt: BTreeSet<BaseRef>,
+    /// The fingerprints of those that services of this run build.
+    made: BTreeMap<ImageRef, Digest>,
     /// Those that are wanted for several platforms, of which the engine has one under the name.
     contested: BTreeSet<ImageRef>,
     /// What a person should know.
@@ -33,6 +35,34 @@ impl Bases {
     /// Has images pulled once in this run, although they are there.
     pub(super) fn renew(&mut self, images: impl IntoIterator<Item = BaseRef>) {
         self.renewed.extend(images);
+    }
+
+    /// Notes that a service makes the image of these names.
+    pub(super) fn made(
+        &mut self,
+        recipe: Option<&Fingerprinted>,
+        names: impl Iterator<Item = ImageRef>,
+    ) {
+        if let Some(Fingerprinted::Known(recipe)) = recipe
+            && recipe.unpinned.is_none()
+        {
+            self.made.extend(names.map(|name| (name, recipe.full)));
+        }
+    }
+
+    /// An image that a service of this run made is keyed by what it is made of, not by its ID: each machine that makes it
+    /// gives it another one. It counts as that by the rule by which it is reused, its label and the name that only
+    /// larder gives.
+    fn keyed(&self, wanted: &BaseRef, found: FoundBase) -> Base {
+        let made = self.made.get(&wanted.image);
+        let made = made.filter(|made| found.fingerprint == Some(**made));
+        match made {
+            Some(made) => Base {
+                identity: labels::image_name(made),
+                ..found.base
+            },
+            None => found.base,
+        }
     }
 
     /// Whether anything was pulled.
@@ -66,8 +96,12 @@ impl Bases {
             let stale = self.renewed.contains(wanted) && !self.pulled.contains(wanted);
             !stale && found.as_ref().is_some_and(|found| found.fits)
         });
-        let base = |(wanted, found): (BaseRef, Option<FoundBase>)| Some((wanted, found?.base));
-        self.known.extend(fitting.into_iter().filter_map(base));
+        for (wanted, found) in fitting {
+            if let Some(found) = found {
+                let base = self.keyed(&wanted, found);
+                self.known.insert(wanted, base);
+            }
+        }
         let mut due: Vec<BaseRef> = Vec::new();
         for (wanted, found) in others {
             let same = |other: &BaseRef| other.image == wanted.image;

@@ -90,7 +90,8 @@ impl Work<'_> {
             engine.client().clone(),
             Arc::new(engine.access()),
             settings.cache.clone(),
-        );
+        )
+        .with_agent(invocation.ssh_agent());
         let strict = settings.builder == Builder::Dagger;
         let builder = Builders::new(buildkit, dagger, strict);
         let outcome = runtime::execute(Run {

@@ -140,6 +140,12 @@ impl Invocation {
         Ok(Docker::connect(&self.environment).await?)
     }
 
+    /// The socket of the user's SSH agent.
+    pub(super) fn ssh_agent(&self) -> Option<PathBuf> {
+        let socket = self.environment.get("SSH_AUTH_SOCK");
+        socket.filter(|path| !path.is_empty()).map(PathBuf::from)
+    }
+
     /// Prints what a person should know of a project and that stops nothing.
     pub(super) fn warn(&self, project: &Project) {
         for warning in &project.warnings {

@@ -2,6 +2,7 @@
 //! the bases, decide.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,14 +15,14 @@ use super::carry_out::carry_out;
 use super::dagger;
 use super::invocation::Invocation;
 use super::proofs;
-use crate::build::Dagger;
+use crate::build::{Dagger, refusal};
 use crate::compose;
 use crate::docker::{self, Docker};
 use crate::failure::Failure;
 use crate::fingerprint::{self, BaseRef, Fingerprinted, StatCache, Survey};
 use crate::model::{Digest, Project};
 use crate::plan::{self, BuilderKind, Builders, Observed, Outcome, Plan, Wanted};
-use crate::runtime::{BuildError, Engine, EngineError};
+use crate::runtime::{Engine, EngineError};
 use crate::settings::{Builder, Settings};
 use crate::term::{Message, Waiting};
 
@@ -81,6 +82,8 @@ pub(super) struct Prepared {
     pub(super) fresh: bool,
     /// The services whose images were built before all else in this run, since other builds start from them.
     pub(super) built: BTreeSet<String>,
+    /// The socket of the user's SSH agent.
+    agent: Option<PathBuf>,
 }
 
 /// What fingerprints are taken of, and what is kept of their files.
@@ -110,10 +113,11 @@ pub(super) async fn prepare(
     project.add_build_args(&docker::proxies(&invocation.environment));
     let reading = {
         let (project, services) = (project.clone(), services.clone());
+        let builds = project.with_contexts(&services);
         let cache = settings.cache.as_ref().map(|folder| folder.join("files"));
         let shown = Waiting::show(settings.progress, &invocation.screen, READING);
         let read =
-            tokio::task::spawn_blocking(move || read(&project, &services, goal, cache.as_deref()));
+            tokio::task::spawn_blocking(move || read(&project, &services, &builds, goal, cache.as_deref()));
         async move {
             let inputs = read.await;
             drop(shown);
@@ -141,6 +145,7 @@ pub(super) async fn prepare(
         goal,
         fresh: false,
         built: BTreeSet::new(),
+        agent: invocation.ssh_agent(),
     };
     if goal.containers {
         prepared.ask_starts().await?;
@@ -175,15 +180,16 @@ async fn both<A, B>(
     }
 }
 
-/// Reads all that images and containers are made of.
+/// Reads all that images and containers are made of; `builds` are the services whose images are.
 fn read(
     project: &Project,
     services: &BTreeSet<String>,
+    builds: &BTreeSet<String>,
     goal: Goal,
     cache: Option<&std::path::Path>,
 ) -> Result<Inputs, fingerprint::Error> {
     let cache = StatCache::open(cache);
-    let survey = fingerprint::survey(project, services, &cache)?;
+    let survey = fingerprint::survey(project, builds, &cache)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let unknown = now.unwrap_or_default().as_nanos().to_be_bytes();
     // Images alone need no config or secret of a container to be there.
@@ -428,18 +434,20 @@ impl Prepared {
     fn refuse(&self, plan: &Plan) -> Result<(), Failure> {
         for (service, decided) in &plan.services {
             let build = self.project.services[service].build.as_ref();
-            let build = build.filter(|_| decided.image != Outcome::Reuse);
-            if let Some(attribute) = build.and_then(crate::build::unsupported) {
-                // `extra_hosts: host-gateway` is about a value of `extra_hosts`.
-                let key = attribute.split(':').next().unwrap_or_default();
-                let place = compose::place(&self.project, &["services", service, "build", key]);
-                let error = BuildError::Unsupported {
-                    service: service.clone(),
-                    builder: BuilderKind::Docker,
-                    attribute,
-                };
-                let error = Box::new(error);
-                return Err(Failure::Unbuildable { error, place });
+            let Some(build) = build.filter(|_| decided.image != Outcome::Reuse) else {
+                continue;
+            };
+            let recipe = match self.recipes.get(service) {
+                Some(Fingerprinted::Known(recipe)) => Some(&**recipe),
+                _ => None,
+            };
+            if let Err(refusal) = refusal(service, build, recipe, self.agent.as_deref()) {
+                let below = refusal.path.iter().map(String::as_str);
+                let path: Vec<&str> = ["services", service, "build"].into_iter().chain(below).collect();
+                return Err(Failure::Unbuildable {
+                    place: compose::place(&self.project, &path),
+                    error: Box::new(refusal.error),
+                });
             }
         }
         Ok(())

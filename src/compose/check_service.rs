@@ -142,6 +142,10 @@ impl Check<'_> {
                 ..error
             });
         }
+        for (context, name) in build.services_as_contexts() {
+            let path = path.clone().and("additional_contexts").and(context);
+            self.built(name, path)?;
+        }
         for (index, secret) in build.secrets.iter().enumerate() {
             let path = path.clone().and("secrets");
             let path = path.and_item(index, &secret.source);
@@ -154,6 +158,23 @@ impl Check<'_> {
             )?;
         }
         Ok(())
+    }
+
+    /// A service whose image is a context of this one's build.
+    fn built(&self, name: &str, path: TreePath) -> Result<(), Error> {
+        self.waited_for(name, "builds with the image of", true, path.clone())?;
+        let other = self.project.services.get(name);
+        let text = if name == self.name {
+            format!("service `{name}` builds with its own image")
+        } else if other.is_some_and(|other| other.build.is_none()) {
+            format!(
+                "service `{}` builds with the image of `{name}`, which has no `build`",
+                self.name
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Error::from(ErrorKind::Rule(text)).at(path))
     }
 
     fn dependencies(&self) -> Result<(), Error> {

@@ -16,7 +16,7 @@ use super::Docker;
 use super::connect::{CHANGE, QUICK};
 use super::error::{Words, gone_is_fine, status};
 use crate::fingerprint::{Base, BaseRef, Platform};
-use crate::model::{ImageId, ImageRef};
+use crate::model::{Digest, ImageId, ImageRef, labels};
 use crate::runtime::EngineError;
 
 /// How long an archive may take to be loaded.
@@ -43,6 +43,7 @@ impl Docker {
             (None, Some(own)) => self.is_native(&name, own).await?,
         };
         Ok(Some(FoundBase {
+            fingerprint: fingerprint(&found),
             base: base(&wanted.image, found),
             platform: own,
             fits,
@@ -188,6 +189,8 @@ impl Docker {
 pub struct FoundBase {
     /// What the build gets from it.
     pub base: Base,
+    /// Its full fingerprint, where larder made it: by its label and the name that only larder gives.
+    pub fingerprint: Option<Digest>,
     /// What it is for, as it says itself.
     pub platform: Option<Platform>,
     /// Whether it is for the platform that was asked for.
@@ -202,6 +205,15 @@ fn platform(image: &ImageInspect) -> Option<Platform> {
         &text(&image.architecture),
         &text(&image.variant),
     )
+}
+
+/// The fingerprint of an image that larder made. One that was made from it has the label, too, but not the name.
+fn fingerprint(image: &ImageInspect) -> Option<Digest> {
+    let labels = image.config.as_ref()?.labels.as_ref()?;
+    let fingerprint: Digest = labels.get(labels::FINGERPRINT)?.parse().ok()?;
+    let name = labels::image_name(&fingerprint);
+    let named = image.repo_tags.iter().flatten().any(|own| *own == name);
+    named.then_some(fingerprint)
 }
 
 /// The registry's digest where the engine knows one for this very repository, else the engine's ID.

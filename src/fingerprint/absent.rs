@@ -21,16 +21,34 @@ pub(super) struct Script<'a> {
     pub(super) service: &'a str,
     /// `None` where it stands in the Compose file.
     pub(super) file: Option<PathBuf>,
+    /// The additional context that is read; `None` is the build's own.
+    pub(super) context: Option<&'a str>,
     pub(super) ignore_file: &'a Path,
     pub(super) reading: &'a Reading,
 }
 
 impl Script<'_> {
+    /// Reads what `sources` take of the context.
+    ///
+    /// # Errors
+    /// Something cannot be read, or is named and not there.
+    pub(super) fn gather(
+        &self,
+        folder: Folder<'_>,
+        sources: &BTreeSet<Source>,
+        cache: &StatCache,
+    ) -> Result<Gathered, Error> {
+        let gathered = gather(folder, sources, cache);
+        let gathered = gathered.map_err(|error| self.blame(error, folder, cache))?;
+        self.check(folder, &gathered)?;
+        Ok(gathered)
+    }
+
     /// Looks whether all that is named is there.
     ///
     /// # Errors
     /// The first source that is not.
-    pub(super) fn check(&self, folder: Folder<'_>, gathered: &Gathered) -> Result<(), Error> {
+    fn check(&self, folder: Folder<'_>, gathered: &Gathered) -> Result<(), Error> {
         let missing = |source: &Source| {
             let taken = gathered.taken.get(source);
             taken.is_some_and(|taken| taken.missing)
@@ -41,9 +59,14 @@ impl Script<'_> {
             };
             if let Some(hint) = self.why(folder, path, &step.instruction) {
                 let (keyword, line) = (&step.instruction.keyword, step.instruction.lines.0);
+                let of = self.context.map_or_else(String::new, |name| {
+                    format!(" of additional context `{name}`")
+                });
                 let wanted = match self.file {
-                    Some(_) => format!("`{path}`"),
-                    None => format!("`{path}` for {keyword} in line {line} of `dockerfile_inline`"),
+                    Some(_) => format!("`{path}`{of}"),
+                    None => {
+                        format!("`{path}`{of} for {keyword} in line {line} of `dockerfile_inline`")
+                    }
                 };
                 let place = self.file.clone().map(|file| {
                     let at = Some((line, 1));
@@ -61,7 +84,7 @@ impl Script<'_> {
     }
 
     /// Finds the instruction for which something could not be read.
-    pub(super) fn blame(&self, error: Error, folder: Folder<'_>, cache: &StatCache) -> Error {
+    fn blame(&self, error: Error, folder: Folder<'_>, cache: &StatCache) -> Error {
         let (Some(file), true) = (&self.file, matches!(error, Error::Read { .. })) else {
             return error;
         };
@@ -116,7 +139,8 @@ impl Script<'_> {
         let steps = self.reading.stages.values().flat_map(|stage| &stage.steps);
         steps.flat_map(|step| {
             let sources = step.reads.iter().filter_map(|read| match read {
-                Read::Context(source) => Some(source),
+                Read::Context(source) if self.context.is_none() => Some(source),
+                Read::Named(name, source) if self.context == Some(name.as_str()) => Some(source),
                 _ => None,
             });
             sources.map(move |source| (step, source))

@@ -8,6 +8,7 @@ use super::extras::Extra;
 use super::gather::Gathered;
 use super::reading::{Bases, Reading};
 use super::recipe::{Context, EntryKind, Link};
+use super::sources::Source;
 use super::stages::{Layout, Request};
 use super::steps::{Read, Step};
 use crate::model::{Digest, DigestWriter, ImageRef};
@@ -19,9 +20,8 @@ pub(super) struct Materials<'a> {
     pub(super) reading: &'a Reading,
     pub(super) gathered: &'a Gathered,
     pub(super) bases: &'a Bases,
-    pub(super) extras: &'a BTreeMap<String, Extra>,
-    /// The digests of additional contexts that are folders.
-    pub(super) folders: &'a BTreeMap<String, Digest>,
+    /// The additional contexts that are folders.
+    pub(super) folders: &'a BTreeMap<String, Gathered>,
     /// What every instruction runs under.
     pub(super) surroundings: Digest,
 }
@@ -73,9 +73,9 @@ impl Materials<'_> {
             writer.optional(self.bases.get(image).map(|base| base.identity.as_bytes()));
         }
         writer.number(self.reading.contexts.len() as u64);
-        for name in &self.reading.contexts {
+        for name in self.reading.contexts.keys() {
             writer.text(name);
-            self.write_context(&mut writer, name);
+            self.write_context(&mut writer, name, &Source::everything());
         }
         write_entries(&mut writer, context, &all);
         let key = writer.finish();
@@ -99,15 +99,18 @@ impl Materials<'_> {
             .digest(&self.surroundings)
             .optional(stage.platform.as_deref().map(str::as_bytes));
         match &stage.base {
-            // No key of its own is made where a base is not known.
-            StageBase::Scratch | StageBase::Unknown => {
-                writer.text("scratch");
-            }
             StageBase::Stage(base) => self.write(&mut writer, &Read::Stage(*base), ends),
-            StageBase::Image(image) => {
-                self.write_image(&mut writer, image, stage.platform.as_deref());
-            }
-            StageBase::Context(name) => self.write(&mut writer, &Read::Named(name.clone()), ends),
+            base => match (self.request.image(base), base) {
+                (Some(image), _) => {
+                    self.write_image(&mut writer, image, stage.platform.as_deref());
+                }
+                (None, StageBase::Context(name)) => {
+                    let all = Read::Named(name.clone(), Source::everything());
+                    self.write(&mut writer, &all, ends);
+                }
+                // No key of its own is made where a base is not known.
+                (None, _) => drop(writer.text("scratch")),
+            },
         }
         // The same text means something else with another one.
         let escape = self.layout.dockerfile.escape;
@@ -152,9 +155,9 @@ impl Materials<'_> {
                     .optional(ends.get(stage).map(|key| &key.as_bytes()[..]));
             }
             Read::Image(image) => self.write_image(writer, image, None),
-            Read::Named(name) => {
+            Read::Named(name, source) => {
                 writer.text("context");
-                self.write_context(writer, name);
+                self.write_context(writer, name, source);
             }
         }
     }
@@ -166,14 +169,16 @@ impl Materials<'_> {
             .optional(base.map(|base| base.identity.as_bytes()));
     }
 
-    /// What keys an additional context in the instructions that use it.
-    fn write_context(&self, writer: &mut DigestWriter, name: &str) {
-        match (self.extras.get(name), self.folders.get(name)) {
-            (Some(Extra::Folder(_)), Some(digest)) => {
-                writer.text("folder").digest(digest);
+    /// What is taken of an additional context that is no image.
+    fn write_context(&self, writer: &mut DigestWriter, name: &str, source: &Source) {
+        match (self.request.contexts.get(name), self.folders.get(name)) {
+            (_, Some(folder)) => {
+                writer.text("folder");
+                let taken = folder.taken.get(source);
+                let reads = taken.map_or(&[][..], |taken| &taken.reads);
+                write_entries(writer, &folder.context, reads);
             }
-            (Some(Extra::Image(image)), _) => self.write_image(writer, image, None),
-            (Some(Extra::Unpinned(text)), _) => {
+            (Some(Extra::Elsewhere(text)), None) => {
                 writer.text("unpinned").text(text);
             }
             _ => {
@@ -368,7 +373,7 @@ mod tests {
             ("target", app().target("deps")),
             ("base", app().base("base:latest", "another", &[], &[])),
             ("unknown attribute", app().other("isolation", json!("x"))),
-            ("ssh id", app().other("ssh", json!(["default"]))),
+            ("ssh id", app().ssh("default")),
             ("steering argument", app().arg("SOURCE_DATE_EPOCH", "0")),
             (
                 "order",
@@ -395,7 +400,7 @@ mod tests {
             assert!(!keys.contains(&key), "{what}");
             keys.push(key);
         }
-        let ssh = |path: &str| app().other("ssh", json!([format!("id={path}")])).full();
+        let ssh = |path: &str| app().ssh(&format!("id={path}")).full();
         assert_eq!(ssh("/a"), ssh("/b"), "where a key lies on this machine");
     }
 
@@ -662,9 +667,9 @@ mod tests {
             let lab = Lab::new(&format!("FROM a\nCOPY --from={from} x /\n"));
             std::fs::create_dir(lab.path("../more")).unwrap();
             let more = lab.path("../more").to_str().unwrap().to_owned();
-            let contexts =
-                json!({"more": more, "image": "docker-image://redis:7", "git": "https://h/x.git"});
-            lab.other("additional_contexts", contexts)
+            lab.context("more", &more)
+                .context("image", "docker-image://redis:7")
+                .context("git", "https://h/x.git")
                 .file("../more/x", "1")
         };
         assert_ne!(
@@ -678,6 +683,58 @@ mod tests {
         );
         assert!(lab("git").recipe().unpinned.is_some());
         assert!(lab("more").recipe().unpinned.is_none());
+        let unread = lab("more").file("../more/y", "2");
+        assert_eq!(lab("more").full(), unread.full(), "what nothing reads");
+        let ignored = lab("more").file("../more/.dockerignore", "x\n");
+        let error = ignored.try_recipe().unwrap_err().to_string();
+        assert!(error.contains("`x` of additional context `more`"), "{error}");
+    }
+
+    #[test]
+    fn an_additional_context_takes_the_place_of_an_image_or_a_stage() {
+        let folder = || {
+            let lab = Lab::new("FROM redis:7 AS one\nRUN x\nCOPY $DIR /y\nFROM one\n");
+            std::fs::create_dir(lab.path("../more")).unwrap();
+            let more = lab.path("../more").to_str().unwrap().to_owned();
+            lab.context("docker.io/library/redis:7", &more)
+                .file("../more/x", "1")
+                .files(&["d"])
+                .arg("DIR", "d")
+        };
+        assert_ne!(folder().full(), folder().file("../more/x", "2").full());
+        let moved = folder().base("redis:7", "2", &[], &[]);
+        assert_eq!(folder().full(), moved.full());
+        assert!(folder().recipe().bases.is_empty());
+        let stage = |run: &str| {
+            let text = format!("FROM a AS one\nRUN {run}\nFROM b\nCOPY --from=one x /\n");
+            Lab::new(&text).context("one", "docker-image://redis:7")
+        };
+        assert_eq!(stage("x").full(), stage("y").full(), "it is not built");
+        let moved = stage("x").base("redis:7", "2", &[], &[]);
+        assert_ne!(stage("x").full(), moved.full());
+        let triggers = stage("x").base("redis:7", "2", &["RUN x"], &[]);
+        assert!(triggers.recipe().opaque.is_some(), "BuildKit runs none here");
+        let based = |env: &str| {
+            Lab::new("FROM base\nCOPY $DIR /\n")
+                .context("base", "docker-image://redis:7")
+                .base("redis:7", "1", &["COPY t /"], &[env])
+                .files(&["d", "e", "t"])
+        };
+        assert_eq!(paths(&based("DIR=e").recipe()), ["e", "t"]);
+        let named = Lab::new("FROM base\n").context("more", "docker-image://redis:7");
+        let named = named.base("base:latest", "1", &["COPY --from=more t /"], &[]);
+        assert!(named.recipe().opaque.is_some());
+    }
+
+    #[test]
+    fn a_service_as_a_context_is_its_image() {
+        let lab = Lab::new("FROM a\nCOPY --from=x y /\n").context("x", "service:other");
+        let images = lab.recipe().bases.into_iter();
+        let images: Vec<String> = images.map(|(image, _)| image.to_string()).collect();
+        assert_eq!(images, ["a:latest", "lab-other:latest"]);
+        let moved = Lab::new("FROM a\nCOPY --from=x y /\n").context("x", "service:other");
+        let moved = moved.base("lab-other:latest", "2", &[], &[]);
+        assert_ne!(lab.full(), moved.full());
     }
 
     #[test]

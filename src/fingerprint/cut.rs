@@ -29,8 +29,8 @@ pub(super) fn cuts(
     for (&number, stage) in &reading.stages {
         let from_source = match &layout.dockerfile.stages[number].base {
             StageBase::Stage(base) => tainted.contains(base),
-            StageBase::Context(_) | StageBase::Unknown => true,
-            StageBase::Image(_) | StageBase::Scratch => false,
+            StageBase::Scratch => false,
+            base => request.image(base).is_none(),
         };
         let is_source = |step: &Step| reads_source(step, &tainted, gathered, manifests);
         let source = if from_source {
@@ -140,7 +140,7 @@ fn reads_source(
         || step.reads.iter().any(|read| match read {
             Read::Context(source) => !only_manifests(source, gathered, manifests),
             Read::Stage(stage) => tainted.contains(stage),
-            Read::Named(_) => true,
+            Read::Named(..) => true,
             Read::Image(_) => false,
         })
 }

@@ -1,5 +1,6 @@
 //! A parsed Dockerfile: its stages and instructions, with the text they were written in.
 
+use super::parse;
 use crate::model::ImageRef;
 
 /// A Dockerfile as BuildKit's parser reads it.
@@ -62,6 +63,13 @@ pub struct Instruction {
     pub source: String,
     /// The first and the last line, from 1.
     pub lines: (usize, usize),
+}
+
+impl Instruction {
+    /// Its `--flag` words, quotes and escapes taken off.
+    pub fn flags(&self, escape: char) -> Vec<String> {
+        parse::flags(&self.arguments, escape).0
+    }
 }
 
 /// A here-document.

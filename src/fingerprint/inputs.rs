@@ -13,18 +13,18 @@ use super::cut;
 use super::dockerfile::Dockerfile;
 use super::error::Error;
 use super::extras::{self, Extra};
-use super::gather::{Gathered, gather};
+use super::gather::Gathered;
 use super::ignorefile::Patterns;
 use super::manifests::Manifests;
 use super::parse::parse;
 use super::platform::Platform;
 use super::reading::{self, Bases, Reading};
-use super::recipe::{BaseRef, Fingerprinted, Recipe};
+use super::recipe::{AdditionalContext, BaseRef, Fingerprinted, Recipe};
 use super::section;
 use super::stages::{Layout, NothingToBuild, Request, lay_out};
 use super::statcache::StatCache;
 use super::walk::{Folder, is_gone};
-use crate::model::{Build, Digest, Service};
+use crate::model::{Build, Project, Service};
 
 /// A build section, read.
 #[derive(Clone, Debug)]
@@ -45,9 +45,8 @@ pub(super) struct Inputs {
     /// Without what depends on a base image.
     reading: Reading,
     gathered: Arc<Gathered>,
-    extras: BTreeMap<String, Extra>,
-    /// The digests of the additional contexts that are folders and used.
-    folders: BTreeMap<String, Digest>,
+    /// The additional contexts that are folders and used.
+    folders: BTreeMap<String, Gathered>,
 }
 
 /// A Dockerfile, before it is understood.
@@ -60,6 +59,7 @@ struct Source {
 impl Inputs {
     /// Reads the `build` section of `service`, which is called `name`.
     pub(super) fn read(
+        project: &Project,
         name: &str,
         service: &Service,
         build: &Build,
@@ -79,7 +79,6 @@ impl Inputs {
                 .cloned()
         };
         let platform = service.platform.clone().or_else(only_platform);
-        let extras = extras::of(build);
         let request = Request {
             given: build
                 .args
@@ -91,7 +90,7 @@ impl Inputs {
                 .as_deref()
                 .map_or_else(Platform::host, Platform::parse),
             asked: platform.as_deref().map(Platform::parse),
-            contexts: extras.keys().cloned().collect(),
+            contexts: extras::of(project, build),
         };
         let root = PathBuf::from(&build.context);
         let mut inputs = if build.is_remote() {
@@ -103,7 +102,7 @@ impl Inputs {
         } else {
             Self::local(name, build, request, root)?
         };
-        (inputs.platform, inputs.extras, inputs.manifests) = (platform, extras, manifests);
+        (inputs.platform, inputs.manifests) = (platform, manifests);
         inputs.reading = inputs.reading(None);
         inputs.gathered = Arc::new(inputs.gather(&inputs.reading, cache)?);
         inputs.folders = inputs.folders(&inputs.reading, cache)?;
@@ -125,7 +124,6 @@ impl Inputs {
             manifests: Manifests::default(),
             reading: Reading::default(),
             gathered: Arc::default(),
-            extras: BTreeMap::new(),
             folders: BTreeMap::new(),
         }
     }
@@ -176,15 +174,9 @@ impl Inputs {
                 self.build.context
             ));
         }
-        for name in &reading.contexts {
-            match self.extras.get(name) {
-                Some(Extra::Image(image)) => {
-                    reading.images.insert(self.request.base(image, None));
-                }
-                Some(Extra::Unpinned(text)) => {
-                    reading.unpinned = Some(format!("additional context `{name}` is `{text}`"));
-                }
-                Some(Extra::Folder(_)) | None => {}
+        for name in reading.contexts.keys() {
+            if let Some(Extra::Elsewhere(text)) = self.request.contexts.get(name) {
+                reading.unpinned = Some(format!("additional context `{name}` is `{text}`"));
             }
         }
         reading
@@ -195,30 +187,38 @@ impl Inputs {
             root: &self.root,
             ignore: &self.ignore,
         };
-        let script = Script {
+        let script = self.script(reading, None, &self.ignore_file);
+        script.gather(folder, &reading.sources, cache)
+    }
+
+    fn script<'a>(
+        &'a self,
+        reading: &'a Reading,
+        context: Option<&'a str>,
+        ignore_file: &'a Path,
+    ) -> Script<'a> {
+        Script {
             service: &self.service,
             file: match self.build.dockerfile_inline {
                 Some(_) => None,
                 None => Some(self.root.join(&self.dockerfile.name)),
             },
-            ignore_file: &self.ignore_file,
+            context,
+            ignore_file,
             reading,
-        };
-        let gathered = gather(folder, &reading.sources, cache)
-            .map_err(|error| script.blame(error, folder, cache))?;
-        script.check(folder, &gathered)?;
-        Ok(gathered)
+        }
     }
 
-    /// The digests of the additional contexts that are folders and used.
+    /// What is taken of the additional contexts that are folders. Each has an ignore file of its own
+    /// (`dockerui/namedcontext.go`).
     fn folders(
         &self,
         reading: &Reading,
         cache: &StatCache,
-    ) -> Result<BTreeMap<String, Digest>, Error> {
+    ) -> Result<BTreeMap<String, Gathered>, Error> {
         let mut folders = BTreeMap::new();
-        for name in &reading.contexts {
-            let Some(Extra::Folder(root)) = self.extras.get(name) else {
+        for (name, sources) in &reading.contexts {
+            let Some(Extra::Folder(root)) = self.request.contexts.get(name) else {
                 continue;
             };
             if !root.is_dir() {
@@ -228,11 +228,14 @@ impl Inputs {
                     path: root.clone(),
                 });
             }
-            let ignore = read_patterns(&root.join(".dockerignore"))?.unwrap_or_default();
-            folders.insert(
-                name.clone(),
-                extras::folder_digest(extras::CONTEXT, root, &ignore, cache)?,
-            );
+            let ignore_file = root.join(".dockerignore");
+            let ignore = read_patterns(&ignore_file)?.unwrap_or_default();
+            let folder = Folder {
+                root,
+                ignore: &ignore,
+            };
+            let script = self.script(reading, Some(name), &ignore_file);
+            folders.insert(name.clone(), script.gather(folder, sources, cache)?);
         }
         Ok(folders)
     }
@@ -285,7 +288,7 @@ impl Inputs {
         bases: &Bases,
         reading: &Reading,
         gathered: &Gathered,
-        folders: &BTreeMap<String, Digest>,
+        folders: &BTreeMap<String, Gathered>,
     ) -> Recipe {
         let syntax = self.layout.dockerfile.syntax.as_deref();
         let surroundings = section::surroundings(
@@ -294,14 +297,13 @@ impl Inputs {
             syntax,
             &self.request.given,
         );
-        let (layout, request, extras) = (&self.layout, &self.request, &self.extras);
+        let (layout, request) = (&self.layout, &self.request);
         let materials = Materials {
             layout,
             request,
             reading,
             gathered,
             bases,
-            extras,
             folders,
             surroundings,
         };
@@ -324,10 +326,36 @@ impl Inputs {
             unpinned: reading.unpinned.clone(),
             dockerfile: Arc::clone(&self.dockerfile),
             context: Arc::clone(&gathered.context),
+            contexts: self.contexts(reading, folders),
             bases: reading.images.iter().filter_map(of_image).collect(),
             build: self.build.clone(),
             platform: self.platform.clone(),
         }
+    }
+}
+
+impl Inputs {
+    /// The additional contexts that a build needs.
+    fn contexts(
+        &self,
+        reading: &Reading,
+        folders: &BTreeMap<String, Gathered>,
+    ) -> BTreeMap<String, AdditionalContext> {
+        let extras = self.request.contexts.iter();
+        let contexts = extras.filter_map(|(name, extra)| {
+            let context = match extra {
+                Extra::Image(image) => AdditionalContext::Image(image.clone()),
+                Extra::Folder(_) => {
+                    AdditionalContext::Folder(Arc::clone(&folders.get(name)?.context))
+                }
+                Extra::Elsewhere(text) => {
+                    reading.contexts.get(name)?;
+                    AdditionalContext::Elsewhere(text.clone())
+                }
+            };
+            Some((name.clone(), context))
+        });
+        contexts.collect()
     }
 }
 
@@ -537,7 +565,7 @@ mod tests {
                 ..Build::default()
             };
             let inputs =
-                Inputs::read("app", &Service::default(), &build, &StatCache::open(None)).unwrap();
+                Inputs::read(&Project::default(), "app", &Service::default(), &build, &StatCache::open(None)).unwrap();
             match inputs
                 .fingerprint(&Bases::new(), &StatCache::open(None))
                 .unwrap()

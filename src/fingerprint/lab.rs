@@ -87,6 +87,17 @@ impl Lab {
         self
     }
 
+    pub(super) fn ssh(mut self, own: &str) -> Self {
+        self.build.ssh.push(own.to_owned());
+        self
+    }
+
+    pub(super) fn context(mut self, name: &str, value: &str) -> Self {
+        let contexts = &mut self.build.additional_contexts;
+        contexts.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// An attribute of the build section that larder does not know.
     pub(super) fn other(mut self, name: &str, value: Value) -> Self {
         self.build.other.insert(name.to_owned(), value);
@@ -126,6 +137,7 @@ impl Lab {
             ..self.service.clone()
         };
         let project = Project {
+            name: "lab".to_owned(),
             services: BTreeMap::from([("app".to_owned(), service)]),
             ..Project::default()
         };

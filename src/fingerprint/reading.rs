@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dockerfile::{Instruction, Stage, StageBase};
+use super::extras::Extra;
 use super::parse;
 use super::recipe::{Base, BaseRef};
 use super::scope::Scope;
@@ -27,8 +28,8 @@ pub(super) struct Reading {
     pub(super) unpinned: Option<String>,
     /// The images that it starts from and copies from.
     pub(super) images: BTreeSet<BaseRef>,
-    /// The additional contexts that it uses.
-    pub(super) contexts: BTreeSet<String>,
+    /// What it takes of each additional context that is no image.
+    pub(super) contexts: BTreeMap<String, BTreeSet<Source>>,
     /// What it takes of the build context.
     pub(super) sources: BTreeSet<Source>,
 }
@@ -124,6 +125,16 @@ impl Reader<'_> {
         self.bases?.get(&self.base(image, stage))
     }
 
+    /// The scope behind a FROM of something that has no configuration.
+    fn without_image(&self, base: &StageBase) -> Scope {
+        let folder = |name: &String| matches!(self.request.contexts[name], Extra::Folder(_));
+        match base {
+            StageBase::Scratch => Scope::behind_from(Some(&[])),
+            StageBase::Context(name) if folder(name) => Scope::behind_from(Some(&[])),
+            _ => Scope::behind_from(None),
+        }
+    }
+
     fn read(&self) -> Result<Reading, String> {
         let mut reading = Reading::default();
         let mut scopes: BTreeMap<usize, Scope> = BTreeMap::new();
@@ -133,16 +144,17 @@ impl Reader<'_> {
                 StageBase::Stage(base) => scopes
                     .get(base)
                     .map_or_else(|| Scope::behind_from(None), Scope::inherited),
-                StageBase::Scratch => Scope::behind_from(Some(&[])),
-                StageBase::Context(_) | StageBase::Unknown => Scope::behind_from(None),
-                StageBase::Image(image) => {
-                    Scope::behind_from(self.known(image, stage).map(|base| base.env.as_slice()))
-                }
+                base => match self.request.image(base) {
+                    Some(image) => {
+                        Scope::behind_from(self.known(image, stage).map(|base| base.env.as_slice()))
+                    }
+                    None => self.without_image(base),
+                },
             };
-            match &stage.base {
-                StageBase::Image(image) => drop(reading.images.insert(self.base(image, stage))),
-                StageBase::Context(name) => drop(reading.contexts.insert(name.clone())),
-                StageBase::Stage(_) | StageBase::Scratch | StageBase::Unknown => {}
+            if let Some(image) = self.request.image(&stage.base) {
+                reading.images.insert(self.base(image, stage));
+            } else if let StageBase::Context(name) = &stage.base {
+                reading.take(name, Source::everything());
             }
             let steps = self.steps(number, &mut scope)?;
             for step in &steps {
@@ -197,13 +209,29 @@ impl Reader<'_> {
     /// The instructions of a stage; one that an additional context replaces has none.
     fn instructions(&self, number: usize) -> &[Instruction] {
         let stage = &self.layout.dockerfile.stages[number];
-        match stage
-            .name
-            .as_ref()
-            .and_then(|name| self.request.context(name))
-        {
-            Some(_) => &[],
-            None => &stage.instructions,
+        if self.is_replaced(stage) {
+            &[]
+        } else {
+            &stage.instructions
+        }
+    }
+
+    /// Whether an additional context takes the place of a stage.
+    fn is_replaced(&self, stage: &Stage) -> bool {
+        let context = |name: &String| self.request.context(name);
+        stage.name.as_ref().and_then(context).is_some()
+    }
+
+    fn names_context(&self, number: usize, instruction: &Instruction) -> Result<bool, String> {
+        let named = steps::names_context(instruction, self.escape(), self.names(number));
+        named.map_err(|unclear| Self::unclear(&unclear, instruction))
+    }
+
+    fn unclear(unclear: &Unclear, instruction: &Instruction) -> String {
+        let line = instruction.lines.0;
+        match unclear {
+            Unclear::NotUnderstood(why) => format!("line {line}: {why}"),
+            Unclear::NeedsBase => format!("line {line}: a variable in `--from`"),
         }
     }
 
@@ -218,12 +246,19 @@ impl Reader<'_> {
                     .filter(|i| i.keyword == "ONBUILD");
                 triggers.map(trigger_text).collect()
             }
-            StageBase::Image(image) => self
-                .known(image, stage)
+            base => self
+                .request
+                .image(base)
+                .and_then(|image| self.known(image, stage))
                 .map(|base| base.onbuild.clone())
                 .unwrap_or_default(),
-            StageBase::Context(_) | StageBase::Scratch | StageBase::Unknown => Vec::new(),
         };
+        let line = stage.from.lines.0;
+        if self.is_replaced(stage) && !texts.is_empty() {
+            return Err(format!(
+                "line {line}: the image that replaces the stage has triggers"
+            ));
+        }
         let mut triggers = Vec::new();
         for text in texts {
             let script = parse::parse(&text);
@@ -233,6 +268,11 @@ impl Reader<'_> {
                     return Err(format!(
                         "line {}: a trigger with {STAGE_ARGUMENT}, whose value depends on the engine",
                         lines.0
+                    ));
+                }
+                (None, [trigger]) if self.names_context(number, trigger)? => {
+                    return Err(format!(
+                        "line {line}: trigger `{text}` names an additional context"
                     ));
                 }
                 (None, [trigger]) => triggers.push(Instruction {
@@ -273,14 +313,8 @@ impl Reader<'_> {
     }
 
     fn elsewhere(&self, number: usize, instruction: &Instruction) -> Result<Vec<Read>, String> {
-        steps::elsewhere(instruction, self.escape(), self.names(number)).map_err(|unclear| {
-            match unclear {
-                Unclear::NotUnderstood(why) => format!("line {}: {why}", instruction.lines.0),
-                Unclear::NeedsBase => {
-                    format!("line {}: a variable in `--from`", instruction.lines.0)
-                }
-            }
-        })
+        let reads = steps::elsewhere(instruction, self.escape(), self.names(number));
+        reads.map_err(|unclear| Self::unclear(&unclear, instruction))
     }
 
     /// Everything is an input: all files, all images that any stage or trigger names, all additional contexts. What
@@ -289,11 +323,16 @@ impl Reader<'_> {
         let mut reading = Reading {
             doubt: Some(doubt),
             sources: BTreeSet::from([Source::everything()]),
-            contexts: self.request.contexts.clone(),
             ..Reading::default()
         };
+        for name in self.request.contexts.keys() {
+            match self.request.image_of(name) {
+                Some(image) => drop(reading.images.insert(self.request.base(image, None))),
+                None => reading.take(name, Source::everything()),
+            }
+        }
         for (number, stage) in self.layout.dockerfile.stages.iter().enumerate() {
-            if let StageBase::Image(image) = &stage.base {
+            if let Some(image) = self.request.image(&stage.base) {
                 reading.images.insert(self.base(image, stage));
             }
             let seen = self.look_through(number, &mut reading.images);
@@ -335,12 +374,18 @@ impl Reader<'_> {
 }
 
 impl Reading {
+    /// Takes something of an additional context.
+    fn take(&mut self, context: &str, source: Source) {
+        let sources = self.contexts.entry(context.to_owned());
+        sources.or_default().insert(source);
+    }
+
     fn note(&mut self, step: &Step, request: &Request) {
         for read in &step.reads {
             match read {
                 Read::Context(source) => drop(self.sources.insert(source.clone())),
                 Read::Image(image) => drop(self.images.insert(request.base(image, None))),
-                Read::Named(name) => drop(self.contexts.insert(name.clone())),
+                Read::Named(name, source) => self.take(name, source.clone()),
                 Read::Stage(_) => {}
             }
         }

@@ -1,13 +1,16 @@
 //! What the fingerprint room hands on: for each service with a build, the keys of its image, the files
 //! they cover, and the parsed Dockerfile that a builder or a `resume` works from.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::fingerprint::chain;
 use crate::fingerprint::dockerfile::{Dockerfile, Instruction};
+use crate::fingerprint::extras;
 use crate::fingerprint::platform::Platform;
-use crate::model::{Build, Digest, ImageRef};
+use crate::model::{Build, Digest, DigestWriter, ImageRef};
 
 /// Everything that one image is made of.
 #[derive(Clone, Debug)]
@@ -31,12 +34,25 @@ pub struct Recipe {
     pub dockerfile: Arc<Dockerfile>,
     /// What the Dockerfile can read of the build context, and nothing else.
     pub context: Arc<Context>,
+    /// The additional contexts by name: the images, and what the Dockerfile can read of the others.
+    pub contexts: BTreeMap<String, AdditionalContext>,
     /// The images that the chain starts from, with what keyed them.
     pub bases: Vec<(ImageRef, Base)>,
     /// The build section.
     pub build: Build,
     /// `os/arch[/variant]`, when the project asks for one.
     pub platform: Option<String>,
+}
+
+/// What an additional context stands for.
+#[derive(Clone, Debug)]
+pub enum AdditionalContext {
+    /// A folder.
+    Folder(Arc<Context>),
+    /// An image, another service's or one that is named.
+    Image(ImageRef),
+    /// Something that is not on this machine, as written.
+    Elsewhere(String),
 }
 
 /// Where a stage's dependencies end: the stage up to there is a dependency image.
@@ -85,6 +101,24 @@ pub struct Context {
     pub root: PathBuf,
     /// Files, links and folders, sorted by path; a folder stands in front of what is in it.
     pub entries: Vec<Entry>,
+}
+
+impl Context {
+    /// The key of all of it, for a platform.
+    pub fn key(&self, platform: Option<&str>) -> Digest {
+        let mut writer = DigestWriter::new("larder-fp-v4 context");
+        writer.optional(platform.map(str::as_bytes));
+        let all: Vec<usize> = (0..self.entries.len()).collect();
+        chain::write_entries(&mut writer, self, &all);
+        writer.finish()
+    }
+}
+
+impl Recipe {
+    /// The additional context that a `from` names, where no stage has the name.
+    pub fn context(&self, from: &str) -> Option<(&String, &AdditionalContext)> {
+        self.contexts.get_key_value(&extras::short(from))
+    }
 }
 
 /// One thing in the context.

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use super::platform::Platform;
 use crate::model::{Build, Digest, DigestWriter};
 
@@ -74,7 +72,9 @@ pub(super) fn surroundings(
         .iter()
         .map(|secret| secret.target.as_ref().unwrap_or(&secret.source).as_str());
     ids(&mut writer, secrets.collect());
-    ids(&mut writer, ssh_ids(build.other.get("ssh")));
+    // The paths behind them are this machine's.
+    let ssh = build.ssh.iter().map(|own| own.split('=').next());
+    ids(&mut writer, ssh.flatten().collect());
     let steering: Vec<_> = given
         .iter()
         .filter(|(name, _)| steers_buildkit(name))
@@ -112,29 +112,11 @@ fn ids(writer: &mut DigestWriter, ids: BTreeSet<&str>) {
     }
 }
 
-/// The ids of `ssh`: the paths behind them are this machine's.
-fn ssh_ids(ssh: Option<&Value>) -> BTreeSet<&str> {
-    let before = |text: &'_ str| text.find('=').unwrap_or(text.len());
-    match ssh {
-        Some(Value::Array(list)) => list
-            .iter()
-            .filter_map(Value::as_str)
-            .map(|id| &id[..before(id)])
-            .collect(),
-        Some(Value::Object(map)) => map.keys().map(String::as_str).collect(),
-        Some(Value::String(id)) => BTreeSet::from([&id[..before(id)]]),
-        _ => BTreeSet::new(),
-    }
-}
-
 fn steers_buildkit(name: &str) -> bool {
     name.starts_with("BUILDKIT_") || name == "SOURCE_DATE_EPOCH"
 }
 
 /// An attribute that is not known here counts as it is written, rather than be passed over.
 fn counts_as_text(name: &str) -> bool {
-    !WITHOUT_EFFECT.contains(&name)
-        && !name.starts_with("x-")
-        && name != "ssh"
-        && name != "additional_contexts"
+    !WITHOUT_EFFECT.contains(&name) && !name.starts_with("x-")
 }

@@ -1,9 +1,10 @@
 //! Instructions into stages: which stage or image each FROM means, and which stage is built
 //! (`dockerfile2llb/convert.go`, `buildDispatchStates`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::dockerfile::{Dockerfile, Instruction, Stage, StageBase};
+use super::extras::{self, Extra};
 use super::parse::{self, Script};
 use super::platform::Platform;
 use super::recipe::BaseRef;
@@ -20,8 +21,8 @@ pub(super) struct Request {
     pub(super) platform: Platform,
     /// The platform of an image that says none: the one that the project asks for; `None` is the engine's own.
     pub(super) asked: Option<Platform>,
-    /// The names of the build section's additional contexts.
-    pub(super) contexts: BTreeSet<String>,
+    /// The build section's additional contexts.
+    pub(super) contexts: BTreeMap<String, Extra>,
 }
 
 impl Request {
@@ -36,13 +37,26 @@ impl Request {
         }
     }
 
-    /// The additional context that a name means; `:latest` adds nothing to a name.
+    /// The additional context that a name means.
     pub(super) fn context(&self, name: &str) -> Option<String> {
-        let short = name.strip_suffix(":latest").unwrap_or(name);
-        [name, short]
-            .into_iter()
-            .find(|name| self.contexts.contains(*name))
-            .map(str::to_owned)
+        Some(extras::short(name)).filter(|name| self.contexts.contains_key(name))
+    }
+
+    /// The image that an additional context stands for.
+    pub(super) fn image_of(&self, context: &str) -> Option<&ImageRef> {
+        match self.contexts.get(context)? {
+            Extra::Image(image) => Some(image),
+            Extra::Folder(_) | Extra::Elsewhere(_) => None,
+        }
+    }
+
+    /// The image that a stage starts from.
+    pub(super) fn image<'a>(&'a self, base: &'a StageBase) -> Option<&'a ImageRef> {
+        match base {
+            StageBase::Image(image) => Some(image),
+            StageBase::Context(name) => self.image_of(name),
+            StageBase::Stage(_) | StageBase::Scratch | StageBase::Unknown => None,
+        }
     }
 }
 
@@ -296,7 +310,7 @@ mod tests {
             target: target.map(str::to_owned),
             platform: Platform::parse("linux/arm64"),
             asked: None,
-            contexts: BTreeSet::from(["ctx".to_owned()]),
+            contexts: BTreeMap::from([("ctx".to_owned(), Extra::Folder("/more".into()))]),
         };
         lay_out(&parse::parse(text), "Dockerfile", text, &request)
     }

@@ -19,8 +19,8 @@ pub(super) enum Read {
     Stage(usize),
     /// An image.
     Image(ImageRef),
-    /// An additional context.
-    Named(String),
+    /// Files of an additional context.
+    Named(String, Source),
 }
 
 /// One instruction, understood.
@@ -80,7 +80,9 @@ fn resolve(from: &str, numbers: bool, names: Names<'_>) -> Result<Option<Read>, 
         return Ok(None);
     }
     if let Some(context) = names.request.context(from) {
-        return Ok(Some(Read::Named(context)));
+        let image = names.request.image_of(&context).cloned();
+        let files = || Read::Named(context, Source::everything());
+        return Ok(Some(image.map_or_else(files, Read::Image)));
     }
     match from.parse() {
         Ok(image) => Ok(Some(Read::Image(image))),
@@ -88,27 +90,57 @@ fn resolve(from: &str, numbers: bool, names: Names<'_>) -> Result<Option<Read>, 
     }
 }
 
-/// What an instruction reads from elsewhere than the context. This needs no variables: BuildKit puts none
-/// into `--from`.
+/// The stages and images that an instruction reads. This needs no variables: BuildKit puts none into `--from`.
 pub(super) fn elsewhere(
     instruction: &Instruction,
     escape: char,
     names: Names<'_>,
 ) -> Result<Vec<Read>, Unclear> {
+    let mut reads = from_elsewhere(instruction, escape, names)?;
+    reads.retain(|read| !matches!(read, Read::Named(..)));
+    Ok(reads)
+}
+
+/// Whether an instruction names an additional context.
+pub(super) fn names_context(
+    instruction: &Instruction,
+    escape: char,
+    names: Names<'_>,
+) -> Result<bool, Unclear> {
+    let request = names.request;
+    let named = froms(instruction, escape)?.into_iter().any(|(from, _)| {
+        let is_stage = |name: &Option<String>| name.as_deref() == Some(&from.to_lowercase());
+        request.context(&from).is_some() && !names.stages.iter().any(is_stage)
+    });
+    Ok(named)
+}
+
+/// What stands behind each `from` of an instruction, and whether it may be a stage's number.
+fn froms(instruction: &Instruction, escape: char) -> Result<Vec<(String, bool)>, Unclear> {
     let flags = Flags::of(instruction, escape)?;
-    let mut reads = Vec::new();
-    if instruction.keyword == "COPY"
-        && let Some(from) = flags.value("from")
-    {
-        reads.extend(resolve(from, true, names)?);
-    }
-    if instruction.keyword == "RUN" {
-        for mount in flags.values("mount") {
-            let fields = fields(mount)?;
-            if let Some((_, from)) = fields.iter().rev().find(|(key, _)| key == "from") {
-                reads.extend(resolve(from, false, names)?);
+    let mut froms = Vec::new();
+    match instruction.keyword.as_str() {
+        "COPY" => froms.extend(flags.value("from").map(|from| (from.to_owned(), true))),
+        "RUN" => {
+            for mount in flags.values("mount") {
+                let fields = fields(mount)?;
+                let from = fields.into_iter().rev().find(|(key, _)| key == "from");
+                froms.extend(from.map(|(_, from)| (from, false)));
             }
         }
+        _ => {}
+    }
+    Ok(froms)
+}
+
+fn from_elsewhere(
+    instruction: &Instruction,
+    escape: char,
+    names: Names<'_>,
+) -> Result<Vec<Read>, Unclear> {
+    let mut reads = Vec::new();
+    for (from, numbers) in froms(instruction, escape)? {
+        reads.extend(resolve(&from, numbers, names)?);
     }
     Ok(reads)
 }
@@ -125,9 +157,9 @@ pub(super) fn step(
     match instruction.keyword.as_str() {
         "ARG" => step.outside = scope.declare(instruction, globals, escape)?,
         "ENV" => scope.set_env(instruction, escape)?,
-        "COPY" | "ADD" => copy(&mut step, escape, scope)?,
+        "COPY" | "ADD" => copy(&mut step, escape, scope, names)?,
         "RUN" => {
-            run(&mut step, escape, scope)?;
+            run(&mut step, escape, scope, names)?;
             step.arguments = scope.arguments(globals);
         }
         "CMD" | "ENTRYPOINT" | "EXPOSE" | "HEALTHCHECK" | "LABEL" | "MAINTAINER" | "ONBUILD"
@@ -137,8 +169,15 @@ pub(super) fn step(
     Ok(step)
 }
 
-fn copy(step: &mut Step, escape: char, scope: &Scope) -> Result<(), Unclear> {
+fn copy(
+    step: &mut Step,
+    escape: char,
+    scope: &Scope,
+    names: Names<'_>,
+) -> Result<(), Unclear> {
     let flags = Flags::of(&step.instruction, escape)?;
+    let from = flags.value("from");
+    let from = from.map(|from| resolve(from, true, names)).transpose()?;
     let words = words(flags.rest);
     let Some((_, sources)) = words.split_last() else {
         return refused("nothing is copied");
@@ -155,9 +194,15 @@ fn copy(step: &mut Step, escape: char, scope: &Scope) -> Result<(), Unclear> {
             if !checked && !names_commit(&source) {
                 step.unpinned = Some(format!("`{source}` has no checksum"));
             }
-        } else if flags.value("from").is_none() {
-            step.reads
-                .push(Read::Context(Source::copied(&source, parents, &excludes)?));
+        } else {
+            let files = || Source::copied(&source, parents, &excludes);
+            match &from {
+                None => step.reads.push(Read::Context(files()?)),
+                Some(Some(Read::Named(name, _))) => {
+                    step.reads.push(Read::Named(name.clone(), files()?));
+                }
+                Some(_) => {}
+            }
         }
     }
     Ok(())
@@ -187,7 +232,12 @@ pub(super) fn may_fetch(instruction: &Instruction, escape: char) -> bool {
     !sources.iter().all(is_path)
 }
 
-fn run(step: &mut Step, escape: char, scope: &Scope) -> Result<(), Unclear> {
+fn run(
+    step: &mut Step,
+    escape: char,
+    scope: &Scope,
+    names: Names<'_>,
+) -> Result<(), Unclear> {
     let flags = Flags::of(&step.instruction, escape)?;
     for mount in flags.values("mount") {
         let fields = fields(mount)?;
@@ -199,13 +249,27 @@ fn run(step: &mut Step, escape: char, scope: &Scope) -> Result<(), Unclear> {
         };
         let kind = last(&["type"]).map_or("bind", |(_, value)| value);
         match scope.expand(kind, escape)?.to_lowercase().as_str() {
-            "bind" if last(&["from"]).is_none() => {
+            "bind" => {
                 let path = last(&["source", "src"]).map_or("", |(_, value)| value);
-                step.reads
-                    .push(Read::Context(Source::mounted(&scope.expand(path, escape)?)));
+                let files = Source::mounted(&scope.expand(path, escape)?);
+                match last(&["from"]).map(|(_, from)| resolve(from, false, names)) {
+                    None => step.reads.push(Read::Context(files)),
+                    Some(from) => {
+                        if let Some(Read::Named(name, _)) = from? {
+                            step.reads.push(Read::Named(name, files));
+                        }
+                    }
+                }
             }
-            // What a cache holds, and what a secret says, is in no key, here as in BuildKit.
-            "bind" | "cache" | "tmpfs" | "secret" | "ssh" => {}
+            // What it starts with; what it holds is in no key, here as in BuildKit.
+            "cache" => {
+                let from = last(&["from"]).map(|(_, from)| resolve(from, false, names));
+                let from = from.transpose()?.flatten();
+                step.reads
+                    .extend(from.filter(|from| matches!(from, Read::Named(..))));
+            }
+            // Nor is what a secret says.
+            "tmpfs" | "secret" | "ssh" => {}
             other => return refused(&format!("a mount of type `{other}`")),
         }
     }
@@ -350,9 +414,10 @@ fn refused<T>(what: &str) -> Result<T, Unclear> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
 
     use super::*;
+    use crate::fingerprint::extras::Extra;
     use crate::fingerprint::platform::Platform;
 
     fn read(text: &str) -> Result<Step, Unclear> {
@@ -361,7 +426,10 @@ mod tests {
             target: None,
             platform: Platform::host(),
             asked: None,
-            contexts: BTreeSet::from(["ctx".to_owned()]),
+            contexts: BTreeMap::from([
+                ("ctx".to_owned(), Extra::Folder("/more".into())),
+                ("img".to_owned(), Extra::Image("redis:7".parse().unwrap())),
+            ]),
         };
         let stages = [Some("one".to_owned()), None, Some("own".to_owned())];
         let names = Names {
@@ -378,6 +446,10 @@ mod tests {
         Read::Context(Source::copied(path, false, &[]).unwrap())
     }
 
+    fn named(path: &str) -> Read {
+        Read::Named("ctx".to_owned(), Source::mounted(path))
+    }
+
     fn mounted(path: &str) -> Read {
         Read::Context(Source::mounted(path))
     }
@@ -392,7 +464,10 @@ mod tests {
             ("COPY <<E f /to\nE", vec![copied("f")]),
             ("COPY --from=ONE a /to", vec![Read::Stage(0)]),
             ("COPY --from=1 a /to", vec![Read::Stage(1)]),
-            ("COPY --from=ctx a /to", vec![Read::Named("ctx".to_owned())]),
+            ("COPY --from=ctx a /to", vec![named("a")]),
+            ("COPY --from=img a /to", vec![Read::Image("redis:7".parse().unwrap())]),
+            ("RUN --mount=from=ctx,source=a,target=/x y", vec![named("a")]),
+            ("RUN --mount=type=cache,from=ctx,target=/x y", vec![named("")]),
             (
                 "COPY --from=nginx:1 a /to",
                 vec![Read::Image("nginx:1".parse().unwrap())],

@@ -54,7 +54,7 @@ pub fn survey(
     }
     let surveyed = threads::map(&jobs, 2, |(name, service, build)| {
         delivery::check_build(project, build)?;
-        Inputs::read(name, service, build, cache)
+        Inputs::read(project, name, service, build, cache)
     });
     let builds = surveyed.into_iter().collect::<Result<_, _>>();
     let builds = builds.map_err(|error: Error| error.written_in(project))?;

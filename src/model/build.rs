@@ -22,6 +22,13 @@ pub struct Build {
     /// Build arguments with their values; one the environment does not define is left out.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub args: BTreeMap<String, Option<String>>,
+    /// Further contexts by name: a folder, absolute; an image, `docker-image://…`; the image of a service,
+    /// `service:…`; or something that is not on this machine.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub additional_contexts: BTreeMap<String, String>,
+    /// The SSH agents that RUN steps may use: `default`, or an id with the path of one, `id=path`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ssh: Vec<String>,
     /// The stage to build; the last one when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
@@ -61,8 +68,19 @@ pub struct Build {
 impl Build {
     /// Whether the context is not a folder on this machine (compose-go `isRemoteContext`).
     pub fn is_remote(&self) -> bool {
-        self.context.contains("://")
-            || self.context.starts_with("github.com/")
-            || self.context.starts_with("git@")
+        Self::is_elsewhere(&self.context)
+    }
+
+    /// The same for any context.
+    pub fn is_elsewhere(context: &str) -> bool {
+        context.contains("://")
+            || context.starts_with("github.com/")
+            || context.starts_with("git@")
+    }
+
+    /// The services whose images are among the additional contexts, each with the context's name.
+    pub fn services_as_contexts(&self) -> impl Iterator<Item = (&String, &str)> {
+        let contexts = self.additional_contexts.iter();
+        contexts.filter_map(|(name, context)| Some((name, context.strip_prefix("service:")?)))
     }
 }

@@ -37,6 +37,8 @@ pub const VOLUME: &str = "com.docker.compose.volume";
 pub const FINGERPRINT: &str = "dev.larder.fingerprint";
 /// On a dependency image: the key of its cut. On a full image: its dependency fingerprint.
 pub const DEPENDENCIES: &str = "dev.larder.dependencies";
+/// On the image of an additional context: the key of what it holds.
+pub const CONTEXT: &str = "dev.larder.context";
 /// On a container, network or volume: larder's own hash of what it was made from, image aside.
 pub const CONFIG: &str = "dev.larder.config";
 /// On the container of a service that is run to its end: the digest of what it mounts of the machine.
@@ -66,6 +68,11 @@ pub fn image_name(fingerprint: &Digest) -> String {
 /// The name that larder gives to the dependency image with this key.
 pub fn dependencies_name(key: &Digest) -> String {
     format!("localhost/larder/dependencies:{key}")
+}
+
+/// The name that larder gives to the image of an additional context with this key.
+pub fn context_name(key: &Digest) -> String {
+    format!("localhost/larder/context:{key}")
 }
 
 #[cfg(test)]

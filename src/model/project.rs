@@ -142,6 +142,21 @@ impl Project {
         Ok(wanted)
     }
 
+    /// These services, and all those whose images their builds take in as `additional_contexts`.
+    pub fn with_contexts(&self, services: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut wanted = BTreeSet::new();
+        let mut open: Vec<&str> = services.iter().map(String::as_str).collect();
+        while let Some(name) = open.pop() {
+            if let Some(service) = self.services.get(name)
+                && wanted.insert(name.to_owned())
+                && let Some(build) = &service.build
+            {
+                open.extend(build.services_as_contexts().map(|(_, service)| service));
+            }
+        }
+        wanted
+    }
+
     /// Gives every build these arguments where it has none of that name.
     pub fn add_build_args(&mut self, args: &BTreeMap<String, String>) {
         let builds = self

@@ -213,13 +213,15 @@ impl Draft<'_> {
 
     /// An image whose bases are not on the engine: its fingerprint is known once they are built or pulled.
     fn unknown_image(&mut self, service: &str, bases: &[BaseRef]) -> Chosen {
+        let project = self.wanted.project;
+        let makers = project.with_contexts(self.wanted.services);
         let made = bases.iter().find_map(|base| {
-            let maker = builder(self.wanted, &base.image.familiar());
-            Some((base, maker.filter(|maker| *maker != service)?))
+            let maker = builder(project, &makers, &base.image.familiar());
+            Some((base, maker.filter(|maker| maker != service)?))
         });
         let (cause, after) = if let Some((base, maker)) = made {
             let cause = format!("its base {base} is built first, by service `{maker}`");
-            let maker = self.chosen.get(maker);
+            let maker = self.chosen.get(&maker);
             (cause, maker.map_or_else(Vec::new, |own| own.after.clone()))
         } else {
             let names: Vec<String> = bases.iter().map(ToString::to_string).collect();
@@ -273,6 +275,8 @@ fn beyond_dagger(build: &Build) -> Option<String> {
         ("shm_size", build.shm_size.is_some()),
         ("ulimits", !build.ulimits.is_empty()),
         ("no_cache", build.no_cache),
+        ("additional_contexts", !build.additional_contexts.is_empty()),
+        ("ssh", !build.ssh.is_empty()),
     ];
     // `pull` is done before anybody builds.
     let other = build

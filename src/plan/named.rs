@@ -8,12 +8,12 @@ use super::observed::{Image, Observed};
 use super::platforms::asked;
 use super::step::{Action, ImageSource, Outcome, StepId};
 use crate::fingerprint::Fingerprinted;
-use crate::model::{ImageRef, PullPolicy};
+use crate::model::{ImageRef, Project, PullPolicy};
 
 /// Where an image that is only named comes from.
 enum Origin<'a> {
     /// Another service of the run builds it.
-    Built(&'a str),
+    Built(String),
     /// It is on the engine, and that is enough.
     Here(&'a Image),
     /// A registry; what is under its name until then.
@@ -30,7 +30,7 @@ fn origin<'a>(
 ) -> Result<Origin<'a>, Error> {
     let definition = &wanted.project.services[service];
     let name = familiar(&wanted.project.image_name(service));
-    if let Some(builder) = builder(wanted, &name) {
+    if let Some(builder) = builder(wanted.project, wanted.services, &name) {
         return Ok(Origin::Built(builder));
     }
     let asked = asked(wanted, service)?;
@@ -65,13 +65,13 @@ fn origin<'a>(
     }
 }
 
-/// The service of this run that builds the image of a name.
-pub(super) fn builder<'a>(wanted: &Wanted<'a>, name: &str) -> Option<&'a str> {
+/// The service among those given that builds the image of a name.
+pub(super) fn builder(project: &Project, services: &BTreeSet<String>, name: &str) -> Option<String> {
     let builds = |service: &&String| {
-        let names = wanted.project.built_names(service);
+        let names = project.built_names(service);
         names.iter().any(|own| familiar(own) == name)
     };
-    wanted.services.iter().find(builds).map(String::as_str)
+    services.iter().find(builds).cloned()
 }
 
 /// Looks for what makes a start impossible before anything is pulled or built.
@@ -136,7 +136,7 @@ impl Draft<'_> {
             Origin::Built(builder) => {
                 let cause = format!("`{builder}` builds it");
                 self.service(service, decided(Outcome::Reuse, cause, None));
-                return Ok(self.chosen[builder].clone());
+                return Ok(self.chosen[&builder].clone());
             }
             Origin::Here(image) => {
                 let source = ImageSource::Id(image.id.clone());

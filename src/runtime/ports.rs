@@ -415,6 +415,26 @@ pub enum BuildError {
         /// The attribute.
         attribute: String,
     },
+    /// An additional context cannot be taken in.
+    #[error("`{service}` cannot be built with additional context `{name}`: {reason}")]
+    AdditionalContext {
+        /// The service.
+        service: String,
+        /// The context's name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// There is no such SSH agent.
+    #[error("`{service}` is built with the SSH agent `{id}`, which is not there: {reason}")]
+    NoAgent {
+        /// The service.
+        service: String,
+        /// The agent's id in the build section.
+        id: String,
+        /// Why.
+        reason: String,
+    },
     /// The builder is not there, or went away.
     #[error("{builder} does not answer")]
     Unreachable {

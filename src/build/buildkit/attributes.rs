@@ -78,7 +78,7 @@ pub(super) fn needs_newer(build: &Build) -> Option<&'static str> {
 }
 
 /// The first attribute of a build section that is not carried out.
-pub fn unsupported(build: &Build) -> Option<String> {
+pub(super) fn unsupported(build: &Build) -> Option<String> {
     let network = build.network.as_deref();
     let network = network.is_none_or(|mode| matches!(mode, "default" | "none" | "host"));
     let mut addresses = build.extra_hosts.values().flatten();
@@ -200,7 +200,8 @@ mod tests {
         let gateway = "context: .\nextra_hosts: ['a=host-gateway']";
         assert!(refusal(gateway).unwrap().starts_with("extra_hosts"));
         assert_eq!(refusal("context: .\nnetwork: own").unwrap(), "network");
-        assert_eq!(refusal("context: .\nssh: [default]").unwrap(), "ssh");
+        let allowed = "context: .\nentitlements: [network.host]";
+        assert_eq!(refusal(allowed).unwrap(), "entitlements");
         assert_eq!(refusal("context: https://a/b.git").unwrap(), "context");
     }
 }

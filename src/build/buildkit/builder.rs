@@ -1,6 +1,6 @@
 //! One build by the BuildKit of an engine, from its request to a named image. Must not know Dagger.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -16,15 +16,18 @@ use hyper_util::rt::TokioIo;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
-use super::attributes::{attributes, entitlements, needs_newer, unsupported, unused};
+use super::agents::Agents;
+use super::attributes::{attributes, entitlements, needs_newer, unused};
 use super::files::{DOCKERFILE, Files};
+use super::refusal::refusal;
 use super::session::{ALIVE_EVERY, ALIVE_WITHIN, Session, unique};
 use super::shared_key::SharedKey;
 use crate::build::context::{ContextError, Upload};
 use crate::build::parts::{secrets, used_bases};
+use crate::build::references::folder_images;
 use crate::build::resume::{Rewritten, rewrite};
 use crate::build::trace::Trace;
-use crate::model::{DigestWriter, ImageId};
+use crate::model::{DigestWriter, ImageId, labels};
 use crate::plan::BuilderKind;
 use crate::runtime::{
     BuildError, BuildPart, BuildRequest, Builder, EngineAccess, EngineError, Progress,
@@ -45,6 +48,7 @@ pub struct BuildKit {
     docker: Docker,
     access: Arc<dyn EngineAccess>,
     memory: Option<PathBuf>,
+    agent: Option<PathBuf>,
 }
 
 impl BuildKit {
@@ -55,7 +59,14 @@ impl BuildKit {
             docker,
             access,
             memory,
+            agent: None,
         }
+    }
+
+    /// The same with the user's SSH agent.
+    #[must_use]
+    pub fn with_agent(self, agent: Option<PathBuf>) -> Self {
+        Self { agent, ..self }
     }
 
     /// Builds; the image's ID, with no name yet.
@@ -66,11 +77,11 @@ impl BuildKit {
         progress: &Progress,
     ) -> Result<ImageId, BuildError> {
         let service = &request.recipe.service;
-        self.refuse(request).await?;
+        let agents = self.refuse(request).await?;
         progress.doing("sending the build context");
         let (files, key) = self.files(request, dockerfile).await?;
         let secrets = secrets(request).await?;
-        let session = Session::open(&self.access, &key, files.clone(), secrets).await?;
+        let session = Session::open(&self.access, &key, files.clone(), secrets, agents).await?;
         let mut trace = Trace::new(dockerfile, progress);
         let solved = self.solve(request, &session, &mut trace).await?;
         drop(session);
@@ -169,22 +180,61 @@ impl BuildKit {
         Ok(solved.map(tonic::Response::into_inner))
     }
 
-    async fn refuse(&self, request: &BuildRequest<'_>) -> Result<(), BuildError> {
+    /// The SSH agents of a build that can be carried out.
+    async fn refuse(&self, request: &BuildRequest<'_>) -> Result<Agents, BuildError> {
         let build = &request.recipe.build;
-        let unsupported_is = |attribute: String| BuildError::Unsupported {
-            service: request.recipe.service.clone(),
-            builder: BuilderKind::Docker,
-            attribute,
-        };
-        if let Some(attribute) = unsupported(build) {
-            return Err(unsupported_is(attribute));
-        }
+        let own = self.agent.as_deref();
+        refusal(&request.recipe.service, build, Some(request.recipe), own).map_err(|refusal| refusal.error)?;
         match needs_newer(build) {
-            Some(attribute) if !self.takes_all().await? => {
-                Err(unsupported_is(attribute.to_owned()))
-            }
-            _ => Ok(()),
+            Some(attribute) if !self.takes_all().await? => Err(BuildError::Unsupported {
+                service: request.recipe.service.clone(),
+                builder: BuilderKind::Docker,
+                attribute: attribute.to_owned(),
+            }),
+            _ => Agents::of(build, own).map_err(|none| BuildError::NoAgent {
+                service: request.recipe.service.clone(),
+                id: none.id,
+                reason: none.reason,
+            }),
         }
+    }
+
+    /// Brings the additional contexts that are folders onto the engine, each as an image: a dependency image reads none of
+    /// them. An image of the same content is not built again.
+    async fn bring_folders(
+        &self,
+        request: &BuildRequest<'_>,
+        progress: &Progress,
+    ) -> Result<(), BuildError> {
+        if matches!(request.part, BuildPart::Dependencies { .. }) {
+            return Ok(());
+        }
+        for (context, recipe) in folder_images(request.recipe) {
+            let name = labels::context_name(&recipe.full);
+            let key = recipe.full.to_string();
+            let found = self.docker.inspect_image(&name).await.ok();
+            let labels = found.and_then(|found| found.config?.labels);
+            if labels.is_some_and(|labels| labels.get(labels::CONTEXT) == Some(&key)) {
+                continue;
+            }
+            progress.doing(&format!("additional context {context}"));
+            let mut labels = labels::of_build(None, None);
+            labels.insert(labels::CONTEXT.to_owned(), key);
+            let folder = BuildRequest {
+                project: request.project,
+                recipe: &recipe,
+                part: BuildPart::Target {
+                    on: &BTreeMap::new(),
+                },
+                builder: request.builder,
+                name,
+                labels,
+            };
+            let dockerfile = rewrite(&recipe, &folder.part);
+            let image = self.run(&folder, &dockerfile, progress).await?;
+            Self::name(&self.docker, &image, &folder.name).await?;
+        }
+        Ok(())
     }
 
     /// The error of a build that failed: of an instruction, or of the engine itself.
@@ -231,10 +281,13 @@ impl BuildKit {
         Ok(())
     }
 
-    /// Whether an image is the one that was keyed as `identity`: an image's ID, or a registry's digest.
+    /// Whether an image is the one that was keyed as `identity`: an image's ID, a registry's digest, or the name that
+    /// larder gives it by its fingerprint.
     pub(in crate::build) fn is_same(image: &ImageInspect, identity: &str) -> bool {
         let digests = image.repo_digests.iter().flatten();
+        let mut names = image.repo_tags.iter().flatten();
         image.id.as_deref() == Some(identity)
+            || names.any(|own| own == identity)
             || digests
                 .into_iter()
                 .any(|own| own == identity || own.rsplit('@').next() == Some(identity))
@@ -268,6 +321,7 @@ impl Builder for BuildKit {
                 request.recipe.service
             ));
         }
+        self.bring_folders(request, progress).await?;
         let dockerfile = rewrite(request.recipe, &request.part);
         let image = self.run(request, &dockerfile, progress).await?;
         self.bases_stood_still(request).await?;

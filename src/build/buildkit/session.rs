@@ -1,4 +1,4 @@
-//! One build's session with BuildKit: what it asks of us while it builds, files, secrets and credentials, served on a
+//! One build's session with BuildKit: what it asks of us while it builds, files, secrets, SSH agents and credentials, served on a
 //! connection of their own (moby/buildkit `session/grpc.go`). Must not know what is built.
 
 use std::collections::BTreeMap;
@@ -19,12 +19,14 @@ use bollard_buildkit_proto::moby::filesync::v1::{
     GetTokenAuthorityRequest, GetTokenAuthorityResponse, VerifyTokenAuthorityRequest,
     VerifyTokenAuthorityResponse,
 };
+use bollard_buildkit_proto::moby::sshforward::v1::ssh_server::SshServer;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tonic::codegen::async_trait;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
+use super::agents::Agents;
 use super::files::Files;
 use super::shared_key::SharedKey;
 use crate::runtime::{EngineAccess, EngineError};
@@ -38,8 +40,10 @@ pub(super) const ALIVE_EVERY: Duration = Duration::from_secs(20);
 pub(super) const ALIVE_WITHIN: Duration = Duration::from_secs(40);
 
 /// What the engine is told can be asked for; anything else it does not ask.
-const METHODS: [&str; 3] = [
+const METHODS: [&str; 5] = [
     DIFF_COPY,
+    "/moby.sshforward.v1.SSH/CheckAgent",
+    "/moby.sshforward.v1.SSH/ForwardAgent",
     "/moby.buildkit.secrets.v1.Secrets/GetSecret",
     "/moby.filesync.v1.Auth/Credentials",
 ];
@@ -55,13 +59,14 @@ pub(super) struct Session {
 pub(super) type Contents = BTreeMap<String, Vec<u8>>;
 
 impl Session {
-    /// Opens a session that serves these files under their shared key, these secrets, and the user's credentials for
-    /// registries.
+    /// Opens a session that serves these files under their shared key, these secrets and SSH agents, and the user's
+    /// credentials for registries.
     pub(super) async fn open(
         access: &Arc<dyn EngineAccess>,
         key: &SharedKey,
         files: Files,
         secrets: Contents,
+        agents: Agents,
     ) -> Result<Self, EngineError> {
         let id = unique("larder");
         let headers = [
@@ -75,6 +80,7 @@ impl Session {
         let routes = Routes::new(HealthServer::new(Alive))
             .add_service(files)
             .add_service(SecretsServer::new(Kept(secrets)))
+            .add_service(SshServer::new(agents))
             .add_service(AuthServer::new(Credentials(Arc::clone(access))));
         let serving = tokio::spawn(async move {
             let service = TowerToHyperService::new(routes.prepare());
