@@ -61,14 +61,15 @@ impl<'a> References<'a> {
             let Some(image) = self.images.get(name.as_str()) else {
                 continue;
             };
-            let from = |field: &str| Some(field.split_once('=')?.0.eq_ignore_ascii_case("from"));
-            let fields = flag.split(',').map(|field| match from(field) {
-                Some(true) => format!("from={image}"),
-                _ => field.to_owned(),
-            });
-            let replaced = match flag.strip_prefix("--from=") {
-                Some(_) => format!("--from={image}"),
-                None => fields.collect::<Vec<_>>().join(","),
+            let replaced = match flag.strip_prefix(MOUNT) {
+                Some(mount) => {
+                    let fields = mount.split(',').map(|field| match from(field) {
+                        Some(_) => format!("from={image}"),
+                        None => field.to_owned(),
+                    });
+                    format!("{MOUNT}{}", fields.collect::<Vec<_>>().join(","))
+                }
+                None => format!("--from={image}"),
             };
             text = Cow::Owned(text.replace(&flag, &replaced));
         }
@@ -98,10 +99,8 @@ impl<'a> References<'a> {
             let from = match own.keyword.as_str() {
                 "COPY" => flag.strip_prefix("--from=")?,
                 "RUN" => {
-                    let fields = flag.strip_prefix("--mount=")?.split(',');
-                    let fields = fields.filter_map(|field| field.split_once('='));
-                    let mut from = fields.filter(|(key, _)| key.eq_ignore_ascii_case("from"));
-                    from.next_back()?.1
+                    let fields = flag.strip_prefix(MOUNT)?.split(',');
+                    fields.filter_map(from).next_back()?
                 }
                 _ => return None,
             };
@@ -119,6 +118,14 @@ impl<'a> References<'a> {
         named.sort_by_key(|(flag, _)| std::cmp::Reverse(flag.len()));
         named
     }
+}
+
+const MOUNT: &str = "--mount=";
+
+/// What a field of a mount names, where it is its `from`.
+fn from(field: &str) -> Option<&str> {
+    let (key, value) = field.split_once('=')?;
+    key.eq_ignore_ascii_case("from").then_some(value)
 }
 
 /// The folders among the additional contexts of a recipe, each with its name, as builds of images that hold what is read
@@ -153,4 +160,46 @@ pub(super) fn folder_images(recipe: &Recipe) -> impl Iterator<Item = (&String, R
         };
         Some((name, image))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::build::resume::rewrite;
+    use crate::build::sample::recipe;
+    use crate::fingerprint::Context;
+    use crate::runtime::BuildPart;
+
+    #[test]
+    fn images_take_the_place_of_contexts() {
+        let text = "FROM alpine AS one\nCOPY \\\n  --from=more x /\nFROM a AS gone\nRUN x\n\
+            FROM b\nCOPY --from=one y /\nCOPY --from=0 --chown=1 z /\n\
+            RUN --mount=from=more,target=/a --mount=target=/b,from=more2 cat more /a\nCOPY --from=c x /\n";
+        let mut recipe = recipe(Path::new("/nonexistent-is-empty"), text, &[]);
+        let folder = AdditionalContext::Folder(Arc::new(Context::default()));
+        let image = AdditionalContext::Image("redis:7".parse().unwrap());
+        recipe.contexts = BTreeMap::from([
+            ("alpine".to_owned(), image.clone()),
+            ("more".to_owned(), folder),
+            ("more2".to_owned(), image.clone()),
+            ("one".to_owned(), image.clone()),
+            ("gone".to_owned(), image),
+        ]);
+        let stages = &mut Arc::make_mut(&mut recipe.dockerfile).stages;
+        stages[0].base = StageBase::Context("alpine".to_owned());
+        stages[0].name = Some("first".to_owned());
+        stages[1].base = StageBase::Context("gone".to_owned());
+        let key = folder_images(&recipe).next().unwrap().1.full;
+        let none = BTreeMap::new();
+        let rewritten = rewrite(&recipe, &BuildPart::Target { on: &none });
+        let text = rewritten.text.replace(&labels::context_name(&key), "FOLDER");
+        let expected = "FROM redis:7 AS one\nCOPY \\\n  --from=FOLDER x /\nFROM redis:7 AS gone\n\
+            FROM b\nCOPY --from=redis:7 y /\nCOPY --from=0 --chown=1 z /\n\
+            RUN --mount=from=FOLDER,target=/a --mount=target=/b,from=redis:7 cat more /a\nCOPY --from=c x /\n";
+        assert_eq!(text, expected);
+        assert_eq!(rewritten.original(6), Some(7));
+        assert_eq!(rewritten.spot("[stage-2 2/4] COPY").unwrap().line, 7);
+    }
 }

@@ -57,8 +57,15 @@ impl<'a> Trace<'a> {
         let seen = self.vertices.entry(vertex.digest.clone()).or_default();
         if vertex.started.is_some() && !vertex.cached && !seen.told {
             seen.told = true;
-            if let Some(doing) = doing(&vertex.name) {
-                self.progress.doing(doing);
+            match doing(&vertex.name) {
+                // A name of larder's own stands there for what the user wrote.
+                Some(doing) if doing.contains("localhost/larder/") => {
+                    let written = self.dockerfile.spot(&vertex.name);
+                    let written = written.map_or(doing, |spot| &spot.instruction);
+                    self.progress.doing(written);
+                }
+                Some(doing) => self.progress.doing(doing),
+                None => {}
             }
         }
         // A build that was cancelled since another instruction failed says `context canceled`.
