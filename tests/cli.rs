@@ -4,6 +4,8 @@
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/build_section.rs"]
+mod build_section;
 #[path = "cli/chained.rs"]
 mod chained;
 #[path = "cli/delivery.rs"]

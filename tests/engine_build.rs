@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 use larder::build::{BuildKit, Builders, Dagger, available};
-use larder::fingerprint::{Base, Fingerprinted, Recipe, StatCache, survey};
+use larder::fingerprint::{Base, Fingerprinted, Platform, Recipe, StatCache, survey};
 use larder::model::{Build, Digest, FileObject, FileReference, ImageId, Project, Service, labels};
 use larder::plan::{BuilderKind, StepId};
 use larder::runtime::{BuildError, BuildPart, BuildRequest, Builder, Event, EventSink, Progress};
@@ -130,7 +130,13 @@ impl Lab {
             ..Project::default()
         };
         let services = BTreeSet::from(["sample".to_owned()]);
-        let survey = survey(&project, &services, &StatCache::open(None)).unwrap();
+        let survey = survey(
+            &project,
+            &services,
+            &Platform::host(),
+            &StatCache::open(None),
+        )
+        .unwrap();
         let bases = survey.bases().into_iter().map(|image| {
             let base = base(&image.image.familiar());
             (image, base)

@@ -5,9 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::fingerprint::{
-    AdditionalContext, Dockerfile, Instruction, Recipe, Stage, StageBase,
-};
+use crate::fingerprint::{AdditionalContext, Dockerfile, Instruction, Recipe, Stage, StageBase};
 use crate::model::{Build, labels};
 
 /// The images that additional contexts stand for.
@@ -86,7 +84,10 @@ impl<'a> References<'a> {
             named.iter().any(|(flag, _)| {
                 let flags = own.flags(self.recipe.dockerfile.escape);
                 // A flag that another one starts with is found in that one, too.
-                let written = flags.iter().filter(|own| own.contains(flag.as_str())).count();
+                let written = flags
+                    .iter()
+                    .filter(|own| own.contains(flag.as_str()))
+                    .count();
                 own.source.matches(flag.as_str()).count() != written
             })
         })
@@ -194,7 +195,9 @@ mod tests {
         let key = folder_images(&recipe).next().unwrap().1.full;
         let none = BTreeMap::new();
         let rewritten = rewrite(&recipe, &BuildPart::Target { on: &none });
-        let text = rewritten.text.replace(&labels::context_name(&key), "FOLDER");
+        let text = rewritten
+            .text
+            .replace(&labels::context_name(&key), "FOLDER");
         let expected = "FROM redis:7 AS one\nCOPY \\\n  --from=FOLDER x /\nFROM redis:7 AS gone\n\
             FROM b\nCOPY --from=redis:7 y /\nCOPY --from=0 --chown=1 z /\n\
             RUN --mount=from=FOLDER,target=/a --mount=target=/b,from=redis:7 cat more /a\nCOPY --from=c x /\n";

@@ -19,7 +19,7 @@ use crate::build::{Dagger, refusal};
 use crate::compose;
 use crate::docker::{self, Docker};
 use crate::failure::Failure;
-use crate::fingerprint::{self, BaseRef, Fingerprinted, StatCache, Survey};
+use crate::fingerprint::{self, BaseRef, Fingerprinted, Platform, StatCache, Survey};
 use crate::model::{Digest, Project};
 use crate::plan::{self, BuilderKind, Builders, Observed, Outcome, Plan, Wanted};
 use crate::runtime::{Engine, EngineError};
@@ -111,13 +111,15 @@ pub(super) async fn prepare(
     let begun = Instant::now();
     let services = project.with_dependencies(names)?;
     project.add_build_args(&docker::proxies(&invocation.environment));
+    let builds = project.with_contexts(&services);
     let reading = {
         let (project, services) = (project.clone(), services.clone());
-        let builds = project.with_contexts(&services);
+        let builds = builds.clone();
         let cache = settings.cache.as_ref().map(|folder| folder.join("files"));
         let shown = Waiting::show(settings.progress, &invocation.screen, READING);
-        let read =
-            tokio::task::spawn_blocking(move || read(&project, &services, &builds, goal, cache.as_deref()));
+        let read = tokio::task::spawn_blocking(move || {
+            read(&project, &services, &builds, goal, cache.as_deref())
+        });
         async move {
             let inputs = read.await;
             drop(shown);
@@ -127,10 +129,16 @@ pub(super) async fn prepare(
     let looking = async {
         let engine = invocation.engine().await?;
         let observed = engine.observe(&project.name).await?;
-        Ok::<_, Failure>((engine, observed))
+        let native = engine.native().await?;
+        Ok::<_, Failure>((engine, observed, native))
     };
     // On the heap: the futures of calls to an engine are large.
-    let (inputs, (engine, observed)) = both(reading, Box::pin(looking), begun + KEPT_BACK).await?;
+    let (mut inputs, (engine, observed, native)) =
+        both(reading, Box::pin(looking), begun + KEPT_BACK).await?;
+    fingerprint::check_platforms(&project, &builds, &native)?;
+    if native != Platform::host() {
+        inputs.survey = anew(&project, builds, native, &inputs.cache).await?;
+    }
 
     let mut prepared = Prepared {
         project,
@@ -156,6 +164,18 @@ pub(super) async fn prepare(
     }
     Box::pin(prepared.fingerprint(invocation, inputs.survey, inputs.cache)).await?;
     Ok(prepared)
+}
+
+/// The survey for an engine of another platform than this machine's. Files that were read are not read again.
+async fn anew(
+    project: &Project,
+    builds: BTreeSet<String>,
+    native: Platform,
+    cache: &StatCache,
+) -> Result<Survey, Failure> {
+    let (project, cache) = (project.clone(), cache.clone());
+    let survey = move || fingerprint::survey(&project, &builds, &native, &cache);
+    Ok(tokio::task::spawn_blocking(survey).await??)
 }
 
 /// What reading and looking give, side by side. Reading may take long: where nothing can be seen, it is waited for until
@@ -189,7 +209,7 @@ fn read(
     cache: Option<&std::path::Path>,
 ) -> Result<Inputs, fingerprint::Error> {
     let cache = StatCache::open(cache);
-    let survey = fingerprint::survey(project, builds, &cache)?;
+    let survey = fingerprint::survey(project, builds, &Platform::host(), &cache)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let unknown = now.unwrap_or_default().as_nanos().to_be_bytes();
     // Images alone need no config or secret of a container to be there.
@@ -443,7 +463,10 @@ impl Prepared {
             };
             if let Err(refusal) = refusal(service, build, recipe, self.agent.as_deref()) {
                 let below = refusal.path.iter().map(String::as_str);
-                let path: Vec<&str> = ["services", service, "build"].into_iter().chain(below).collect();
+                let path: Vec<&str> = ["services", service, "build"]
+                    .into_iter()
+                    .chain(below)
+                    .collect();
                 return Err(Failure::Unbuildable {
                     place: compose::place(&self.project, &path),
                     error: Box::new(refusal.error),

@@ -96,14 +96,26 @@ impl Docker {
         Ok(all.iter().any(|own| asked.takes(own)))
     }
 
-    /// Whether an image is for the engine's own platform. An engine on this machine's socket runs on this
-    /// machine's kind of processor, and need not be asked.
+    /// The engine's own platform. An engine on this machine's socket runs on this machine's kind of processor, and need
+    /// not be asked.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn native(&self) -> Result<Platform, EngineError> {
+        if self.address.text.starts_with("unix://") {
+            return Ok(Platform::host());
+        }
+        Ok(Platform::parse(&self.facts().await?.platform))
+    }
+
+    /// Whether an image is for the engine's own platform. The engine is asked before the answer is no: this machine may
+    /// run larder for another processor.
     async fn is_native(&self, name: &str, own: &Platform) -> Result<bool, EngineError> {
-        if self.address.text.starts_with("unix://") && Platform::host().takes(own) {
+        if self.native().await?.takes(own) {
             return Ok(true);
         }
-        let engine = Platform::parse(&self.facts().await?.platform);
-        Ok(engine.takes(own) || self.is_for(name, &engine).await?)
+        let native = Platform::parse(&self.facts().await?.platform);
+        Ok(native.takes(own) || self.is_for(name, &native).await?)
     }
 
     /// The ID of the image under a name.

@@ -687,7 +687,10 @@ mod tests {
         assert_eq!(lab("more").full(), unread.full(), "what nothing reads");
         let ignored = lab("more").file("../more/.dockerignore", "x\n");
         let error = ignored.try_recipe().unwrap_err().to_string();
-        assert!(error.contains("`x` of additional context `more`"), "{error}");
+        assert!(
+            error.contains("`x` of additional context `more`"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -713,7 +716,10 @@ mod tests {
         let moved = stage("x").base("redis:7", "2", &[], &[]);
         assert_ne!(stage("x").full(), moved.full());
         let triggers = stage("x").base("redis:7", "2", &["RUN x"], &[]);
-        assert!(triggers.recipe().opaque.is_some(), "BuildKit runs none here");
+        assert!(
+            triggers.recipe().opaque.is_some(),
+            "BuildKit runs none here"
+        );
         let based = |env: &str| {
             Lab::new("FROM base\nCOPY $DIR /\n")
                 .context("base", "docker-image://redis:7")

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::platform::Platform;
 use crate::compose;
 use crate::model::{Place, Project};
 
@@ -18,6 +19,18 @@ pub enum Error {
         name: Option<String>,
         /// The context.
         path: PathBuf,
+    },
+    /// The engine would build for a platform that the build section does not list.
+    #[error(
+        "service `{service}` is built for {native}, the engine's own platform, which `build.platforms` does not list"
+    )]
+    NotListed {
+        /// The service.
+        service: String,
+        /// The engine's own platform.
+        native: Platform,
+        /// What is listed.
+        listed: Vec<String>,
     },
     /// There is no Dockerfile.
     #[error("service `{service}` is built from `{}`, which is no file", path.display())]
@@ -216,6 +229,7 @@ impl Error {
                 Some(name) => [build(service, "additional_contexts"), vec![name]].concat(),
                 None => build(service, "context"),
             },
+            Self::NotListed { service, .. } => build(service, "platforms"),
             Self::NoDockerfile { service, .. } => build(service, "dockerfile"),
             Self::NoTarget { service, .. } => build(service, "target"),
             Self::NoSource {

@@ -96,7 +96,12 @@ mod tests {
         let image = |name: &str| Extra::Image(name.parse().unwrap());
         assert_eq!(of("docker-image://redis:7"), image("redis:7"));
         assert_eq!(of("service:web"), image("hub-web"));
-        for value in ["https://a/b.git", "git@a:b", "oci-layout://x", "docker-image://X Y"] {
+        for value in [
+            "https://a/b.git",
+            "git@a:b",
+            "oci-layout://x",
+            "docker-image://X Y",
+        ] {
             assert_eq!(of(value), Extra::Elsewhere(value.to_owned()));
         }
     }

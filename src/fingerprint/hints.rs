@@ -12,6 +12,10 @@ impl Error {
         let hint = match self {
             Self::Written { error, .. } => return error.hints(),
             Self::NoContext { path, .. } => no_context(path),
+            Self::NotListed { listed, .. } => format!(
+                "an engine builds one of several: `platform: {}` says which",
+                listed.first().map_or("…", String::as_str)
+            ),
             Self::NoDockerfile { path, .. } => no_dockerfile(path),
             Self::NoStage { .. } => "it starts with `FROM IMAGE`".to_owned(),
             Self::NoTarget { stages, .. } if stages.is_empty() => {

@@ -57,12 +57,13 @@ struct Source {
 }
 
 impl Inputs {
-    /// Reads the `build` section of `service`, which is called `name`.
+    /// Reads the `build` section of `service`, which is called `name`, for an engine whose own platform is `native`.
     pub(super) fn read(
         project: &Project,
         name: &str,
         service: &Service,
         build: &Build,
+        native: &Platform,
         cache: &StatCache,
     ) -> Result<Self, Error> {
         let manifests = Manifests::of(service.other.get("x-larder")).map_err(|problem| {
@@ -88,7 +89,8 @@ impl Inputs {
             target: build.target.clone(),
             platform: platform
                 .as_deref()
-                .map_or_else(Platform::host, Platform::parse),
+                .map_or_else(|| native.clone(), Platform::parse),
+            native: native.clone(),
             asked: platform.as_deref().map(Platform::parse),
             contexts: extras::of(project, build),
         };
@@ -564,8 +566,15 @@ mod tests {
                 context: context.to_owned(),
                 ..Build::default()
             };
-            let inputs =
-                Inputs::read(&Project::default(), "app", &Service::default(), &build, &StatCache::open(None)).unwrap();
+            let inputs = Inputs::read(
+                &Project::default(),
+                "app",
+                &Service::default(),
+                &build,
+                &Platform::host(),
+                &StatCache::open(None),
+            )
+            .unwrap();
             match inputs
                 .fingerprint(&Bases::new(), &StatCache::open(None))
                 .unwrap()

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::error::Error;
+use super::platform::Platform;
 use super::recipe::{Base, BaseRef, Fingerprinted, Recipe};
 use super::statcache::StatCache;
 use super::survey::survey;
@@ -144,6 +145,7 @@ impl Lab {
         let survey = survey(
             &project,
             &BTreeSet::from(["app".to_owned()]),
+            &Platform::host(),
             &StatCache::open(None),
         )?;
         let mut bases: BTreeMap<BaseRef, Base> = BTreeMap::new();

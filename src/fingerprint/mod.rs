@@ -49,7 +49,8 @@ pub use error::Error;
 pub use mounted::mounted;
 pub use platform::Platform;
 pub use recipe::{
-    AdditionalContext, Argument, Base, BaseRef, Context, Cut, Entry, EntryKind, Fingerprinted, Link, Recipe,
+    AdditionalContext, Argument, Base, BaseRef, Context, Cut, Entry, EntryKind, Fingerprinted,
+    Link, Recipe,
 };
 pub use statcache::StatCache;
-pub use survey::{Survey, survey};
+pub use survey::{Survey, check_platforms, survey};

@@ -71,16 +71,15 @@ impl Platform {
         }
     }
 
-    /// The predefined arguments: this platform as the target, the host as what builds it
+    /// The predefined arguments: this platform as the target, the engine's own as what builds it
     /// (`dockerfile2llb/platform.go`, `defaultArgs`).
-    pub(super) fn arguments(&self) -> Vec<(&'static str, String)> {
-        let host = Self::host();
+    pub(super) fn arguments(&self, native: &Self) -> Vec<(&'static str, String)> {
         vec![
-            ("BUILDPLATFORM", host.to_string()),
-            ("BUILDOS", host.os),
+            ("BUILDPLATFORM", native.to_string()),
+            ("BUILDOS", native.os.clone()),
             ("BUILDOSVERSION", String::new()),
-            ("BUILDARCH", host.arch),
-            ("BUILDVARIANT", host.variant),
+            ("BUILDARCH", native.arch.clone()),
+            ("BUILDVARIANT", native.variant.clone()),
             ("TARGETPLATFORM", self.to_string()),
             ("TARGETOS", self.os.clone()),
             ("TARGETOSVERSION", String::new()),

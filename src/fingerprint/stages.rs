@@ -19,6 +19,8 @@ pub(super) struct Request {
     pub(super) given: BTreeMap<String, String>,
     pub(super) target: Option<String>,
     pub(super) platform: Platform,
+    /// The engine's own platform.
+    pub(super) native: Platform,
     /// The platform of an image that says none: the one that the project asks for; `None` is the engine's own.
     pub(super) asked: Option<Platform>,
     /// The build section's additional contexts.
@@ -101,7 +103,7 @@ pub(super) fn lay_out(
         target: 0,
         doubt: script.refused.clone(),
     };
-    for (name, value) in request.platform.arguments() {
+    for (name, value) in request.platform.arguments(&request.native) {
         let value = request.given.get(name).cloned().unwrap_or(value);
         layout.globals.values.insert(name.to_owned(), value);
     }
@@ -309,6 +311,7 @@ mod tests {
                 .collect(),
             target: target.map(str::to_owned),
             platform: Platform::parse("linux/arm64"),
+            native: Platform::parse("linux/s390x"),
             asked: None,
             contexts: BTreeMap::from([("ctx".to_owned(), Extra::Folder("/more".into()))]),
         };
@@ -362,6 +365,8 @@ mod tests {
             bases(text, &[]),
             [image("a:1"), image("b:arm64"), image("c:1")]
         );
+        let built_on = "ARG BUILDARCH\nFROM b:$BUILDARCH";
+        assert_eq!(bases(built_on, &[]), [image("b:s390x")]);
         assert_eq!(
             bases(text, &[("V", "2")]),
             [image("a:2"), image("b:arm64"), image("c:2")]

@@ -169,12 +169,7 @@ pub(super) fn step(
     Ok(step)
 }
 
-fn copy(
-    step: &mut Step,
-    escape: char,
-    scope: &Scope,
-    names: Names<'_>,
-) -> Result<(), Unclear> {
+fn copy(step: &mut Step, escape: char, scope: &Scope, names: Names<'_>) -> Result<(), Unclear> {
     let flags = Flags::of(&step.instruction, escape)?;
     let from = flags.value("from");
     let from = from.map(|from| resolve(from, true, names)).transpose()?;
@@ -232,12 +227,7 @@ pub(super) fn may_fetch(instruction: &Instruction, escape: char) -> bool {
     !sources.iter().all(is_path)
 }
 
-fn run(
-    step: &mut Step,
-    escape: char,
-    scope: &Scope,
-    names: Names<'_>,
-) -> Result<(), Unclear> {
+fn run(step: &mut Step, escape: char, scope: &Scope, names: Names<'_>) -> Result<(), Unclear> {
     let flags = Flags::of(&step.instruction, escape)?;
     for mount in flags.values("mount") {
         let fields = fields(mount)?;
@@ -425,6 +415,7 @@ mod tests {
             given: BTreeMap::new(),
             target: None,
             platform: Platform::host(),
+            native: Platform::host(),
             asked: None,
             contexts: BTreeMap::from([
                 ("ctx".to_owned(), Extra::Folder("/more".into())),
@@ -465,9 +456,18 @@ mod tests {
             ("COPY --from=ONE a /to", vec![Read::Stage(0)]),
             ("COPY --from=1 a /to", vec![Read::Stage(1)]),
             ("COPY --from=ctx a /to", vec![named("a")]),
-            ("COPY --from=img a /to", vec![Read::Image("redis:7".parse().unwrap())]),
-            ("RUN --mount=from=ctx,source=a,target=/x y", vec![named("a")]),
-            ("RUN --mount=type=cache,from=ctx,target=/x y", vec![named("")]),
+            (
+                "COPY --from=img a /to",
+                vec![Read::Image("redis:7".parse().unwrap())],
+            ),
+            (
+                "RUN --mount=from=ctx,source=a,target=/x y",
+                vec![named("a")],
+            ),
+            (
+                "RUN --mount=type=cache,from=ctx,target=/x y",
+                vec![named("")],
+            ),
             (
                 "COPY --from=nginx:1 a /to",
                 vec![Read::Image("nginx:1".parse().unwrap())],

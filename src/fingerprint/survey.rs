@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::delivery;
 use super::error::Error;
 use super::inputs::Inputs;
+use super::platform::Platform;
 use super::recipe::{Base, BaseRef, Fingerprinted};
 use super::statcache::StatCache;
 use super::threads;
@@ -20,8 +21,8 @@ pub struct Survey {
     cache: StatCache,
 }
 
-/// Reads the Dockerfiles, ignore files and contexts of all `services` that have a `build`. No base image has
-/// to be known yet. Blocking; parallel inside.
+/// Reads the Dockerfiles, ignore files and contexts of all `services` that have a `build`, for an engine whose own
+/// platform is `native`. No base image has to be known yet. Blocking; parallel inside.
 ///
 /// # Errors
 /// A missing context, Dockerfile, target, source of a COPY or build secret, a malformed ignore pattern, or a file
@@ -29,6 +30,7 @@ pub struct Survey {
 pub fn survey(
     project: &Project,
     services: &BTreeSet<String>,
+    native: &Platform,
     cache: &StatCache,
 ) -> Result<Survey, Error> {
     let mut jobs: Vec<(&str, &Service, &Build)> = Vec::new();
@@ -54,7 +56,7 @@ pub fn survey(
     }
     let surveyed = threads::map(&jobs, 2, |(name, service, build)| {
         delivery::check_build(project, build)?;
-        Inputs::read(project, name, service, build, cache)
+        Inputs::read(project, name, service, build, native, cache)
     });
     let builds = surveyed.into_iter().collect::<Result<_, _>>();
     let builds = builds.map_err(|error: Error| error.written_in(project))?;
@@ -63,6 +65,35 @@ pub fn survey(
         services: indexes,
         cache: cache.clone(),
     })
+}
+
+/// Whether an engine can build what several `platforms` list, which is its own platform alone.
+///
+/// # Errors
+/// Its own platform is not among them, and `platform` says no other.
+pub fn check_platforms(
+    project: &Project,
+    services: &BTreeSet<String>,
+    native: &Platform,
+) -> Result<(), Error> {
+    for name in services {
+        let service = &project.services[name];
+        let build = service
+            .build
+            .as_ref()
+            .filter(|_| service.platform.is_none());
+        let listed = build.map_or(&[][..], |build| &build.platforms);
+        let takes = |own: &String| native.takes(&Platform::parse(own));
+        if listed.len() > 1 && !listed.iter().any(takes) {
+            let error = Error::NotListed {
+                service: name.clone(),
+                native: native.clone(),
+                listed: listed.to_vec(),
+            };
+            return Err(error.written_in(project));
+        }
+    }
+    Ok(())
 }
 
 impl Survey {
@@ -173,7 +204,13 @@ mod tests {
         let lab = Lab::new("FROM --platform=linux/s390x a AS x\nFROM a\nCOPY --from=x f /\n");
         let mut project = project(&lab);
         project.services.get_mut("one").unwrap().platform = Some("linux/ppc64le".to_owned());
-        let survey = survey(&project, &names(&["one", "two"]), &StatCache::open(None)).unwrap();
+        let survey = survey(
+            &project,
+            &names(&["one", "two"]),
+            &Platform::host(),
+            &StatCache::open(None),
+        )
+        .unwrap();
         let images = |bases: BTreeSet<BaseRef>| -> Vec<String> {
             bases.iter().map(ToString::to_string).collect()
         };
@@ -205,7 +242,13 @@ mod tests {
     #[test]
     fn a_base_that_is_not_known_is_named() {
         let lab = Lab::new("FROM a AS dev\nFROM b\nCOPY --from=c $X/f /\n");
-        let survey = survey(&project(&lab), &names(&["one"]), &StatCache::open(None)).unwrap();
+        let survey = survey(
+            &project(&lab),
+            &names(&["one"]),
+            &Platform::host(),
+            &StatCache::open(None),
+        )
+        .unwrap();
         let recipes = survey.recipes(&BTreeMap::new()).unwrap();
         let missing =
             matches!(&recipes["one"], Fingerprinted::Missing(images) if images.len() == 2);
@@ -218,7 +261,12 @@ mod tests {
     #[test]
     fn a_service_that_is_not_there_is_an_error() {
         let lab = Lab::new("FROM a");
-        let result = survey(&project(&lab), &names(&["three"]), &StatCache::open(None));
+        let result = survey(
+            &project(&lab),
+            &names(&["three"]),
+            &Platform::host(),
+            &StatCache::open(None),
+        );
         assert!(matches!(result, Err(Error::Unknown { .. })));
     }
 }

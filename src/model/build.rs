@@ -73,9 +73,7 @@ impl Build {
 
     /// The same for any context.
     pub fn is_elsewhere(context: &str) -> bool {
-        context.contains("://")
-            || context.starts_with("github.com/")
-            || context.starts_with("git@")
+        context.contains("://") || context.starts_with("github.com/") || context.starts_with("git@")
     }
 
     /// The services whose images are among the additional contexts, each with the context's name.

@@ -66,7 +66,11 @@ fn origin<'a>(
 }
 
 /// The service among those given that builds the image of a name.
-pub(super) fn builder(project: &Project, services: &BTreeSet<String>, name: &str) -> Option<String> {
+pub(super) fn builder(
+    project: &Project,
+    services: &BTreeSet<String>,
+    name: &str,
+) -> Option<String> {
     let builds = |service: &&String| {
         let names = project.built_names(service);
         names.iter().any(|own| familiar(own) == name)

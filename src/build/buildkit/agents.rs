@@ -156,15 +156,21 @@ mod tests {
                 ssh: vec![ssh.replace('@', &format!("{}/", folder.path().display()))],
                 ..Build::default()
             };
-            Agents::of(&build, own).map_err(|none| none.reason.replace(
-                &format!("{}/", folder.path().display()),
-                "@",
-            ))
+            Agents::of(&build, own).map_err(|none| {
+                none.reason
+                    .replace(&format!("{}/", folder.path().display()), "@")
+            })
         };
         let found = agents("default", Some(&socket)).unwrap();
         assert_eq!(found.path("").unwrap(), socket);
-        assert_eq!(found.path("other").unwrap_err().code(), tonic::Code::NotFound);
-        assert_eq!(agents("id=@agent", None).unwrap().path("id").unwrap(), socket);
+        assert_eq!(
+            found.path("other").unwrap_err().code(),
+            tonic::Code::NotFound
+        );
+        assert_eq!(
+            agents("id=@agent", None).unwrap().path("id").unwrap(),
+            socket
+        );
         let reason = |ssh: &str| agents(ssh, None).unwrap_err();
         assert_eq!(reason("default"), "`SSH_AUTH_SOCK` is not set");
         assert_eq!(reason("id=@none"), "`@none` is not there");

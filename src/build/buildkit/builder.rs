@@ -184,7 +184,8 @@ impl BuildKit {
     async fn refuse(&self, request: &BuildRequest<'_>) -> Result<Agents, BuildError> {
         let build = &request.recipe.build;
         let own = self.agent.as_deref();
-        refusal(&request.recipe.service, build, Some(request.recipe), own).map_err(|refusal| refusal.error)?;
+        refusal(&request.recipe.service, build, Some(request.recipe), own)
+            .map_err(|refusal| refusal.error)?;
         match needs_newer(build) {
             Some(attribute) if !self.takes_all().await? => Err(BuildError::Unsupported {
                 service: request.recipe.service.clone(),

@@ -76,7 +76,10 @@ fn context(recipe: &Recipe) -> Option<(String, String)> {
     }
     let (name, _) = recipe.contexts.first_key_value()?;
     if let Some(why) = &recipe.opaque {
-        return Some((name.clone(), format!("the Dockerfile is not understood, {why}")));
+        return Some((
+            name.clone(),
+            format!("the Dockerfile is not understood, {why}"),
+        ));
     }
     let hidden = References::of(recipe).hidden()?;
     let line = hidden.lines.0;
@@ -125,7 +128,8 @@ mod tests {
             let (told, _) = refused(hidden, |_| ()).unwrap();
             assert!(told.contains("line 2"), "{told}");
         }
-        let (_, path) = refused(text, |recipe| recipe.build.ssh = vec!["default".to_owned()]).unwrap();
+        let (_, path) =
+            refused(text, |recipe| recipe.build.ssh = vec!["default".to_owned()]).unwrap();
         assert_eq!(path, ["ssh"]);
     }
 }
