@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 
 use crate::stack::{Stack, docker};
 
@@ -18,30 +19,24 @@ struct ContextImages(BTreeSet<String>);
 
 impl ContextImages {
     fn now() -> Self {
-        let filter = "label=dev.larder.context";
-        let name = "{{.Repository}}:{{.Tag}}";
-        let images = docker(&["images", "--filter", filter, "--format", name]);
-        Self(images.lines().map(ToOwned::to_owned).collect())
+        Self(context_images())
     }
 }
 
 impl Drop for ContextImages {
     fn drop(&mut self) {
-        for image in Self::now_or_none().difference(&self.0) {
-            let _ = std::process::Command::new("docker")
-                .args(["rmi", image])
-                .output();
+        for image in context_images().difference(&self.0) {
+            // One that another test uses stays.
+            let _ = Command::new("docker").args(["rmi", image]).output();
         }
     }
 }
 
-impl ContextImages {
-    fn now_or_none() -> BTreeSet<String> {
-        if std::thread::panicking() {
-            return BTreeSet::new();
-        }
-        std::mem::take(&mut Self::now().0)
-    }
+fn context_images() -> BTreeSet<String> {
+    let filter = "label=dev.larder.context";
+    let name = "{{.Repository}}:{{.Tag}}";
+    let images = docker(&["images", "--filter", filter, "--format", name]);
+    images.lines().map(ToOwned::to_owned).collect()
 }
 
 #[test]
@@ -124,7 +119,7 @@ fn an_image_that_another_service_builds_counts_by_what_it_is_made_of() {
     let write = |path: &str, text: &str| stack.sandbox.write(path, text);
     write(
         "base/Dockerfile",
-        &format!("{from}RUN cat /proc/sys/kernel/random/uuid > /id\n"),
+        &format!("{from}COPY . /x\nRUN cat /proc/sys/kernel/random/uuid > /id\n"),
     );
     write("web/Dockerfile", &format!("FROM {own}-base\nRUN true\n"));
     stack.larder("build");
@@ -198,7 +193,7 @@ fn arguments_labels_target_secrets_and_an_inline_dockerfile_arrive() {
     let inline = format!(
         "{from}ARG GIVEN\nARG OUTSIDE\nARG NOWHERE=default\n\
          RUN --mount=type=secret,id=file --mount=type=secret,id=other \
-         cat /run/secrets/file /run/secrets/other > /s; echo $GIVEN $OUTSIDE $NOWHERE > /a\n\
+         cat /run/secrets/file /run/secrets/other > /s; echo $$GIVEN $$OUTSIDE $$NOWHERE > /a\n\
          FROM base AS wanted\nCOPY f /f\nFROM nothing-has-this-name\n"
     );
     let inline = inline.replacen("bookworm-slim\n", "bookworm-slim AS base\n", 1);
@@ -250,6 +245,7 @@ fn refused(test: &str, build: &str) -> String {
     let (stack, from) = stack(test, &compose);
     let text = format!("{from}COPY --from=w x /\n");
     stack.sandbox.write("Dockerfile", &text);
+    stack.sandbox.write("x", "x\n");
     let output = stack.sandbox.run("build");
     let shown = stack.sandbox.shown(&output);
     assert_eq!(output.status.code(), Some(2), "{shown}");
@@ -284,6 +280,9 @@ fn what_cannot_be_taken_in_is_told_with_its_line() {
         shown.contains("which `build.platforms` does not list"),
         "{shown}"
     );
-    let shown = refused("odd", "entitlements: [security.insecure]");
+    let shown = refused(
+        "odd",
+        "additional_contexts: {w: .}, entitlements: [security.insecure]",
+    );
     assert!(shown.contains("no input for `entitlements`"), "{shown}");
 }
