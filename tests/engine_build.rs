@@ -682,12 +682,15 @@ async fn secrets_hosts_and_networks_of_the_build_section_reach_it() {
 async fn what_the_engine_has_no_input_for_is_refused_by_name() {
     let lab = Lab::new();
     let mut recipe = lab.recipe("FROM scratch\nLABEL a=b\n", &[]);
-    recipe
-        .build
-        .other
-        .insert("ssh".to_owned(), serde_json::json!(["default"]));
+    recipe.build.ssh.push("default".to_owned());
     let error = lab.whole(&buildkit().await, &recipe).await.unwrap_err();
-    assert!(matches!(&error, BuildError::Unsupported { attribute, .. } if attribute == "ssh"));
+    assert!(matches!(&error, BuildError::NoAgent { id, .. } if id == "default"));
+    let other = &mut recipe.build.other;
+    other.insert("privileged".to_owned(), serde_json::json!(true));
+    let error = lab.whole(&buildkit().await, &recipe).await.unwrap_err();
+    assert!(
+        matches!(&error, BuildError::Unsupported { attribute, .. } if attribute == "privileged")
+    );
 }
 
 /// Dagger, which must answer: these tests are run by `make test-dagger`.

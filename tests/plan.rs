@@ -92,6 +92,7 @@ impl Scene {
                 stages: Vec::new(),
             }),
             context: Arc::new(Context::default()),
+            contexts: BTreeMap::new(),
             bases: Vec::new(),
             build: self.project.services[service]
                 .build

@@ -108,11 +108,11 @@ pub(super) fn names_context(
     names: Names<'_>,
 ) -> Result<bool, Unclear> {
     let request = names.request;
-    let named = froms(instruction, escape)?.into_iter().any(|(from, _)| {
+    let mut froms = froms(instruction, escape)?.into_iter();
+    Ok(froms.any(|(from, _)| {
         let is_stage = |name: &Option<String>| name.as_deref() == Some(&from.to_lowercase());
         request.context(&from).is_some() && !names.stages.iter().any(is_stage)
-    });
-    Ok(named)
+    }))
 }
 
 /// What stands behind each `from` of an instruction, and whether it may be a stage's number.

@@ -166,11 +166,57 @@ mod tests {
     }
 
     #[test]
+    fn the_engines_own_platform_is_the_default() {
+        let lab = Lab::new("FROM scratch\nARG BUILDARCH\nARG TARGETARCH\nCOPY $TARGETARCH /\n");
+        let lab = lab.files(&["arm64", "s390x", "amd64"]);
+        let full = |native: &str, platform: Option<&str>| {
+            let mut project = project(&lab);
+            let one = project.services.get_mut("one").unwrap();
+            one.platform = platform.map(str::to_owned);
+            let (one, native) = (names(&["one"]), Platform::parse(native));
+            let survey = survey(&project, &one, &native, &StatCache::open(None)).unwrap();
+            let recipes = survey.recipes(&BTreeMap::new()).unwrap();
+            let recipe = known(&recipes["one"]);
+            let path = recipe.context.entries[0].path.clone();
+            (String::from_utf8(path).unwrap(), recipe.full)
+        };
+        let (arm, other) = (full("linux/arm64", None), full("linux/s390x", None));
+        assert_eq!((arm.0.as_str(), other.0.as_str()), ("arm64", "s390x"));
+        let asked = Some("linux/amd64");
+        let (one, two) = (full("linux/arm64", asked), full("linux/s390x", asked));
+        assert_eq!(one.0, "amd64");
+        assert_ne!(one.1, two.1, "what builds it is an argument, too");
+    }
+
+    #[test]
+    fn of_several_platforms_the_engines_own_must_be_one() {
+        let lab = Lab::new("FROM scratch\n");
+        let check = |listed: &[&str], platform: Option<&str>| {
+            let mut project = project(&lab);
+            let one = project.services.get_mut("one").unwrap();
+            one.platform = platform.map(str::to_owned);
+            let listed = listed.iter().map(|own| (*own).to_owned()).collect();
+            one.build.as_mut().unwrap().platforms = listed;
+            check_platforms(&project, &names(&["one"]), &Platform::parse("linux/arm64"))
+        };
+        let listed = &["linux/amd64", "linux/s390x"];
+        assert!(check(&["linux/amd64", "linux/arm64/v8"], None).is_ok());
+        assert!(check(listed, Some("linux/s390x")).is_ok());
+        assert!(check(&["linux/amd64"], None).is_ok(), "it is the platform");
+        let error = check(listed, None).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "service `one` is built for linux/arm64, the engine's own platform, which `build.platforms` does not list"
+        );
+    }
+
+    #[test]
     fn services_with_equal_builds_share_a_fingerprint() {
         let lab = Lab::new("FROM a AS dev\nRUN x\nFROM b\nCOPY f /\n").file("f", "");
         let survey = survey(
             &project(&lab),
             &names(&["one", "two", "dev", "db"]),
+            &Platform::host(),
             &StatCache::open(None),
         )
         .unwrap();

@@ -243,8 +243,8 @@ fn refused(test: &str, build: &str) -> String {
          additional_contexts: {{w: 'service:web'}}}}}}\n"
     );
     let (stack, from) = stack(test, &compose);
-    let text = format!("{from}COPY --from=w x /\n");
-    stack.sandbox.write("Dockerfile", &text);
+    let dockerfile = format!("{from}COPY --from=w x /\n");
+    stack.sandbox.write("Dockerfile", &dockerfile);
     stack.sandbox.write("x", "x\n");
     let output = stack.sandbox.run("build");
     let shown = stack.sandbox.shown(&output);

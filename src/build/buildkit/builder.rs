@@ -218,7 +218,7 @@ impl BuildKit {
             if labels.is_some_and(|labels| labels.get(labels::CONTEXT) == Some(&key)) {
                 continue;
             }
-            progress.doing(&format!("additional context {context}"));
+            progress.doing(format!("additional context {context}"));
             let mut labels = labels::of_build(None, None);
             labels.insert(labels::CONTEXT.to_owned(), key);
             let folder = BuildRequest {
