@@ -115,7 +115,10 @@ pub(super) async fn prepare(
     let reading = {
         let (project, services) = (project.clone(), services.clone());
         let builds = builds.clone();
-        let cache = settings.cache.as_ref().map(|folder| folder.join("files"));
+        // One file for each project, so that none reads what was kept of a larger one.
+        let kept = Digest::of(project.working_dir.as_os_str().as_encoded_bytes()).to_string();
+        let cache = settings.cache.as_ref();
+        let cache = cache.map(|folder| folder.join("digests").join(kept));
         let shown = Waiting::show(settings.progress, &invocation.screen, READING);
         let read = tokio::task::spawn_blocking(move || {
             read(&project, &services, &builds, goal, cache.as_deref())

@@ -5,11 +5,12 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::content::Reader;
 use super::error::Error;
 use super::extras;
-use super::gather;
 use super::ignorefile::Patterns;
-use super::statcache::{Stat, StatCache};
+use super::statcache::StatCache;
+use super::walk::Folder;
 use crate::model::{Build, Digest, DigestWriter, FileObject, FileReference, Project, Service};
 
 /// Writes all of them, in order.
@@ -191,7 +192,12 @@ pub(super) fn content(path: &Path, cache: &StatCache) -> Result<Digest, Error> {
         // `/dev/null`, a socket: bound as it is, and never opened here.
         return Ok(DigestWriter::new("larder-config-v1 special").finish());
     }
-    let (root, below) = (Path::new("/"), path.strip_prefix("/").unwrap_or(&path));
-    let below = below.as_os_str().as_bytes();
-    Ok(gather::digest(root, below, Stat::of(&metadata), cache)?.1)
+    let folder = Folder {
+        root: path.parent().unwrap_or(&path),
+        ignore: &Patterns::default(),
+    };
+    let gone = || Error::Changed { path: path.clone() };
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    let item = folder.look(name)?.ok_or_else(gone)?;
+    Ok(Reader::new(folder.root, cache).content(&item)?.digest)
 }

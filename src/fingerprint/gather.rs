@@ -2,24 +2,17 @@
 //! digest of each file. What comes out is a snapshot; nothing behind it reads the context again.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
+use super::content::Reader;
 use super::error::Error;
 use super::recipe::{Context, Entry, EntryKind};
 use super::sources::Source;
-use super::statcache::{Stat, StatCache};
+use super::statcache::StatCache;
 use super::threads;
-use super::walk::{Folder, Item, Kind, is_gone};
-use crate::model::Digest;
+use super::walk::{Folder, Item, Kind};
 
-/// How often a context or a file is read again when it changes meanwhile.
+/// How often a context is read again when it changes meanwhile.
 const ATTEMPTS: usize = 3;
 /// Fewer files than this are read before another thread has started.
 const WORTH_A_THREAD: usize = 256;
@@ -81,7 +74,8 @@ fn once(
         }
         located.push(found);
     }
-    items.extend(folder.walk(outermost(&starts))?);
+    items.extend(folder.walk(outermost(&starts), cache)?);
+    // Stable sorts find what is in order already.
     items.sort_by(|a, b| a.path.cmp(&b.path));
     items.dedup_by(|a, b| a.path == b.path);
     drop_empty_provisional(&mut items);
@@ -138,15 +132,20 @@ fn outermost(starts: &BTreeSet<Vec<u8>>) -> Vec<Vec<u8>> {
 
 /// Takes out the excluded folders in which nothing was excepted.
 fn drop_empty_provisional(items: &mut Vec<Item>) {
-    if !items.iter().any(|item| item.provisional) {
-        return;
-    }
-    let kept: HashSet<Vec<u8>> = items
-        .iter()
-        .filter(|item| !item.provisional)
-        .flat_map(|item| parents(&item.path).map(<[u8]>::to_owned))
+    let empty = |item: &Item| {
+        let prefix = [&item.path, &b"/"[..]].concat();
+        let first = items.partition_point(|item| item.path < prefix);
+        let mut below = items[first..]
+            .iter()
+            .take_while(|item| item.path.starts_with(&prefix));
+        item.provisional && below.all(|item| item.provisional)
+    };
+    let provisional = items.iter().filter(|item| item.provisional);
+    let empty: HashSet<Vec<u8>> = provisional
+        .filter(|item| empty(item))
+        .map(|item| item.path.clone())
         .collect();
-    items.retain(|item| !item.provisional || kept.contains(&item.path));
+    items.retain(|item| !item.provisional || !empty.contains(&item.path));
 }
 
 /// The folders above a path, the nearest first, the root left out.
@@ -165,14 +164,14 @@ fn take(source: &Source, roots: &[Vec<u8>], links: &[Item], items: &[Item]) -> T
             .binary_search_by(|item| item.path.as_slice().cmp(path))
             .ok()
     };
-    let mut reads: BTreeSet<usize> = links
+    let mut reads: Vec<usize> = links
         .iter()
         .filter_map(|link| position(&link.path))
         .collect();
     let mut one_file = source.names_one();
     for root in roots {
         let own = position(root);
-        one_file &= own.is_some_and(|at| matches!(items[at].kind, Kind::File(_)));
+        one_file &= own.is_some_and(|at| matches!(items[at].kind, Kind::File(_) | Kind::Known(..)));
         reads.extend(own);
         let prefix = if root.is_empty() {
             Vec::new()
@@ -186,15 +185,17 @@ fn take(source: &Source, roots: &[Vec<u8>], links: &[Item], items: &[Item]) -> T
             .take_while(|(_, item)| item.path.starts_with(&prefix));
         let below = below.map(|(at, item)| (first + at, &item.path[prefix.len()..]));
         for at in source.select(below) {
-            reads.insert(at);
+            reads.push(at);
             if source.chooses() {
                 let above = parents(&items[at].path).take_while(|above| above.len() > root.len());
                 reads.extend(above.filter_map(position));
             }
         }
     }
+    reads.sort_unstable();
+    reads.dedup();
     Taken {
-        reads: reads.into_iter().collect(),
+        reads,
         one_file: one_file && !roots.is_empty(),
         missing: source.required().is_some()
             && !roots
@@ -230,6 +231,9 @@ fn keep_taken(
             Err(_) => missing.extend(folder.look(path)?),
         }
     }
+    if missing.is_empty() && !used.contains(&false) {
+        return Ok((0..items.len()).collect());
+    }
     let mut kept: Vec<(Option<usize>, Item)> = items
         .drain(..)
         .enumerate()
@@ -250,101 +254,43 @@ fn keep_taken(
 
 /// The items as entries, every file with its digest.
 fn read_all(folder: Folder<'_>, items: Vec<Item>, cache: &StatCache) -> Result<Vec<Entry>, Error> {
-    let kinds = threads::map(&items, WORTH_A_THREAD, |item| {
-        Ok(match &item.kind {
-            Kind::File(stat) => {
-                let (stat, digest) = digest(folder.root, &item.path, *stat, cache)?;
+    let unknown: Vec<&Item> = items
+        .iter()
+        .filter(|item| matches!(item.kind, Kind::File(_)))
+        .collect();
+    let reader = || Reader::new(folder.root, cache);
+    let read = threads::map_with(&unknown, WORTH_A_THREAD, reader, |reader, item| {
+        reader.content(item)
+    });
+    let mut read = read.into_iter();
+    let entry = |item: Item| {
+        let (mut mode, path) = (item.mode, item.path);
+        let kind = match item.kind {
+            Kind::Known(size, digest) => EntryKind::File { size, digest },
+            Kind::File(_) => {
+                let content = read.next().transpose()?;
+                let changed = || Error::Changed {
+                    path: folder.absolute(&path),
+                };
+                let content = content.ok_or_else(changed)?;
+                mode = content.mode;
                 EntryKind::File {
-                    size: stat.size,
-                    digest,
+                    size: content.stat.size,
+                    digest: content.digest,
                 }
             }
-            Kind::Symlink(target) => EntryKind::Symlink {
-                target: target.clone(),
-            },
+            Kind::Symlink(target) => EntryKind::Symlink { target },
             Kind::Directory => EntryKind::Directory,
-        })
-    });
-    let entries = items.into_iter().zip(kinds);
-    entries
-        .map(|(item, kind)| {
-            Ok(Entry {
-                path: item.path,
-                mode: item.mode,
-                kind: kind?,
-            })
-        })
-        .collect()
-}
-
-/// The digest of a regular file's content, from the cache when it has not changed since.
-pub(super) fn digest(
-    root: &Path,
-    path: &[u8],
-    stat: Stat,
-    cache: &StatCache,
-) -> Result<(Stat, Digest), Error> {
-    if let Some(digest) = cache.get(root, path, &stat) {
-        return Ok((stat, digest));
-    }
-    cache.about_to_read();
-    let (stat, digest) = file_digest(&root.join(OsStr::from_bytes(path)))?;
-    cache.put(root, path, stat, digest);
-    Ok((stat, digest))
-}
-
-/// The digest of a file's content, read now; again when it changes meanwhile.
-pub(super) fn file_digest(path: &Path) -> Result<(Stat, Digest), Error> {
-    for _ in 0..ATTEMPTS {
-        match read(path) {
-            Ok(Some(known)) => return Ok(known),
-            Ok(None) => {}
-            Err(error) if is_gone(&error) => break,
-            Err(source) => {
-                return Err(Error::Read {
-                    path: path.to_owned(),
-                    source,
-                });
-            }
-        }
-    }
-    Err(Error::Changed {
-        path: path.to_owned(),
-    })
-}
-
-/// Reads a file once: `None` when it is no regular file, or changed meanwhile.
-fn read(path: &Path) -> io::Result<Option<(Stat, Digest)>> {
-    // Opening a FIFO would wait for its other end.
-    let listed = fs::symlink_metadata(path)?;
-    if !listed.is_file() {
-        return Ok(None);
-    }
-    let mut file = File::open(path)?;
-    let before = Stat::of(&file.metadata()?);
-    let size = usize::try_from(before.size).unwrap_or(usize::MAX);
-    let mut buffer = vec![0; size.clamp(1, 256 * 1024)];
-    let mut hasher = Sha256::new();
-    let mut length = 0;
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => {
-                hasher.update(&buffer[..count]);
-                length += count as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    let steady = before == Stat::of(&listed)
-        && before == Stat::of(&file.metadata()?)
-        && length == before.size;
-    Ok(steady.then(|| (before, Digest::from_bytes(hasher.finalize().into()))))
+        };
+        Ok(Entry { path, mode, kind })
+    };
+    items.into_iter().map(entry).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
     use crate::fingerprint::lab::{Lab, paths, reads};
 

@@ -4,15 +4,18 @@
 //! [`survey`] is the door. Text: `parse` splits a Dockerfile into instructions, `words` and `trim` expand
 //! variables, `scope` says what they hold, `stages` groups instructions, `steps` says what each one reads,
 //! `reading` what the target needs of it all. Files: `ignorefile` and `glob` match, `sources` finds what a
-//! COPY names, `walk` reads folders, `gather` brings it together with the digests that `statcache` keeps.
+//! COPY names, `beneath` opens what lies there, `walk` reads folders, `content` files, unless `statcache` knows their digests;
+//! `gather` brings it together.
 //! Keys: `section` and `extras` for the build section, `chain` for the instructions, `manifests` and `cut`
 //! for the dependencies; `inputs` is one build from its files to its [`Recipe`], `absent` what
 //! those files lack, `hints` what may help. `confighash` is the
 //! container's side, `delivery` its configs and secrets, `mounted` what a one-shot service reads besides.
 
 mod absent;
+mod beneath;
 mod chain;
 mod confighash;
+mod content;
 mod cut;
 mod delivery;
 mod dockerfile;

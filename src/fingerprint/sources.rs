@@ -207,8 +207,8 @@ impl Located {
                     rest.extend(components(target).rev().map(<[u8]>::to_owned));
                     self.links.push(item);
                 }
-                Kind::File(_) if !rest.is_empty() => return Ok(None),
-                Kind::File(_) | Kind::Directory => at = here,
+                Kind::File(_) | Kind::Known(..) if !rest.is_empty() => return Ok(None),
+                Kind::File(_) | Kind::Known(..) | Kind::Directory => at = here,
             }
         }
         Ok(Some(at))

@@ -2,27 +2,28 @@
 //! index for contexts. A cache that is gone, foreign, broken or from another version costs time, nothing
 //! else. It knows stat values and digests, not what they are for.
 
-use std::collections::HashMap;
-use std::fs::{self, File, Metadata};
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::beneath::split;
 use crate::model::Digest;
 
 /// The first bytes of a cache file. Another layout gets another number.
-const MAGIC: &[u8; 16] = b"larder-stat-v1\n\0";
-/// Path hash, device, inode, size, mtime, ctime: 8 bytes each; then the digest.
-const RECORD: usize = 6 * 8 + 32;
+const MAGIC: &[u8; 16] = b"larder-stat-v2\n\0";
+/// Path hash, device, inode, size, mtime, ctime: 8 bytes each; the digest; and a checksum of all that.
+const RECORD: usize = 6 * 8 + 32 + 8;
 /// A file younger than this when it is read may change again without its times showing it: some file
 /// systems count in two seconds (git, `racy-git.txt`).
 const RACY_NANOS: i64 = 2_000_000_000;
 /// Records of files that a run did not look at are kept up to this many, and four times what it looked at.
 const KEPT_UNSEEN: usize = 20_000;
+/// This many cache files are kept beside each other, the latest written.
+const KEPT_FILES: usize = 50;
 
 /// The stat values that tell a file from a changed one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,31 +36,40 @@ pub(super) struct Stat {
 }
 
 impl Stat {
-    pub(super) fn of(metadata: &Metadata) -> Self {
-        let nanos =
-            |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
+    pub(super) fn of(found: &rustix::fs::Stat) -> Self {
+        let nanos = |seconds: i64, nanos: u64| {
+            let seconds = seconds.saturating_mul(1_000_000_000);
+            seconds.saturating_add_unsigned(nanos)
+        };
         Self {
-            dev: metadata.dev(),
-            ino: metadata.ino(),
-            size: metadata.size(),
-            mtime: nanos(metadata.mtime(), metadata.mtime_nsec()),
-            ctime: nanos(metadata.ctime(), metadata.ctime_nsec()),
+            dev: found.st_dev,
+            ino: found.st_ino,
+            size: found.st_size.cast_unsigned(),
+            mtime: nanos(found.st_mtime, found.st_mtime_nsec),
+            ctime: nanos(found.st_ctime, found.st_ctime_nsec),
         }
     }
 }
 
-/// The stat cache of one machine's user or project; clones share it.
+/// The stat cache of one project; its contexts share it.
 #[derive(Clone, Debug)]
 pub struct StatCache(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     path: Option<PathBuf>,
-    /// The records on disk, sorted by path hash, and which of them were looked at.
-    old: Vec<u8>,
-    seen: Vec<AtomicBool>,
-    fresh: Mutex<HashMap<u64, (Stat, Digest)>>,
+    old: Records,
+    fresh: Mutex<Fresh>,
+    /// The path hashes that were asked for, in the order of the asking.
+    asked: Mutex<Vec<Vec<u64>>>,
     draft: OnceLock<Option<Draft>>,
+}
+
+/// What this run read, and whether it is written.
+#[derive(Debug, Default)]
+struct Fresh {
+    known: HashMap<u64, (Stat, Digest)>,
+    saved: bool,
 }
 
 /// The file that becomes the next cache. Made before anything is read, its own time says what was young then:
@@ -82,16 +92,13 @@ impl StatCache {
     pub fn open(path: Option<&Path>) -> Self {
         let old = path
             .and_then(|path| fs::read(path).ok())
-            .and_then(records)
+            .and_then(Records::of)
             .unwrap_or_default();
-        let seen = (0..old.len() / RECORD)
-            .map(|_| AtomicBool::new(false))
-            .collect();
         Self(Arc::new(Inner {
             path: path.map(Path::to_owned),
             old,
-            seen,
             fresh: Mutex::default(),
+            asked: Mutex::default(),
             draft: OnceLock::new(),
         }))
     }
@@ -99,55 +106,65 @@ impl StatCache {
     /// Writes what this run learned, when it learned anything: whole, beside the old file, and then in its
     /// place. A folder that cannot be written is no error.
     pub fn save(&self) -> io::Result<()> {
-        let fresh = self.0.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fresh = self.fresh();
         let (Some(path), Some(Some(draft))) = (&self.0.path, self.0.draft.get()) else {
             return Ok(());
         };
-        if fresh.is_empty() {
+        if fresh.known.is_empty() || fresh.saved {
             return Ok(());
         }
-        let mut all: Vec<[u8; RECORD]> = fresh
-            .iter()
-            .map(|(key, (stat, digest))| record(*key, stat, digest))
-            .collect();
-        let keep_unseen = {
-            let seen = self
-                .0
-                .seen
-                .iter()
-                .filter(|seen| seen.load(Ordering::Relaxed))
-                .count();
-            self.0.seen.len() - seen <= KEPT_UNSEEN + 4 * (seen + fresh.len())
-        };
-        for (old, seen) in self.0.old.chunks_exact(RECORD).zip(&self.0.seen) {
-            if !fresh.contains_key(&key_of(old)) && (keep_unseen || seen.load(Ordering::Relaxed)) {
-                all.extend(<[u8; RECORD]>::try_from(old));
-            }
-        }
-        all.sort_unstable();
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend(all.as_flattened());
-        let checksum = Digest::of(&bytes);
-        bytes.extend(checksum.as_bytes());
         let mut file = File::create(&draft.path)?;
-        file.write_all(&bytes)?;
-        fs::rename(&draft.path, path)
+        file.write_all(&self.merged(&fresh.known))?;
+        fs::rename(&draft.path, path)?;
+        fresh.saved = true;
+        forget_oldest(path)
+    }
+
+    /// The next cache: what this run asked for in the order in which the next one will ask, then what it read otherwise,
+    /// then the rest of the old one.
+    fn merged(&self, fresh: &HashMap<u64, (Stat, Digest)>) -> Vec<u8> {
+        let old = &self.0.old;
+        let asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = HashSet::with_capacity(fresh.len());
+        let mut bytes = MAGIC.to_vec();
+        let mut write = |key: u64| match fresh.get(&key) {
+            _ if !written.insert(key) => {}
+            Some((stat, digest)) => bytes.extend(record(key, stat, digest)),
+            None => bytes.extend(old.find(key).map_or(&[][..], |at| old.at(at))),
+        };
+        asked.iter().flatten().copied().for_each(&mut write);
+        fresh.keys().copied().for_each(&mut write);
+        let looked_at = written.len();
+        let rest = (0..old.count()).map(|at| old.at(at));
+        let rest = rest.filter(|record| !written.contains(&key_of(record)));
+        if rest.clone().count() <= KEPT_UNSEEN + 4 * looked_at {
+            bytes.extend(rest.flatten());
+        }
+        bytes
+    }
+
+    /// What is known of the files right in one folder below `root`.
+    pub(super) fn folder(&self, root: &Path, path: &[u8]) -> Known<'_> {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(root.as_os_str().as_bytes());
+        hasher.write(b"/");
+        if !path.is_empty() {
+            hasher.write(path);
+            hasher.write(b"/");
+        }
+        Known {
+            cache: self,
+            hasher,
+            has_read: self.0.draft.get().is_some(),
+            next: 0,
+            asked: Vec::new(),
+        }
     }
 
     /// The digest of the file at `path` below `root`, when it is known and the file has not changed since.
     pub(super) fn get(&self, root: &Path, path: &[u8], stat: &Stat) -> Option<Digest> {
-        let key = key(root, path);
-        if self.0.draft.get().is_some() {
-            let fresh = self.0.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((known, digest)) = fresh.get(&key) {
-                return (known == stat).then_some(*digest);
-            }
-        }
-        let index = self.find(key)?;
-        let record = &self.0.old[index * RECORD..][..RECORD];
-        let (known, digest) = parse(record)?;
-        self.0.seen[index].store(true, Ordering::Relaxed);
-        (known == *stat).then_some(digest)
+        let (folder, name) = split(path);
+        self.folder(root, folder).get(name, stat)
     }
 
     /// Called before a file is read whose digest `put` will be told.
@@ -162,36 +179,67 @@ impl StatCache {
             return;
         };
         if stat.mtime.max(stat.ctime).saturating_add(RACY_NANOS) < draft.made {
-            let mut fresh = self.0.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-            fresh.insert(key(root, path), (stat, digest));
+            let (folder, name) = split(path);
+            let key = self.folder(root, folder).key(name);
+            let mut fresh = self.fresh();
+            fresh.known.insert(key, (stat, digest));
+            fresh.saved = false;
         }
     }
 
-    /// The record of a path hash. The hashes are spread evenly, so a first guess is close.
-    fn find(&self, key: u64) -> Option<usize> {
-        let count = self.0.seen.len();
-        let at = |index: usize| key_of(&self.0.old[index * RECORD..][..RECORD]);
-        let guess = usize::try_from((u128::from(key) * count as u128) >> 64).ok()?;
-        let (mut low, mut high) = (guess, guess);
-        let mut step = 32;
-        while low > 0 && at(low) >= key {
-            low = low.saturating_sub(step);
-            step *= 2;
+    fn fresh(&self) -> MutexGuard<'_, Fresh> {
+        self.0.fresh.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is known of the files of one folder. Asked in the same order as last time, it finds each behind the one before.
+pub(super) struct Known<'a> {
+    cache: &'a StatCache,
+    /// Behind the folder's path.
+    hasher: DefaultHasher,
+    /// Whether this run may have read files.
+    has_read: bool,
+    /// The record behind the one that was found last.
+    next: usize,
+    asked: Vec<u64>,
+}
+
+impl Known<'_> {
+    /// The digest of a file, when it is known and the file has not changed since.
+    pub(super) fn get(&mut self, name: &[u8], stat: &Stat) -> Option<Digest> {
+        let key = self.key(name);
+        self.asked.push(key);
+        if self.has_read
+            && let Some((known, digest)) = self.cache.fresh().known.get(&key)
+        {
+            return (known == stat).then_some(*digest);
         }
-        step = 32;
-        while high < count && at(high) <= key {
-            high = (high + step).min(count);
-            step *= 2;
+        let old = &self.cache.0.old;
+        let at = if self.next < old.count() && key_of(old.at(self.next)) == key {
+            self.next
+        } else {
+            old.find(key)?
+        };
+        self.next = at + 1;
+        let (known, digest) = parse(old.at(at))?;
+        (known == *stat).then_some(digest)
+    }
+
+    /// Paths count by a hash: a collision needs equal stat values too before it says anything.
+    fn key(&self, name: &[u8]) -> u64 {
+        let mut hasher = self.hasher.clone();
+        hasher.write(name);
+        hasher.finish()
+    }
+}
+
+impl Drop for Known<'_> {
+    fn drop(&mut self) {
+        let asked = std::mem::take(&mut self.asked);
+        if !asked.is_empty() {
+            let all = self.cache.0.asked.lock();
+            all.unwrap_or_else(PoisonError::into_inner).push(asked);
         }
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            if at(middle) < key {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        (low < count && at(low) == key).then_some(low)
     }
 }
 
@@ -203,29 +251,75 @@ impl Draft {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.tmp", std::process::id()));
         let path = path.with_file_name(name);
-        let made = Stat::of(&File::create(&path)?.metadata()?).mtime;
+        let made = Stat::of(&rustix::fs::fstat(File::create(&path)?)?).mtime;
         Ok(Self { path, made })
     }
 }
 
-/// The records of a cache file that is whole and of this version.
-fn records(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
-    let body = bytes.len().checked_sub(32)?;
-    let whole = Digest::of(&bytes[..body]).as_bytes() == &bytes[body..];
-    if !whole || !bytes.starts_with(MAGIC) || !(body - MAGIC.len()).is_multiple_of(RECORD) {
-        return None;
-    }
-    bytes.truncate(body);
-    Some(bytes.split_off(MAGIC.len()))
+/// The records of a cache file.
+#[derive(Debug, Default)]
+struct Records {
+    bytes: Vec<u8>,
+    /// Numbers of records, from 1, in the slot that the path hash says or the next free one; 0 is free. A power of two.
+    slots: Vec<u32>,
 }
 
-/// Paths count by a hash: a collision needs equal stat values too before it says anything.
-fn key(root: &Path, path: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(root.as_os_str().as_bytes());
-    hasher.write(b"/");
-    hasher.write(path);
-    hasher.finish()
+impl Records {
+    /// Of a file of this version. Records that are broken are found out one by one, when they are looked at.
+    fn of(bytes: Vec<u8>) -> Option<Self> {
+        let length = bytes.len().checked_sub(MAGIC.len())?;
+        if !bytes.starts_with(MAGIC) || !length.is_multiple_of(RECORD) {
+            return None;
+        }
+        let slots = vec![0; (length / RECORD * 2 + 1).next_power_of_two()];
+        let mut records = Self { bytes, slots };
+        for at in 0..records.count() {
+            let slot = records.slot(key_of(records.at(at)))?;
+            if records.slots[slot] != 0 {
+                // One path has one record.
+                return None;
+            }
+            records.slots[slot] = u32::try_from(at + 1).ok()?;
+        }
+        Some(records)
+    }
+
+    fn count(&self) -> usize {
+        self.bytes.len().saturating_sub(MAGIC.len()) / RECORD
+    }
+
+    fn at(&self, index: usize) -> &[u8] {
+        &self.bytes[MAGIC.len() + index * RECORD..][..RECORD]
+    }
+
+    /// The slot of a path hash, or the free one for it.
+    fn slot(&self, key: u64) -> Option<usize> {
+        let start = usize::try_from(key).unwrap_or(0) & self.slots.len().checked_sub(1)?;
+        let mut slots = (start..self.slots.len()).chain(0..start);
+        slots.find(|slot| {
+            let number = self.slots[*slot] as usize;
+            number == 0 || key_of(self.at(number - 1)) == key
+        })
+    }
+
+    fn find(&self, key: u64) -> Option<usize> {
+        (self.slots[self.slot(key)?] as usize).checked_sub(1)
+    }
+}
+
+/// Removes the cache files of the projects that nothing was learned of for longest.
+fn forget_oldest(path: &Path) -> io::Result<()> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path.parent().unwrap_or(Path::new(".")))? {
+        let entry = entry?;
+        files.push((entry.metadata()?.modified()?, entry.path()));
+    }
+    files.sort_unstable();
+    let surplus = files.len().saturating_sub(KEPT_FILES);
+    files
+        .iter()
+        .take(surplus)
+        .try_for_each(|(_, file)| fs::remove_file(file))
 }
 
 fn record(key: u64, stat: &Stat, digest: &Digest) -> [u8; RECORD] {
@@ -241,12 +335,18 @@ fn record(key: u64, stat: &Stat, digest: &Digest) -> [u8; RECORD] {
         ctime,
     ];
     record[..48].copy_from_slice(fields.as_flattened());
-    record[48..].copy_from_slice(digest.as_bytes());
+    record[48..80].copy_from_slice(digest.as_bytes());
+    let checksum = checksum(&record[..80]);
+    record[80..].copy_from_slice(&checksum);
     record
 }
 
+/// What a record says; `None` when it is broken.
 fn parse(record: &[u8]) -> Option<(Stat, Digest)> {
     let field = |index: usize| record.get(index * 8..)?.first_chunk::<8>().copied();
+    if checksum(record.get(..80)?) != field(10)? {
+        return None;
+    }
     let stat = Stat {
         dev: u64::from_be_bytes(field(1)?),
         ino: u64::from_be_bytes(field(2)?),
@@ -254,10 +354,14 @@ fn parse(record: &[u8]) -> Option<(Stat, Digest)> {
         mtime: i64::from_be_bytes(field(4)?),
         ctime: i64::from_be_bytes(field(5)?),
     };
-    Some((
-        stat,
-        Digest::from_bytes(*record.get(48..)?.first_chunk::<32>()?),
-    ))
+    let digest = record.get(48..)?.first_chunk::<32>()?;
+    Some((stat, Digest::from_bytes(*digest)))
+}
+
+fn checksum(bytes: &[u8]) -> [u8; 8] {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish().to_be_bytes()
 }
 
 fn key_of(record: &[u8]) -> u64 {
@@ -314,27 +418,105 @@ mod tests {
         );
     }
 
+    /// What a cache file of these bytes knows of the ten files of `saved`; all of it has to be right.
+    fn known_of(path: &Path, bytes: &[u8]) -> usize {
+        fs::write(path, bytes).unwrap();
+        let cache = StatCache::open(Some(path));
+        let known = (0..10_u64).filter(|number| {
+            let name = number.to_string();
+            let digest = cache.get(Path::new("/p"), name.as_bytes(), &stat(*number));
+            digest.is_some_and(|digest| {
+                assert_eq!(digest, Digest::of(&number.to_be_bytes()));
+                true
+            })
+        });
+        known.count()
+    }
+
     #[test]
-    fn a_broken_foreign_or_future_file_is_an_empty_cache() {
+    fn a_foreign_or_future_file_is_an_empty_cache() {
         let folder = tempfile::tempdir().unwrap();
         let path = saved(folder.path(), 10);
         let good = fs::read(&path).unwrap();
-        let known = |bytes: &[u8]| {
-            fs::write(&path, bytes).unwrap();
-            StatCache::open(Some(&path))
-                .get(Path::new("/p"), b"1", &stat(1))
-                .is_some()
-        };
-        assert!(known(&good));
-        for at in [0, 14, 16, 40, good.len() / 2, good.len() - 1] {
+        assert_eq!(known_of(&path, &good), 10);
+        let future = [&b"larder-stat-v3\n\0"[..], &good[16..]].concat();
+        let twice = [&good[..], &good[16..]].concat();
+        let zeros = [&good[..16], &vec![0; 100_000 * RECORD]].concat();
+        for bytes in [&future, &twice, &zeros, &[][..].to_vec(), &b"{}".to_vec()] {
+            assert_eq!(known_of(&path, bytes), 0);
+        }
+    }
+
+    #[test]
+    fn a_broken_file_never_gives_a_wrong_digest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = saved(folder.path(), 10);
+        let good = fs::read(&path).unwrap();
+        for length in 0..good.len() {
+            let whole = length >= 16 && (length - 16).is_multiple_of(RECORD);
+            let known = if whole { (length - 16) / RECORD } else { 0 };
+            assert_eq!(known_of(&path, &good[..length]), known, "length {length}");
+        }
+        for bit in 0..good.len() * 8 {
             let mut bytes = good.clone();
-            bytes[at] ^= 1;
-            assert!(!known(&bytes), "byte {at}");
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let known = if bit < 16 * 8 { 0 } else { 9 };
+            assert_eq!(known_of(&path, &bytes), known, "bit {bit}");
         }
-        for length in [0, 1, 31, 47, good.len() - 1, good.len() - RECORD] {
-            assert!(!known(&good[..length]), "length {length}");
+    }
+
+    #[test]
+    fn files_are_found_in_any_order_and_stay_in_that_of_the_last_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = saved(folder.path(), 100);
+        let ask = |numbers: &[u64]| {
+            let cache = StatCache::open(Some(&path));
+            let mut known = cache.folder(Path::new("/p"), b"");
+            for number in numbers {
+                let found = known.get(number.to_string().as_bytes(), &stat(*number));
+                let expected = Digest::of(&number.to_be_bytes());
+                assert_eq!(found, Some(expected).filter(|_| *number < 100), "{number}");
+            }
+            drop(known);
+            cache
+        };
+        let orders: [Vec<u64>; 3] = [
+            (0..100).rev().collect(),
+            (0..100).map(|number| number * 37 % 100).collect(),
+            [&[100, 3, 200, 4, 4], &(50..100).collect::<Vec<_>>()[..]].concat(),
+        ];
+        for order in orders {
+            let cache = ask(&order);
+            cache.about_to_read();
+            cache.put(Path::new("/q"), b"new", stat(1), Digest::of(b"new"));
+            cache.save().unwrap();
+            let records = Records::of(fs::read(&path).unwrap()).unwrap();
+            assert_eq!(records.count(), 101, "none is lost and none is there twice");
+            let name = |at| {
+                (0..100).find(|n: &u64| {
+                    let known = cache.folder(Path::new("/p"), b"");
+                    known.key(n.to_string().as_bytes()) == key_of(records.at(at))
+                })
+            };
+            let mut wanted: Vec<u64> = order.into_iter().filter(|n| *n < 100).collect();
+            wanted.dedup();
+            let kept: Vec<u64> = (0..wanted.len()).filter_map(name).collect();
+            assert_eq!(kept, wanted);
         }
-        assert!(!known(&[good.clone(), good.clone()].concat()));
+    }
+
+    #[test]
+    fn only_the_latest_files_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..KEPT_FILES + 5 {
+            let path = folder.path().join(number.to_string());
+            let cache = StatCache::open(Some(&path));
+            cache.about_to_read();
+            cache.put(Path::new("/p"), b"1", stat(1), Digest::of(b""));
+            cache.save().unwrap();
+            assert!(path.exists());
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), KEPT_FILES);
     }
 
     #[test]
@@ -345,7 +527,7 @@ mod tests {
         fs::write(&file, "x").unwrap();
         let cache = StatCache::open(Some(&path));
         cache.about_to_read();
-        let stat = Stat::of(&fs::metadata(&file).unwrap());
+        let stat = Stat::of(&rustix::fs::stat(&file).unwrap());
         cache.put(folder.path(), b"file", stat, Digest::of(b"x"));
         cache.save().unwrap();
         assert!(!path.exists());
@@ -355,11 +537,12 @@ mod tests {
     fn a_run_that_learned_nothing_writes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = saved(folder.path(), 1);
-        let before = Stat::of(&fs::metadata(&path).unwrap());
+        let stat_of = |path: &Path| Stat::of(&rustix::fs::stat(path).unwrap());
+        let before = stat_of(&path);
         let cache = StatCache::open(Some(&path));
         assert!(cache.get(Path::new("/p"), b"0", &stat(0)).is_some());
         cache.save().unwrap();
-        assert_eq!(Stat::of(&fs::metadata(&path).unwrap()), before);
+        assert_eq!(stat_of(&path), before);
     }
 
     #[test]

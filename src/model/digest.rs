@@ -88,20 +88,37 @@ impl serde::Serialize for Digest {
 pub struct InvalidDigest;
 
 /// Feeds fields into a digest. Every field is written with its length in front (8 bytes, big endian).
-pub struct DigestWriter(Sha256);
+pub struct DigestWriter {
+    hash: Sha256,
+    /// What was written last: many short fields are hashed at once.
+    last: Vec<u8>,
+}
+
+/// How much is hashed at once, in bytes.
+const AT_ONCE: usize = 8 * 1024;
 
 impl DigestWriter {
     /// Starts an encoding whose meaning is named by `domain`, for example `larder-fp-v4 instruction`.
     pub fn new(domain: &str) -> Self {
-        let mut writer = Self(Sha256::new());
+        let mut writer = Self {
+            hash: Sha256::new(),
+            last: Vec::new(),
+        };
         writer.field(domain.as_bytes());
         writer
     }
 
     /// One field of raw bytes.
     pub fn field(&mut self, bytes: &[u8]) -> &mut Self {
-        self.number(bytes.len() as u64);
-        self.0.update(bytes);
+        self.number(bytes.len() as u64).raw(bytes)
+    }
+
+    fn raw(&mut self, bytes: &[u8]) -> &mut Self {
+        self.last.extend_from_slice(bytes);
+        if self.last.len() >= AT_ONCE {
+            self.hash.update(&self.last);
+            self.last.clear();
+        }
         self
     }
 
@@ -112,8 +129,7 @@ impl DigestWriter {
 
     /// A number: a count in front of a list, a mode, a size.
     pub fn number(&mut self, number: u64) -> &mut Self {
-        self.0.update(number.to_be_bytes());
-        self
+        self.raw(&number.to_be_bytes())
     }
 
     /// Another digest, for chaining.
@@ -157,8 +173,9 @@ impl DigestWriter {
     }
 
     /// The digest of all that was written.
-    pub fn finish(self) -> Digest {
-        Digest(self.0.finalize().into())
+    pub fn finish(mut self) -> Digest {
+        self.hash.update(&self.last);
+        Digest(self.hash.finalize().into())
     }
 }
 
@@ -194,6 +211,20 @@ mod tests {
         };
         assert_ne!(two("a", "bc"), two("ab", "c"));
         assert_ne!(two("", "x"), two("x", ""));
+    }
+
+    #[test]
+    fn what_is_hashed_is_what_was_written_however_long() {
+        for length in [0, AT_ONCE - 30, AT_ONCE - 20, AT_ONCE, 5 * AT_ONCE + 1] {
+            let bytes = vec![7; length];
+            let mut writer = DigestWriter::new("test");
+            writer.field(&bytes).number(9);
+            let mut expected = [&4_u64.to_be_bytes()[..], b"test"].concat();
+            expected.extend((length as u64).to_be_bytes());
+            expected.extend(&bytes);
+            expected.extend(9_u64.to_be_bytes());
+            assert_eq!(writer.finish(), Digest::of(&expected), "{length}");
+        }
     }
 
     #[test]
