@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::images::Chosen;
+use super::names::Names;
 use super::observed::Observed;
 use super::one_shots::Since;
 use super::step::{Action, BuilderKind, ContainerSource, Plan, Readiness, ServicePlan, StepId};
@@ -201,6 +202,7 @@ fn order(wanted: &Wanted<'_>) -> Result<Vec<String>, Error> {
 pub(super) struct Draft<'a> {
     pub(super) wanted: &'a Wanted<'a>,
     pub(super) observed: &'a Observed,
+    pub(super) names: Names<'a>,
     pub(super) plan: Plan,
     /// Dependency images in the making: key → step.
     pub(super) dependency_images: BTreeMap<Digest, StepId>,
@@ -238,6 +240,7 @@ impl<'a> Draft<'a> {
         Self {
             wanted,
             observed,
+            names: Names::of(wanted),
             plan: Plan::default(),
             dependency_images: BTreeMap::new(),
             images: BTreeMap::new(),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::decide::{Draft, Error};
-use super::named::{builder, familiar};
+use super::named::familiar;
 use super::observed::Image;
 use super::step::{Action, BuilderKind, ImageSource, Outcome, ServicePlan, StepId};
 use crate::fingerprint::{BaseRef, Cut, Fingerprinted, Recipe};
@@ -213,15 +213,13 @@ impl Draft<'_> {
 
     /// An image whose bases are not on the engine: its fingerprint is known once they are built or pulled.
     fn unknown_image(&mut self, service: &str, bases: &[BaseRef]) -> Chosen {
-        let project = self.wanted.project;
-        let makers = project.with_contexts(self.wanted.services);
         let made = bases.iter().find_map(|base| {
-            let maker = builder(project, &makers, &base.image.familiar());
-            Some((base, maker.filter(|maker| maker != service)?))
+            let maker = self.names.maker(&base.image.familiar());
+            Some((base, maker.filter(|maker| *maker != service)?))
         });
         let (cause, after) = if let Some((base, maker)) = made {
             let cause = format!("its base {base} is built first, by service `{maker}`");
-            let maker = self.chosen.get(&maker);
+            let maker = self.chosen.get(maker);
             (cause, maker.map_or_else(Vec::new, |own| own.after.clone()))
         } else {
             let names: Vec<String> = bases.iter().map(ToString::to_string).collect();

@@ -6,6 +6,7 @@ mod decide;
 mod images;
 mod moved_ports;
 mod named;
+mod names;
 mod observed;
 mod one_shots;
 mod platforms;

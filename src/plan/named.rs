@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use super::decide::{Draft, Error, Wanted};
 use super::images::{Chosen, decided};
+use super::names::Names;
 use super::observed::{Image, Observed};
-use super::platforms::asked;
 use super::step::{Action, ImageSource, Outcome, StepId};
 use crate::fingerprint::Fingerprinted;
-use crate::model::{ImageRef, Project, PullPolicy};
+use crate::model::{ImageRef, PullPolicy};
 
 /// Where an image that is only named comes from.
 enum Origin<'a> {
     /// Another service of the run builds it.
-    Built(String),
+    Built(&'a str),
     /// It is on the engine, and that is enough.
     Here(&'a Image),
     /// A registry; what is under its name until then.
@@ -26,14 +26,15 @@ enum Origin<'a> {
 fn origin<'a>(
     wanted: &Wanted<'a>,
     observed: &'a Observed,
+    names: &Names<'a>,
     service: &str,
 ) -> Result<Origin<'a>, Error> {
     let definition = &wanted.project.services[service];
     let name = familiar(&wanted.project.image_name(service));
-    if let Some(builder) = builder(wanted.project, wanted.services, &name) {
+    if let Some(builder) = names.builder(&name) {
         return Ok(Origin::Built(builder));
     }
-    let asked = asked(wanted, service)?;
+    let asked = names.asked(service)?;
     let named = observed.images.iter().find(|image| is_named(image, &name));
     let found = named.filter(|image| image.fits(asked.as_ref()));
     match (found, definition.pulls()) {
@@ -65,30 +66,18 @@ fn origin<'a>(
     }
 }
 
-/// The service among those given that builds the image of a name.
-pub(super) fn builder(
-    project: &Project,
-    services: &BTreeSet<String>,
-    name: &str,
-) -> Option<String> {
-    let builds = |service: &&String| {
-        let names = project.built_names(service);
-        names.iter().any(|own| familiar(own) == name)
-    };
-    services.iter().find(builds).cloned()
-}
-
 /// Looks for what makes a start impossible before anything is pulled or built.
 ///
 /// # Errors
 /// An image that may not be pulled and is not there, or one name in two platforms.
 pub fn check(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Error> {
+    let names = Names::of(wanted);
     for service in wanted.services {
         let definition = &wanted.project.services[service];
         if definition.build.is_some() {
-            asked(wanted, service)?;
+            names.asked(service)?;
         } else {
-            origin(wanted, observed, service)?;
+            origin(wanted, observed, &names, service)?;
         }
     }
     Ok(())
@@ -105,6 +94,7 @@ pub fn first(wanted: &Wanted<'_>, observed: &Observed) -> Result<BTreeSet<String
         let mut containers = observed.containers.iter();
         containers.any(|container| !container.one_off && container.service == *service)
     };
+    let names = Names::of(wanted);
     let mut first = BTreeSet::new();
     for service in wanted.services {
         let brought = match wanted.fingerprints.get(service) {
@@ -112,7 +102,10 @@ pub fn first(wanted: &Wanted<'_>, observed: &Observed) -> Result<BTreeSet<String
             Some(Fingerprinted::Missing(_)) => false,
             None => {
                 runs(service)
-                    && matches!(origin(wanted, observed, service)?, Origin::Registry { .. })
+                    && matches!(
+                        origin(wanted, observed, &names, service)?,
+                        Origin::Registry { .. }
+                    )
             }
         };
         if brought {
@@ -136,11 +129,12 @@ impl Draft<'_> {
             ));
         }
         let asked = self.asked(service)?;
-        let (outcome, cause, source, after) = match origin(wanted, observed, service)? {
+        let (outcome, cause, source, after) = match origin(wanted, observed, &self.names, service)?
+        {
             Origin::Built(builder) => {
                 let cause = format!("`{builder}` builds it");
                 self.service(service, decided(Outcome::Reuse, cause, None));
-                return Ok(self.chosen[&builder].clone());
+                return Ok(self.chosen[builder].clone());
             }
             Origin::Here(image) => {
                 let source = ImageSource::Id(image.id.clone());

@@ -2,12 +2,13 @@
 
 use super::decide::{Error, Wanted};
 use super::named::{familiar, is_named};
+use super::names::Names;
 use super::observed::Observed;
 use crate::fingerprint::{Fingerprinted, Platform};
 use crate::model::{ImageId, Service, labels};
 
 /// The platform that a service itself asks for.
-fn own(service: &Service) -> Option<Platform> {
+pub(super) fn own(service: &Service) -> Option<Platform> {
     let built = service
         .build
         .as_ref()
@@ -20,39 +21,6 @@ fn own(service: &Service) -> Option<Platform> {
         .map(|text| Platform::parse(text))
 }
 
-/// The platform that the image of a service is asked for. An engine keeps one image under a name, so one service
-/// that says a platform says it for all that use the name.
-///
-/// # Errors
-/// Two services ask for one name in two platforms.
-pub(super) fn asked(wanted: &Wanted<'_>, service: &str) -> Result<Option<Platform>, Error> {
-    let project = wanted.project;
-    let name = familiar(&project.image_name(service));
-    let mut found: Option<(&String, Platform)> = None;
-    for other in wanted.services {
-        let Some(platform) = own(&project.services[other]) else {
-            continue;
-        };
-        if familiar(&project.image_name(other)) != name {
-            continue;
-        }
-        match &found {
-            Some((one, before)) if *before != platform => {
-                return Err(Error::TwoPlatforms {
-                    image: name,
-                    services: Box::new([
-                        ((*one).clone(), before.clone()),
-                        (other.clone(), platform),
-                    ]),
-                });
-            }
-            Some(_) => {}
-            None => found = Some((other, platform)),
-        }
-    }
-    Ok(found.map(|(_, platform)| platform))
-}
-
 /// The images on the engine of which it matters what they are for, each with a name that it has. A list of
 /// images does not say it, so it is asked of these alone.
 ///
@@ -63,8 +31,9 @@ pub fn asked_platforms(
     observed: &Observed,
 ) -> Result<Vec<(ImageId, String)>, Error> {
     let mut all = Vec::new();
+    let names = Names::of(wanted);
     for service in wanted.services {
-        if asked(wanted, service)?.is_none() {
+        if names.asked(service)?.is_none() {
             continue;
         }
         let name = match wanted.fingerprints.get(service) {
@@ -84,7 +53,7 @@ impl super::decide::Draft<'_> {
     /// The platform that a service's image is asked for; says it where the service itself does not, and its
     /// processor is not this machine's.
     pub(super) fn asked(&mut self, service: &str) -> Result<Option<Platform>, Error> {
-        let asked = asked(self.wanted, service)?;
+        let asked = self.names.asked(service)?;
         let project = self.wanted.project;
         if let (None, Some(platform)) = (own(&project.services[service]), &asked)
             && *platform != Platform::host()
