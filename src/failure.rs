@@ -86,6 +86,14 @@ pub enum Failure {
     /// Somebody pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
+    /// What was asked cannot be told.
+    #[error("{text}")]
+    Untold {
+        /// Why.
+        text: String,
+        /// What may help.
+        hint: String,
+    },
     /// Part of larder broke.
     #[error("larder broke off")]
     Broke(#[from] tokio::task::JoinError),
@@ -124,6 +132,7 @@ impl Failure {
             | Self::Fingerprint(_)
             | Self::Plan(_)
             | Self::NoServices { .. }
+            | Self::Untold { .. }
             | Self::Folder(_) => Kind::Input,
             Self::Engine(error) => engine(error),
             Self::Build(error) => build(error),
@@ -184,6 +193,7 @@ impl Failure {
             Self::NotRunning(service) => vec![format!("start it with `larder up {service}`")],
             Self::NoContainer(service) => vec![format!("`larder up {service}` creates it")],
             Self::NoContainers(_) => vec!["`larder up` creates them".to_owned()],
+            Self::Untold { hint, .. } => vec![hint.clone()],
             Self::Broke(_) | Self::Print { .. } => vec![REPORT.to_owned()],
             _ => Vec::new(),
         }

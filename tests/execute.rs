@@ -242,6 +242,7 @@ async fn run(
         fingerprints: &recipes,
         configs: &configs,
         mounted: &BTreeMap::new(),
+        changes: &BTreeMap::new(),
         builders: Builders {
             dependencies: BuilderKind::Docker,
             rest: BuilderKind::Docker,

@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use larder::fingerprint::{BaseRef, Context, Cut, Dockerfile, Fingerprinted, Platform, Recipe};
+use larder::fingerprint::{
+    BaseRef, Context, Cut, Dockerfile, Fingerprinted, Platform, Recipe, Section,
+};
 use larder::model::{Build, Digest, ImageId, Network, Project, Service, labels};
 use larder::plan::{
     Action, BuilderKind, Builders, Container, Error, Health, Image, Observed, Plan, PublishedPort,
@@ -98,6 +100,8 @@ impl Scene {
                 .build
                 .clone()
                 .unwrap_or_default(),
+            section: Section::default(),
+            source: BTreeMap::new(),
             platform: None,
         };
         self.fingerprints
@@ -189,6 +193,7 @@ impl Scene {
             fingerprints: &self.fingerprints,
             configs: &configs,
             mounted: &self.mounted,
+            changes: &BTreeMap::new(),
             builders: self.builders,
             fresh: self.fresh,
             containers: true,

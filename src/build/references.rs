@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::fingerprint::{AdditionalContext, Dockerfile, Instruction, Recipe, Stage, StageBase};
+use crate::fingerprint::{
+    AdditionalContext, Dockerfile, Instruction, Recipe, Section, Stage, StageBase,
+};
 use crate::model::{Build, labels};
 
 /// The images that additional contexts stand for.
@@ -157,6 +159,8 @@ pub(super) fn folder_images(recipe: &Recipe) -> impl Iterator<Item = (&String, R
             contexts: BTreeMap::new(),
             bases: Vec::new(),
             build: Build::default(),
+            section: Section::default(),
+            source: BTreeMap::new(),
             platform: recipe.platform.clone(),
         };
         Some((name, image))

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::fingerprint::{
-    Base, Context, Cut, Dockerfile, Entry, EntryKind, Instruction, Link, Recipe, Stage, StageBase,
+    Base, Context, Cut, Dockerfile, Entry, EntryKind, Ingredients, Instruction, Link, Recipe,
+    Section, Stage, StageBase,
 };
 use crate::model::{Build, Digest};
 
@@ -28,6 +29,7 @@ pub(crate) fn recipe(root: &Path, text: &str, cuts: &[(usize, usize)]) -> Recipe
                 line: instruction.lines.0,
                 key: key(&format!("{stage} {number}")),
                 reads: reads(instruction, &entries),
+                ingredients: Ingredients::default(),
             });
         }
     }
@@ -54,6 +56,8 @@ pub(crate) fn recipe(root: &Path, text: &str, cuts: &[(usize, usize)]) -> Recipe
         contexts: BTreeMap::new(),
         bases: Vec::<(_, Base)>::new(),
         build: Build::default(),
+        section: Section::default(),
+        source: BTreeMap::new(),
         platform: None,
     }
 }

@@ -82,6 +82,8 @@ pub enum Command {
     Plan(Plan),
     /// Show what each image is keyed by
     Fingerprint(Fingerprint),
+    /// Show what changed since a service's image was made
+    Why(Why),
     /// Build images, and nothing else
     Build(Services),
     /// Show the resolved Compose model
@@ -146,6 +148,26 @@ pub struct Plan {
     /// The format
     #[arg(long, value_enum, default_value_t)]
     pub format: Report,
+    /// Show the chain of each image that is built here
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// `larder why`.
+#[derive(Args, Debug)]
+pub struct Why {
+    /// The service
+    pub service: String,
+    /// The image to compare with, by its ID, name or fingerprint; that of the service's container, or the one that has
+    /// its name, when none is given
+    #[arg(long, value_name = "IMAGE")]
+    pub against: Option<String>,
+    /// The format
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Report,
+    /// Name every file
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
 /// `larder fingerprint`.

@@ -7,6 +7,7 @@ use super::args::Services;
 use super::carry_out::carry_out;
 use super::invocation::Invocation;
 use super::prepare::{Goal, prepare};
+use super::records;
 use crate::failure::Failure;
 use crate::model::Service;
 use crate::plan::Action;
@@ -37,8 +38,12 @@ pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<()
         }
     }
     let (plan, dagger) = prepared.decide(invocation).await?;
+    let kept = records::keep(prepared.settings.cache.as_deref(), &prepared.recipes);
     if !plan.is_empty() {
         carry_out(invocation, &prepared, &plan, dagger).await?;
+    }
+    if let Some(kept) = kept {
+        kept.await?;
     }
     let built = plan.steps.iter();
     let built = built.filter(|step| matches!(step.action, Action::Build { .. }));

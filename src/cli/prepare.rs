@@ -15,11 +15,12 @@ use super::carry_out::carry_out;
 use super::dagger;
 use super::invocation::Invocation;
 use super::proofs;
+use super::records;
 use crate::build::{Dagger, refusal};
 use crate::compose;
 use crate::docker::{self, Docker};
 use crate::failure::Failure;
-use crate::fingerprint::{self, BaseRef, Fingerprinted, Platform, StatCache, Survey};
+use crate::fingerprint::{self, BaseRef, Change, Fingerprinted, Platform, StatCache, Survey};
 use crate::model::{Digest, Project};
 use crate::plan::{self, BuilderKind, Builders, Observed, Outcome, Plan, Wanted};
 use crate::runtime::{Engine, EngineError};
@@ -77,6 +78,8 @@ pub(super) struct Prepared {
     pub(super) recipes: BTreeMap<String, Fingerprinted>,
     configs: BTreeMap<String, Digest>,
     mounted: BTreeMap<String, Digest>,
+    /// What changed first since their last image, of services that have none.
+    changes: BTreeMap<String, Change>,
     pub(super) goal: Goal,
     /// Whether what [`Prepared::freshen`] brings was brought in this run.
     pub(super) fresh: bool,
@@ -153,6 +156,7 @@ pub(super) async fn prepare(
         recipes: BTreeMap::new(),
         configs: inputs.configs,
         mounted: inputs.mounted,
+        changes: BTreeMap::new(),
         goal,
         fresh: false,
         built: BTreeSet::new(),
@@ -255,11 +259,19 @@ impl Prepared {
         let all = self.services.clone();
         self.key(invocation, &reading, &mut bases, &all).await?;
         bases.mark(&mut self.recipes);
+        self.explain();
         if bases.pulled() {
             self.observe().await
         } else {
             self.ask_platforms().await
         }
+    }
+
+    /// Finds out what changed first of what is to be built.
+    fn explain(&mut self) {
+        let last_image = |service: &str| plan::familiar(&self.project.image_name(service));
+        let cache = self.settings.cache.as_deref();
+        self.changes = records::first_changes(cache, &self.recipes, last_image, &self.observed);
     }
 
     /// The fingerprints of some services; those of others may be known, too.
@@ -486,6 +498,7 @@ impl Prepared {
             fingerprints: &self.recipes,
             configs: &self.configs,
             mounted: &self.mounted,
+            changes: &self.changes,
             builders,
             fresh: self.fresh,
             containers: self.goal.containers,

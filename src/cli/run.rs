@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::turn::Turn;
-use super::{build, config, down, exec, fingerprint, logs, plan, ps, start, turn, up};
+use super::{build, config, down, exec, fingerprint, logs, plan, ps, start, turn, up, why};
 use crate::failure::Failure;
 use crate::settings::{Environment, Progress};
 use crate::term::Screen;
@@ -58,10 +58,11 @@ fn tells_events(command: &Command) -> bool {
     )
 }
 
-/// Carries out a command; the exit code, which only `exec` has from elsewhere.
+/// Carries out a command; the exit code, which only `exec` has from elsewhere and `why` an answer in.
 async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failure> {
     match command {
         Command::Exec(args) => return exec::exec(invocation, args).await,
+        Command::Why(args) => return why::why(invocation, &args).await,
         Command::Up(args) => Box::pin(up::up(invocation, &args)).await?,
         Command::Plan(args) => plan::plan(invocation, &args).await?,
         Command::Fingerprint(args) => fingerprint::fingerprint(invocation, &args).await?,

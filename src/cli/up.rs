@@ -7,6 +7,7 @@ use super::carry_out::carry_out;
 use super::invocation::Invocation;
 use super::logs;
 use super::prepare::{Goal, Prepared, prepare};
+use super::records;
 use crate::failure::Failure;
 use crate::plan::{Container, Health, Observed, State};
 use crate::runtime::Engine;
@@ -31,6 +32,7 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
     let before = prepared.observed.containers.clone();
     prepared.freshen(invocation).await?;
     let (plan, dagger) = prepared.decide(invocation).await?;
+    let kept = records::keep(prepared.settings.cache.as_deref(), &prepared.recipes);
     for warning in &plan.warnings {
         invocation.warning(warning);
     }
@@ -42,6 +44,9 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
         prepared.observed = prepared.engine.observe(&prepared.project.name).await?;
     }
     verify(&prepared, &prepared.observed)?;
+    if let Some(kept) = kept {
+        kept.await?;
+    }
     let ready = Ready {
         project: &prepared.project,
         services: &prepared.services,

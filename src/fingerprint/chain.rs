@@ -34,18 +34,20 @@ impl Materials<'_> {
         for (&number, reading) in &self.reading.stages {
             let from = &self.layout.dockerfile.stages[number].from;
             let mut key = self.start(number, &ends);
-            let link = |instruction, line, key, reads| Link {
+            let link = |instruction, line, key, reads, ingredients| Link {
                 stage: number,
                 instruction,
                 line,
                 key,
                 reads,
+                ingredients,
             };
-            links.push(link(0, from.lines.0, key, Vec::new()));
+            links.push(link(0, from.lines.0, key, Vec::new(), self.of_from(number)));
             for step in &reading.steps {
                 let reads = self.reads(step);
                 key = self.step(&key, step, &ends);
-                links.push(link(step.number, step.instruction.lines.0, key, reads));
+                let line = step.instruction.lines.0;
+                links.push(link(step.number, line, key, reads, self.of_step(step)));
             }
             ends.insert(number, key);
         }
@@ -86,6 +88,7 @@ impl Materials<'_> {
                 line: 1,
                 key,
                 reads: all,
+                ingredients: self.of_all(dockerfile),
             }],
             key,
         )
@@ -170,7 +173,7 @@ impl Materials<'_> {
     }
 
     /// What is taken of an additional context that is no image.
-    fn write_context(&self, writer: &mut DigestWriter, name: &str, source: &Source) {
+    pub(super) fn write_context(&self, writer: &mut DigestWriter, name: &str, source: &Source) {
         match (self.request.contexts.get(name), self.folders.get(name)) {
             (_, Some(folder)) => {
                 writer.text("folder");

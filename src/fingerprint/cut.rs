@@ -15,7 +15,8 @@ use super::stages::{Layout, Request};
 use super::steps::{Read, Step};
 use crate::model::{Digest, DigestWriter};
 
-/// The cuts of a Dockerfile whose instructions were understood, in stage order.
+/// The cuts of a Dockerfile whose instructions were understood, in stage order, and the first instruction of each stage
+/// that reads source.
 pub(super) fn cuts(
     layout: &Layout,
     request: &Request,
@@ -23,12 +24,12 @@ pub(super) fn cuts(
     gathered: &Gathered,
     manifests: &Manifests,
     links: &[Link],
-) -> Vec<Cut> {
-    let mut tainted = BTreeSet::new();
+) -> (Vec<Cut>, BTreeMap<usize, usize>) {
+    let mut tainted: BTreeMap<usize, usize> = BTreeMap::new();
     let mut cuts = BTreeMap::new();
     for (&number, stage) in &reading.stages {
         let from_source = match &layout.dockerfile.stages[number].base {
-            StageBase::Stage(base) => tainted.contains(base),
+            StageBase::Stage(base) => tainted.contains_key(base),
             StageBase::Scratch => false,
             base => request.image(base).is_none(),
         };
@@ -57,14 +58,21 @@ pub(super) fn cuts(
         if let Some(run) = last_run.filter(|_| starts_alike) {
             cuts.extend(cut_behind(run, number, layout, links).map(|cut| (number, cut)));
         }
-        if source.is_some() {
-            tainted.insert(number);
+        if let Some(at) = source {
+            let first = if from_source {
+                0
+            } else {
+                stage.steps[at].number
+            };
+            tainted.insert(number, first);
         }
     }
     let used = stages_behind_cuts(layout, reading, &cuts);
-    cuts.into_values()
-        .filter(|cut| used.contains(&cut.stage))
-        .collect()
+    let cuts = cuts.into_values();
+    (
+        cuts.filter(|cut| used.contains(&cut.stage)).collect(),
+        tainted,
+    )
 }
 
 /// The cut behind a RUN, when the stage can go on from an image with the same result.
@@ -132,14 +140,14 @@ pub(super) fn dependencies(cuts: &[Cut]) -> Option<Digest> {
 /// Whether a step reads more than what an application depends on, or something that nothing pins.
 fn reads_source(
     step: &Step,
-    tainted: &BTreeSet<usize>,
+    tainted: &BTreeMap<usize, usize>,
     gathered: &Gathered,
     manifests: &Manifests,
 ) -> bool {
     step.unpinned.is_some()
         || step.reads.iter().any(|read| match read {
             Read::Context(source) => !only_manifests(source, gathered, manifests),
-            Read::Stage(stage) => tainted.contains(stage),
+            Read::Stage(stage) => tainted.contains_key(stage),
             Read::Named(..) => true,
             Read::Image(_) => false,
         })

@@ -2,6 +2,7 @@
 //! (fsutil `filter.go`) have it. The same matcher serves `COPY --exclude` and `--parents`. Reads no files.
 
 use super::glob::{Class, Malformed, class, runes};
+use crate::model::{Digest, DigestWriter};
 
 /// The patterns of an ignore file, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,6 +62,15 @@ enum Piece {
 }
 
 impl Patterns {
+    /// The digest of the patterns, in order; `None` where there are none.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        let mut writer = DigestWriter::new("larder-record ignore");
+        for pattern in &self.patterns {
+            writer.number(pattern.exception.into()).text(&pattern.text);
+        }
+        (!self.patterns.is_empty()).then(|| writer.finish())
+    }
+
     /// The patterns of an ignore file's text (moby/patternmatcher `ignorefile.ReadAll`).
     pub(super) fn parse(text: &str) -> Result<Self, BadPattern> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);

@@ -15,6 +15,7 @@ use super::error::Error;
 use super::extras::{self, Extra};
 use super::gather::Gathered;
 use super::ignorefile::Patterns;
+use super::ingredients::Section;
 use super::manifests::Manifests;
 use super::parse::parse;
 use super::platform::Platform;
@@ -24,7 +25,7 @@ use super::section;
 use super::stages::{Layout, NothingToBuild, Request, lay_out};
 use super::statcache::StatCache;
 use super::walk::{Folder, is_gone};
-use crate::model::{Build, Project, Service};
+use crate::model::{Build, Digest, Project, Service};
 
 /// A build section, read.
 #[derive(Clone, Debug)]
@@ -247,6 +248,13 @@ impl Inputs {
         self.reading.images.clone()
     }
 
+    /// The ignore file's name and what it says.
+    fn ignore_digest(&self) -> Option<(String, Digest)> {
+        let digest = self.ignore.digest()?;
+        let name = self.ignore_file.file_name()?;
+        Some((name.to_string_lossy().into_owned(), digest))
+    }
+
     /// The fingerprint, when all bases are among `bases`.
     pub(super) fn fingerprint(
         &self,
@@ -299,6 +307,17 @@ impl Inputs {
             syntax,
             &self.request.given,
         );
+        let section = Section {
+            surroundings: Some(surroundings),
+            values: section::values(
+                &self.build,
+                &self.request.platform,
+                &self.layout.dockerfile,
+                &self.request.given,
+            ),
+            target: self.build.target.clone(),
+            ignore: self.ignore_digest(),
+        };
         let (layout, request) = (&self.layout, &self.request);
         let materials = Materials {
             layout,
@@ -309,9 +328,9 @@ impl Inputs {
             folders,
             surroundings,
         };
-        let (chain, last, cuts) = if reading.doubt.is_some() {
+        let (chain, last, (cuts, source)) = if reading.doubt.is_some() {
             let (chain, last) = materials.opaque(&self.bytes);
-            (chain, last, Vec::new())
+            (chain, last, (Vec::new(), BTreeMap::new()))
         } else {
             let (chain, last) = materials.keys();
             let cuts = cut::cuts(layout, request, reading, gathered, &self.manifests, &chain);
@@ -331,6 +350,8 @@ impl Inputs {
             contexts: self.contexts(reading, folders),
             bases: reading.images.iter().filter_map(of_image).collect(),
             build: self.build.clone(),
+            section,
+            source,
             platform: self.platform.clone(),
         }
     }

@@ -8,12 +8,16 @@
 //! `gather` brings it together.
 //! Keys: `section` and `extras` for the build section, `chain` for the instructions, `manifests` and `cut`
 //! for the dependencies; `inputs` is one build from its files to its [`Recipe`], `absent` what
-//! those files lack, `hints` what may help. `confighash` is the
+//! those files lack, `hints` what may help.
+//! What a fingerprint was made of: `ingredients` by name, `record` as it is kept, `compare` two of them to each `change`.
+//! `confighash` is the
 //! container's side, `delivery` its configs and secrets, `mounted` what a one-shot service reads besides.
 
 mod absent;
 mod beneath;
 mod chain;
+mod change;
+mod compare;
 mod confighash;
 mod content;
 mod cut;
@@ -25,6 +29,7 @@ mod gather;
 mod glob;
 mod hints;
 mod ignorefile;
+mod ingredients;
 mod inputs;
 #[cfg(test)]
 mod lab;
@@ -34,6 +39,7 @@ mod parse;
 mod platform;
 mod reading;
 mod recipe;
+mod record;
 mod scope;
 mod section;
 mod sources;
@@ -46,14 +52,18 @@ mod trim;
 mod walk;
 mod words;
 
+pub use change::{Change, FileChange, How, Place, What, shown, shown_line};
+pub use compare::compare;
 pub use confighash::config_hash;
 pub use dockerfile::{Dockerfile, Heredoc, Instruction, Stage, StageBase};
 pub use error::Error;
+pub use ingredients::{Elsewhere, Ingredients, Section, Value};
 pub use mounted::mounted;
 pub use platform::Platform;
 pub use recipe::{
     AdditionalContext, Argument, Base, BaseRef, Context, Cut, Entry, EntryKind, Fingerprinted,
     Link, Recipe,
 };
+pub use record::{Bytes, Content, Record, RecordError, Recorded, RecordedEntry};
 pub use statcache::StatCache;
 pub use survey::{Survey, check_platforms, survey};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::fingerprint::chain;
 use crate::fingerprint::dockerfile::{Dockerfile, Instruction};
 use crate::fingerprint::extras;
+use crate::fingerprint::ingredients::{Ingredients, Section};
 use crate::fingerprint::platform::Platform;
 use crate::model::{Build, Digest, DigestWriter, ImageRef};
 
@@ -40,6 +41,10 @@ pub struct Recipe {
     pub bases: Vec<(ImageRef, Base)>,
     /// The build section.
     pub build: Build,
+    /// What of it counts, by name.
+    pub section: Section,
+    /// The first instruction of each stage that reads application source; 0 where the stage starts from it.
+    pub source: BTreeMap<usize, usize>,
     /// `os/arch[/variant]`, when the project asks for one.
     pub platform: Option<String>,
 }
@@ -92,6 +97,8 @@ pub struct Link {
     pub key: Digest,
     /// The files it reads, as indexes into `Context::entries`.
     pub reads: Vec<usize>,
+    /// What else it is made of.
+    pub ingredients: Ingredients,
 }
 
 /// The part of a build context that a Dockerfile can read.

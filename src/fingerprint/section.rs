@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::dockerfile::Dockerfile;
+use super::ingredients::Value as Shown;
 use super::platform::Platform;
 use crate::model::{Build, Digest, DigestWriter};
 
@@ -67,14 +69,8 @@ pub(super) fn surroundings(
             .text(&limit.soft.to_string())
             .text(&limit.hard.to_string());
     }
-    let secrets = build
-        .secrets
-        .iter()
-        .map(|secret| secret.target.as_ref().unwrap_or(&secret.source).as_str());
-    ids(&mut writer, secrets.collect());
-    // The paths behind them are this machine's.
-    let ssh = build.ssh.iter().map(|own| own.split('=').next());
-    ids(&mut writer, ssh.flatten().collect());
+    ids(&mut writer, secret_ids(build));
+    ids(&mut writer, ssh_ids(build));
     let steering: Vec<_> = given
         .iter()
         .filter(|(name, _)| steers_buildkit(name))
@@ -95,6 +91,61 @@ pub(super) fn surroundings(
     writer.finish()
 }
 
+/// What [`surroundings`] and [`image`] take in, by name. Only what no secret can be in is kept as it is written.
+pub(super) fn values(
+    build: &Build,
+    platform: &Platform,
+    dockerfile: &Dockerfile,
+    given: &BTreeMap<String, String>,
+) -> BTreeMap<String, Shown> {
+    let mut values = BTreeMap::new();
+    let mut plain = |name: &str, value: Option<String>| {
+        values.extend(value.map(|value| (name.to_owned(), Shown::Text(value))));
+    };
+    plain("platform", Some(platform.to_string()));
+    let several = build.platforms.len() > 1;
+    plain("platforms", several.then(|| build.platforms.join(", ")));
+    plain("# syntax", dockerfile.syntax.clone());
+    let escape = dockerfile.escape;
+    plain("# escape", (escape != '\\').then(|| escape.to_string()));
+    plain("network", build.network.clone());
+    plain("shm_size", build.shm_size.map(|size| size.to_string()));
+    for (name, limit) in &build.ulimits {
+        let limit = format!("{}:{}", limit.soft, limit.hard);
+        plain(&format!("ulimits.{name}"), Some(limit));
+    }
+    for (host, addresses) in &build.extra_hosts {
+        plain(&format!("extra_hosts.{host}"), Some(addresses.join(", ")));
+    }
+    for id in secret_ids(build) {
+        plain(&format!("secrets.{id}"), Some("asked for".to_owned()));
+    }
+    for id in ssh_ids(build) {
+        plain(&format!("ssh.{id}"), Some("asked for".to_owned()));
+    }
+    let mut hidden = |name: String, value: &str| {
+        let value = Shown::hidden(&name, value);
+        values.insert(name, value);
+    };
+    if build.is_remote() {
+        hidden("context".to_owned(), &build.context);
+        if let Some(file) = &build.dockerfile {
+            hidden("dockerfile".to_owned(), file);
+        }
+    }
+    for (name, value) in given.iter().filter(|(name, _)| steers_buildkit(name)) {
+        hidden(format!("args.{name}"), value);
+    }
+    for (name, value) in &build.labels {
+        hidden(format!("labels.{name}"), value);
+    }
+    for (name, value) in build.other.iter().filter(|(name, _)| counts_as_text(name)) {
+        let digest = Digest::of_tree("larder-record attribute", &(name, value));
+        values.insert(name.clone(), Shown::Digest(digest));
+    }
+    values
+}
+
 /// The key of the whole image: the last instruction's, and what is put on top.
 pub(super) fn image(last: &Digest, build: &Build) -> Digest {
     let mut writer = DigestWriter::new("larder-fp-v4 image");
@@ -110,6 +161,19 @@ fn ids(writer: &mut DigestWriter, ids: BTreeSet<&str>) {
     for id in ids {
         writer.text(id);
     }
+}
+
+/// The ids of `secrets`.
+fn secret_ids(build: &Build) -> BTreeSet<&str> {
+    let secrets = build.secrets.iter();
+    let id = secrets.map(|secret| secret.target.as_ref().unwrap_or(&secret.source).as_str());
+    id.collect()
+}
+
+/// The ids of `ssh`: the paths behind them are this machine's.
+fn ssh_ids(build: &Build) -> BTreeSet<&str> {
+    let ids = build.ssh.iter().filter_map(|own| own.split('=').next());
+    ids.collect()
 }
 
 fn steers_buildkit(name: &str) -> bool {

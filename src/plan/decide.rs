@@ -8,7 +8,7 @@ use super::names::Names;
 use super::observed::Observed;
 use super::one_shots::Since;
 use super::step::{Action, BuilderKind, ContainerSource, Plan, Readiness, ServicePlan, StepId};
-use crate::fingerprint::{Fingerprinted, Platform};
+use crate::fingerprint::{Change, Fingerprinted, Platform};
 use crate::model::{Condition, Cycle, Digest, ImageRef, Project, start_order};
 
 /// What a run is asked to reach.
@@ -24,6 +24,8 @@ pub struct Wanted<'a> {
     pub configs: &'a BTreeMap<String, Digest>,
     /// Of those that are run to their end: the digest of what they mount of the machine.
     pub mounted: &'a BTreeMap<String, Digest>,
+    /// What changed first since the last image of services whose image is not there, where that is known.
+    pub changes: &'a BTreeMap<String, Change>,
     /// Who builds what.
     pub builders: Builders,
     /// Whether images that take in something unpinned were built in this run already, and images that are pulled

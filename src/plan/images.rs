@@ -142,7 +142,7 @@ impl Draft<'_> {
             let value = last.and_then(|image| image.labels.get(key));
             value.filter(|value| !value.is_empty())
         };
-        match (
+        let why = match (
             label(labels::FINGERPRINT),
             label(labels::DEPENDENCIES),
             recipe.dependencies,
@@ -158,6 +158,13 @@ impl Draft<'_> {
                 )
             }
             (None, ..) => format!("no image with fingerprint {fingerprint} on the engine"),
+        };
+        match self.wanted.changes.get(service) {
+            Some(change) if change.is_base() => {
+                format!("{why}: {change}; `larder lock` pins it")
+            }
+            Some(change) => format!("{why}: {change}"),
+            None => why,
         }
     }
 

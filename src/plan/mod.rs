@@ -16,7 +16,7 @@ mod stale;
 mod step;
 
 pub use decide::{Builders, Error, Wanted, decide, stranger_warning};
-pub use named::{check, first};
+pub use named::{check, familiar, first};
 pub use observed::{
     Container, EngineFacts, Health, Image, Observed, PublishedPort, Resource, State,
 };

@@ -198,7 +198,7 @@ impl Draft<'_> {
 }
 
 /// The name under which the engine lists an image; what does not parse was refused when the file was read.
-pub(super) fn familiar(name: &str) -> String {
+pub fn familiar(name: &str) -> String {
     name.parse::<ImageRef>()
         .map_or_else(|_| name.to_owned(), |image| image.familiar())
 }

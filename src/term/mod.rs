@@ -3,6 +3,7 @@
 
 mod board;
 mod canvas;
+mod difference;
 mod frame;
 mod history;
 mod json;
@@ -20,6 +21,7 @@ mod ticker;
 mod waiting;
 mod warnings;
 
+pub use difference::Difference;
 pub use history::History;
 pub use log_lines::{LogForm, LogLines, LogSource};
 pub use message::Message;

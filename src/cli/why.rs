@@ -1,0 +1,235 @@
+//! `larder why`: what changed since the image that is there was made. Changes nothing.
+
+use serde_json::json;
+
+use super::args::{Report, Why};
+use super::invocation::Invocation;
+use super::plan::unknown;
+use super::prepare::{Goal, Prepared, prepare};
+use super::records;
+use crate::failure::{Failure, Kind};
+use crate::fingerprint::{Fingerprinted, Recipe, Record, compare};
+use crate::model::{Digest, labels};
+use crate::plan::{Container, Image, familiar};
+use crate::term::{Difference, visible};
+
+/// What a service is compared with.
+struct Earlier {
+    /// What a person calls it.
+    name: String,
+    image: String,
+    container: Option<String>,
+    full: Digest,
+}
+
+/// The exit code: 0 when nothing changed, 1 when something did, as `diff` has it.
+pub(super) async fn why(invocation: &Invocation, args: &Why) -> Result<u8, Failure> {
+    let names = [args.service.clone()];
+    let project = invocation.load(&names)?;
+    let settings = invocation.settings(Some(&project), None)?;
+    invocation.warn(&project);
+    let goal = Goal {
+        containers: false,
+        wait: false,
+        acts: false,
+    };
+    let prepared = prepare(invocation, project, &names, settings, goal).await?;
+    let recipe = recipe(&prepared, &args.service)?;
+    let earlier = match &args.against {
+        Some(text) => against(&prepared, text)?,
+        None => replaced(&prepared, &args.service, recipe)?,
+    };
+    let (mut changes, mut before) = (Vec::new(), None);
+    let now = Record::of(recipe);
+    if earlier.full != recipe.full {
+        let cache = prepared.settings.cache.as_deref();
+        let kept = records::read(cache, &earlier.full).map_err(|unread| {
+            untold(
+                format!("what {} was made of is not known: {unread}", earlier.name),
+                "`larder up` and `larder build` keep it for each image that they build or reuse",
+            )
+        })?;
+        changes = compare(&kept, &now);
+        before = Some(kept);
+    }
+    let difference = Difference {
+        service: &args.service,
+        earlier: &earlier.name,
+        before: before.as_ref(),
+        now: &now,
+        changes: &changes,
+        all: args.verbose || invocation.global.verbose > 0,
+    };
+    match args.format {
+        Report::Text => invocation.screen.out(&difference.text()),
+        Report::Json => {
+            let document = json!({
+                "schema": 1,
+                "service": args.service,
+                "image": earlier.image,
+                "container": earlier.container,
+                "before": earlier.full,
+                "now": recipe.full,
+                "changes": changes,
+                "follows": difference.follows(),
+            });
+            invocation.screen.out(&format!("{document:#}\n"));
+        }
+    }
+    Ok(if before.is_some() {
+        Kind::Failed.code()
+    } else {
+        0
+    })
+}
+
+fn untold(text: String, hint: &str) -> Failure {
+    Failure::Untold {
+        text,
+        hint: hint.to_owned(),
+    }
+}
+
+/// What the service is made of now.
+fn recipe<'a>(prepared: &'a Prepared, service: &str) -> Result<&'a Recipe, Failure> {
+    match prepared.recipes.get(service) {
+        None => Err(untold(
+            format!("service `{service}` has no `build`, so its image is made of nothing here"),
+            "`larder plan` says what becomes of an image that a service names",
+        )),
+        Some(Fingerprinted::Missing(bases)) => Err(untold(
+            unknown(service, bases),
+            "only then can it be compared",
+        )),
+        Some(Fingerprinted::Known(recipe)) => match &recipe.unpinned {
+            None => Ok(recipe),
+            Some(unpinned) => Err(untold(
+                format!("`{service}` is built each time, whatever changed: {unpinned}"),
+                "docs/fingerprint.md, \"What is never reused\", says what ends that",
+            )),
+        },
+    }
+}
+
+/// The image that `up` would replace: that of the service's container, else the one that has the service's name.
+fn replaced(prepared: &Prepared, service: &str, recipe: &Recipe) -> Result<Earlier, Failure> {
+    let containers = prepared.observed.containers.iter();
+    let mut own: Vec<&Container> = containers
+        .filter(|container| container.service == *service && !container.one_off)
+        .collect();
+    let wanted = recipe.full.to_string();
+    // One that is not as wanted comes first: something is to be told of it.
+    own.sort_by_key(|container| {
+        let label = container.labels.get(labels::FINGERPRINT);
+        (label == Some(&wanted), container.number)
+    });
+    if let Some(container) = own.first() {
+        return of_container(prepared, container);
+    }
+    let name = familiar(&prepared.project.image_name(service));
+    match prepared.observed.image_named(&name) {
+        Some(image) => of_image(image, &format!("image `{}`", visible(&name))),
+        None => Err(untold(
+            format!(
+                "`{service}` has no container and no image `{name}`, so there is nothing to compare it with"
+            ),
+            &format!("`larder up {service}` makes them; `--against` names another image"),
+        )),
+    }
+}
+
+fn of_container(prepared: &Prepared, container: &Container) -> Result<Earlier, Failure> {
+    let name = format!(
+        "image {} of container `{}`",
+        container.image.short(),
+        container.name
+    );
+    let mut images = prepared.observed.images.iter();
+    let image = images.find(|image| image.id == container.image);
+    // Without larder's own label a container has those of its image, which may be those of that one's base.
+    let label = container.labels.get(labels::FINGERPRINT);
+    let label = label.filter(|_| container.labels.contains_key(labels::CONFIG));
+    let earlier = match (label.and_then(|label| label.parse().ok()), image) {
+        (Some(full), _) => Earlier {
+            name,
+            image: container.image.0.clone(),
+            container: None,
+            full,
+        },
+        (None, Some(image)) => of_image(image, &name)?,
+        (None, None) => return Err(stranger(&name)),
+    };
+    Ok(Earlier {
+        container: Some(container.name.clone()),
+        ..earlier
+    })
+}
+
+/// An image that larder built: it has the label, and the name that only larder gives.
+fn of_image(image: &Image, name: &str) -> Result<Earlier, Failure> {
+    let label = image.labels.get(labels::FINGERPRINT);
+    let full = label.and_then(|label| label.parse().ok());
+    let full =
+        full.filter(|full| image.is_for(labels::FINGERPRINT, full, &labels::image_name(full)));
+    match full {
+        Some(full) => Ok(Earlier {
+            name: name.to_owned(),
+            image: image.id.0.clone(),
+            container: None,
+            full,
+        }),
+        None => Err(stranger(name)),
+    }
+}
+
+fn stranger(name: &str) -> Failure {
+    untold(
+        format!("larder did not build {name}, so what it was made of is not known"),
+        "`larder up` builds one of which it is",
+    )
+}
+
+/// What `--against` names: a fingerprint, larder's name for it, another name, or an ID.
+fn against(prepared: &Prepared, text: &str) -> Result<Earlier, Failure> {
+    let own = labels::image_name(&Digest::of(b""));
+    let prefix = own.rsplit_once(':').map_or("", |(name, _)| name);
+    let tag = text
+        .strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix(':'));
+    let images = &prepared.observed.images;
+    if let Ok(full) = tag.unwrap_or(text).parse::<Digest>() {
+        let named = prepared.observed.image_named(&labels::image_name(&full));
+        let id = |image: &&Image| image.id.0.ends_with(text);
+        if let Some(image) = named.or_else(|| images.iter().find(id)) {
+            return of_image(image, &format!("image {}", image.id.short()));
+        }
+        // Its image may be gone, while what it was made of is still known.
+        return Ok(Earlier {
+            name: format!("fingerprint {}", full.short()),
+            image: String::new(),
+            container: None,
+            full,
+        });
+    }
+    if let Some(image) = prepared.observed.image_named(&familiar(text)) {
+        return of_image(image, &format!("image `{}`", visible(text)));
+    }
+    let hex = text.strip_prefix("sha256:").unwrap_or(text);
+    let is_id = hex.len() >= 4 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let begins = |image: &&Image| {
+        let id = image.id.0.strip_prefix("sha256:").unwrap_or(&image.id.0);
+        is_id && id.starts_with(hex)
+    };
+    let found: Vec<&Image> = images.iter().filter(begins).collect();
+    match found.as_slice() {
+        [image] => of_image(image, &format!("image {}", image.id.short())),
+        [] => Err(untold(
+            format!("no image on the engine is called `{}`", visible(text)),
+            "`docker images` lists them; an ID, a name with its tag or a fingerprint will do",
+        )),
+        _ => Err(untold(
+            format!("several images have an ID that begins with `{hex}`"),
+            "give more of its digits",
+        )),
+    }
+}
