@@ -34,3 +34,5 @@ mod screen;
 mod stack;
 #[path = "cli/usage.rs"]
 mod usage;
+#[path = "cli/why.rs"]
+mod why;

@@ -6,6 +6,7 @@ use super::prepare::{Goal, prepare};
 use crate::failure::Failure;
 use crate::fingerprint::{BaseRef, Fingerprinted};
 use crate::plan;
+use crate::term::{chain, chain_json};
 
 pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Failure> {
     let project = invocation.load(&args.services)?;
@@ -18,15 +19,31 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
     };
     let prepared = prepare(invocation, project, &args.services, settings, goal).await?;
     let (decided, _) = prepared.decide(invocation).await?;
+    let verbose = args.verbose || invocation.global.verbose > 0;
+    let known = || {
+        let all = prepared.recipes.iter();
+        all.filter_map(|(service, recipe)| match recipe {
+            Fingerprinted::Known(recipe) => Some((service, recipe)),
+            Fingerprinted::Missing(_) => None,
+        })
+    };
     match args.format {
-        Report::Json => invocation
-            .screen
-            .out(&format!("{:#}\n", plan::json(&decided))),
+        Report::Json => {
+            let mut document = plan::json(&decided);
+            for (service, recipe) in known().filter(|_| verbose) {
+                document["services"][service]["chain"] = chain_json(recipe);
+            }
+            invocation.screen.out(&format!("{document:#}\n"));
+        }
         Report::Text => {
             for warning in &decided.warnings {
                 invocation.warning(warning);
             }
             invocation.screen.out(&plan::text(&decided));
+            for (_, recipe) in known().filter(|_| verbose) {
+                let text = chain(recipe, invocation.screen.columns());
+                invocation.screen.out(&format!("\n{text}"));
+            }
         }
     }
     for (service, recipe) in &prepared.recipes {

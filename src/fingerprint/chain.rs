@@ -46,8 +46,8 @@ impl Materials<'_> {
             for step in &reading.steps {
                 let reads = self.reads(step);
                 key = self.step(&key, step, &ends);
-                let line = step.instruction.lines.0;
-                links.push(link(step.number, line, key, reads, self.of_step(step)));
+                let (start, made_of) = (step.instruction.lines.0, self.of_step(step));
+                links.push(link(step.number, start, key, reads, made_of));
             }
             ends.insert(number, key);
         }

@@ -51,18 +51,18 @@ impl Comparison<'_> {
     fn section(&mut self) {
         let (before, now) = (&self.before.section, &self.now.section);
         let names: BTreeSet<&String> = before.values.keys().chain(now.values.keys()).collect();
-        let mut named = false;
+        let mut explained = false;
         for name in names {
             let (old, new) = (before.values.get(name), now.values.get(name));
             if old != new {
                 // A label stands on top of the last key.
-                named |= !name.starts_with("labels.");
+                explained |= !name.starts_with("labels.");
                 let (name, before, now) = (name.clone(), old.cloned(), new.cloned());
                 self.add(None, What::Section { name, before, now });
             }
         }
         let moved = before.surroundings != now.surroundings;
-        if moved && !named && self.before.schema == self.now.schema {
+        if moved && !explained && self.before.schema == self.now.schema {
             self.add(None, What::Key);
         }
     }
@@ -532,7 +532,7 @@ mod tests {
             .build
             .extra_hosts
             .insert("h".to_owned(), vec!["1.2.3.4".to_owned()]);
-        let cases = [
+        let cases = vec![
             (network, "network"),
             (platform, "platform"),
             (label, "labels.a"),

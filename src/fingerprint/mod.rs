@@ -8,12 +8,14 @@
 //! `gather` brings it together.
 //! Keys: `section` and `extras` for the build section, `chain` for the instructions, `manifests` and `cut`
 //! for the dependencies; `inputs` is one build from its files to its [`Recipe`], `absent` what
-//! those files lack, `hints` what may help.
+//! those files lack, `hints` what may help, `advice` about an
+//! order that installs at each edit.
 //! What a fingerprint was made of: `ingredients` by name, `record` as it is kept, `compare` two of them to each `change`.
 //! `confighash` is the
 //! container's side, `delivery` its configs and secrets, `mounted` what a one-shot service reads besides.
 
 mod absent;
+mod advice;
 mod beneath;
 mod chain;
 mod change;
@@ -52,6 +54,7 @@ mod trim;
 mod walk;
 mod words;
 
+pub use advice::{Advice, advice};
 pub use change::{Change, FileChange, How, Place, What, shown, shown_line};
 pub use compare::compare;
 pub use confighash::config_hash;

@@ -2,6 +2,7 @@
 //! its kind and the digest of what follows, then JSON. It holds no content of a file and no value of an argument. Pure.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -114,13 +115,14 @@ enum Written {
 
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match std::str::from_utf8(&self.0) {
-            Ok(text) => serializer.serialize_str(text),
-            Err(_) => {
-                let hex = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
-                Written::Other { hex }.serialize(serializer)
-            }
+        if let Ok(text) = std::str::from_utf8(&self.0) {
+            return serializer.serialize_str(text);
         }
+        let mut hex = String::new();
+        for byte in &self.0 {
+            let _ = write!(hex, "{byte:02x}");
+        }
+        Written::Other { hex }.serialize(serializer)
     }
 }
 

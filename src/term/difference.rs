@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::fingerprint::{
     Change, Content, FileChange, How, Place, Record, RecordedEntry, Value, What, shown, shown_line,
 };
+use crate::model::Digest;
 
 /// So many files of an instruction are named.
 const NAMED: usize = 10;
@@ -158,12 +159,8 @@ impl Difference<'_> {
                 |entry: &Option<RecordedEntry>| entry.as_ref().map_or_else(String::new, content);
             let modes =
                 [&file.before, &file.now].map(|entry| entry.as_ref().map(|entry| entry.mode));
-            match file.how {
-                How::Added | How::Removed => {}
-                How::Changed | How::Kind => {
-                    let _ = write!(out, "  {} → {}", entry(&file.before), entry(&file.now));
-                }
-                How::Mode => {}
+            if matches!(file.how, How::Changed | How::Kind) {
+                let _ = write!(out, "  {} → {}", entry(&file.before), entry(&file.now));
             }
             if let [Some(old), Some(new)] = modes
                 && old != new
@@ -212,10 +209,9 @@ fn value(value: Option<&Value>) -> String {
     }
 }
 
-fn digests(before: Option<&crate::model::Digest>, now: Option<&crate::model::Digest>) -> String {
-    let own = |digest: Option<&crate::model::Digest>| {
-        digest.map_or_else(|| "(no value)".to_owned(), crate::model::Digest::short)
-    };
+fn digests(before: Option<&Digest>, now: Option<&Digest>) -> String {
+    let own =
+        |digest: Option<&Digest>| digest.map_or_else(|| "(no value)".to_owned(), Digest::short);
     format!("{} → {}", own(before), own(now))
 }
 

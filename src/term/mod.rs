@@ -3,6 +3,7 @@
 
 mod board;
 mod canvas;
+mod chain;
 mod difference;
 mod frame;
 mod history;
@@ -21,6 +22,7 @@ mod ticker;
 mod waiting;
 mod warnings;
 
+pub use chain::{chain, chain_json};
 pub use difference::Difference;
 pub use history::History;
 pub use log_lines::{LogForm, LogLines, LogSource};

@@ -95,6 +95,13 @@ impl Screen {
         *self.above.lock().unwrap_or_else(PoisonError::into_inner) = above;
     }
 
+    /// How many columns the terminal on standard output has, where it is one.
+    pub fn columns(&self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        let columns = usize::from(size.ws_col);
+        Some(columns).filter(|columns| *columns > 0)
+    }
+
     /// The size of the terminal on standard error, in columns and rows.
     pub(super) fn size() -> (usize, usize) {
         match rustix::termios::tcgetwinsize(io::stderr()) {

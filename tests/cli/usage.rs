@@ -19,6 +19,7 @@ fn help_names_every_command_and_the_exit_codes() {
           up           Start services, and return when every one is ready
           plan         Show what `up` would do and why; changes nothing
           fingerprint  Show what each image is keyed by
+          why          Show what changed since a service's image was made
           build        Build images, and nothing else
           config       Show the resolved Compose model
           ps           List the project's containers
