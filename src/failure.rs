@@ -289,6 +289,13 @@ fn build_hints(error: &BuildError) -> Vec<String> {
             ..
         } => "leave it out, or build the image with `docker build` and name it in `image`",
         BuildError::Unsupported { .. } => "`--builder auto` lets the engine's BuildKit build it",
+        BuildError::BaseMoved { .. } => {
+            "run the command again: the new image gets its own fingerprint"
+        }
+        BuildError::BaseBeside { .. } => {
+            "a trigger names it, which has no digest: `docker tag IMAGE@DIGEST IMAGE` gives the name to the one that \
+             `larder.lock` pins"
+        }
         BuildError::Unreachable { .. } => "`--builder docker` does without it",
         _ => return Vec::new(),
     };

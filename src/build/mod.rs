@@ -4,6 +4,7 @@
 //! of a build, [`rewrite`] the Dockerfile for one part of a recipe.
 
 mod archive;
+mod bases;
 mod beyond;
 mod builders;
 mod buildkit;
@@ -13,6 +14,7 @@ mod leak;
 mod narration;
 mod parts;
 mod pieces;
+mod pins;
 mod resume;
 #[cfg(test)]
 mod sample;
@@ -23,5 +25,6 @@ pub use builders::Builders;
 pub use buildkit::{BuildKit, unsupported};
 pub use context::{ContextError, Upload};
 pub use dagger::Dagger;
-pub use resume::{Pins, Rewritten, Spot, rewrite, rewrite_pinned};
+pub use pins::Pins;
+pub use resume::{Rewritten, Spot, rewrite, rewrite_pinned};
 pub use session::{DaggerSource, SessionError, available};

@@ -2,10 +2,10 @@
 //! dependency images. Text in, text out; must not know who builds it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
+use super::pins::{Pins, from_image};
 use crate::fingerprint::{Argument, Cut, Dockerfile, Instruction, Recipe, StageBase};
-use crate::model::{Digest, ImageRef, labels};
+use crate::model::{Digest, labels};
 use crate::runtime::BuildPart;
 
 /// A Dockerfile's text with a way back from its lines to those of the Dockerfile that the user wrote.
@@ -37,15 +37,12 @@ pub struct Spot {
     pub instruction: String,
 }
 
-/// Images to be taken by another name than the one that is written: by their digest.
-pub type Pins = BTreeMap<ImageRef, String>;
-
 /// The Dockerfile that builds `part` of `recipe`.
 pub fn rewrite(recipe: &Recipe, part: &BuildPart<'_>) -> Rewritten {
-    rewrite_pinned(recipe, part, Pins::new())
+    rewrite_pinned(recipe, part, Pins::default())
 }
 
-/// The Dockerfile that builds `part` of `recipe`, with images pinned in FROM and in `COPY --from`.
+/// The Dockerfile that builds `part` of `recipe`, with images pinned wherever it names them.
 pub fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: Pins) -> Rewritten {
     let dockerfile = &*recipe.dockerfile;
     let mut out = Rewritten {
@@ -72,7 +69,7 @@ pub fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: Pins) -> Rewr
             let start = |stage: usize| Some((cut_of(stage)?, on.get(&stage)?));
             let starts: Vec<Option<(&Cut, &Digest)>> =
                 (0..dockerfile.stages.len()).map(start).collect();
-            if starts.iter().all(Option::is_none) && out.pins.is_empty() {
+            if starts.iter().all(Option::is_none) {
                 out.whole(dockerfile);
                 return out;
             }
@@ -111,46 +108,39 @@ fn declaration(argument: &Argument, escape: char) -> String {
     line
 }
 
-/// `FROM` with its base replaced; flags and name as written.
-fn from_image(from: &Instruction, image: &str) -> String {
-    let mut words = from.arguments.split_whitespace();
-    let mut line = from.keyword.clone();
-    for word in words.by_ref() {
-        if !word.starts_with("--") {
-            break;
-        }
-        let _ = write!(line, " {word}");
-    }
-    let _ = write!(line, " {image}");
-    for word in words {
-        let _ = write!(line, " {word}");
-    }
-    line
-}
-
 /// A text with single spaces between its words.
 fn spaced(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What a COPY names behind `--from`, as written and read as an image's name.
-fn copied_from(own: &Instruction) -> Option<(&str, ImageRef)> {
-    let mut flags = own
-        .arguments
-        .split_whitespace()
-        .take_while(|word| word.starts_with("--"));
-    let word = flags.find_map(|flag| flag.strip_prefix("--from="))?;
-    (own.keyword == "COPY").then(|| Some((word, word.parse().ok()?)))?
-}
-
 impl Rewritten {
+    /// All of it as it is written, but for the instructions in which an image is pinned.
     fn whole(&mut self, dockerfile: &Dockerfile) {
         for (number, own) in dockerfile.stages.iter().enumerate() {
             self.open(dockerfile, number, false);
             own.instructions.iter().for_each(|own| self.count(own));
         }
-        self.text.clone_from(&dockerfile.text);
-        self.lines = (1..=dockerfile.text.lines().count()).collect();
+        let pinned: BTreeMap<usize, (usize, String)> = dockerfile
+            .stages
+            .iter()
+            .flat_map(|stage| {
+                let from = (&stage.from, self.pins.from(stage));
+                let rest = stage.instructions.iter();
+                let rest = rest.map(|own| (own, self.pins.source(own)));
+                std::iter::once(from).chain(rest)
+            })
+            .filter_map(|(own, source)| Some((own.lines.0, (own.lines.1, source?))))
+            .collect();
+        let mut behind = 0;
+        for (line, number) in dockerfile.text.split_inclusive('\n').zip(1..) {
+            if let Some((last, source)) = pinned.get(&number) {
+                self.source(source, number);
+                behind = *last;
+            } else if number > behind {
+                self.text.push_str(line);
+                self.lines.push(number);
+            }
+        }
     }
 
     fn directives(&mut self, dockerfile: &Dockerfile) {
@@ -167,12 +157,9 @@ impl Rewritten {
 
     fn stage(&mut self, dockerfile: &Dockerfile, number: usize, on: Option<&Digest>) {
         let stage = &dockerfile.stages[number];
-        let pin = match &stage.base {
-            StageBase::Image(image) => self.pins.get(image).cloned(),
-            _ => None,
-        };
-        match on.map(labels::dependencies_name).or(pin) {
-            Some(image) => self.line(&from_image(&stage.from, &image), stage.from.lines.0),
+        let on_image = |key| from_image(&stage.from, &labels::dependencies_name(key));
+        match on.map(on_image).or_else(|| self.pins.from(stage)) {
+            Some(line) => self.line(&line, stage.from.lines.0),
             None => self.instruction(&stage.from),
         }
         self.open(dockerfile, number, on.is_some());
@@ -186,18 +173,15 @@ impl Rewritten {
     }
 
     fn instruction(&mut self, own: &Instruction) {
-        let pin = copied_from(own).and_then(|(word, image)| Some((word, self.pins.get(&image)?)));
-        let source = match pin {
-            Some((word, pin)) => {
-                let flag = format!("--from={word}");
-                own.source.replacen(&flag, &format!("--from={pin}"), 1)
-            }
-            None => own.source.clone(),
-        };
-        self.text.push_str(&source);
+        let pinned = self.pins.source(own);
+        self.source(pinned.as_ref().unwrap_or(&own.source), own.lines.0);
+    }
+
+    /// An instruction's text, which stands in the user's Dockerfile from a line on.
+    fn source(&mut self, source: &str, first: usize) {
+        self.text.push_str(source);
         self.text.push('\n');
-        self.lines
-            .extend((own.lines.0..).take(source.lines().count()));
+        self.lines.extend((first..).take(source.lines().count()));
     }
 
     fn line(&mut self, line: &str, number: usize) {
@@ -408,19 +392,48 @@ mod tests {
 
     #[test]
     fn pinned_images_are_taken_by_their_digest() {
-        let text =
-            "FROM python:3.11 AS a\nRUN b\nFROM a\nCOPY --chown=1 --from=ghcr.io/uv:1 /uv /uv\n";
+        let text = "# check=skip=all\nFROM \\\n  python:3.11 AS a\nRUN b\n# c\nFROM a\n\
+            COPY --chown=1 --from=ghcr.io/uv:1 /uv /uv\nRUN bad";
         let recipe = recipe(Path::new("/nonexistent-is-empty"), text, &[]);
         let pin = |name: &str, pinned: &str| (name.parse().unwrap(), pinned.to_owned());
         let pins = [
             pin("python:3.11", "python@sha256:1"),
             pin("ghcr.io/uv:1", "ghcr.io/uv@sha256:2"),
         ];
+        let pins = Pins::new(&recipe, pins.into());
         let none = BTreeMap::new();
         let part = BuildPart::Target { on: &none };
-        let expected = "FROM python@sha256:1 AS a\nRUN b\nFROM a\n\
-            COPY --chown=1 --from=ghcr.io/uv@sha256:2 /uv /uv\n";
-        assert_eq!(rewrite_pinned(&recipe, &part, pins.into()).text, expected);
+        let expected = "# check=skip=all\nFROM python@sha256:1 AS a\nRUN b\n# c\nFROM a\n\
+            COPY --chown=1 --from=ghcr.io/uv@sha256:2 /uv /uv\nRUN bad";
+        let rewritten = rewrite_pinned(&recipe, &part, pins);
+        assert_eq!(rewritten.text, expected);
+        let lines = (1..=8).map(|line| rewritten.original(line));
+        let expected = [
+            Some(1),
+            Some(2),
+            Some(4),
+            Some(5),
+            Some(6),
+            Some(7),
+            Some(8),
+            None,
+        ];
+        assert_eq!(lines.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_part_takes_pinned_images_by_their_digest() {
+        let text = "FROM a\nCOPY --from=b / /\nRUN x\nCOPY src /src\nFROM c\nRUN y\n";
+        let recipe = recipe(Path::new("/nonexistent-is-empty"), text, &[(0, 2)]);
+        let pins = ["a", "b", "c"].map(|name| (name.parse().unwrap(), format!("{name}@1")));
+        let pins = Pins::new(&recipe, pins.into());
+        let part = BuildPart::Dependencies { stage: 0 };
+        let dependencies = rewrite_pinned(&recipe, &part, pins.clone());
+        assert_eq!(dependencies.text, "FROM a@1\nCOPY --from=b@1 / /\nRUN x\n");
+        let on = on(&recipe);
+        let rest = rewrite_pinned(&recipe, &BuildPart::Target { on: &on }, pins);
+        let end = "\nCOPY src /src\nFROM c@1\nRUN y\n";
+        assert!(rest.text.ends_with(end), "{}", rest.text);
     }
 
     #[test]

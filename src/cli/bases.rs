@@ -147,7 +147,7 @@ impl Prepared {
                     _ => "a Dockerfile starts from it, and it is not on the engine",
                 };
                 let pull = Action::Pull {
-                    image: base.image.familiar(),
+                    image: base.wanted().familiar(),
                     platform: base.platform.as_ref().map(ToString::to_string),
                 };
                 pulls.add(None, pull, cause, Vec::new());

@@ -24,7 +24,7 @@ use super::section;
 use super::stages::{Layout, NothingToBuild, Request, lay_out};
 use super::statcache::StatCache;
 use super::walk::{Folder, is_gone};
-use crate::model::{Build, Digest, Service};
+use crate::model::{Build, Digest, ImageRef, Place, Service};
 
 /// A build section, read.
 #[derive(Clone, Debug)]
@@ -65,6 +65,14 @@ impl Inputs {
         build: &Build,
         cache: &StatCache,
     ) -> Result<Self, Error> {
+        let mut inputs = Self::open(name, service, build)?;
+        inputs.gathered = Arc::new(inputs.gather(&inputs.reading, cache)?);
+        inputs.folders = inputs.folders(&inputs.reading, cache)?;
+        Ok(inputs)
+    }
+
+    /// Reads the Dockerfile of a `build` section, and nothing of its contexts.
+    pub(super) fn open(name: &str, service: &Service, build: &Build) -> Result<Self, Error> {
         let manifests = Manifests::of(service.other.get("x-larder")).map_err(|problem| {
             Error::Dependencies {
                 service: name.to_owned(),
@@ -105,8 +113,6 @@ impl Inputs {
         };
         (inputs.platform, inputs.extras, inputs.manifests) = (platform, extras, manifests);
         inputs.reading = inputs.reading(None);
-        inputs.gathered = Arc::new(inputs.gather(&inputs.reading, cache)?);
-        inputs.folders = inputs.folders(&inputs.reading, cache)?;
         Ok(inputs)
     }
 
@@ -242,6 +248,25 @@ impl Inputs {
         self.reading.images.clone()
     }
 
+    /// Those, and what the triggers of its bases name, once all bases are known.
+    pub(super) fn images_with(&self, bases: &Bases) -> BTreeSet<BaseRef> {
+        let mut known = self.reading.images.iter();
+        if known.all(|image| bases.contains_key(image)) {
+            self.reading(Some(bases)).images
+        } else {
+            self.images()
+        }
+    }
+
+    /// Where the Dockerfile names an image first.
+    pub(super) fn place_of(&self, image: &ImageRef) -> Option<Place> {
+        let line = reading::line_of(&self.layout, &self.request, image)?;
+        self.build.dockerfile_inline.is_none().then(|| Place {
+            file: self.root.join(&self.dockerfile.name),
+            at: Some((line, 1)),
+        })
+    }
+
     /// The fingerprint, when all bases are among `bases`.
     pub(super) fn fingerprint(
         &self,
@@ -368,7 +393,7 @@ fn dockerfile(service: &str, build: &Build, root: &Path) -> Result<Source, Error
 /// The largest Dockerfile or ignore file that is read, in bytes.
 const LIMIT: u64 = 2 << 20;
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let file = File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes));
     file.map_err(|source| Error::Read {

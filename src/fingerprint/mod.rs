@@ -7,10 +7,11 @@
 //! COPY names, `walk` reads folders, `gather` brings it together with the digests that `statcache` keeps.
 //! Keys: `section` and `extras` for the build section, `chain` for the instructions, `manifests` and `cut`
 //! for the dependencies; `inputs` is one build from its files to its [`Recipe`], `absent` what
-//! those files lack, `hints` what may help. `confighash` is the
+//! those files lack, `hints` what may help. `lock` pins base images, `base_images` are those that can be pinned. `confighash` is the
 //! container's side, `delivery` its configs and secrets, `mounted` what a one-shot service reads besides.
 
 mod absent;
+mod base_images;
 mod chain;
 mod confighash;
 mod cut;
@@ -25,6 +26,7 @@ mod ignorefile;
 mod inputs;
 #[cfg(test)]
 mod lab;
+mod lock;
 mod manifests;
 mod mounted;
 mod parse;
@@ -43,9 +45,11 @@ mod trim;
 mod walk;
 mod words;
 
+pub use base_images::{BaseImages, base_images};
 pub use confighash::config_hash;
 pub use dockerfile::{Dockerfile, Heredoc, Instruction, Stage, StageBase};
 pub use error::Error;
+pub use lock::{LOCK_FILE, Lock};
 pub use mounted::mounted;
 pub use platform::Platform;
 pub use recipe::{

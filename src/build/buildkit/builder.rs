@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::models::ImageInspect;
 use bollard::query_parameters::TagImageOptions;
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use bollard_buildkit_proto::moby::buildkit::v1::{SolveRequest, SolveResponse, StatusRequest};
@@ -20,9 +19,10 @@ use super::attributes::{attributes, entitlements, needs_newer, unsupported, unus
 use super::files::{DOCKERFILE, Files};
 use super::session::{ALIVE_EVERY, ALIVE_WITHIN, Session, unique};
 use super::shared_key::SharedKey;
+use crate::build::bases;
 use crate::build::context::{ContextError, Upload};
-use crate::build::parts::{secrets, used_bases};
-use crate::build::resume::{Rewritten, rewrite};
+use crate::build::parts::secrets;
+use crate::build::resume::{Rewritten, rewrite_pinned};
 use crate::build::trace::Trace;
 use crate::model::{DigestWriter, ImageId};
 use crate::plan::BuilderKind;
@@ -207,39 +207,6 @@ impl BuildKit {
         Ok(has >= Some(TAKES_ALL))
     }
 
-    /// That every image the build started from is still the one that was fingerprinted.
-    async fn bases_stood_still(&self, request: &BuildRequest<'_>) -> Result<(), BuildError> {
-        let used = used_bases(request.recipe, &request.part);
-        for (image, base) in &request.recipe.bases {
-            let name = image.familiar();
-            if !used.contains(&name) {
-                continue;
-            }
-            let now = self.docker.inspect_image(&name).await;
-            let same = match now {
-                Ok(now) => Self::is_same(&now, &base.identity),
-                Err(error) if status(&error) == Some(404) => false,
-                Err(error) => return Err(refused(&format!("inspecting `{name}`"), error).into()),
-            };
-            if !same {
-                return Err(BuildError::BaseMoved {
-                    service: request.recipe.service.clone(),
-                    base: name,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether an image is the one that was keyed as `identity`: an image's ID, or a registry's digest.
-    pub(in crate::build) fn is_same(image: &ImageInspect, identity: &str) -> bool {
-        let digests = image.repo_digests.iter().flatten();
-        image.id.as_deref() == Some(identity)
-            || digests
-                .into_iter()
-                .any(|own| own == identity || own.rsplit('@').next() == Some(identity))
-    }
-
     /// Gives the image the name by which larder finds it: from here on it counts.
     pub(in crate::build) async fn name(
         docker: &Docker,
@@ -268,9 +235,12 @@ impl Builder for BuildKit {
                 request.recipe.service
             ));
         }
-        let dockerfile = rewrite(request.recipe, &request.part);
+        let found = bases::find(&self.docker, request).await?;
+        let pins = bases::pins(request, &found);
+        bases::stand_still(&self.docker, request, &found, &pins).await?;
+        let dockerfile = rewrite_pinned(request.recipe, &request.part, pins.clone());
         let image = self.run(request, &dockerfile, progress).await?;
-        self.bases_stood_still(request).await?;
+        bases::stand_still(&self.docker, request, &found, &pins).await?;
         Self::name(&self.docker, &image, &request.name).await?;
         Ok(image)
     }
