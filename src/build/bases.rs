@@ -38,9 +38,10 @@ pub(super) async fn find(
         let identity = base.identity.clone();
         let by_digest = format!("{}@{identity}", image.familiar_name());
         let is_name = by_digest.parse::<ImageRef>().is_ok();
-        let pinned = match is_name {
-            true => inspect(docker, &by_digest).await?,
-            false => None,
+        let pinned = if is_name {
+            inspect(docker, &by_digest).await?
+        } else {
+            None
         };
         let (pinned, found) = match pinned {
             Some(found) => (Some(by_digest), Some(found)),
@@ -91,9 +92,10 @@ pub(super) async fn stand_still(
             continue;
         }
         let (service, base) = (request.recipe.service.clone(), name);
-        return Err(match by_name {
-            true => BuildError::BaseMoved { service, base },
-            false => BuildError::BaseBeside { service, base },
+        return Err(if by_name {
+            BuildError::BaseMoved { service, base }
+        } else {
+            BuildError::BaseBeside { service, base }
         });
     }
     Ok(())

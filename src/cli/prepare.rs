@@ -112,8 +112,14 @@ pub(super) async fn prepare(
         let (project, services) = (project.clone(), services.clone());
         let cache = settings.cache.as_ref().map(|folder| folder.join("files"));
         let shown = Waiting::show(settings.progress, &invocation.screen, READING);
-        let read =
-            tokio::task::spawn_blocking(move || read(&project, &services, goal, cache.as_deref()));
+        let frozen = settings.frozen;
+        let read = tokio::task::spawn_blocking(move || {
+            let read = read(&project, &services, goal, cache.as_deref())?;
+            if frozen {
+                read.survey.check_locked(&read.survey.bases())?;
+            }
+            Ok::<_, fingerprint::Error>(read)
+        });
         async move {
             let inputs = read.await;
             drop(shown);
@@ -218,7 +224,7 @@ impl Prepared {
             survey: Arc::new(survey),
             cache,
         };
-        let mut bases = Bases::default();
+        let mut bases = Bases::new(reading.survey.lock().clone());
         for service in self.pulling() {
             bases.renew(reading.survey.bases_of(service));
         }
@@ -274,6 +280,9 @@ impl Prepared {
             }
             if further.is_empty() {
                 return Ok(());
+            }
+            if self.settings.frozen {
+                reading.survey.check_locked(&further)?;
             }
             wanted.extend(further);
         }

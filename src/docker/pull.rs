@@ -32,16 +32,8 @@ impl Docker {
             status: None,
             source: Box::new(error),
         })?;
-        let mut client = self.patient(STILL);
-        if let Some(credentials) = self.config.credentials(&parsed.registry).await {
-            let header = credentials.header();
-            client = client.with_request_modifier(move |mut request| {
-                if let Ok(value) = header.parse() {
-                    request.headers_mut().insert("x-registry-auth", value);
-                }
-                request
-            });
-        }
+        let client = self.with_credentials(self.patient(STILL), &parsed.registry);
+        let client = client.await;
         let mut messages = client.create_image(Some(options(&parsed, platform)), None, None);
         let mut layers = Layers::default();
         loop {

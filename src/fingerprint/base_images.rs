@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::Error;
 use super::inputs::Inputs;
 use super::recipe::{Base, BaseRef};
-use crate::model::{ImageRef, Project};
+use crate::model::{ImageRef, Place, Project};
 
 /// The base images of all services of a project.
 #[derive(Clone, Debug)]
@@ -46,6 +46,11 @@ impl BaseImages {
         let mut images = self.all(known);
         images.retain(|base| self.built.contains(&base.image));
         images
+    }
+
+    /// Where a Dockerfile names an image.
+    pub fn place_of(&self, image: &ImageRef) -> Option<Place> {
+        self.builds.iter().find_map(|own| own.place_of(image))
     }
 
     fn all(&self, known: &BTreeMap<BaseRef, Base>) -> BTreeSet<BaseRef> {

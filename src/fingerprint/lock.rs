@@ -16,9 +16,10 @@ pub const LOCK_FILE: &str = "larder.lock";
 /// The first line that counts: what the lines behind it mean.
 const VERSION: &str = "version 1";
 const HEAD: &str = "\
-# larder.lock: the digests of the base images that the Dockerfiles of this project name, so that all its
-# clones build from the same ones. Keep it in version control. `larder lock` writes it, and nothing else does;
-# `larder lock --upgrade IMAGE` takes what the registry has now. In a merge conflict keep one line per image.
+# larder.lock: the digests of the base images that this project's Dockerfiles
+# name, so that all its clones build from the same ones. Keep it in version
+# control. Only `larder lock` writes it; `larder lock --upgrade IMAGE` takes what
+# the registry has now. In a merge conflict, keep one line for each image.
 ";
 
 /// What a project's base images are pinned to.
@@ -119,7 +120,7 @@ impl Lock {
 fn parse(bytes: &[u8]) -> Result<BTreeMap<ImageRef, Entry>, (usize, String)> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = before.split(|byte| *byte == b'\n').count();
         (line, "this is not UTF-8".to_owned())
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -302,7 +303,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_stands_there_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let lines = bytes.split(|byte| *byte == b'\n').count();
             if let Err((line, _)) = parse(&bytes) {
                 prop_assert!((1..=lines).contains(&line));
             }
