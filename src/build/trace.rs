@@ -57,7 +57,11 @@ impl<'a> Trace<'a> {
         let seen = self.vertices.entry(vertex.digest.clone()).or_default();
         if vertex.started.is_some() && !vertex.cached && !seen.told {
             seen.told = true;
-            if let Some(doing) = doing(&vertex.name) {
+            // Pinned images are told as the user's Dockerfile names them.
+            let pinned = vertex.name.contains("@sha256:");
+            let spot = self.dockerfile.spot(&vertex.name).filter(|_| pinned);
+            let spot = spot.map(|spot| spot.instruction.clone());
+            if let Some(doing) = spot.or_else(|| doing(&vertex.name).map(str::to_owned)) {
                 self.progress.doing(doing);
             }
         }

@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use super::Docker;
 use super::error::Words;
 use crate::fingerprint::Platform;
-use crate::model::{ImageId, ImageRef};
+use crate::model::{ImageId, ImageRef, short_name};
 use crate::runtime::{EngineError, Progress};
 
 /// How long a pull may stand still.
@@ -46,7 +46,7 @@ impl Docker {
             layers.take(message);
             let (done, of) = layers.amount();
             if of == 0 {
-                progress.doing(action.clone());
+                progress.doing(format!("pulling `{}`", short_name(image)));
             } else {
                 progress.amount(layers.doing(image), done, of);
             }
@@ -132,9 +132,9 @@ impl Layers {
     fn doing(&self, image: &str) -> String {
         let (done, of) = self.amount();
         if done == of {
-            format!("extracting `{image}`")
+            format!("extracting `{}`", short_name(image))
         } else {
-            format!("pulling `{image}`")
+            format!("pulling `{}`", short_name(image))
         }
     }
 }
