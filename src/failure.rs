@@ -1,14 +1,15 @@
 //! Every way in which a run can fail, with its exit code and what a person is told: the one place where the
 //! rooms' errors meet.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::model::{Place, UnknownService};
+use crate::model::{ImageRef, Place, UnknownService};
 use crate::plan::{Action, BuilderKind};
 use crate::runtime::{self, BuildError, EngineError, StepError};
 use crate::term::{Message, Screen};
-use crate::{compose, fingerprint, plan, settings};
+use crate::{compose, docker, fingerprint, plan, settings};
 
 /// A run that failed.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,53 @@ pub enum Failure {
     /// Steps failed.
     #[error("{} of the steps failed", .0.len())]
     Steps(Vec<runtime::Failure>),
+    /// Base images could not be pulled.
+    #[error("{} base images could not be pulled", failures.len())]
+    Bases {
+        /// The steps.
+        failures: Vec<runtime::Failure>,
+        /// Those that are locked: what was pulled, the image as it is named, and its line in the lock.
+        locked: BTreeMap<String, (ImageRef, Place)>,
+    },
+    /// The lock is to be written and to stay as it is.
+    #[error("`larder lock` writes `larder.lock`, which `--frozen` takes as it is")]
+    Frozen,
+    /// No Dockerfile names an image.
+    #[error("no Dockerfile of this project names the base image `{name}`")]
+    NoBase {
+        /// The image, as it was typed.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// A registry does not tell what it has.
+    #[error("the digest of `{image}` is not known")]
+    Registry {
+        /// The image.
+        image: String,
+        /// Where it is named.
+        place: Option<Box<Place>>,
+        /// Why.
+        #[source]
+        source: EngineError,
+    },
+    /// A registry does not have an image.
+    #[error("base image `{image}` is neither on the engine nor in its registry")]
+    NotInRegistry {
+        /// The image.
+        image: String,
+        /// Where it is named.
+        place: Option<Box<Place>>,
+    },
+    /// A file cannot be written.
+    #[error("`{}` cannot be written", path.display())]
+    Unwritten {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A service that was ready is not any more.
     #[error("service `{service}` was started, and is {state} now")]
     Fell {
@@ -133,12 +181,19 @@ impl Failure {
             | Self::Plan(_)
             | Self::NoServices { .. }
             | Self::Untold { .. }
+            | Self::Frozen
+            | Self::NoBase { .. }
             | Self::Folder(_) => Kind::Input,
             Self::Engine(error) => engine(error),
             Self::Build(error) => build(error),
             Self::Unbuildable { error, .. } => build(error),
-            Self::Steps(failures) => failures.iter().map(step).max().unwrap_or(Kind::Bug),
+            Self::Registry { source, .. } => registry(source),
+            Self::Steps(failures) | Self::Bases { failures, .. } => {
+                failures.iter().map(step).max().unwrap_or(Kind::Bug)
+            }
             Self::Fell { .. }
+            | Self::NotInRegistry { .. }
+            | Self::Unwritten { .. }
             | Self::NotRunning(_)
             | Self::NoContainer(_)
             | Self::NoContainers(_)
@@ -152,6 +207,24 @@ impl Failure {
     pub fn messages(&self) -> Vec<Message> {
         match self {
             Self::Steps(failures) => failures.iter().map(of_step).collect(),
+            Self::Bases { failures, locked } => {
+                failures.iter().map(|own| of_base(own, locked)).collect()
+            }
+            // The hint goes for all of them.
+            Self::Fingerprint(error) if !error.apart().is_empty() => {
+                let each = error.apart();
+                let last = each.len() - 1;
+                let told = each.into_iter().enumerate().map(|(at, error)| Message {
+                    place: error.place(),
+                    hints: if at == last {
+                        error.hints()
+                    } else {
+                        Vec::new()
+                    },
+                    ..Message::of(&error)
+                });
+                told.collect()
+            }
             Self::Interrupted => Vec::new(),
             _ => vec![Message {
                 place: self.place(),
@@ -166,6 +239,9 @@ impl Failure {
             Self::Compose(error) => error.place().cloned(),
             Self::Fingerprint(error) => error.place(),
             Self::Unbuildable { place, .. } => place.clone(),
+            Self::Registry { place, .. } | Self::NotInRegistry { place, .. } => {
+                place.as_deref().cloned()
+            }
             _ => None,
         }
     }
@@ -186,6 +262,14 @@ impl Failure {
             }
             Self::Service(UnknownService { name, known }) => {
                 vec![compose::named_here("services", name, known)]
+            }
+            Self::NoBase { name, known } => vec![compose::named_here("base images", name, known)],
+            Self::Registry { source, .. } => source.hints(),
+            Self::NotInRegistry { .. } => {
+                vec!["`docker login` where it needs an account, or build it as a service of this project".to_owned()]
+            }
+            Self::Frozen => {
+                vec!["leave out `--frozen`, or unset LARDER_FROZEN, to write it".to_owned()]
             }
             Self::Fell { service, .. } => {
                 vec![format!("`larder logs {service}` shows what it printed")]
@@ -241,6 +325,23 @@ fn of_step(failure: &runtime::Failure) -> Message {
     }
 }
 
+/// A pull of a base image, with the line of the lock that asks for it.
+fn of_base(failure: &runtime::Failure, locked: &BTreeMap<String, (ImageRef, Place)>) -> Message {
+    let mut message = of_step(failure);
+    let Action::Pull { image, .. } = &failure.step.action else {
+        return message;
+    };
+    if let Some((image, place)) = locked.get(image) {
+        message.place = Some(place.clone());
+        if step(failure) == Kind::Failed {
+            message.hints.push(format!(
+                "`larder lock --upgrade {image}` pins what the registry has now"
+            ));
+        }
+    }
+    message
+}
+
 /// BuildKit's words for a command that failed repeat all of the command, which the error above has told (buildkit
 /// `solver/llbsolver/ops/exec.go`): `process "…" did not complete successfully: exit code: 3`.
 fn ended(cause: &str) -> Option<String> {
@@ -257,11 +358,10 @@ fn ended(cause: &str) -> Option<String> {
 
 fn step(failure: &runtime::Failure) -> Kind {
     match &failure.error {
-        // The engine answers 500 for a registry that it cannot reach, and 404 for an image that is not there.
-        StepError::Engine(EngineError::Refused {
-            status: Some(500..),
-            ..
-        }) if matches!(failure.step.action, Action::Pull { .. }) => Kind::Unreachable,
+        // And 404 for an image that is not there.
+        StepError::Engine(error) if matches!(failure.step.action, Action::Pull { .. }) => {
+            registry(error)
+        }
         StepError::Engine(error) => engine(error),
         StepError::Build(error) => build(error),
         StepError::Interrupted => Kind::Interrupted,
@@ -274,6 +374,19 @@ fn engine(error: &EngineError) -> Kind {
     match error {
         EngineError::Unreachable { .. } | EngineError::TooOld { .. } => Kind::Unreachable,
         EngineError::Refused { .. } => Kind::Failed,
+    }
+}
+
+/// The engine answers 500 for a registry that it cannot reach, and one of 20.10 also where a registry only says that it does
+/// not know an image.
+fn registry(error: &EngineError) -> Kind {
+    match error {
+        EngineError::Refused {
+            status: Some(500..),
+            source,
+            ..
+        } if source.to_string() != docker::NOT_KNOWN => Kind::Unreachable,
+        error => engine(error),
     }
 }
 
@@ -306,6 +419,13 @@ fn build_hints(error: &BuildError) -> Vec<String> {
         }
         BuildError::NoAgent { .. } => {
             "`eval $(ssh-agent)` starts an agent, `ssh-add KEY` gives it a key, and `ssh: [default]` is that one"
+        }
+        BuildError::BaseMoved { .. } => {
+            "run the command again: the new image gets its own fingerprint"
+        }
+        BuildError::BaseBeside { .. } => {
+            "a trigger names it, which has no digest: `docker tag IMAGE@DIGEST IMAGE` gives the name to the one that \
+              `larder.lock` pins"
         }
         BuildError::Unreachable { .. } => "`--builder docker` does without it",
         _ => return Vec::new(),

@@ -55,6 +55,8 @@ pub struct Typed {
     pub builder: Option<Builder>,
     /// `--timeout`, in seconds.
     pub timeout: Option<u64>,
+    /// `--frozen`.
+    pub frozen: bool,
 }
 
 /// What a run goes by.
@@ -68,12 +70,18 @@ pub struct Settings {
     pub cache: Option<PathBuf>,
     /// How long each wait may take; `None` for as long as the health check itself takes.
     pub timeout: Option<Duration>,
+    /// Whether every base image must be locked.
+    pub frozen: bool,
 }
 
 /// A variable has a value that its setting cannot have. What `x-larder` says was checked when the file was read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("LARDER_BUILDER is `{0}`, which is none of `auto`, `dagger`, `docker`")]
-pub struct Error(String);
+#[error("{variable} is `{value}`, which is none of {allowed}")]
+pub struct Error {
+    variable: &'static str,
+    value: String,
+    allowed: &'static str,
+}
 
 impl Settings {
     /// Resolves the settings. `extension` is the project's `x-larder`; `terminal` says whether standard
@@ -92,6 +100,7 @@ impl Settings {
             progress: progress(typed.progress, environment, terminal),
             cache: cache(environment),
             timeout: timeout(typed.timeout, extension),
+            frozen: typed.frozen || frozen(environment, extension)?,
         })
     }
 }
@@ -106,11 +115,28 @@ fn builder(
     }
     // An empty variable is one that is not set, as in the shell's `${X:-}`.
     if let Some(value) = non_empty(environment, "LARDER_BUILDER") {
-        return Builder::from_str(value, false).map_err(|_| Error(value.to_owned()));
+        return Builder::from_str(value, false).map_err(|_| Error {
+            variable: "LARDER_BUILDER",
+            value: value.to_owned(),
+            allowed: "`auto`, `dagger`, `docker`",
+        });
     }
     let own = extension.and_then(|own| own.get("builder")?.as_str());
     let own = own.and_then(|name| Builder::from_str(name, false).ok());
     Ok(own.unwrap_or_default())
+}
+
+fn frozen(environment: &Environment, extension: Option<&Value>) -> Result<bool, Error> {
+    match non_empty(environment, "LARDER_FROZEN") {
+        Some("1" | "true") => Ok(true),
+        Some("0" | "false") => Ok(false),
+        Some(value) => Err(Error {
+            variable: "LARDER_FROZEN",
+            value: value.to_owned(),
+            allowed: "`1`, `true`, `0`, `false`",
+        }),
+        None => Ok(extension.is_some_and(|own| own.get("frozen") == Some(&Value::Bool(true)))),
+    }
 }
 
 /// The mode in which progress is shown, before a project is known.
@@ -192,6 +218,16 @@ mod tests {
             error.to_string(),
             "LARDER_BUILDER is `podman`, which is none of `auto`, `dagger`, `docker`"
         );
+        let odd = environment(&[("LARDER_FROZEN", "yes")]);
+        let error = frozen(&odd, None).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "LARDER_FROZEN is `yes`, which is none of `1`, `true`, `0`, `false`"
+        );
+        let file = json!({"frozen": true});
+        let set = environment(&[("LARDER_FROZEN", "0")]);
+        assert_eq!(frozen(&set, Some(&file)), Ok(false));
+        assert_eq!(frozen(&environment(&[]), Some(&file)), Ok(true));
         let file = json!({"timeout": 9});
         assert_eq!(timeout(None, Some(&file)), Some(Duration::from_secs(9)));
         assert_eq!(timeout(Some(3), Some(&file)), Some(Duration::from_secs(3)));

@@ -18,6 +18,8 @@ mod hostile;
 mod images;
 #[path = "cli/interrupts.rs"]
 mod interrupts;
+#[path = "cli/lock.rs"]
+mod lock;
 #[path = "cli/logs.rs"]
 mod logs;
 #[path = "cli/output.rs"]

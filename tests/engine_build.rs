@@ -16,6 +16,10 @@ use larder::model::{Build, Digest, FileObject, FileReference, ImageId, Project, 
 use larder::plan::{BuilderKind, StepId};
 use larder::runtime::{BuildError, BuildPart, BuildRequest, Builder, Event, EventSink, Progress};
 
+#[allow(dead_code, reason = "it is that of other tests, too")]
+#[path = "cli/registry.rs"]
+mod registry;
+
 /// What a build reported.
 #[derive(Default)]
 struct Events(Mutex<Vec<Event>>);
@@ -232,8 +236,12 @@ async fn buildkit() -> BuildKit {
 fn base(name: &str) -> Base {
     let text = run("docker", &["image", "inspect", name]);
     let all: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let repository = format!("{}@", name.rsplit_once(':').map_or(name, |(name, _)| name));
+    let digests = all[0]["RepoDigests"].as_array().unwrap().iter();
+    let digests = digests.filter_map(|digest| digest.as_str()?.strip_prefix(&repository));
+    let id = all[0]["Id"].as_str().unwrap();
     Base {
-        identity: all[0]["Id"].as_str().unwrap().to_owned(),
+        identity: digests.min().unwrap_or(id).to_owned(),
         onbuild: Vec::new(),
         env: serde_json::from_value(all[0]["Config"]["Env"].clone()).unwrap_or_default(),
     }
@@ -575,6 +583,56 @@ async fn a_base_that_moved_gives_no_name() {
     assert!(matches!(error, BuildError::BaseMoved { .. }), "{error:?}");
     let name = format!("localhost/larder-test/whole:{}", moved.full);
     assert!(run("docker", &["images", "-q", &name]).is_empty());
+}
+
+#[tokio::test]
+async fn what_was_keyed_is_built_though_the_name_moved() {
+    let registry = registry::Registry::start();
+    registry.push("base:1", "one");
+    registry.push("base:2", "two");
+    let names = ["base:1", "base:2"].map(|name| registry.name(name));
+    for name in &names {
+        run("docker", &["pull", "-q", name]);
+    }
+    let lab = Lab::new();
+    let text = format!(
+        "FROM {0}\nCOPY --from={0} /what /copied\nCOPY need.txt /\n",
+        names[0]
+    );
+    let recipe = lab.recipe(&text, &[]);
+    run("docker", &["tag", &names[1], &names[0]]);
+    let built = lab.whole(&buildkit().await, &recipe).await.unwrap();
+    let env = run("docker", &["inspect", "-f", "{{.Config.Env}}", &built.0]);
+    assert!(env.contains("WHAT=one "), "{env}");
+    run("docker", &["rmi", &names[0]]);
+    let other = lab.recipe(&text.replace(&names[0], &names[1]), &[]);
+    assert_ne!(other.full, recipe.full);
+
+    // One that no registry is known to have has no name that stays.
+    let alone = registry.name("alone:1");
+    run("docker", &["tag", &names[1], &alone]);
+    let recipe = lab.recipe(&format!("FROM {alone}\nCOPY need.txt /\n"), &[]);
+    run("docker", &["tag", "debian:bookworm-slim", &alone]);
+    let error = lab.whole(&buildkit().await, &recipe).await.unwrap_err();
+    assert!(matches!(error, BuildError::BaseMoved { .. }), "{error:?}");
+    run("docker", &["rmi", &alone]);
+}
+
+/// A trigger's text is in its image: nothing pins what it names, so its name must mean what was keyed.
+#[tokio::test]
+async fn what_a_trigger_names_is_built_only_as_it_was_keyed() {
+    let registry = registry::Registry::start();
+    for name in ["base:1", "base:2"] {
+        registry.push(name, name);
+        run("docker", &["pull", "-q", &registry.name(name)]);
+    }
+    let lab = Lab::new();
+    let (base, other) = (registry.name("base:1"), registry.name("base:2"));
+    let text = format!("FROM {base} AS a\nONBUILD COPY --from={base} /what /copied\nFROM a\n");
+    let recipe = lab.recipe(&text, &[]);
+    run("docker", &["tag", &other, &base]);
+    let error = lab.whole(&buildkit().await, &recipe).await.unwrap_err();
+    assert!(matches!(error, BuildError::BaseBeside { .. }), "{error:?}");
 }
 
 /// `COPY . .` has nothing of larder's in it, whole or resumed: the image is the one that `docker build` makes.

@@ -396,6 +396,7 @@ fn base_ref(image: &str, platform: Option<&str>) -> BaseRef {
     BaseRef {
         image: image.parse().expect("a name"),
         platform: platform.map(Platform::parse),
+        locked: None,
     }
 }
 

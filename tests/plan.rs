@@ -640,6 +640,7 @@ fn a_base_that_is_not_there_is_pulled_before_anything_is_known() {
         let missing = vec![BaseRef {
             image: "python:3.11".parse().unwrap(),
             platform: Some(Platform::parse("linux/s390x")),
+            locked: None,
         }];
         scene
             .fingerprints
@@ -663,6 +664,7 @@ fn an_image_that_starts_from_another_services_is_made_behind_that_one() {
             let missing = vec![BaseRef {
                 image: "hub-c".parse().unwrap(),
                 platform: None,
+                locked: None,
             }];
             scene
                 .fingerprints

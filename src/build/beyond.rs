@@ -123,19 +123,6 @@ fn folders(recipe: &Recipe, stage: usize, number: usize) -> Vec<u32> {
     folders.map(|entry| entry.mode & 0o777).collect()
 }
 
-/// The images that a RUN mounts from: their names are not pinned in the text.
-pub(super) fn mounted_images(recipe: &Recipe) -> Vec<ImageRef> {
-    let stages = recipe.dockerfile.stages.iter();
-    stages
-        .flat_map(|stage| &stage.instructions)
-        .filter(|own| own.keyword == "RUN")
-        .flat_map(|own| own.arguments.split_whitespace())
-        .filter_map(|word| word.strip_prefix("--mount="))
-        .flat_map(|mount| mount.split(','))
-        .filter_map(|field| field.strip_prefix("from=")?.parse().ok())
-        .collect()
-}
-
 /// The image's name with a digest under which a registry has it: its own registry's, else that of another one,
 /// since a digest says the same wherever it is found.
 pub(super) fn pinned(image: &ImageRef, found: &ImageInspect) -> Option<String> {

@@ -19,15 +19,17 @@ use dagger_sdk::{
 use tokio::sync::OnceCell;
 
 use super::archive::Archive;
-use super::beyond::{beyond_dagger, mounted_images, pinned};
-use super::buildkit::{BuildKit, faulty, refused};
+use super::bases;
+use super::beyond::{beyond_dagger, pinned};
+use super::buildkit::{BuildKit, faulty};
 use super::context::{ContextError, Upload};
 use super::leak::leaked;
-use super::parts::{build_args, image_labels, secrets, used_bases};
-use super::resume::{Pins, Rewritten, rewrite_pinned};
+use super::parts::{build_args, image_labels, secrets};
+use super::references::{Pins, References};
+use super::resume::{Rewritten, rewrite_pinned};
 use super::session::{DaggerSource, Session};
 use super::trace::LAST_LINES;
-use crate::model::{Digest, ImageId, labels};
+use crate::model::{Digest, ImageId, ImageRef, labels};
 use crate::plan::BuilderKind;
 use crate::runtime::{BuildError, BuildPart, BuildRequest, Builder, Progress};
 
@@ -147,36 +149,22 @@ impl Dagger {
     /// How Dagger, which looks for images in registries and not on the engine, gets the very images that were
     /// fingerprinted: by the digest under which a registry has them. The layers of those on the engine, too.
     async fn bases(&self, request: &BuildRequest<'_>) -> Result<(Pins, Vec<Layers>), BuildError> {
-        let recipe = request.recipe;
-        let used = used_bases(recipe, &request.part);
-        let mounted = mounted_images(recipe);
-        let (mut pins, mut layers) = (Pins::new(), Vec::new());
-        for (image, base) in &recipe.bases {
-            let name = image.familiar();
-            if !used.contains(&name) {
-                continue;
-            }
-            let found = self.docker.inspect_image(&name).await;
-            let found = found.map_err(|error| refused(&format!("inspecting `{name}`"), error))?;
-            if !BuildKit::is_same(&found, &base.identity) {
-                return Err(BuildError::BaseMoved {
-                    service: recipe.service.clone(),
-                    base: name,
-                });
-            }
-            match pinned(image, &found) {
-                Some(pinned) if !mounted.contains(image) => pins.insert(image.clone(), pinned),
-                _ => {
-                    return Err(BuildError::Unsupported {
-                        service: recipe.service.clone(),
-                        builder: BuilderKind::Dagger,
-                        attribute: format!("{name} (an image that no registry is known to have)"),
-                    });
-                }
-            };
-            layers.extend(layers_of(found));
+        let (mut pins, mut layers) = (BTreeMap::new(), Vec::new());
+        let unsupported = |image: &ImageRef| BuildError::Unsupported {
+            service: request.recipe.service.clone(),
+            builder: BuilderKind::Dagger,
+            attribute: format!("{image} (an image that no registry is known to have)"),
+        };
+        for base in bases::find(&self.docker, request).await? {
+            let pinned = base.pinned.or_else(|| pinned(&base.image, &base.found));
+            let pinned = pinned.ok_or_else(|| unsupported(&base.image))?;
+            pins.insert(base.image, pinned);
+            layers.extend(layers_of(base.found));
         }
-        Ok((pins, layers))
+        match References::new(request.recipe, &pins).beside().first() {
+            Some(image) => Err(unsupported(image)),
+            None => Ok((pins, layers)),
+        }
     }
 
     /// How many of an image's lowest layers the engine has for certain: those of a base, or of an image that larder
@@ -254,7 +242,7 @@ impl Builder for Dagger {
             });
         }
         let (pins, there) = self.bases(request).await?;
-        let dockerfile = rewrite_pinned(request.recipe, &request.part, pins);
+        let dockerfile = rewrite_pinned(request.recipe, &request.part, &pins);
         let folder = tempfile::tempdir().map_err(|source| BuildError::Context {
             service: request.recipe.service.clone(),
             source,

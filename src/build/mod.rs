@@ -4,6 +4,7 @@
 //! of a build, [`rewrite`] the Dockerfile for one part of a recipe, with images in place of additional contexts.
 
 mod archive;
+mod bases;
 mod beyond;
 mod builders;
 mod buildkit;
@@ -24,5 +25,6 @@ pub use builders::Builders;
 pub use buildkit::{BuildKit, Refusal, refusal};
 pub use context::{ContextError, Upload};
 pub use dagger::Dagger;
-pub use resume::{Pins, Rewritten, Spot, rewrite, rewrite_pinned};
+pub use references::Pins;
+pub use resume::{Rewritten, Spot, rewrite, rewrite_pinned};
 pub use session::{DaggerSource, SessionError, available};

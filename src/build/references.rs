@@ -1,50 +1,55 @@
-//! Additional contexts in a Dockerfile's text. Engines before 23.0 know none, so each of them is an image by the time that a
-//! builder reads the text, and its name is replaced by that image's. Pure.
+//! The images and additional contexts that a Dockerfile names, by names that can mean nothing else: an image's by its digest,
+//! a context's by the image that stands for it, since engines before 23.0 know no contexts. Text in, text out; must not
+//! know where a digest comes from.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::fingerprint::{
     AdditionalContext, Dockerfile, Instruction, Recipe, Section, Stage, StageBase,
 };
-use crate::model::{Build, labels};
+use crate::model::{Build, ImageRef, labels};
 
-/// The images that additional contexts stand for.
+/// Images to be taken by another name than the one that is written.
+pub type Pins = BTreeMap<ImageRef, String>;
+
+/// What the names in a recipe's Dockerfile stand for.
 pub(super) struct References<'a> {
     recipe: &'a Recipe,
-    images: BTreeMap<&'a str, String>,
+    pins: &'a Pins,
+    folders: BTreeMap<&'a str, String>,
 }
 
 impl<'a> References<'a> {
-    pub(super) fn of(recipe: &'a Recipe) -> Self {
-        let images = recipe.contexts.iter().filter_map(|(name, context)| {
-            let image = match context {
-                AdditionalContext::Folder(folder) => {
-                    labels::context_name(&folder.key(recipe.platform.as_deref()))
-                }
-                AdditionalContext::Image(image) => image.familiar(),
-                AdditionalContext::Elsewhere(_) => return None,
+    pub(super) fn new(recipe: &'a Recipe, pins: &'a Pins) -> Self {
+        let folders = recipe.contexts.iter().filter_map(|(name, context)| {
+            let AdditionalContext::Folder(folder) = context else {
+                return None;
             };
-            Some((name.as_str(), image))
+            let key = folder.key(recipe.platform.as_deref());
+            Some((name.as_str(), labels::context_name(&key)))
         });
         Self {
             recipe,
-            images: images.collect(),
+            pins,
+            folders: folders.collect(),
         }
     }
 
-    /// Whether the text stays as it is.
+    /// Whether the text stays as it is: that of a Dockerfile which is not understood does, too.
     pub(super) fn is_empty(&self) -> bool {
-        self.images.is_empty()
+        self.recipe.opaque.is_some() || self.pins.is_empty() && self.recipe.contexts.is_empty()
     }
 
-    /// The image that a stage starts from, where it starts from a context.
-    pub(super) fn base(&self, stage: &Stage) -> Option<&str> {
-        match &stage.base {
-            StageBase::Context(name) => self.images.get(name.as_str()).map(String::as_str),
-            _ => None,
-        }
+    /// A stage's FROM with another base than the one that is written, on one line.
+    pub(super) fn from(&self, stage: &Stage) -> Option<String> {
+        let base = match &stage.base {
+            StageBase::Image(image) => self.pins.get(image)?.clone(),
+            StageBase::Context(name) => self.context(name)?,
+            StageBase::Stage(_) | StageBase::Scratch | StageBase::Unknown => return None,
+        };
+        Some(from_image(&stage.from, &base))
     }
 
     /// What is left of a stage: nothing, where a context takes its place.
@@ -54,81 +59,195 @@ impl<'a> References<'a> {
         if replaced { &[] } else { &stage.instructions }
     }
 
-    /// An instruction's text with the images in place of the contexts.
-    pub(super) fn replaced<'s>(&self, own: &'s Instruction) -> Cow<'s, str> {
-        let mut text = Cow::Borrowed(own.source.as_str());
-        for (flag, name) in self.named(own) {
-            let Some(image) = self.images.get(name.as_str()) else {
-                continue;
-            };
-            let replaced = match flag.strip_prefix(MOUNT) {
-                Some(mount) => {
-                    let fields = mount.split(',').map(|field| match from(field) {
-                        Some(_) => format!("from={image}"),
-                        None => field.to_owned(),
-                    });
-                    format!("{MOUNT}{}", fields.collect::<Vec<_>>().join(","))
-                }
-                None => format!("--from={image}"),
-            };
-            text = Cow::Owned(text.replace(&flag, &replaced));
+    /// The text of a COPY or RUN with other names in it.
+    pub(super) fn source(&self, own: &Instruction) -> Option<String> {
+        let mut source = own.source.clone();
+        let mut at = 0;
+        for flag in flags(own) {
+            let written = self.flag(&own.keyword, flag);
+            let found = at + source[at..].find(flag)?;
+            source.replace_range(found..found + flag.len(), &written);
+            at = found + written.len();
         }
-        text
+        (source != own.source).then_some(source)
     }
 
-    /// An instruction that names a context in a way that cannot be replaced: in quotes, with escapes, or once more in
-    /// what it runs.
-    pub(super) fn hidden(&self) -> Option<&'a Instruction> {
+    fn flag(&self, keyword: &str, flag: &str) -> String {
+        let fields = flag.split(',').map(|field| {
+            let named = from(keyword, field);
+            match named.and_then(|(before, word)| Some((before, self.replaced(keyword, word)?))) {
+                Some((before, name)) => format!("{before}{name}"),
+                None => field.to_owned(),
+            }
+        });
+        fields.collect::<Vec<_>>().join(",")
+    }
+
+    fn replaced(&self, keyword: &str, word: &str) -> Option<String> {
+        match self.named(keyword, word)? {
+            Named::Context(name) => self.context(name),
+            Named::Image(image) => self.pins.get(&image).cloned(),
+        }
+    }
+
+    /// The image that stands for an additional context.
+    fn context(&self, name: &str) -> Option<String> {
+        match self.recipe.contexts.get(name)? {
+            AdditionalContext::Folder(_) => self.folders.get(name).cloned(),
+            AdditionalContext::Image(image) => {
+                let pinned = self.pins.get(image).cloned();
+                Some(pinned.unwrap_or_else(|| image.familiar()))
+            }
+            AdditionalContext::Elsewhere(_) => None,
+        }
+    }
+
+    /// What a word behind `from=` means, where it is no stage.
+    fn named(&self, keyword: &str, word: &str) -> Option<Named<'a>> {
+        let stage = word.to_lowercase();
+        let mut stages = self.recipe.dockerfile.stages.iter();
+        let by_number = keyword == "COPY" && word.parse::<usize>().is_ok();
+        if by_number || stages.any(|own| own.name.as_deref() == Some(&stage)) {
+            return None;
+        }
+        match self.recipe.context(word) {
+            Some((name, _)) => Some(Named::Context(name)),
+            None => Some(Named::Image(word.parse().ok()?)),
+        }
+    }
+
+    /// The image that a name means, an additional context's or its own.
+    fn image(&self, named: Named<'_>) -> Option<ImageRef> {
+        match named {
+            Named::Image(image) => Some(image),
+            Named::Context(name) => match self.recipe.contexts.get(name)? {
+                AdditionalContext::Image(image) => Some(image.clone()),
+                AdditionalContext::Folder(_) | AdditionalContext::Elsewhere(_) => None,
+            },
+        }
+    }
+
+    /// The instructions that name images or contexts.
+    fn readers(&self) -> impl Iterator<Item = &'a Instruction> {
         let stages = self.recipe.dockerfile.stages.iter();
-        let mut all = stages.flat_map(|stage| &stage.instructions);
-        all.find(|own| {
-            let named = self.named(own);
-            named.iter().any(|(flag, _)| {
-                let flags = own.flags(self.recipe.dockerfile.escape);
-                // A flag that another one starts with is found in that one, too.
-                let written = flags
-                    .iter()
-                    .filter(|own| own.contains(flag.as_str()))
-                    .count();
-                own.source.matches(flag.as_str()).count() != written
+        let all = stages.flat_map(|stage| &stage.instructions);
+        all.filter(|own| matches!(own.keyword.as_str(), "COPY" | "RUN"))
+    }
+
+    /// An instruction that names a context in a way that cannot be replaced: in quotes or with escapes.
+    pub(super) fn hidden(&self) -> Option<&'a Instruction> {
+        let escape = self.recipe.dockerfile.escape;
+        self.readers().filter(|own| !is_plain(own)).find(|own| {
+            let flags = own.flags(escape);
+            let mut words = words(&own.keyword, flags.iter().map(String::as_str));
+            words.any(|word| {
+                let named = self.named(&own.keyword, word);
+                matches!(named, Some(Named::Context(_)))
             })
         })
     }
 
-    /// The flags of an instruction that name a context, each with its name.
-    fn named(&self, own: &Instruction) -> Vec<(String, String)> {
-        let flags = own.flags(self.recipe.dockerfile.escape).into_iter();
-        let named = flags.filter_map(|flag| {
-            let from = match own.keyword.as_str() {
-                "COPY" => flag.strip_prefix("--from=")?,
-                "RUN" => {
-                    let fields = flag.strip_prefix(MOUNT)?.split(',');
-                    fields.filter_map(from).next_back()?
-                }
-                _ => return None,
-            };
-            let stage = from.to_lowercase();
-            let mut stages = self.recipe.dockerfile.stages.iter();
-            let by_number = own.keyword == "COPY" && from.parse::<usize>().is_ok();
-            if by_number || stages.any(|own| own.name.as_deref() == Some(&stage)) {
-                return None;
-            }
-            let name = self.recipe.context(from)?.0.clone();
-            Some((flag, name))
+    /// The pinned images that a builder may come upon by another way than through the text: by a trigger that a base
+    /// image or a stage leaves, in words that are written in an unusual way, or in a text that is not understood.
+    pub(super) fn beside(&self) -> BTreeSet<ImageRef> {
+        let mut open: BTreeSet<ImageRef> = self.pins.keys().cloned().collect();
+        if self.recipe.opaque.is_some() || !self.readers().all(is_plain) {
+            return open;
+        }
+        let stages = &self.recipe.dockerfile.stages;
+        let from = stages.iter().filter_map(|stage| match &stage.base {
+            StageBase::Image(image) => Some(image.clone()),
+            StageBase::Context(name) => self.image(Named::Context(name)),
+            StageBase::Stage(_) | StageBase::Scratch | StageBase::Unknown => None,
         });
-        let mut named: Vec<_> = named.collect();
-        // The longest first: a shorter one may be its beginning.
-        named.sort_by_key(|(flag, _)| std::cmp::Reverse(flag.len()));
-        named
+        let copied = self.readers().flat_map(|own| {
+            let words = words(&own.keyword, flags(own));
+            words.filter_map(|word| self.image(self.named(&own.keyword, word)?))
+        });
+        let in_text: BTreeSet<ImageRef> = from.chain(copied).collect();
+        let of_stages = stages.iter().flat_map(|stage| &stage.instructions);
+        let of_stages = of_stages.filter(|own| own.keyword == "ONBUILD");
+        let of_stages = of_stages.map(|own| own.arguments.as_str());
+        let of_bases = self.recipe.bases.iter().flat_map(|(_, base)| &base.onbuild);
+        let triggers: Vec<&str> = of_stages.chain(of_bases.map(String::as_str)).collect();
+        open.retain(|image| {
+            let name = image.familiar_name();
+            let named = |text: &&str| text.contains("from=") && text.contains(own_name(&name));
+            !in_text.contains(image) || triggers.iter().any(named)
+        });
+        open
     }
 }
 
-const MOUNT: &str = "--mount=";
+/// What a name means.
+enum Named<'a> {
+    /// An additional context, by the name it has in the recipe.
+    Context(&'a str),
+    Image(ImageRef),
+}
 
-/// What a field of a mount names, where it is its `from`.
-fn from(field: &str) -> Option<&str> {
-    let (key, value) = field.split_once('=')?;
-    key.eq_ignore_ascii_case("from").then_some(value)
+/// `FROM` with its base replaced; flags and name as written.
+pub(super) fn from_image(from: &Instruction, image: &str) -> String {
+    let mut words = from.arguments.split_whitespace();
+    let mut line = from.keyword.clone();
+    for word in words.by_ref() {
+        if !word.starts_with("--") {
+            break;
+        }
+        let _ = write!(line, " {word}");
+    }
+    let _ = write!(line, " {image}");
+    for word in words {
+        let _ = write!(line, " {word}");
+    }
+    line
+}
+
+/// The last part of a repository's name, which each way to write it has.
+fn own_name(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+/// The flags in front of an instruction's arguments, as written.
+fn flags(own: &Instruction) -> impl Iterator<Item = &str> {
+    let words = own.arguments.split_whitespace();
+    words.take_while(|word| word.starts_with("--"))
+}
+
+/// Whether flags are written without quotes and escapes, and stand in the text as they are read.
+fn is_plain(own: &Instruction) -> bool {
+    let mut at = 0;
+    let mut lines = own.source.lines().map(str::trim_start);
+    // What a comment among the lines says would be taken for the flag.
+    if lines.any(|line| line.starts_with('#') && line.contains("from=")) {
+        return false;
+    }
+    flags(own).all(|flag| {
+        let found = own.source[at..].find(flag);
+        at += found.map_or(0, |found| found + flag.len());
+        found.is_some() && !flag.contains(['"', '\'', '\\', '`'])
+    })
+}
+
+/// The words behind `from=` in some flags.
+fn words<'f>(keyword: &str, flags: impl Iterator<Item = &'f str>) -> impl Iterator<Item = &'f str> {
+    let fields = flags.flat_map(|flag| flag.split(','));
+    fields.filter_map(move |field| Some(from(keyword, field)?.1))
+}
+
+/// A field of a flag that names an image or a stage, apart from that name: `--from=` of COPY, `from=` in a `--mount` of RUN.
+fn from<'f>(keyword: &str, field: &'f str) -> Option<(&'f str, &'f str)> {
+    let key = match keyword {
+        "COPY" => field.strip_prefix("--")?,
+        "RUN" => field.strip_prefix("--mount=").unwrap_or(field),
+        _ => return None,
+    };
+    let (name, word) = key.split_once('=')?;
+    let is_from = match keyword {
+        "COPY" => name == "from",
+        _ => name.eq_ignore_ascii_case("from"),
+    };
+    is_from.then(|| (&field[..field.len() - word.len()], word))
 }
 
 /// The folders among the additional contexts of a recipe, each with its name, as builds of images that hold what is read
@@ -169,13 +288,83 @@ pub(super) fn folder_images(recipe: &Recipe) -> impl Iterator<Item = (&String, R
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::build::resume::rewrite;
     use crate::build::sample::recipe;
-    use crate::fingerprint::Context;
+    use crate::fingerprint::{Base, Context};
     use crate::runtime::BuildPart;
+    use std::path::Path;
+
+    fn pins(images: &[&str]) -> Pins {
+        let pin = |name: &&str| (name.parse().unwrap(), format!("{name}@1"));
+        images.iter().map(pin).collect()
+    }
+
+    fn sample(text: &str) -> Recipe {
+        recipe(Path::new("/nonexistent-is-empty"), text, &[])
+    }
+
+    fn pinned(line: &str) -> String {
+        let recipe = sample(&format!("FROM node AS Node\nFROM a\n{line}\n"));
+        let own = &recipe.dockerfile.stages[1].instructions[0];
+        let pins = pins(&["node", "a", "a:1", "b:1"]);
+        let source = References::new(&recipe, &pins).source(own);
+        source.unwrap_or_else(|| "as written".to_owned())
+    }
+
+    #[test]
+    fn images_are_pinned_where_they_are_named() {
+        assert_eq!(
+            pinned("COPY --link --from=a /a /b"),
+            "COPY --link --from=a@1 /a /b"
+        );
+        assert_eq!(
+            pinned("RUN --mount=from=a:1,target=/a --mount=target=/b,FROM=b:1 \\\n  use from=a:1"),
+            "RUN --mount=from=a:1@1,target=/a --mount=target=/b,FROM=b:1@1 \\\n  use from=a:1"
+        );
+    }
+
+    #[test]
+    fn a_stage_is_no_image() {
+        for line in [
+            "COPY --from=node /a /b",
+            "COPY --from=NODE /a /b",
+            "COPY --from=0 /a /b",
+            "COPY --from=c /a /b",
+            "COPY a --from=a",
+            "RUN --mount=from=node,target=/a x",
+            "RUN --mount=from=a:12,target=/a x",
+            "RUN from=a x",
+            "ADD --from=a /a /b",
+            "LABEL --from=a",
+        ] {
+            assert_eq!(pinned(line), "as written", "{line}");
+        }
+    }
+
+    #[test]
+    fn what_the_text_does_not_decide_is_known() {
+        let beside = |text: &str, trigger: &str| {
+            let mut recipe = sample(text);
+            let base = Base {
+                identity: String::new(),
+                onbuild: vec![trigger.to_owned()],
+                env: Vec::new(),
+            };
+            recipe.bases = vec![("a".parse().unwrap(), base)];
+            let pins = pins(&["a", "x/b:1"]);
+            let beside = References::new(&recipe, &pins).beside();
+            beside.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let both = "FROM a\nCOPY --from=x/b:1 / /\n";
+        assert!(beside(both, "RUN x").is_empty());
+        assert_eq!(beside(both, "COPY --from=docker.io/x/b:1 / /"), ["x/b:1"]);
+        assert_eq!(beside("FROM a\n", "RUN x"), ["x/b:1"]);
+        let own = "FROM a AS c\nONBUILD COPY --from=x/b:1 / /\nFROM c\nCOPY --from=x/b:1 / /\n";
+        assert_eq!(beside(own, "RUN x"), ["x/b:1"]);
+        let odd = "FROM a\nCOPY --from=x/\\b:1 / /\n";
+        assert_eq!(beside(odd, "RUN x"), ["a:latest", "x/b:1"]);
+    }
 
     #[test]
     fn images_take_the_place_of_contexts() {
@@ -208,5 +397,14 @@ mod tests {
         assert_eq!(text, expected);
         assert_eq!(rewritten.original(6), Some(7));
         assert_eq!(rewritten.spot("[stage-2 2/4] COPY").unwrap().line, 7);
+    }
+
+    #[test]
+    fn a_comment_among_the_lines_is_no_flag() {
+        let recipe = sample("FROM a\nCOPY --from=b x /\n");
+        let mut own = recipe.dockerfile.stages[0].instructions[0].clone();
+        assert!(is_plain(&own));
+        own.source = "COPY \\\n  # --from=b\n  --from=b x /".to_owned();
+        assert!(!is_plain(&own));
     }
 }

@@ -1,12 +1,9 @@
 //! The Dockerfile that builds one part of a recipe: a stage up to its dependency cut, or the target on
 //! dependency images. Text in, text out; must not know who builds it.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-
-use super::references::References;
+use super::references::{Pins, References, from_image};
 use crate::fingerprint::{Argument, Cut, Dockerfile, Instruction, Recipe, StageBase};
-use crate::model::{Digest, ImageRef, labels};
+use crate::model::{Digest, labels};
 use crate::runtime::BuildPart;
 
 /// A Dockerfile's text with a way back from its lines to those of the Dockerfile that the user wrote.
@@ -17,7 +14,6 @@ pub struct Rewritten {
     /// The user's line for each line of `text`, from 1.
     lines: Vec<usize>,
     stages: Vec<Steps>,
-    pins: Pins,
 }
 
 /// The instructions of one stage that BuildKit counts in its progress.
@@ -38,22 +34,16 @@ pub struct Spot {
     pub instruction: String,
 }
 
-/// Images to be taken by another name than the one that is written: by their digest.
-pub type Pins = BTreeMap<ImageRef, String>;
-
 /// The Dockerfile that builds `part` of `recipe`.
 pub fn rewrite(recipe: &Recipe, part: &BuildPart<'_>) -> Rewritten {
-    rewrite_pinned(recipe, part, Pins::new())
+    rewrite_pinned(recipe, part, &Pins::new())
 }
 
-/// The Dockerfile that builds `part` of `recipe`, with images pinned in FROM and in `COPY --from`.
-pub fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: Pins) -> Rewritten {
+/// The Dockerfile that builds `part` of `recipe`, with images pinned wherever it names them.
+pub fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: &Pins) -> Rewritten {
     let dockerfile = &*recipe.dockerfile;
-    let mut out = Rewritten {
-        pins,
-        ..Rewritten::default()
-    };
-    let references = References::of(recipe);
+    let mut out = Rewritten::default();
+    let references = References::new(recipe, pins);
     let cut_of = |stage: usize| recipe.cuts.iter().find(|cut| cut.stage == stage);
     match part {
         BuildPart::Dependencies { stage } => {
@@ -71,8 +61,7 @@ pub fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: Pins) -> Rewr
             let start = |stage: usize| Some((cut_of(stage)?, on.get(&stage)?));
             let starts: Vec<Option<(&Cut, &Digest)>> =
                 (0..dockerfile.stages.len()).map(start).collect();
-            let as_written = out.pins.is_empty() && references.is_empty();
-            if starts.iter().all(Option::is_none) && as_written {
+            if starts.iter().all(Option::is_none) && references.is_empty() {
                 out.whole(dockerfile);
                 return out;
             }
@@ -113,36 +102,9 @@ fn declaration(argument: &Argument, escape: char) -> String {
     line
 }
 
-/// `FROM` with its base replaced; flags and name as written.
-fn from_image(from: &Instruction, image: &str) -> String {
-    let mut words = from.arguments.split_whitespace();
-    let mut line = from.keyword.clone();
-    for word in words.by_ref() {
-        if !word.starts_with("--") {
-            break;
-        }
-        let _ = write!(line, " {word}");
-    }
-    let _ = write!(line, " {image}");
-    for word in words {
-        let _ = write!(line, " {word}");
-    }
-    line
-}
-
 /// A text with single spaces between its words.
 fn spaced(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// What a COPY names behind `--from`, as written and read as an image's name.
-fn copied_from(own: &Instruction) -> Option<(&str, ImageRef)> {
-    let mut flags = own
-        .arguments
-        .split_whitespace()
-        .take_while(|word| word.starts_with("--"));
-    let word = flags.find_map(|flag| flag.strip_prefix("--from="))?;
-    (own.keyword == "COPY").then(|| Some((word, word.parse().ok()?)))?
 }
 
 impl Rewritten {
@@ -163,7 +125,7 @@ impl Rewritten {
             self.line(&format!("# escape={}", dockerfile.escape), 1);
         }
         for own in &dockerfile.global_args {
-            self.instruction(own, &own.source);
+            self.text(&own.source, own.lines.0);
         }
     }
 
@@ -175,13 +137,10 @@ impl Rewritten {
         references: &References<'_>,
     ) {
         let stage = &dockerfile.stages[number];
-        let pin = match &stage.base {
-            StageBase::Image(image) => self.pins.get(image).cloned(),
-            _ => references.base(stage).map(ToOwned::to_owned),
-        };
-        match on.map(labels::dependencies_name).or(pin) {
-            Some(image) => self.line(&from_image(&stage.from, &image), stage.from.lines.0),
-            None => self.instruction(&stage.from, &stage.from.source),
+        let on_image = |key| from_image(&stage.from, &labels::dependencies_name(key));
+        match on.map(on_image).or_else(|| references.from(stage)) {
+            Some(line) => self.line(&line, stage.from.lines.0),
+            None => self.text(&stage.from.source, stage.from.lines.0),
         }
         self.open(dockerfile, number, on.is_some());
     }
@@ -192,25 +151,17 @@ impl Rewritten {
         references: &References<'_>,
     ) {
         for own in instructions {
-            self.instruction(own, &references.replaced(own));
+            let replaced = references.source(own);
+            self.text(replaced.as_ref().unwrap_or(&own.source), own.lines.0);
             self.count(own);
         }
     }
 
-    /// An instruction in the given words.
-    fn instruction(&mut self, own: &Instruction, source: &str) {
-        let pin = copied_from(own).and_then(|(word, image)| Some((word, self.pins.get(&image)?)));
-        let source = match pin {
-            Some((word, pin)) => {
-                let flag = format!("--from={word}");
-                source.replacen(&flag, &format!("--from={pin}"), 1)
-            }
-            None => source.to_owned(),
-        };
-        self.text.push_str(&source);
+    /// A text that stands in the user's Dockerfile from a line on.
+    fn text(&mut self, source: &str, first: usize) {
+        self.text.push_str(source);
         self.text.push('\n');
-        self.lines
-            .extend((own.lines.0..).take(source.lines().count()));
+        self.lines.extend((first..).take(source.lines().count()));
     }
 
     fn line(&mut self, line: &str, number: usize) {
@@ -225,7 +176,7 @@ impl Rewritten {
             name: stage.name.clone(),
             steps: Vec::new(),
         });
-        if on_image || matches!(stage.base, StageBase::Image(_) | StageBase::Context(_)) {
+        if on_image || matches!(stage.base, StageBase::Image(_)) {
             self.step(&stage.from);
         }
     }
@@ -421,19 +372,39 @@ mod tests {
 
     #[test]
     fn pinned_images_are_taken_by_their_digest() {
-        let text =
-            "FROM python:3.11 AS a\nRUN b\nFROM a\nCOPY --chown=1 --from=ghcr.io/uv:1 /uv /uv\n";
+        let text = "# check=skip=all\nFROM \\\n  python:3.11 AS a\nRUN b\n# c\nFROM a\n\
+            COPY --chown=1 --from=ghcr.io/uv:1 /uv /uv\nRUN bad";
         let recipe = recipe(Path::new("/nonexistent-is-empty"), text, &[]);
         let pin = |name: &str, pinned: &str| (name.parse().unwrap(), pinned.to_owned());
         let pins = [
             pin("python:3.11", "python@sha256:1"),
             pin("ghcr.io/uv:1", "ghcr.io/uv@sha256:2"),
         ];
-        let none = BTreeMap::new();
+        let pins = Pins::from(pins);
+        let none = std::collections::BTreeMap::new();
         let part = BuildPart::Target { on: &none };
         let expected = "FROM python@sha256:1 AS a\nRUN b\nFROM a\n\
-            COPY --chown=1 --from=ghcr.io/uv@sha256:2 /uv /uv\n";
-        assert_eq!(rewrite_pinned(&recipe, &part, pins.into()).text, expected);
+            COPY --chown=1 --from=ghcr.io/uv@sha256:2 /uv /uv\nRUN bad\n";
+        let rewritten = rewrite_pinned(&recipe, &part, &pins);
+        assert_eq!(rewritten.text, expected);
+        let lines = (1..=6).map(|line| rewritten.original(line));
+        let expected = [Some(2), Some(4), Some(6), Some(7), Some(8), None];
+        assert_eq!(lines.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_part_takes_pinned_images_by_their_digest() {
+        let text = "FROM a\nCOPY --from=b / /\nRUN x\nCOPY src /src\nFROM c\nRUN y\n";
+        let recipe = recipe(Path::new("/nonexistent-is-empty"), text, &[(0, 2)]);
+        let pins = ["a", "b", "c"].map(|name| (name.parse().unwrap(), format!("{name}@1")));
+        let pins = Pins::from(pins);
+        let part = BuildPart::Dependencies { stage: 0 };
+        let dependencies = rewrite_pinned(&recipe, &part, &pins);
+        assert_eq!(dependencies.text, "FROM a@1\nCOPY --from=b@1 / /\nRUN x\n");
+        let on = on(&recipe);
+        let rest = rewrite_pinned(&recipe, &BuildPart::Target { on: &on }, &pins);
+        let end = "\nCOPY src /src\nFROM c@1\nRUN y\n";
+        assert!(rest.text.ends_with(end), "{}", rest.text);
     }
 
     #[test]

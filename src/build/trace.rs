@@ -57,15 +57,13 @@ impl<'a> Trace<'a> {
         let seen = self.vertices.entry(vertex.digest.clone()).or_default();
         if vertex.started.is_some() && !vertex.cached && !seen.told {
             seen.told = true;
-            match doing(&vertex.name) {
-                // A name of larder's own stands there for what the user wrote.
-                Some(doing) if doing.contains("localhost/larder/") => {
-                    let written = self.dockerfile.spot(&vertex.name);
-                    let written = written.map_or(doing, |spot| &spot.instruction);
-                    self.progress.doing(written);
-                }
-                Some(doing) => self.progress.doing(doing),
-                None => {}
+            // A name of larder's own stands there for what the user wrote.
+            let replaced = ["@sha256:", "localhost/larder/"];
+            let replaced = replaced.iter().any(|name| vertex.name.contains(name));
+            let spot = self.dockerfile.spot(&vertex.name).filter(|_| replaced);
+            let spot = spot.map(|spot| spot.instruction.clone());
+            if let Some(doing) = spot.or_else(|| doing(&vertex.name).map(str::to_owned)) {
+                self.progress.doing(doing);
             }
         }
         // A build that was cancelled since another instruction failed says `context canceled`.

@@ -68,6 +68,9 @@ pub struct Global {
     )]
     #[arg(help = "Who builds: auto, dagger or docker [env: LARDER_BUILDER]")]
     pub builder: Option<Builder>,
+    /// Take only base images that larder.lock pins [env: LARDER_FROZEN]
+    #[arg(long, global = true)]
+    pub frozen: bool,
     /// Plain lines, with what Dagger prints and what could not be cached; twice: all calls to the engine, too
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -86,6 +89,8 @@ pub enum Command {
     Why(Why),
     /// Build images, and nothing else
     Build(Services),
+    /// Write larder.lock, which pins base images to digests
+    Lock(Lock),
     /// Show the resolved Compose model
     Config(Config),
     /// List the project's containers
@@ -179,6 +184,14 @@ pub struct Fingerprint {
     /// The format
     #[arg(long, value_enum, default_value_t)]
     pub format: Report,
+}
+
+/// `larder lock`.
+#[derive(Args, Debug)]
+pub struct Lock {
+    /// Take what the registry has now, for these images or for all
+    #[arg(long, value_name = "IMAGE", num_args = 0..)]
+    pub upgrade: Option<Vec<String>>,
 }
 
 /// `larder config`.

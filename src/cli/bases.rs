@@ -10,7 +10,7 @@ use super::invocation::Invocation;
 use super::prepare::Prepared;
 use crate::docker::FoundBase;
 use crate::failure::Failure;
-use crate::fingerprint::{Base, BaseRef, Fingerprinted};
+use crate::fingerprint::{Base, BaseRef, Fingerprinted, LOCK_FILE, Lock};
 use crate::model::{Digest, ImageRef, labels};
 use crate::plan::{Action, Plan};
 
@@ -18,6 +18,10 @@ use crate::plan::{Action, Plan};
 #[derive(Default)]
 pub(super) struct Bases {
     pub(super) known: BTreeMap<BaseRef, Base>,
+    /// What pins some of them.
+    lock: Lock,
+    /// Those that would be pulled although they are there, if the lock did not pin them.
+    kept: BTreeSet<String>,
     /// Those that are pulled although they are there.
     renewed: BTreeSet<BaseRef>,
     pulled: BTreeSet<BaseRef>,
@@ -32,9 +36,50 @@ pub(super) struct Bases {
 }
 
 impl Bases {
-    /// Has images pulled once in this run, although they are there.
+    pub(super) fn new(lock: Lock) -> Self {
+        Self {
+            lock,
+            ..Self::default()
+        }
+    }
+
+    /// Has images pulled once in this run, although they are there. One that is locked moves with its lock alone.
     pub(super) fn renew(&mut self, images: impl IntoIterator<Item = BaseRef>) {
-        self.renewed.extend(images);
+        for base in images {
+            if base.locked.is_some() {
+                self.kept.insert(base.image.to_string());
+            } else {
+                self.renewed.insert(base);
+            }
+        }
+    }
+
+    /// What to say, once, of images that are not renewed since they are locked.
+    fn told_kept(&mut self) {
+        if !self.kept.is_empty() {
+            let names = Vec::from_iter(std::mem::take(&mut self.kept)).join("`, `");
+            self.notes.push(format!(
+                "`build.pull` brings no newer `{names}`, which {LOCK_FILE} pins; `larder lock --upgrade` does"
+            ));
+        }
+    }
+
+    /// A failure to pull images, with the lines of the lock that ask for them.
+    fn blamed(&self, failure: Failure, due: &[BaseRef]) -> Failure {
+        let Failure::Steps(failures) = failure else {
+            return failure;
+        };
+        let locked = due.iter().filter_map(|base| {
+            let place = self
+                .lock
+                .place(&base.image)
+                .filter(|_| base.locked.is_some())?;
+            Some((base.wanted().familiar(), (base.image.clone(), place)))
+        });
+        Failure::Bases {
+            failures,
+            locked: locked.collect(),
+        }
     }
 
     /// Notes that a service makes the image of these names.
@@ -153,6 +198,7 @@ impl Prepared {
                 Vec::from_iter(names).join(", ")
             ));
         }
+        bases.told_kept();
         loop {
             let open = wanted
                 .iter()
@@ -174,6 +220,9 @@ impl Prepared {
             let mut pulls = Plan::default();
             for base in &due {
                 let cause = match (causes.get(base), bases.renewed.contains(base)) {
+                    (Some(false), _) if base.locked.is_some() => {
+                        "`larder.lock` pins it, and it is not on the engine"
+                    }
                     (_, true) => "`build.pull` asks for the newest",
                     (Some(true), _) => {
                         "a Dockerfile starts from it, and the engine has it for another platform"
@@ -181,12 +230,13 @@ impl Prepared {
                     _ => "a Dockerfile starts from it, and it is not on the engine",
                 };
                 let pull = Action::Pull {
-                    image: base.image.familiar(),
+                    image: base.wanted().familiar(),
                     platform: base.platform.as_ref().map(ToString::to_string),
                 };
                 pulls.add(None, pull, cause, Vec::new());
             }
-            carry_out(invocation, self, &pulls, None).await?;
+            let pulled = carry_out(invocation, self, &pulls, None).await;
+            pulled.map_err(|failure| bases.blamed(failure, &due))?;
             bases.pulled.extend(due);
         }
     }

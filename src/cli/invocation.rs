@@ -75,6 +75,14 @@ impl Invocation {
         Ok(compose::load(&self.options(services))?)
     }
 
+    /// Loads the project with all of its services, whatever their profiles.
+    pub(super) fn load_all(&self) -> Result<Project, Failure> {
+        Ok(compose::load(&LoadOptions {
+            profiles: vec!["*".to_owned()],
+            ..self.options(&[])
+        })?)
+    }
+
     /// The project, or its name alone where one is given and no Compose file is there to load.
     pub(super) fn named(&self) -> Result<Named, Failure> {
         let options = LoadOptions {
@@ -124,6 +132,7 @@ impl Invocation {
             progress: self.global.progress.or(plain),
             builder: self.global.builder,
             timeout,
+            frozen: self.global.frozen,
         };
         let extension = project.and_then(|project| project.extensions.get("x-larder"));
         let terminal = self.screen.is_terminal();

@@ -123,8 +123,13 @@ pub(super) async fn prepare(
         let cache = settings.cache.as_ref();
         let cache = cache.map(|folder| folder.join("digests").join(kept));
         let shown = Waiting::show(settings.progress, &invocation.screen, READING);
+        let frozen = settings.frozen;
         let read = tokio::task::spawn_blocking(move || {
-            read(&project, &services, &builds, goal, cache.as_deref())
+            let read = read(&project, &services, &builds, goal, cache.as_deref())?;
+            if frozen {
+                read.survey.check_locked(&read.survey.bases())?;
+            }
+            Ok::<_, fingerprint::Error>(read)
         });
         async move {
             let inputs = read.await;
@@ -251,7 +256,7 @@ impl Prepared {
             survey: Arc::new(survey),
             cache,
         };
-        let mut bases = Bases::default();
+        let mut bases = Bases::new(reading.survey.lock().clone());
         for service in self.pulling() {
             bases.renew(reading.survey.bases_of(service));
         }
@@ -315,6 +320,9 @@ impl Prepared {
             }
             if further.is_empty() {
                 return Ok(());
+            }
+            if self.settings.frozen {
+                reading.survey.check_locked(&further)?;
             }
             wanted.extend(further);
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::turn::Turn;
-use super::{build, config, down, exec, fingerprint, logs, plan, ps, start, turn, up, why};
+use super::{build, config, down, exec, fingerprint, lock, logs, plan, ps, start, turn, up, why};
 use crate::failure::Failure;
 use crate::settings::{Environment, Progress};
 use crate::term::Screen;
@@ -67,6 +67,7 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
         Command::Plan(args) => plan::plan(invocation, &args).await?,
         Command::Fingerprint(args) => fingerprint::fingerprint(invocation, &args).await?,
         Command::Build(args) => build::build(invocation, &args).await?,
+        Command::Lock(args) => Box::pin(lock::lock(invocation, &args)).await?,
         Command::Config(args) => config::config(invocation, &args)?,
         Command::Ps(args) => ps::ps(invocation, &args).await?,
         Command::Logs(args) => logs::logs(invocation, &args).await?,

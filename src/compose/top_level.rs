@@ -51,6 +51,7 @@ static INCLUDED: Table = closed(&[
 /// What larder itself is told of a project.
 static OF_LARDER: Table = closed(&[
     field("builder", OneOf(&["auto", "dagger", "docker"])),
+    field("frozen", Bool),
     field("timeout", Checked(values::seconds, &Int)),
 ]);
 

@@ -28,7 +28,7 @@ impl Docker {
     /// # Errors
     /// The engine does not answer.
     pub async fn base(&self, wanted: &BaseRef) -> Result<Option<FoundBase>, EngineError> {
-        let name = wanted.image.familiar();
+        let name = wanted.wanted().familiar();
         let found = match self.image(&name).await {
             Ok(found) => found,
             Err(error) if status(&error) == Some(404) => return Ok(None),
@@ -43,8 +43,9 @@ impl Docker {
             (None, Some(own)) => self.is_native(&name, own).await?,
         };
         Ok(Some(FoundBase {
+            digest: own_digest(&wanted.wanted(), &found),
             fingerprint: fingerprint(&found),
-            base: base(&wanted.image, found),
+            base: base(&wanted.wanted(), found),
             platform: own,
             fits,
         }))
@@ -207,6 +208,8 @@ pub struct FoundBase {
     pub platform: Option<Platform>,
     /// Whether it is for the platform that was asked for.
     pub fits: bool,
+    /// The registry's digest of it, where the engine knows one.
+    pub digest: Option<String>,
 }
 
 /// What an image says that it is for.
@@ -230,20 +233,24 @@ fn fingerprint(image: &ImageInspect) -> Option<Digest> {
 
 /// The registry's digest where the engine knows one for this very repository, else the engine's ID.
 fn base(image: &ImageRef, found: ImageInspect) -> Base {
-    let repository = format!("{}@", image.familiar_name());
-    let mut digests: Vec<String> = found
-        .repo_digests
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|digest| Some(digest.strip_prefix(&repository)?.to_owned()))
-        .collect();
-    digests.sort_unstable();
+    let digest = own_digest(image, &found);
     let config = found.config.unwrap_or_default();
     Base {
-        identity: digests.into_iter().next().or(found.id).unwrap_or_default(),
+        identity: digest.or(found.id).unwrap_or_default(),
         onbuild: config.on_build.unwrap_or_default(),
         env: config.env.unwrap_or_default(),
     }
+}
+
+/// The digest that an image is named by, else the first of those that its repository has it under.
+fn own_digest(image: &ImageRef, found: &ImageInspect) -> Option<String> {
+    let repository = format!("{}@", image.familiar_name());
+    let digests = found.repo_digests.iter().flatten();
+    let own = digests.filter_map(|digest| digest.strip_prefix(&repository));
+    image
+        .digest
+        .clone()
+        .or_else(|| own.min().map(str::to_owned))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -277,6 +284,12 @@ mod tests {
         assert_eq!(identity(&[]), "sha256:id");
         assert_eq!(identity(&["mirror/redis@sha256:a"]), "sha256:id");
         assert_eq!(identity(&["redis@sha256:c", "redis@sha256:b"]), "sha256:b");
+        let pinned = ImageRef {
+            digest: Some("sha256:c".to_owned()),
+            ..image.clone()
+        };
+        let digests = found(&["redis@sha256:c", "redis@sha256:b"]);
+        assert_eq!(base(&pinned, digests).identity, "sha256:c");
     }
 
     #[test]

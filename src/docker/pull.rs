@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use super::Docker;
 use super::error::Words;
 use crate::fingerprint::Platform;
-use crate::model::{ImageId, ImageRef};
+use crate::model::{ImageId, ImageRef, short_name};
 use crate::runtime::{EngineError, Progress};
 
 /// How long a pull may stand still.
@@ -32,16 +32,8 @@ impl Docker {
             status: None,
             source: Box::new(error),
         })?;
-        let mut client = self.patient(STILL);
-        if let Some(credentials) = self.config.credentials(&parsed.registry).await {
-            let header = credentials.header();
-            client = client.with_request_modifier(move |mut request| {
-                if let Ok(value) = header.parse() {
-                    request.headers_mut().insert("x-registry-auth", value);
-                }
-                request
-            });
-        }
+        let client = self.with_credentials(self.patient(STILL), &parsed.registry);
+        let client = client.await;
         let mut messages = client.create_image(Some(options(&parsed, platform)), None, None);
         let mut layers = Layers::default();
         loop {
@@ -54,7 +46,7 @@ impl Docker {
             layers.take(message);
             let (done, of) = layers.amount();
             if of == 0 {
-                progress.doing(action.clone());
+                progress.doing(format!("pulling `{}`", short_name(image)));
             } else {
                 progress.amount(layers.doing(image), done, of);
             }
@@ -140,9 +132,9 @@ impl Layers {
     fn doing(&self, image: &str) -> String {
         let (done, of) = self.amount();
         if done == of {
-            format!("extracting `{image}`")
+            format!("extracting `{}`", short_name(image))
         } else {
-            format!("pulling `{image}`")
+            format!("pulling `{}`", short_name(image))
         }
     }
 }

@@ -509,9 +509,9 @@ mod tests {
             told(&trigger("RUN one"), &trigger("RUN two"))[1],
             "an instruction changed (line 1, `RUN two`)"
         );
-        let mut context = app().other("additional_contexts", json!({"more": "https://x/y.git"}));
+        let mut context = app().context("more", "https://x/y.git");
         context = context.file("Dockerfile", &format!("{APP}COPY --from=more f /\n"));
-        let other = app().other("additional_contexts", json!({"more": "https://x/z.git"}));
+        let other = app().context("more", "https://x/z.git");
         let other = other.file("Dockerfile", &format!("{APP}COPY --from=more f /\n"));
         assert_eq!(
             told(&context, &other),
@@ -537,7 +537,7 @@ mod tests {
             (platform, "platform"),
             (label, "labels.a"),
             (hosts, "extra_hosts.h"),
-            (app().other("ssh", json!(["default"])), "ssh.default"),
+            (app().ssh("default"), "ssh.default"),
             (app().other("isolation", json!({"x": 1})), "isolation"),
             (
                 app().arg("SOURCE_DATE_EPOCH", "0"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::platform::Platform;
 use crate::compose;
-use crate::model::{Place, Project};
+use crate::model::{ImageRef, Place, Project};
 
 /// Why a fingerprint cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +72,24 @@ pub enum Error {
         line: usize,
         /// The pattern.
         pattern: String,
+    },
+    /// A line of the lock is none.
+    #[error("`{}` is broken: {problem}", super::LOCK_FILE)]
+    Lock {
+        /// The lock.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Base images are to be locked, and are not.
+    #[error("{}", not_locked(*there, images))]
+    NotLocked {
+        /// Whether there is a lock.
+        there: bool,
+        /// The images, each with a place that names it.
+        images: Vec<(ImageRef, Option<Place>)>,
     },
     /// The Dockerfile builds nothing.
     #[error("service `{service}`: `{}` has no `FROM`", file.display())]
@@ -207,7 +225,7 @@ impl Error {
     /// Where in a file the trouble lies.
     pub fn place(&self) -> Option<Place> {
         match self {
-            Self::IgnorePattern { file, line, .. } => Some(Place {
+            Self::IgnorePattern { file, line, .. } | Self::Lock { file, line, .. } => Some(Place {
                 file: file.clone(),
                 at: Some((*line, 1)),
             }),
@@ -217,7 +235,22 @@ impl Error {
                 at: None,
             }),
             Self::Written { place, .. } => Some(place.clone()),
+            Self::NotLocked { images, .. } => images.first()?.1.clone(),
             _ => None,
+        }
+    }
+
+    /// The same as one error for each thing that it is about, which has a place of its own.
+    pub fn apart(&self) -> Vec<Self> {
+        match self {
+            Self::NotLocked { there, images } => images
+                .iter()
+                .map(|own| Self::NotLocked {
+                    there: *there,
+                    images: vec![own.clone()],
+                })
+                .collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -277,5 +310,21 @@ fn section(kind: &str) -> &'static str {
         "configs"
     } else {
         "secrets"
+    }
+}
+
+fn not_locked(there: bool, images: &[(ImageRef, Option<Place>)]) -> String {
+    let names: Vec<String> = images
+        .iter()
+        .map(|(image, _)| format!("`{image}`"))
+        .collect();
+    let names = names.join(", ");
+    if there {
+        format!("`{}` has no digest for {names}", super::LOCK_FILE)
+    } else {
+        format!(
+            "there is no `{}` with a digest for {names}",
+            super::LOCK_FILE
+        )
     }
 }

@@ -34,6 +34,12 @@ impl Error {
             Self::IgnorePattern { .. } => {
                 "`*`, `?`, `**` and `[a-z]` are patterns, and `\\` in front of one takes it as it stands".to_owned()
             }
+            Self::Lock { .. } => {
+                "keep one line for each image, `IMAGE sha256:…`; `larder lock` adds those that are missing".to_owned()
+            }
+            Self::NotLocked { .. } => {
+                "`larder lock` looks them up and writes them down; without `--frozen` larder takes what the engine has".to_owned()
+            }
             Self::External { kind, .. } => {
                 format!("without a Swarm a {kind} is from `file:` or `environment:`")
             }

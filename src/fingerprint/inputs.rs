@@ -25,7 +25,7 @@ use super::section;
 use super::stages::{Layout, NothingToBuild, Request, lay_out};
 use super::statcache::StatCache;
 use super::walk::{Folder, is_gone};
-use crate::model::{Build, Digest, Project, Service};
+use crate::model::{Build, Digest, ImageRef, Place, Project, Service};
 
 /// A build section, read.
 #[derive(Clone, Debug)]
@@ -67,6 +67,20 @@ impl Inputs {
         native: &Platform,
         cache: &StatCache,
     ) -> Result<Self, Error> {
+        let mut inputs = Self::open(project, name, service, build, native)?;
+        inputs.gathered = Arc::new(inputs.gather(&inputs.reading, cache)?);
+        inputs.folders = inputs.folders(&inputs.reading, cache)?;
+        Ok(inputs)
+    }
+
+    /// Reads the Dockerfile of a `build` section, and nothing of its contexts.
+    pub(super) fn open(
+        project: &Project,
+        name: &str,
+        service: &Service,
+        build: &Build,
+        native: &Platform,
+    ) -> Result<Self, Error> {
         let manifests = Manifests::of(service.other.get("x-larder")).map_err(|problem| {
             Error::Dependencies {
                 service: name.to_owned(),
@@ -107,8 +121,6 @@ impl Inputs {
         };
         (inputs.platform, inputs.manifests) = (platform, manifests);
         inputs.reading = inputs.reading(None);
-        inputs.gathered = Arc::new(inputs.gather(&inputs.reading, cache)?);
-        inputs.folders = inputs.folders(&inputs.reading, cache)?;
         Ok(inputs)
     }
 
@@ -253,6 +265,25 @@ impl Inputs {
         let digest = self.ignore.digest()?;
         let name = self.ignore_file.file_name()?;
         Some((name.to_string_lossy().into_owned(), digest))
+    }
+
+    /// Those, and what the triggers of its bases name, once all bases are known.
+    pub(super) fn images_with(&self, bases: &Bases) -> BTreeSet<BaseRef> {
+        let mut known = self.reading.images.iter();
+        if known.all(|image| bases.contains_key(image)) {
+            self.reading(Some(bases)).images
+        } else {
+            self.images()
+        }
+    }
+
+    /// Where the Dockerfile names an image first.
+    pub(super) fn place_of(&self, image: &ImageRef) -> Option<Place> {
+        let line = reading::line_of(&self.layout, &self.request, image)?;
+        self.build.dockerfile_inline.is_none().then(|| Place {
+            file: self.root.join(&self.dockerfile.name),
+            at: Some((line, 1)),
+        })
     }
 
     /// The fingerprint, when all bases are among `bases`.
@@ -419,7 +450,7 @@ fn dockerfile(service: &str, build: &Build, root: &Path) -> Result<Source, Error
 /// The largest Dockerfile or ignore file that is read, in bytes.
 const LIMIT: u64 = 2 << 20;
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let file = File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes));
     file.map_err(|source| Error::Read {

@@ -9,13 +9,14 @@
 //! Keys: `section` and `extras` for the build section, `chain` for the instructions, `manifests` and `cut`
 //! for the dependencies; `inputs` is one build from its files to its [`Recipe`], `absent` what
 //! those files lack, `hints` what may help, `advice` about an
-//! order that installs at each edit.
+//! order that installs at each edit. `lock` pins base images, `base_images` are those that can be pinned.
 //! What a fingerprint was made of: `ingredients` by name, `record` as it is kept, `compare` two of them to each `change`.
 //! `confighash` is the
 //! container's side, `delivery` its configs and secrets, `mounted` what a one-shot service reads besides.
 
 mod absent;
 mod advice;
+mod base_images;
 mod beneath;
 mod chain;
 mod change;
@@ -35,6 +36,7 @@ mod ingredients;
 mod inputs;
 #[cfg(test)]
 mod lab;
+mod lock;
 mod manifests;
 mod mounted;
 mod parse;
@@ -55,12 +57,14 @@ mod walk;
 mod words;
 
 pub use advice::{Advice, advice};
+pub use base_images::{BaseImages, base_images};
 pub use change::{Change, FileChange, How, Place, What, shown, shown_line};
 pub use compare::compare;
 pub use confighash::config_hash;
 pub use dockerfile::{Dockerfile, Heredoc, Instruction, Stage, StageBase};
 pub use error::Error;
 pub use ingredients::{Elsewhere, Ingredients, Section, Value};
+pub use lock::{LOCK_FILE, Lock};
 pub use mounted::mounted;
 pub use platform::Platform;
 pub use recipe::{

@@ -73,6 +73,27 @@ pub(super) fn read(layout: &Layout, request: &Request, bases: Option<&Bases>) ->
     reading
 }
 
+/// The first line that names an image, behind FROM or in `--from`.
+pub(super) fn line_of(layout: &Layout, request: &Request, image: &ImageRef) -> Option<usize> {
+    let reader = Reader {
+        layout,
+        request,
+        bases: None,
+        names: stage_names(layout),
+    };
+    let stages = layout.dockerfile.stages.iter().enumerate();
+    let lines = stages.filter_map(|(number, stage)| {
+        let from = matches!(&stage.base, StageBase::Image(own) if own == image);
+        let copies = |own: &&Instruction| {
+            let reads = reader.elsewhere(number, own);
+            reads.is_ok_and(|reads| reads.contains(&Read::Image(image.clone())))
+        };
+        let own = stage.instructions.iter().find(copies);
+        from.then_some(&stage.from).or(own)
+    });
+    lines.map(|own| own.lines.0).min()
+}
+
 /// Docker's own frontend, of a version whose language this is.
 fn is_dockerfile_frontend(syntax: &str) -> bool {
     let Ok(image) = syntax.parse::<ImageRef>() else {

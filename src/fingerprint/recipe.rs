@@ -165,6 +165,22 @@ pub struct BaseRef {
     pub image: ImageRef,
     /// The platform that FROM or the service asks for; `None` is the engine's own.
     pub platform: Option<Platform>,
+    /// The digest that the project's lock pins it to.
+    pub locked: Option<String>,
+}
+
+impl BaseRef {
+    /// The name by which the engine and the registries are asked for it.
+    pub fn wanted(&self) -> ImageRef {
+        match &self.locked {
+            None => self.image.clone(),
+            locked => ImageRef {
+                tag: None,
+                digest: locked.clone(),
+                ..self.image.clone()
+            },
+        }
+    }
 }
 
 /// For a person: the name in backticks, and what it is for.

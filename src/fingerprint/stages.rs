@@ -36,6 +36,7 @@ impl Request {
         BaseRef {
             image: image.clone(),
             platform: own.or_else(|| self.asked.clone()),
+            locked: None,
         }
     }
 

@@ -3,14 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::base_images;
 use super::delivery;
 use super::error::Error;
 use super::inputs::Inputs;
+use super::lock::Lock;
 use super::platform::Platform;
 use super::recipe::{Base, BaseRef, Fingerprinted};
 use super::statcache::StatCache;
 use super::threads;
-use crate::model::{Build, Project, Service};
+use crate::model::{Build, ImageRef, Project, Service};
 
 /// What a project's images are made of, as far as its own files tell.
 #[derive(Clone, Debug)]
@@ -19,13 +21,16 @@ pub struct Survey {
     /// Each service's build; services whose build sections are equal share one.
     services: BTreeMap<String, usize>,
     cache: StatCache,
+    lock: Lock,
+    /// The images that services of the project build: no lock pins them.
+    built: BTreeSet<ImageRef>,
 }
 
-/// Reads the Dockerfiles, ignore files and contexts of all `services` that have a `build`, for an engine whose own
-/// platform is `native`. No base image has to be known yet. Blocking; parallel inside.
+/// Reads the project's lock, and the Dockerfiles, ignore files and contexts of all `services` that have a `build`, for an
+/// engine whose own platform is `native`. No base image has to be known yet. Blocking; parallel inside.
 ///
 /// # Errors
-/// A missing context, Dockerfile, target, source of a COPY or build secret, a malformed ignore pattern, or a file
+/// A broken lock, a missing context, Dockerfile, target, source of a COPY or build secret, a malformed ignore pattern, or a file
 /// that cannot be read.
 pub fn survey(
     project: &Project,
@@ -33,6 +38,7 @@ pub fn survey(
     native: &Platform,
     cache: &StatCache,
 ) -> Result<Survey, Error> {
+    let lock = Lock::read(&project.working_dir)?;
     let mut jobs: Vec<(&str, &Service, &Build)> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     let mut indexes = BTreeMap::new();
@@ -64,6 +70,8 @@ pub fn survey(
         builds,
         services: indexes,
         cache: cache.clone(),
+        lock,
+        built: base_images::built(project),
     })
 }
 
@@ -99,13 +107,55 @@ pub fn check_platforms(
 impl Survey {
     /// The images that the needed stages start from, or that COPY and RUN read from.
     pub fn bases(&self) -> BTreeSet<BaseRef> {
-        self.builds.iter().flat_map(Inputs::images).collect()
+        let images = self.builds.iter().flat_map(Inputs::images);
+        images.map(|base| self.locked(base)).collect()
+    }
+
+    /// The project's lock.
+    pub fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
+    /// That some of the bases are all locked, those aside that cannot be.
+    ///
+    /// # Errors
+    /// They are not.
+    pub fn check_locked<'a>(
+        &self,
+        bases: impl IntoIterator<Item = &'a BaseRef>,
+    ) -> Result<(), Error> {
+        let open = bases.into_iter().filter(|base| {
+            base.locked.is_none() && base_images::is_lockable(&base.image, &self.built)
+        });
+        let open: BTreeSet<&ImageRef> = open.map(|base| &base.image).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let place = |image: &ImageRef| self.builds.iter().find_map(|own| own.place_of(image));
+        Err(Error::NotLocked {
+            there: self.lock.is_there(),
+            images: open
+                .into_iter()
+                .map(|own| (own.clone(), place(own)))
+                .collect(),
+        })
+    }
+
+    /// A base with the digest that the lock has for it.
+    fn locked(&self, base: BaseRef) -> BaseRef {
+        let lockable = base_images::is_lockable(&base.image, &self.built);
+        let locked = self.lock.digest(&base.image).filter(|_| lockable);
+        BaseRef {
+            locked: locked.map(str::to_owned),
+            ..base
+        }
     }
 
     /// Those that the build of one service starts from or reads from.
     pub fn bases_of(&self, service: &str) -> BTreeSet<BaseRef> {
         let build = self.services.get(service).map(|index| &self.builds[*index]);
-        build.map(Inputs::images).unwrap_or_default()
+        let images = build.map(Inputs::images).unwrap_or_default();
+        images.into_iter().map(|base| self.locked(base)).collect()
     }
 
     /// Each service's fingerprint, once its bases are known. Pure, but for a base whose triggers or
@@ -117,10 +167,29 @@ impl Survey {
         &self,
         bases: &BTreeMap<BaseRef, Base>,
     ) -> Result<BTreeMap<String, Fingerprinted>, Error> {
-        let made = threads::map(&self.builds, 64, |build| {
-            build.fingerprint(bases, &self.cache)
+        // What an image is made of is the same, locked or not.
+        let bases = bases.iter().map(|(base, known)| {
+            let locked = None;
+            (
+                BaseRef {
+                    locked,
+                    ..base.clone()
+                },
+                known.clone(),
+            )
         });
-        let made: Vec<Fingerprinted> = made.into_iter().collect::<Result<_, _>>()?;
+        let bases: BTreeMap<BaseRef, Base> = bases.collect();
+        let made = threads::map(&self.builds, 64, |build| {
+            let made = build.fingerprint(&bases, &self.cache)?;
+            Ok(match made {
+                Fingerprinted::Missing(missing) => {
+                    let missing = missing.into_iter().map(|base| self.locked(base));
+                    Fingerprinted::Missing(missing.collect())
+                }
+                known @ Fingerprinted::Known(_) => known,
+            })
+        });
+        let made: Vec<Fingerprinted> = made.into_iter().collect::<Result<_, Error>>()?;
         let named = |(service, index): (&String, &usize)| {
             let mut fingerprinted = made[*index].clone();
             if let Fingerprinted::Known(recipe) = &mut fingerprinted {
@@ -228,6 +297,7 @@ mod tests {
                 BaseRef {
                     image: image.parse().unwrap(),
                     platform: None,
+                    locked: None,
                 },
                 Base {
                     identity: image.to_owned(),

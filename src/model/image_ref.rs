@@ -45,6 +45,14 @@ impl ImageRef {
     }
 }
 
+/// An image's name for a person: of a digest the first 12 hex digits.
+pub fn short_name(name: &str) -> String {
+    match name.split_once("@sha256:") {
+        Some((image, hex)) => format!("{image}@sha256:{}", hex.get(..12).unwrap_or(hex)),
+        None => name.to_owned(),
+    }
+}
+
 impl fmt::Display for ImageRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.familiar())
@@ -172,6 +180,7 @@ mod tests {
     fn a_digest_needs_no_tag() {
         let digest = format!("sha256:{}", "a".repeat(64));
         let image: ImageRef = format!("redis@{digest}").parse().unwrap();
+        assert_eq!(short_name(&image.familiar()), "redis@sha256:aaaaaaaaaaaa");
         assert_eq!((image.tag, image.digest), (None, Some(digest)));
     }
 

@@ -249,7 +249,7 @@ impl Draft<'_> {
         let pull = |base: &BaseRef| {
             let cause = "its fingerprint is known when its base image is";
             let platform = base.platform.as_ref().map(ToString::to_string);
-            self.pull(service, &base.image.familiar(), platform, cause)
+            self.pull(service, &base.wanted().familiar(), platform, cause)
         };
         bases.iter().map(pull).collect()
     }

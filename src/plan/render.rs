@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::step::{Action, Plan, Step};
+use crate::model::short_name;
 
 /// The plan for a person: a line per service, then the steps in order with their causes.
 pub fn text(plan: &Plan) -> String {
@@ -50,11 +51,11 @@ pub fn sentence(step: &Step) -> String {
         Action::Pull {
             image,
             platform: None,
-        } => format!("pull {image}"),
+        } => format!("pull {}", short_name(image)),
         Action::Pull {
             image,
             platform: Some(platform),
-        } => format!("pull {image} for {platform}"),
+        } => format!("pull {} for {platform}", short_name(image)),
         Action::BuildDependencies { key, builder, .. } => {
             format!(
                 "build the dependencies of {service} with {builder} ({})",

@@ -396,6 +396,16 @@ pub enum BuildError {
         /// The image.
         base: String,
     },
+    /// A base image can only be taken by its name, which means another image than the one that was fingerprinted.
+    #[error(
+        "base image `{base}` of `{service}` is another one on the engine than was fingerprinted"
+    )]
+    BaseBeside {
+        /// The service.
+        service: String,
+        /// The image.
+        base: String,
+    },
     /// The context cannot be read.
     #[error("reading the build context of `{service}` failed")]
     Context {

@@ -1,5 +1,6 @@
 //! What a step does and has done, in the few words that fit a line of progress.
 
+use crate::model::short_name;
 use crate::plan::{Action, ImageSource, Step};
 
 /// What a line of progress stands for: the service, or the thing where a step is done for none.
@@ -7,7 +8,7 @@ pub(super) fn subject(step: &Step) -> &str {
     match (&step.service, &step.action) {
         (Some(service), _) => service,
         (None, Action::CreateNetwork { name, .. } | Action::CreateVolume { name, .. }) => name,
-        (None, Action::Pull { image, .. }) => image,
+        (None, Action::Pull { image, .. }) => image.split('@').next().unwrap_or(image),
         (None, _) => "project",
     }
 }
@@ -17,7 +18,7 @@ pub(super) fn doing(action: &Action) -> String {
     match action {
         Action::CreateNetwork { .. } => "creating the network".to_owned(),
         Action::CreateVolume { .. } => "creating the volume".to_owned(),
-        Action::Pull { image, .. } => format!("pulling {image}"),
+        Action::Pull { image, .. } => format!("pulling {}", short_name(image)),
         Action::BuildDependencies { .. } => "building its dependencies".to_owned(),
         Action::Build { .. } => "building".to_owned(),
         Action::Tag { name, .. } => format!("naming the image {name}"),
@@ -44,7 +45,7 @@ pub(super) fn done(action: &Action) -> String {
     match action {
         Action::CreateNetwork { .. } => "network created".to_owned(),
         Action::CreateVolume { .. } => "volume created".to_owned(),
-        Action::Pull { image, .. } => format!("pulled {image}"),
+        Action::Pull { image, .. } => format!("pulled {}", short_name(image)),
         Action::BuildDependencies { .. } => "dependencies built".to_owned(),
         Action::Build { .. } => "built".to_owned(),
         Action::Tag {

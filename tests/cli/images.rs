@@ -234,7 +234,12 @@ fn builds_for_two_platforms_on_one_base_are_never_taken_for_each_other() {
         containers
     );
 
+    // Both are what the engine has under the name, whatever the registry has now.
     registry.push_index("base:1", "new", &[host_arch(), OTHER]);
+    stack.larder("--builder docker up");
+    assert_eq!(stack.environment("own", "WHAT"), own);
+    assert_eq!(stack.environment("other", "WHAT"), "base for s390x");
+    docker(&["pull", "-q", &registry.name("base:1")]);
     stack.larder("--builder docker up");
     assert_eq!(stack.environment("other", "WHAT"), "new for s390x");
 }

@@ -15,6 +15,9 @@ const INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 const LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
+/// How registries say that they do not have something (OCI distribution specification, error codes).
+const UNKNOWN: &[u8] = br#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#;
+
 /// A registry; the engine forgets its images when it goes.
 pub(crate) struct Registry {
     host: String,
@@ -166,7 +169,7 @@ fn serve(mut stream: TcpStream, shelf: &Mutex<Shelf>) {
         let (code, kind, body) = match found {
             Some((kind, body)) => ("200 OK", kind, body),
             None if path == "/v2/" => ("200 OK", "application/json", b"{}".to_vec()),
-            None => ("404 Not Found", "application/json", b"{}".to_vec()),
+            None => ("404 Not Found", "application/json", UNKNOWN.to_vec()),
         };
         let head = format!(
             "HTTP/1.1 {code}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nDocker-Content-Digest: {}\r\n\r\n",

@@ -21,6 +21,7 @@ fn help_names_every_command_and_the_exit_codes() {
           fingerprint  Show what each image is keyed by
           why          Show what changed since a service's image was made
           build        Build images, and nothing else
+          lock         Write larder.lock, which pins base images to digests
           config       Show the resolved Compose model
           ps           List the project's containers
           logs         Show what containers print
@@ -41,6 +42,7 @@ fn help_names_every_command_and_the_exit_codes() {
               --profile <NAME>           Switches on the services of a profile [env: COMPOSE_PROFILES]
               --progress <MODE>          How progress is shown: auto, tty, plain, json or quiet
               --builder <BUILDER>        Who builds: auto, dagger or docker [env: LARDER_BUILDER]
+              --frozen                   Take only base images that larder.lock pins [env: LARDER_FROZEN]
           -v, --verbose...               Plain lines, with what Dagger prints and what could not be cached;
                                          twice: all calls to the engine, too
           -h, --help                     Print help
@@ -81,6 +83,7 @@ fn help_of_up() {
               --progress <MODE>          How progress is shown: auto, tty, plain, json or quiet
               --timeout <SECONDS>        Give up when a service takes longer than this to become ready
               --builder <BUILDER>        Who builds: auto, dagger or docker [env: LARDER_BUILDER]
+              --frozen                   Take only base images that larder.lock pins [env: LARDER_FROZEN]
           -h, --help                     Print help
         "#);
 }

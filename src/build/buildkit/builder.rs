@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::models::ImageInspect;
 use bollard::query_parameters::TagImageOptions;
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use bollard_buildkit_proto::moby::buildkit::v1::{SolveRequest, SolveResponse, StatusRequest};
@@ -22,10 +21,11 @@ use super::files::{DOCKERFILE, Files};
 use super::refusal::refusal;
 use super::session::{ALIVE_EVERY, ALIVE_WITHIN, Session, unique};
 use super::shared_key::SharedKey;
+use crate::build::bases;
 use crate::build::context::{ContextError, Upload};
-use crate::build::parts::{secrets, used_bases};
+use crate::build::parts::secrets;
 use crate::build::references::folder_images;
-use crate::build::resume::{Rewritten, rewrite};
+use crate::build::resume::{Rewritten, rewrite, rewrite_pinned};
 use crate::build::trace::Trace;
 use crate::model::{DigestWriter, ImageId, labels};
 use crate::plan::BuilderKind;
@@ -258,42 +258,6 @@ impl BuildKit {
         Ok(has >= Some(TAKES_ALL))
     }
 
-    /// That every image the build started from is still the one that was fingerprinted.
-    async fn bases_stood_still(&self, request: &BuildRequest<'_>) -> Result<(), BuildError> {
-        let used = used_bases(request.recipe, &request.part);
-        for (image, base) in &request.recipe.bases {
-            let name = image.familiar();
-            if !used.contains(&name) {
-                continue;
-            }
-            let now = self.docker.inspect_image(&name).await;
-            let same = match now {
-                Ok(now) => Self::is_same(&now, &base.identity),
-                Err(error) if status(&error) == Some(404) => false,
-                Err(error) => return Err(refused(&format!("inspecting `{name}`"), error).into()),
-            };
-            if !same {
-                return Err(BuildError::BaseMoved {
-                    service: request.recipe.service.clone(),
-                    base: name,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether an image is the one that was keyed as `identity`: an image's ID, a registry's digest, or the name that
-    /// larder gives it by its fingerprint.
-    pub(in crate::build) fn is_same(image: &ImageInspect, identity: &str) -> bool {
-        let digests = image.repo_digests.iter().flatten();
-        let mut names = image.repo_tags.iter().flatten();
-        image.id.as_deref() == Some(identity)
-            || names.any(|own| own == identity)
-            || digests
-                .into_iter()
-                .any(|own| own == identity || own.rsplit('@').next() == Some(identity))
-    }
-
     /// Gives the image the name by which larder finds it: from here on it counts.
     pub(in crate::build) async fn name(
         docker: &Docker,
@@ -323,9 +287,12 @@ impl Builder for BuildKit {
             ));
         }
         self.bring_folders(request, progress).await?;
-        let dockerfile = rewrite(request.recipe, &request.part);
+        let found = bases::find(&self.docker, request).await?;
+        let pins = bases::pins(&found);
+        bases::stand_still(&self.docker, request, &found, &pins).await?;
+        let dockerfile = rewrite_pinned(request.recipe, &request.part, &pins);
         let image = self.run(request, &dockerfile, progress).await?;
-        self.bases_stood_still(request).await?;
+        bases::stand_still(&self.docker, request, &found, &pins).await?;
         Self::name(&self.docker, &image, &request.name).await?;
         Ok(image)
     }
