@@ -204,7 +204,7 @@ mod tests {
         let cache = StatCache::open(None);
         let mut reader = Reader::new(folder.path(), &cache);
         for size in [0, 1, 4096, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 5, 10] {
-            let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+            let bytes: Vec<u8> = (0..=250).cycle().take(size).collect();
             file(folder.path(), "a/b/file", &bytes);
             let content = reader.content(&looked(folder.path(), "a/b/file")).unwrap();
             assert_eq!(content.digest, Digest::of(&bytes), "{size}");
@@ -229,12 +229,14 @@ mod tests {
         assert_eq!((content.digest, content.mode), (Digest::of(b"other"), mode));
     }
 
+    type Become<'a> = &'a dyn Fn(&Path);
+
     /// Were one of them opened, read or followed, the test would wait for ever or see a digest.
     #[test]
     fn what_became_something_else_is_never_read() {
         let outside = tempfile::tempdir().unwrap();
         file(outside.path(), "folder/file", b"secret");
-        let becomes: [(&str, &dyn Fn(&Path)); 6] = [
+        let becomes: [(&str, Become<'_>); 6] = [
             ("a FIFO", &|path| {
                 fs::remove_file(path).unwrap();
                 assert!(Command::new("mkfifo").arg(path).status().unwrap().success());

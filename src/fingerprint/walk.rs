@@ -307,9 +307,9 @@ impl Walk<'_> {
             if excluded && !(may_be_folder && ignore.may_except_below(&path)) {
                 continue;
             }
-            let looked = look(at.as_fd(), name, |stat| known.get(name.to_bytes(), stat));
-            let looked = looked.map_err(|error| self.folder.failed(&path, error))?;
-            let Some((mode, kind)) = looked else { continue };
+            let found = look(at.as_fd(), name, |stat| known.get(name.to_bytes(), stat));
+            let found = found.map_err(|error| self.folder.failed(&path, error))?;
+            let Some((bits, kind)) = found else { continue };
             let is_folder = matches!(kind, Kind::Directory);
             if excluded && !is_folder {
                 continue;
@@ -320,7 +320,7 @@ impl Walk<'_> {
             }
             items.push(Item {
                 path,
-                mode,
+                mode: bits,
                 kind,
                 provisional: excluded,
             });

@@ -26,15 +26,15 @@ enum Origin<'a> {
 fn origin<'a>(
     wanted: &Wanted<'a>,
     observed: &'a Observed,
-    names: &Names<'a>,
+    said: &Names<'a>,
     service: &str,
 ) -> Result<Origin<'a>, Error> {
     let definition = &wanted.project.services[service];
     let name = familiar(&wanted.project.image_name(service));
-    if let Some(builder) = names.builder(&name) {
+    if let Some(builder) = said.builder(&name) {
         return Ok(Origin::Built(builder));
     }
-    let asked = names.asked(service)?;
+    let asked = said.asked(service)?;
     let named = observed.images.iter().find(|image| is_named(image, &name));
     let found = named.filter(|image| image.fits(asked.as_ref()));
     match (found, definition.pulls()) {
