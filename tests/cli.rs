@@ -28,6 +28,8 @@ mod registry;
 mod sandbox;
 #[path = "cli/screen.rs"]
 mod screen;
+#[path = "cli/shadowed.rs"]
+mod shadowed;
 #[path = "cli/stack.rs"]
 mod stack;
 #[path = "cli/usage.rs"]

@@ -230,6 +230,8 @@ fn base(name: &str) -> Base {
         identity: all[0]["Id"].as_str().unwrap().to_owned(),
         onbuild: Vec::new(),
         env: serde_json::from_value(all[0]["Config"]["Env"].clone()).unwrap_or_default(),
+        working_dir: String::new(),
+        volumes: Vec::new(),
     }
 }
 

@@ -219,6 +219,8 @@ fn base(image: &ImageRef, found: ImageInspect) -> Base {
         identity: digests.into_iter().next().or(found.id).unwrap_or_default(),
         onbuild: config.on_build.unwrap_or_default(),
         env: config.env.unwrap_or_default(),
+        working_dir: config.working_dir.unwrap_or_default(),
+        volumes: config.volumes.unwrap_or_default(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::absent::Script;
 use super::chain::Materials;
+use super::cover::Cover;
 use super::cut;
 use super::dockerfile::Dockerfile;
 use super::error::Error;
@@ -19,8 +20,9 @@ use super::manifests::Manifests;
 use super::parse::parse;
 use super::platform::Platform;
 use super::reading::{self, Bases, Reading};
-use super::recipe::{BaseRef, Fingerprinted, Recipe};
+use super::recipe::{BaseRef, Fingerprinted, Recipe, Shadowed};
 use super::section;
+use super::shadowed::shadowed;
 use super::stages::{Layout, NothingToBuild, Request, lay_out};
 use super::statcache::StatCache;
 use super::walk::{Folder, is_gone};
@@ -49,6 +51,9 @@ pub(super) struct Inputs {
     /// The digests of the additional contexts that are folders and used.
     folders: BTreeMap<String, Digest>,
 }
+
+/// What the bind mounts of each service that shares a build hide of it.
+pub(super) type Hidden = BTreeMap<String, Shadowed>;
 
 /// A Dockerfile, before it is understood.
 struct Source {
@@ -242,12 +247,13 @@ impl Inputs {
         self.reading.images.clone()
     }
 
-    /// The fingerprint, when all bases are among `bases`.
+    /// The fingerprint, when all bases are among `bases`, and what the `covers` of services hide.
     pub(super) fn fingerprint(
         &self,
         bases: &Bases,
         cache: &StatCache,
-    ) -> Result<Fingerprinted, Error> {
+        covers: &BTreeMap<&str, &Cover>,
+    ) -> Result<(Fingerprinted, Hidden), Error> {
         let missing = |reading: &Reading| -> Vec<BaseRef> {
             reading
                 .images
@@ -258,12 +264,12 @@ impl Inputs {
         };
         let unknown = missing(&self.reading);
         if !unknown.is_empty() {
-            return Ok(Fingerprinted::Missing(unknown));
+            return Ok((Fingerprinted::Missing(unknown), Hidden::new()));
         }
         let reading = self.reading(Some(bases));
         let unknown = missing(&reading);
         if !unknown.is_empty() {
-            return Ok(Fingerprinted::Missing(unknown));
+            return Ok((Fingerprinted::Missing(unknown), Hidden::new()));
         }
         let gathered = if reading.sources == self.reading.sources {
             Arc::clone(&self.gathered)
@@ -275,18 +281,23 @@ impl Inputs {
         } else {
             self.folders(&reading, cache)?
         };
-        Ok(Fingerprinted::Known(Box::new(
-            self.recipe(bases, &reading, &gathered, &folders),
-        )))
+        let materials = self.materials(bases, &reading, &gathered, &folders);
+        let hidden = covers.iter().filter_map(|(service, cover)| {
+            let hidden = shadowed(cover, &self.build, &materials)?;
+            Some(((*service).to_owned(), hidden))
+        });
+        let hidden = hidden.collect();
+        let recipe = self.recipe(&materials);
+        Ok((Fingerprinted::Known(Box::new(recipe)), hidden))
     }
 
-    fn recipe(
-        &self,
-        bases: &Bases,
-        reading: &Reading,
-        gathered: &Gathered,
-        folders: &BTreeMap<String, Digest>,
-    ) -> Recipe {
+    fn materials<'a>(
+        &'a self,
+        bases: &'a Bases,
+        reading: &'a Reading,
+        gathered: &'a Gathered,
+        folders: &'a BTreeMap<String, Digest>,
+    ) -> Materials<'a> {
         let syntax = self.layout.dockerfile.syntax.as_deref();
         let surroundings = section::surroundings(
             &self.build,
@@ -294,17 +305,27 @@ impl Inputs {
             syntax,
             &self.request.given,
         );
-        let (layout, request, extras) = (&self.layout, &self.request, &self.extras);
-        let materials = Materials {
+        Materials {
+            layout: &self.layout,
+            request: &self.request,
+            reading,
+            gathered,
+            bases,
+            extras: &self.extras,
+            folders,
+            surroundings,
+        }
+    }
+
+    fn recipe(&self, materials: &Materials<'_>) -> Recipe {
+        let Materials {
             layout,
             request,
             reading,
             gathered,
             bases,
-            extras,
-            folders,
-            surroundings,
-        };
+            ..
+        } = *materials;
         let (chain, last, cuts) = if reading.doubt.is_some() {
             let (chain, last) = materials.opaque(&self.bytes);
             (chain, last, Vec::new())
@@ -322,6 +343,7 @@ impl Inputs {
             chain,
             opaque: reading.doubt.clone(),
             unpinned: reading.unpinned.clone(),
+            shadowed: None,
             dockerfile: Arc::clone(&self.dockerfile),
             context: Arc::clone(&gathered.context),
             bases: reading.images.iter().filter_map(of_image).collect(),
@@ -539,8 +561,9 @@ mod tests {
             let inputs =
                 Inputs::read("app", &Service::default(), &build, &StatCache::open(None)).unwrap();
             match inputs
-                .fingerprint(&Bases::new(), &StatCache::open(None))
+                .fingerprint(&Bases::new(), &StatCache::open(None), &BTreeMap::new())
                 .unwrap()
+                .0
             {
                 Fingerprinted::Known(recipe) => *recipe,
                 Fingerprinted::Missing(_) => unreachable!("it has no bases"),

@@ -7,15 +7,18 @@
 //! COPY names, `walk` reads folders, `gather` brings it together with the digests that `statcache` keeps.
 //! Keys: `section` and `extras` for the build section, `chain` for the instructions, `manifests` and `cut`
 //! for the dependencies; `inputs` is one build from its files to its [`Recipe`], `absent` what
-//! those files lack, `hints` what may help. `confighash` is the
-//! container's side, `delivery` its configs and secrets, `mounted` what a one-shot service reads besides.
+//! those files lack, `hints` what may help. `cover` is what bind mounts lay over an image, `effect` and
+//! `shadowed` what they hide of it. `confighash` is the container's side, `delivery` its configs and secrets,
+//! `mounted` what a one-shot service reads besides.
 
 mod absent;
 mod chain;
 mod confighash;
+mod cover;
 mod cut;
 mod delivery;
 mod dockerfile;
+mod effect;
 mod error;
 mod extras;
 mod gather;
@@ -33,6 +36,7 @@ mod reading;
 mod recipe;
 mod scope;
 mod section;
+mod shadowed;
 mod sources;
 mod stages;
 mod statcache;
@@ -49,7 +53,7 @@ pub use error::Error;
 pub use mounted::mounted;
 pub use platform::Platform;
 pub use recipe::{
-    Argument, Base, BaseRef, Context, Cut, Entry, EntryKind, Fingerprinted, Link, Recipe,
+    Argument, Base, BaseRef, Context, Cut, Entry, EntryKind, Fingerprinted, Link, Recipe, Shadowed,
 };
 pub use statcache::StatCache;
 pub use survey::{Survey, survey};

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::cover::Cover;
 use super::delivery;
 use super::error::Error;
-use super::inputs::Inputs;
+use super::inputs::{Hidden, Inputs};
 use super::recipe::{Base, BaseRef, Fingerprinted};
 use super::statcache::StatCache;
 use super::threads;
@@ -17,6 +18,8 @@ pub struct Survey {
     builds: Vec<Inputs>,
     /// Each service's build; services whose build sections are equal share one.
     services: BTreeMap<String, usize>,
+    /// What is mounted over the images of services with bind mounts.
+    covers: BTreeMap<String, Cover>,
     cache: StatCache,
 }
 
@@ -58,8 +61,10 @@ pub fn survey(
     });
     let builds = surveyed.into_iter().collect::<Result<_, _>>();
     let builds = builds.map_err(|error: Error| error.written_in(project))?;
+    let cover = |name: &String| Some((name.clone(), Cover::of(project, name)?));
     Ok(Survey {
         builds,
+        covers: indexes.keys().filter_map(cover).collect(),
         services: indexes,
         cache: cache.clone(),
     })
@@ -86,14 +91,23 @@ impl Survey {
         &self,
         bases: &BTreeMap<BaseRef, Base>,
     ) -> Result<BTreeMap<String, Fingerprinted>, Error> {
-        let made = threads::map(&self.builds, 64, |build| {
-            build.fingerprint(bases, &self.cache)
+        let mut builds: Vec<(&Inputs, BTreeMap<&str, &Cover>)> = self
+            .builds
+            .iter()
+            .map(|own| (own, BTreeMap::new()))
+            .collect();
+        for (service, cover) in &self.covers {
+            builds[self.services[service]].1.insert(service, cover);
+        }
+        let made = threads::map(&builds, 64, |(build, covers)| {
+            build.fingerprint(bases, &self.cache, covers)
         });
-        let made: Vec<Fingerprinted> = made.into_iter().collect::<Result<_, _>>()?;
+        let made: Vec<(Fingerprinted, Hidden)> = made.into_iter().collect::<Result<_, _>>()?;
         let named = |(service, index): (&String, &usize)| {
-            let mut fingerprinted = made[*index].clone();
+            let (mut fingerprinted, hidden) = made[*index].clone();
             if let Fingerprinted::Known(recipe) = &mut fingerprinted {
                 recipe.service.clone_from(service);
+                recipe.shadowed = hidden.get(service).cloned();
             }
             (service.clone(), fingerprinted)
         };
@@ -156,6 +170,8 @@ mod tests {
                     identity: image.to_owned(),
                     onbuild: vec![],
                     env: vec![],
+                    working_dir: String::new(),
+                    volumes: vec![],
                 },
             )
         };
@@ -193,6 +209,8 @@ mod tests {
                     identity: identity.to_owned(),
                     onbuild: vec![],
                     env: vec![],
+                    working_dir: String::new(),
+                    volumes: vec![],
                 };
                 (base, found)
             };
