@@ -20,6 +20,8 @@ mod interrupts;
 mod logs;
 #[path = "cli/output.rs"]
 mod output;
+#[path = "cli/portable.rs"]
+mod portable;
 #[path = "cli/recovery.rs"]
 mod recovery;
 #[path = "cli/registry.rs"]

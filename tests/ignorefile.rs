@@ -169,7 +169,11 @@ impl Probe {
         for (path, ignored) in &case.verdicts {
             let path = path.strip_suffix(b"/").unwrap_or(path);
             let there = self.0.join(OsStr::from_bytes(path));
-            assert!(there.symlink_metadata().is_ok(), "{there:?} is not there");
+            assert!(
+                there.symlink_metadata().is_ok(),
+                "{} is not there",
+                there.display()
+            );
             if left.contains(path) == *ignored {
                 let path = String::from_utf8_lossy(path);
                 return Err(format!("line {}: {:?} {path}", case.line, case.ignore));
