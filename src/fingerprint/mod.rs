@@ -21,6 +21,8 @@ mod dockerfile;
 mod effect;
 mod error;
 mod extras;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gather;
 mod glob;
 mod hints;
