@@ -3,4 +3,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| larder::fingerprint::fuzzing::dockerfile(data));
+fuzz_target!(|data: &[u8]| larder_fuzz::fuzzing::dockerfile(data));

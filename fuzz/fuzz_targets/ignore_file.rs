@@ -2,7 +2,7 @@
 //! of the same patterns, with its quick ways for plain text, prefixes and suffixes.
 #![no_main]
 
-use larder::fingerprint::fuzzing;
+use larder_fuzz::fuzzing;
 use libfuzzer_sys::fuzz_target;
 use regex::Regex;
 

@@ -26,7 +26,7 @@ pub fn dockerfile(data: &[u8]) {
         let (first, end) = instruction.lines;
         assert!(last < first && first <= end && end <= count.max(1), "lines");
         last = end;
-        assert_eq!(instruction.keyword, instruction.keyword.to_uppercase());
+        assert_eq!(instruction.keyword, instruction.keyword.to_ascii_uppercase());
     }
     for line in text.lines().take(64) {
         let known = |name: &str| {
