@@ -2,7 +2,8 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-dagger bench build lint setup clean
+T ?= 60
+.PHONY: help demo test test-dagger fuzz bench build lint setup clean
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 help: ## this list
@@ -21,6 +22,12 @@ test: ## formatting, lints, and every test against a real Docker Engine
 test-dagger: ## builds by a Dagger engine that answers, held against the Docker Engine's own
 	@scripts/setup registry
 	cargo test --locked --test engine_build -- --ignored
+
+fuzz: ## what reads Dockerfiles, ignore files and wildcards, T seconds of made-up input each (T=600)
+	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	@for target in dockerfile ignore_file wildcard; do \
+		mkdir -p fuzz/corpus/$$target && cargo fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target \
+			-- -max_total_time=$(T) -max_len=1024 -timeout=10 || exit 1; done
 
 bench: ## larder and docker compose side by side, as ratios (BENCH="--runs 10 --json FILE")
 	@scripts/setup bench

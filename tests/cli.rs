@@ -24,6 +24,8 @@ mod lock;
 mod logs;
 #[path = "cli/output.rs"]
 mod output;
+#[path = "cli/portable.rs"]
+mod portable;
 #[path = "cli/recovery.rs"]
 mod recovery;
 #[path = "cli/registry.rs"]
@@ -32,6 +34,8 @@ mod registry;
 mod sandbox;
 #[path = "cli/screen.rs"]
 mod screen;
+#[path = "cli/shadowed.rs"]
+mod shadowed;
 #[path = "cli/stack.rs"]
 mod stack;
 #[path = "cli/usage.rs"]

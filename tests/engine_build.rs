@@ -244,6 +244,8 @@ fn base(name: &str) -> Base {
         identity: digests.min().unwrap_or(id).to_owned(),
         onbuild: Vec::new(),
         env: serde_json::from_value(all[0]["Config"]["Env"].clone()).unwrap_or_default(),
+        working_dir: String::new(),
+        volumes: Vec::new(),
     }
 }
 

@@ -126,6 +126,8 @@ mod tests {
             identity: String::new(),
             onbuild: Vec::new(),
             env: vec!["PATH=/bin".to_owned()],
+            working_dir: String::new(),
+            volumes: Vec::new(),
         };
         recipe.bases = vec![("debian".parse().unwrap(), base)];
         let on = BTreeMap::new();

@@ -273,6 +273,7 @@ pub(super) fn folder_images(recipe: &Recipe) -> impl Iterator<Item = (&String, R
             chain: Vec::new(),
             opaque: Some("all of it is taken in".to_owned()),
             unpinned: None,
+            shadowed: None,
             dockerfile: Arc::new(dockerfile),
             context: Arc::clone(folder),
             contexts: BTreeMap::new(),
@@ -350,6 +351,8 @@ mod tests {
                 identity: String::new(),
                 onbuild: vec![trigger.to_owned()],
                 env: Vec::new(),
+                working_dir: String::new(),
+                volumes: Vec::new(),
             };
             recipe.bases = vec![("a".parse().unwrap(), base)];
             let pins = pins(&["a", "x/b:1"]);

@@ -48,6 +48,7 @@ pub(crate) fn recipe(root: &Path, text: &str, cuts: &[(usize, usize)]) -> Recipe
         chain,
         opaque: None,
         unpinned: None,
+        shadowed: None,
         dockerfile: Arc::new(dockerfile),
         context: Arc::new(Context {
             root: root.to_owned(),

@@ -131,6 +131,7 @@ impl Bases {
             recipe.unpinned.get_or_insert(why);
             recipe.cuts.clear();
             recipe.dependencies = None;
+            recipe.shadowed = None;
         }
     }
 

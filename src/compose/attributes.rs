@@ -196,4 +196,5 @@ pub(super) static SERVICE: Table = table(&[
 static OF_LARDER: Table = closed(&[
     field("dependencies", List(&Text)),
     field("probe", OneOf(&["engine"])),
+    field("shadowed", Bool),
 ]);

@@ -239,6 +239,8 @@ fn base(image: &ImageRef, found: ImageInspect) -> Base {
         identity: digest.or(found.id).unwrap_or_default(),
         onbuild: config.on_build.unwrap_or_default(),
         env: config.env.unwrap_or_default(),
+        working_dir: config.working_dir.unwrap_or_default(),
+        volumes: config.volumes.unwrap_or_default(),
     }
 }
 

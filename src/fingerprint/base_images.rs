@@ -109,6 +109,8 @@ mod tests {
             identity: "i".to_owned(),
             onbuild: vec!["COPY --from=e / /".to_owned()],
             env: Vec::new(),
+            working_dir: String::new(),
+            volumes: Vec::new(),
         };
         let all = images.all(&known).into_iter();
         let known = all.map(|base| (base, triggers.clone())).collect();

@@ -97,6 +97,31 @@ impl Glob {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+impl Glob {
+    /// As `matches`, by trying everything.
+    pub(super) fn matches_plainly(&self, name: &[u8]) -> bool {
+        fn rest(pieces: &[Piece], name: &[u32]) -> bool {
+            match (pieces, name) {
+                ([], name) => name.is_empty(),
+                ([Piece::Star, behind @ ..], name) => {
+                    (0..=name.len()).any(|taken| rest(behind, &name[taken..]))
+                }
+                (_, []) => false,
+                ([piece, behind @ ..], [first, others @ ..]) => {
+                    let fits = match piece {
+                        Piece::Char(c) => c == first,
+                        Piece::Class(class) => class.contains(*first),
+                        Piece::Any | Piece::Star => true,
+                    };
+                    fits && rest(behind, others)
+                }
+            }
+        }
+        rest(&self.0, &runes(name))
+    }
+}
+
 /// The class behind a `[`.
 pub(super) fn class(
     chars: &mut std::iter::Peekable<std::str::Chars<'_>>,

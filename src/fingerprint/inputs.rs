@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::absent::Script;
 use super::chain::Materials;
+use super::cover::Cover;
 use super::cut;
 use super::dockerfile::Dockerfile;
 use super::error::Error;
@@ -20,8 +21,9 @@ use super::manifests::Manifests;
 use super::parse::parse;
 use super::platform::Platform;
 use super::reading::{self, Bases, Reading};
-use super::recipe::{AdditionalContext, BaseRef, Fingerprinted, Recipe};
+use super::recipe::{AdditionalContext, BaseRef, Fingerprinted, Recipe, Shadowed};
 use super::section;
+use super::shadowed::shadowed;
 use super::stages::{Layout, NothingToBuild, Request, lay_out};
 use super::statcache::StatCache;
 use super::walk::{Folder, is_gone};
@@ -49,6 +51,9 @@ pub(super) struct Inputs {
     /// The additional contexts that are folders and used.
     folders: BTreeMap<String, Gathered>,
 }
+
+/// What the bind mounts of each service that shares a build hide of it.
+pub(super) type Hidden = BTreeMap<String, Shadowed>;
 
 /// A Dockerfile, before it is understood.
 struct Source {
@@ -286,12 +291,13 @@ impl Inputs {
         })
     }
 
-    /// The fingerprint, when all bases are among `bases`.
+    /// The fingerprint, when all bases are among `bases`, and what the `covers` of services hide.
     pub(super) fn fingerprint(
         &self,
         bases: &Bases,
         cache: &StatCache,
-    ) -> Result<Fingerprinted, Error> {
+        covers: &BTreeMap<&str, &Cover>,
+    ) -> Result<(Fingerprinted, Hidden), Error> {
         let missing = |reading: &Reading| -> Vec<BaseRef> {
             reading
                 .images
@@ -302,12 +308,12 @@ impl Inputs {
         };
         let unknown = missing(&self.reading);
         if !unknown.is_empty() {
-            return Ok(Fingerprinted::Missing(unknown));
+            return Ok((Fingerprinted::Missing(unknown), Hidden::new()));
         }
         let reading = self.reading(Some(bases));
         let unknown = missing(&reading);
         if !unknown.is_empty() {
-            return Ok(Fingerprinted::Missing(unknown));
+            return Ok((Fingerprinted::Missing(unknown), Hidden::new()));
         }
         let gathered = if reading.sources == self.reading.sources {
             Arc::clone(&self.gathered)
@@ -319,18 +325,23 @@ impl Inputs {
         } else {
             self.folders(&reading, cache)?
         };
-        Ok(Fingerprinted::Known(Box::new(
-            self.recipe(bases, &reading, &gathered, &folders),
-        )))
+        let materials = self.materials(bases, &reading, &gathered, &folders);
+        let hidden = covers.iter().filter_map(|(service, cover)| {
+            let hidden = shadowed(cover, &self.build, &materials)?;
+            Some(((*service).to_owned(), hidden))
+        });
+        let hidden = hidden.collect();
+        let recipe = self.recipe(&materials);
+        Ok((Fingerprinted::Known(Box::new(recipe)), hidden))
     }
 
-    fn recipe(
-        &self,
-        bases: &Bases,
-        reading: &Reading,
-        gathered: &Gathered,
-        folders: &BTreeMap<String, Gathered>,
-    ) -> Recipe {
+    fn materials<'a>(
+        &'a self,
+        bases: &'a Bases,
+        reading: &'a Reading,
+        gathered: &'a Gathered,
+        folders: &'a BTreeMap<String, Gathered>,
+    ) -> Materials<'a> {
         let syntax = self.layout.dockerfile.syntax.as_deref();
         let surroundings = section::surroundings(
             &self.build,
@@ -338,6 +349,27 @@ impl Inputs {
             syntax,
             &self.request.given,
         );
+        Materials {
+            layout: &self.layout,
+            request: &self.request,
+            reading,
+            gathered,
+            bases,
+            folders,
+            surroundings,
+        }
+    }
+
+    fn recipe(&self, materials: &Materials<'_>) -> Recipe {
+        let Materials {
+            layout,
+            request,
+            reading,
+            gathered,
+            bases,
+            folders,
+            surroundings,
+        } = *materials;
         let section = Section {
             surroundings: Some(surroundings),
             values: section::values(
@@ -348,16 +380,6 @@ impl Inputs {
             ),
             target: self.build.target.clone(),
             ignore: self.ignore_digest(),
-        };
-        let (layout, request) = (&self.layout, &self.request);
-        let materials = Materials {
-            layout,
-            request,
-            reading,
-            gathered,
-            bases,
-            folders,
-            surroundings,
         };
         let (chain, last, (cuts, source)) = if reading.doubt.is_some() {
             let (chain, last) = materials.opaque(&self.bytes);
@@ -376,6 +398,7 @@ impl Inputs {
             chain,
             opaque: reading.doubt.clone(),
             unpinned: reading.unpinned.clone(),
+            shadowed: None,
             dockerfile: Arc::clone(&self.dockerfile),
             context: Arc::clone(&gathered.context),
             contexts: self.contexts(reading, folders),
@@ -628,8 +651,9 @@ mod tests {
             )
             .unwrap();
             match inputs
-                .fingerprint(&Bases::new(), &StatCache::open(None))
+                .fingerprint(&Bases::new(), &StatCache::open(None), &BTreeMap::new())
                 .unwrap()
+                .0
             {
                 Fingerprinted::Known(recipe) => *recipe,
                 Fingerprinted::Missing(_) => unreachable!("it has no bases"),

@@ -117,6 +117,8 @@ impl Lab {
             identity: identity.to_owned(),
             onbuild: own(onbuild),
             env: own(env),
+            working_dir: String::new(),
+            volumes: Vec::new(),
         };
         self.bases.insert(image.to_owned(), base);
         self
@@ -171,6 +173,8 @@ impl Lab {
             identity: format!("id of {}", image.image),
             onbuild: Vec::new(),
             env: Vec::new(),
+            working_dir: String::new(),
+            volumes: Vec::new(),
         };
         self.bases
             .get(&image.image.to_string())

@@ -10,6 +10,7 @@
 //! for the dependencies; `inputs` is one build from its files to its [`Recipe`], `absent` what
 //! those files lack, `hints` what may help, `advice` about an
 //! order that installs at each edit. `lock` pins base images, `base_images` are those that can be pinned.
+//! `cover` is what bind mounts lay over an image, `effect` and `shadowed` what they hide of it.
 //! What a fingerprint was made of: `ingredients` by name, `record` as it is kept, `compare` two of them to each `change`.
 //! `confighash` is the
 //! container's side, `delivery` its configs and secrets, `mounted` what a one-shot service reads besides.
@@ -23,11 +24,15 @@ mod change;
 mod compare;
 mod confighash;
 mod content;
+mod cover;
 mod cut;
 mod delivery;
 mod dockerfile;
+mod effect;
 mod error;
 mod extras;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gather;
 mod glob;
 mod hints;
@@ -46,6 +51,7 @@ mod recipe;
 mod record;
 mod scope;
 mod section;
+mod shadowed;
 mod sources;
 mod stages;
 mod statcache;
@@ -69,7 +75,7 @@ pub use mounted::mounted;
 pub use platform::Platform;
 pub use recipe::{
     AdditionalContext, Argument, Base, BaseRef, Context, Cut, Entry, EntryKind, Fingerprinted,
-    Link, Recipe,
+    Link, Recipe, Shadowed,
 };
 pub use record::{Bytes, Content, Record, RecordError, Recorded, RecordedEntry};
 pub use statcache::StatCache;

@@ -31,6 +31,8 @@ pub struct Recipe {
     /// Why no key can stand for the image: it takes in something remote that nothing pins. Such an image is
     /// built each time, never reused.
     pub unpinned: Option<String>,
+    /// What the service's bind mounts hide of the image, where that is certain.
+    pub shadowed: Option<Shadowed>,
     /// The parsed Dockerfile.
     pub dockerfile: Arc<Dockerfile>,
     /// What the Dockerfile can read of the build context, and nothing else.
@@ -58,6 +60,35 @@ pub enum AdditionalContext {
     Image(ImageRef),
     /// Something that is not on this machine, as written.
     Elsewhere(String),
+}
+
+/// What bind mounts hide of an image: whatever a container finds there, it is not the image's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shadowed {
+    /// The fingerprint without what is hidden. Images with one such key are the same to the service's containers.
+    pub key: Digest,
+    /// The lines of the instructions that copied it, each with the targets of the mounts, in order.
+    pub by: Vec<(usize, Vec<String>)>,
+}
+
+/// For a person: which mount hides what.
+impl fmt::Display for Shadowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (line, targets)) in self.by.iter().enumerate() {
+            let quoted: Vec<String> = targets.iter().map(|own| format!("`{own}`")).collect();
+            let comma = if at == 0 { "" } else { ", " };
+            let (mounts, verb) = match targets.len() {
+                1 => ("bind mount at", "hides"),
+                _ => ("bind mounts at", "hide"),
+            };
+            let quoted = quoted.join(" and ");
+            write!(
+                f,
+                "{comma}the {mounts} {quoted} {verb} what line {line} copies there"
+            )?;
+        }
+        Ok(())
+    }
 }
 
 /// Where a stage's dependencies end: the stage up to there is a dependency image.
@@ -203,6 +234,10 @@ pub struct Base {
     pub onbuild: Vec<String>,
     /// Its environment, `NAME=value`: in scope for expansion behind FROM.
     pub env: Vec<String>,
+    /// The folder its process starts in; empty for `/`.
+    pub working_dir: String,
+    /// The folders that become volumes in each container.
+    pub volumes: Vec<String>,
 }
 
 /// A service's fingerprint, or what is missing for it.

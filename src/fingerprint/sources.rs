@@ -85,6 +85,16 @@ impl Source {
         self.globs.is_empty() && self.only.is_none()
     }
 
+    /// The path below the context, where it names one.
+    pub(super) fn path(&self) -> Option<&str> {
+        self.names_one().then_some(self.literal.as_str())
+    }
+
+    /// A stand-in for a source of which less is taken, under a name that no file has.
+    pub(super) fn reduced(number: usize) -> Self {
+        Self::mounted(&format!("\0{number}"))
+    }
+
     /// Whether flags choose among what it names. The folders above what they leave are made again with the
     /// modes they have here (fsutil `createParentDirs`), chosen or not.
     pub(super) fn chooses(&self) -> bool {

@@ -2,6 +2,7 @@
 //! that nothing pins (`instructions/parse.go`, `commands_runmount.go`, `convert_copy.go`).
 
 use super::dockerfile::Instruction;
+use super::effect::Effect;
 use super::parse;
 use super::recipe::Argument;
 use super::scope::{Globals, Scope};
@@ -36,6 +37,8 @@ pub(super) struct Step {
     pub(super) unpinned: Option<String>,
     /// Of a RUN: the arguments in scope (`Scope::arguments`).
     pub(super) arguments: Option<Vec<Argument>>,
+    /// What it does to its stage.
+    pub(super) effect: Effect,
 }
 
 impl Step {
@@ -48,6 +51,7 @@ impl Step {
             reads,
             unpinned: None,
             arguments: None,
+            effect: Effect::Other,
         }
     }
 }
@@ -166,6 +170,7 @@ pub(super) fn step(
         | "SHELL" | "STOPSIGNAL" | "USER" | "VOLUME" | "WORKDIR" => {}
         other => return refused(&format!("`{other}` is no instruction")),
     }
+    step.effect = Effect::of(instruction, escape, scope);
     Ok(step)
 }
 
@@ -204,7 +209,7 @@ fn copy(step: &mut Step, escape: char, scope: &Scope, names: Names<'_>) -> Resul
 }
 
 /// The sources of a COPY or ADD, and its destination.
-fn words(rest: &str) -> Vec<String> {
+pub(super) fn words(rest: &str) -> Vec<String> {
     let spaced = || {
         let words = rest.split(parse::is_space).filter(|word| !word.is_empty());
         words.map(str::to_owned).collect()

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::base_images;
+use super::cover::Cover;
 use super::delivery;
 use super::error::Error;
-use super::inputs::Inputs;
+use super::inputs::{Hidden, Inputs};
 use super::lock::Lock;
 use super::platform::Platform;
 use super::recipe::{Base, BaseRef, Fingerprinted};
@@ -20,6 +21,8 @@ pub struct Survey {
     builds: Vec<Inputs>,
     /// Each service's build; services whose build sections are equal share one.
     services: BTreeMap<String, usize>,
+    /// What is mounted over the images of services with bind mounts.
+    covers: BTreeMap<String, Cover>,
     cache: StatCache,
     lock: Lock,
     /// The images that services of the project build: no lock pins them.
@@ -66,8 +69,10 @@ pub fn survey(
     });
     let builds = surveyed.into_iter().collect::<Result<_, _>>();
     let builds = builds.map_err(|error: Error| error.written_in(project))?;
+    let cover = |name: &String| Some((name.clone(), Cover::of(project, name)?));
     Ok(Survey {
         builds,
+        covers: indexes.keys().filter_map(cover).collect(),
         services: indexes,
         cache: cache.clone(),
         lock,
@@ -179,21 +184,31 @@ impl Survey {
             )
         });
         let bases: BTreeMap<BaseRef, Base> = bases.collect();
-        let made = threads::map(&self.builds, 64, |build| {
-            let made = build.fingerprint(&bases, &self.cache)?;
-            Ok(match made {
+        let mut builds: Vec<(&Inputs, BTreeMap<&str, &Cover>)> = self
+            .builds
+            .iter()
+            .map(|own| (own, BTreeMap::new()))
+            .collect();
+        for (service, cover) in &self.covers {
+            builds[self.services[service]].1.insert(service, cover);
+        }
+        let made = threads::map(&builds, 64, |(build, covers)| {
+            let (made, hidden) = build.fingerprint(&bases, &self.cache, covers)?;
+            let made = match made {
                 Fingerprinted::Missing(missing) => {
                     let missing = missing.into_iter().map(|base| self.locked(base));
                     Fingerprinted::Missing(missing.collect())
                 }
                 known @ Fingerprinted::Known(_) => known,
-            })
+            };
+            Ok((made, hidden))
         });
-        let made: Vec<Fingerprinted> = made.into_iter().collect::<Result<_, Error>>()?;
+        let made: Vec<(Fingerprinted, Hidden)> = made.into_iter().collect::<Result<_, Error>>()?;
         let named = |(service, index): (&String, &usize)| {
-            let mut fingerprinted = made[*index].clone();
+            let (mut fingerprinted, hidden) = made[*index].clone();
             if let Fingerprinted::Known(recipe) = &mut fingerprinted {
                 recipe.service.clone_from(service);
+                recipe.shadowed = hidden.get(service).cloned();
             }
             (service.clone(), fingerprinted)
         };
@@ -303,6 +318,8 @@ mod tests {
                     identity: image.to_owned(),
                     onbuild: vec![],
                     env: vec![],
+                    working_dir: String::new(),
+                    volumes: vec![],
                 },
             )
         };
@@ -346,6 +363,8 @@ mod tests {
                     identity: identity.to_owned(),
                     onbuild: vec![],
                     env: vec![],
+                    working_dir: String::new(),
+                    volumes: vec![],
                 };
                 (base, found)
             };

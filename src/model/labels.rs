@@ -44,17 +44,23 @@ pub const CONFIG: &str = "dev.larder.config";
 /// On the container of a service that is run to its end: the digest of what it mounts of the machine.
 pub const MOUNTED: &str = "dev.larder.mounted";
 
-/// larder's labels of an image or a container. Both are said, empty where there is none, so that those of what it is
+/// On an image and its containers: the fingerprint without what bind mounts hide of it, where they hide something. Empty
+/// elsewhere, as above.
+pub const SHADOWED: &str = "dev.larder.shadowed";
+
+/// larder's labels of an image or a container. All are said, empty where there is none, so that those of what it is
 /// made from do not show through.
 pub fn of_build(
     fingerprint: Option<Digest>,
     dependencies: Option<Digest>,
+    shadowed: Option<Digest>,
 ) -> BTreeMap<String, String> {
     let said =
         |digest: Option<Digest>| digest.map_or_else(String::new, |digest| digest.to_string());
     BTreeMap::from([
         (FINGERPRINT.to_owned(), said(fingerprint)),
         (DEPENDENCIES.to_owned(), said(dependencies)),
+        (SHADOWED.to_owned(), said(shadowed)),
     ])
 }
 
@@ -81,8 +87,9 @@ mod tests {
 
     #[test]
     fn no_label_of_a_base_shows_through() {
-        let none = of_build(None, None);
-        assert_eq!(none[FINGERPRINT], "");
-        assert_eq!(none[DEPENDENCIES], "");
+        let none = of_build(None, None, None);
+        for label in [FINGERPRINT, DEPENDENCIES, SHADOWED] {
+            assert_eq!(none[label], "", "{label}");
+        }
     }
 }

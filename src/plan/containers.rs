@@ -214,6 +214,7 @@ impl Draft<'_> {
             name: first_name.clone(),
             image: slot.image.source.clone(),
             config: slot.config,
+            stands_in: slot.image.stands_in.map(Box::new),
             mounted: slot.mounted,
             inherits: old.map(|old| self.inherited(slot, old)).unwrap_or_default(),
         };

@@ -18,6 +18,10 @@ pub(super) struct Chosen {
     pub(super) after: Vec<StepId>,
     pub(super) fingerprint: Option<Digest>,
     pub(super) dependencies: Option<Digest>,
+    /// The fingerprint without what the service's bind mounts hide, where they hide something.
+    pub(super) shadowed: Option<Digest>,
+    /// The fingerprint of an image that stands in for the one that would be built.
+    pub(super) stands_in: Option<Digest>,
 }
 
 impl Draft<'_> {
@@ -46,6 +50,13 @@ impl Draft<'_> {
             .find(|image| usable && image.is_for(labels::FINGERPRINT, &recipe.full, &name))
             .filter(|image| image.fits(asked.as_ref()))
             .cloned();
+        let stand_in = match found {
+            None if self.wanted.containers => self.stand_in(service, recipe, asked.as_ref()),
+            _ => None,
+        };
+        if let Some(stand_in) = stand_in {
+            return Ok(self.by_stand_in(service, recipe, stand_in));
+        }
         let (outcome, cause, source) = match (&found, self.images.get(&recipe.full)) {
             (Some(image), _) => {
                 let cause = format!(
@@ -69,6 +80,8 @@ impl Draft<'_> {
             // The key of something unpinned stays while its content moves: only the image itself tells.
             fingerprint: recipe.unpinned.is_none().then_some(recipe.full),
             dependencies: recipe.dependencies,
+            shadowed: recipe.shadowed.as_ref().map(|own| own.key),
+            stands_in: None,
         })
     }
 
@@ -242,6 +255,8 @@ impl Draft<'_> {
             after,
             fingerprint: None,
             dependencies: None,
+            shadowed: None,
+            stands_in: None,
         }
     }
 
@@ -261,6 +276,7 @@ pub(super) fn decided(image: Outcome, cause: String, recipe: Option<&Recipe>) ->
         cause,
         fingerprint: recipe.map(|recipe| recipe.full),
         dependencies: recipe.and_then(|recipe| recipe.dependencies),
+        shadowed: None,
         containers: Vec::new(),
     }
 }

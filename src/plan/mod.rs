@@ -13,6 +13,7 @@ mod platforms;
 mod render;
 mod resources;
 mod stale;
+mod stand_in;
 mod step;
 
 pub use decide::{Builders, Error, Wanted, decide, stranger_warning};

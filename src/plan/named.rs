@@ -161,6 +161,8 @@ impl Draft<'_> {
             after,
             fingerprint: None,
             dependencies: None,
+            shadowed: None,
+            stands_in: None,
         })
     }
 

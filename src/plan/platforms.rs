@@ -4,6 +4,7 @@ use super::decide::{Error, Wanted};
 use super::named::{familiar, is_named};
 use super::names::Names;
 use super::observed::Observed;
+use super::stand_in::stand_ins;
 use crate::fingerprint::{Fingerprinted, Platform};
 use crate::model::{ImageId, Service, labels};
 
@@ -37,7 +38,11 @@ pub fn asked_platforms(
             continue;
         }
         let name = match wanted.fingerprints.get(service) {
-            Some(Fingerprinted::Known(recipe)) => labels::image_name(&recipe.full),
+            Some(Fingerprinted::Known(recipe)) => {
+                let others = stand_ins(observed, service, recipe).into_iter();
+                all.extend(others.map(|(image, own)| (image.id.clone(), labels::image_name(&own))));
+                labels::image_name(&recipe.full)
+            }
             Some(Fingerprinted::Missing(_)) => continue,
             None => familiar(&wanted.project.image_name(service)),
         };

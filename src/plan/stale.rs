@@ -8,17 +8,22 @@ use crate::model::{Digest, Project, Service, labels};
 /// Why a container is not what is wanted; `None` when it is.
 pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
     let label = |key| container.labels.get(key);
-    let image_moved = match (slot.image.fingerprint, &slot.image.source) {
-        (Some(fingerprint), ImageSource::Id(id)) => {
-            container.image != *id && label(labels::FINGERPRINT) != Some(&fingerprint.to_string())
-        }
-        (None, ImageSource::Id(id)) => container.image != *id,
-        // Only the image's name is gone: what is built now is what the container was made from.
-        (Some(fingerprint), ImageSource::Step(_)) => {
-            label(labels::FINGERPRINT) != Some(&fingerprint.to_string())
-        }
-        (None, ImageSource::Step(_)) | (_, ImageSource::Unknown) => true,
-    };
+    // Whatever else is in its image, it sees nothing of it.
+    let same = slot.image.shadowed.map(|key| key.to_string());
+    let same = same.is_some_and(|key| label(labels::SHADOWED) == Some(&key));
+    let image_moved = !same
+        && match (slot.image.fingerprint, &slot.image.source) {
+            (Some(fingerprint), ImageSource::Id(id)) => {
+                container.image != *id
+                    && label(labels::FINGERPRINT) != Some(&fingerprint.to_string())
+            }
+            (None, ImageSource::Id(id)) => container.image != *id,
+            // Only the image's name is gone: what is built now is what the container was made from.
+            (Some(fingerprint), ImageSource::Step(_)) => {
+                label(labels::FINGERPRINT) != Some(&fingerprint.to_string())
+            }
+            (None, ImageSource::Step(_)) | (_, ImageSource::Unknown) => true,
+        };
     match label(labels::CONFIG) {
         None => Some("larder did not make it, so what it was made from is not known".to_owned()),
         Some(_) if image_moved => Some("its image changed".to_owned()),

@@ -74,6 +74,9 @@ pub struct ServicePlan {
     /// Its dependency fingerprint, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dependencies: Option<Digest>,
+    /// What its bind mounts hide of the image, where that is why another image, or the container that is there, will do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadowed: Option<String>,
     /// Its containers' names.
     pub containers: Vec<String>,
 }
@@ -188,6 +191,9 @@ pub enum Action {
         image: ImageSource,
         /// The hash of what it is made from, image aside.
         config: Digest,
+        /// The fingerprint of the image, where it is another than the service's: they differ in what mounts hide.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        stands_in: Option<Box<Digest>>,
         /// The digest of what it mounts, where it is run to its end.
         #[serde(skip_serializing_if = "Option::is_none")]
         mounted: Option<Digest>,

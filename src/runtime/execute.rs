@@ -330,6 +330,7 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
                 name,
                 image,
                 config,
+                stands_in,
                 mounted,
                 inherits,
             } => {
@@ -344,8 +345,12 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
                     number: *number,
                     name,
                     image: &image,
-                    fingerprint: recipe.map(|recipe| recipe.full),
+                    fingerprint: stands_in
+                        .as_deref()
+                        .copied()
+                        .or(recipe.map(|recipe| recipe.full)),
                     dependencies: recipe.and_then(|recipe| recipe.dependencies),
+                    shadowed: recipe.and_then(|recipe| Some(recipe.shadowed.as_ref()?.key)),
                     config: *config,
                     mounted: *mounted,
                     inherits,
@@ -398,7 +403,7 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
             part: BuildPart::Dependencies { stage },
             builder,
             name: labels::dependencies_name(&key),
-            labels: labels::of_build(None, Some(key)),
+            labels: labels::of_build(None, Some(key), None),
         };
         Ok(Product::Image(
             self.run.builder.build(&request, &self.progress).await?,
@@ -419,7 +424,11 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
             part: BuildPart::Target { on },
             builder,
             name: labels::image_name(&fingerprint),
-            labels: labels::of_build(Some(fingerprint), recipe.dependencies),
+            labels: labels::of_build(
+                Some(fingerprint),
+                recipe.dependencies,
+                recipe.shadowed.as_ref().map(|shadowed| shadowed.key),
+            ),
         };
         Ok(Product::Image(
             self.run.builder.build(&request, &self.progress).await?,

@@ -167,6 +167,8 @@ pub struct ContainerSpec<'a> {
     pub fingerprint: Option<Digest>,
     /// The image's dependency fingerprint, where it has one.
     pub dependencies: Option<Digest>,
+    /// The image's fingerprint without what the container's mounts hide, where they hide something.
+    pub shadowed: Option<Digest>,
     /// The hash of what it is made from, image aside.
     pub config: Digest,
     /// The digest of what it mounts, where it is run to its end.

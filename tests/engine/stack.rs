@@ -81,6 +81,7 @@ impl Stack {
             image: &self.image,
             fingerprint: None,
             dependencies: None,
+            shadowed: None,
             config: Digest::of(b"test"),
             mounted: None,
             inherits: &BTreeMap::new(),

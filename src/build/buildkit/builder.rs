@@ -219,7 +219,7 @@ impl BuildKit {
                 continue;
             }
             progress.doing(format!("additional context {context}"));
-            let mut labels = labels::of_build(None, None);
+            let mut labels = labels::of_build(None, None, None);
             labels.insert(labels::CONTEXT.to_owned(), key);
             let folder = BuildRequest {
                 project: request.project,

@@ -28,7 +28,11 @@ pub(super) fn of_container(spec: &ContainerSpec<'_>, service: &Service) -> HashM
     if !project.env_files.is_empty() {
         set(labels::ENVIRONMENT_FILE, joined(&project.env_files));
     }
-    all.extend(labels::of_build(spec.fingerprint, spec.dependencies));
+    all.extend(labels::of_build(
+        spec.fingerprint,
+        spec.dependencies,
+        spec.shadowed,
+    ));
     all
 }
 
@@ -101,12 +105,13 @@ mod tests {
             image: &ImageId("sha256:abc".to_owned()),
             fingerprint: None,
             dependencies: None,
+            shadowed: None,
             config: Digest::of(b"c"),
             mounted: None,
             inherits: &BTreeMap::new(),
         };
         let all = of_container(&spec, &service);
-        for label in [labels::FINGERPRINT, labels::DEPENDENCIES] {
+        for label in [labels::FINGERPRINT, labels::DEPENDENCIES, labels::SHADOWED] {
             assert_eq!(all.get(label).map(String::as_str), Some(""), "{label}");
         }
     }

@@ -36,6 +36,7 @@ fn with_inherits(
         image: &image,
         fingerprint: Some(Digest::of(b"f")),
         dependencies: Some(Digest::of(b"d")),
+        shadowed: None,
         config: Digest::of(b"c"),
         mounted: None,
         inherits: &inherits,
