@@ -3,7 +3,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 T ?= 60
-.PHONY: help demo test test-dagger fuzz bench build lint setup clean
+.PHONY: help demo test test-dagger truth fuzz bench build lint setup clean
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 help: ## this list
@@ -22,6 +22,10 @@ test: ## formatting, lints, and every test against a real Docker Engine
 test-dagger: ## builds by a Dagger engine that answers, held against the Docker Engine's own
 	@scripts/setup registry
 	cargo test --locked --test engine_build -- --ignored
+
+truth: ## random builds, edited at random, against docker without a cache (N=2000 pairs, SEED=1, WORKERS=2)
+	@scripts/setup registry
+	TRUTH_PAIRS=$(or $(N),2000) TRUTH_SEED=$(or $(SEED),1) TRUTH_WORKERS=$(or $(WORKERS),2) cargo test --locked --test truth -- --nocapture
 
 fuzz: ## what reads Dockerfiles, ignore files and wildcards, T seconds of made-up input each (T=600)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz

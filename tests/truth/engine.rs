@@ -1,0 +1,191 @@
+//! The engine that says what is true: builds by docker's own command, which knows nothing of larder and sends the
+//! whole context, each without any cache.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use bollard::Docker as Client;
+use futures_util::TryStreamExt;
+use larder::docker::Docker;
+
+use crate::example::{Example, Written};
+use crate::features::{Feature, folder_of_probe};
+use crate::image::Image;
+
+/// What `FROM` may name: an image, another one, and one with triggers.
+pub(crate) const BASES: [&str; 3] = [
+    "larder-truth/plain:1",
+    "larder-truth/other:1",
+    "larder-truth/onbuild:1",
+];
+
+/// Of each base, its Dockerfile. `look` says what is in a folder, times aside.
+const RECIPES: [&str; 3] = [
+    "FROM busybox:stable\nCOPY look /bin/look\nRUN chmod 755 /bin/look && mkdir -p /srv\n\
+     ENV BASE=plain KEPT=base\nLABEL of.base=plain\n",
+    "FROM larder-truth/plain:1\nRUN echo other > /srv/other\nENV BASE=other\nWORKDIR /srv/base\nCMD [\"sh\"]\n",
+    "FROM larder-truth/plain:1\nONBUILD ENV TRIGGERED=yes\nONBUILD COPY *.txt /srv/triggered/\n\
+     ONBUILD RUN (env; look /srv/triggered) | sort > /tmp/triggered\n",
+];
+
+const LOOK: &str = "#!/bin/sh\n\
+    find \"$@\" -xdev -exec stat -c '%N %a %u:%g %F' {} + 2>/dev/null | sort\n\
+    find \"$@\" -xdev -type f -exec sha256sum {} + 2>/dev/null | sort\n";
+
+/// An engine, and where builds lie while it builds them.
+pub(crate) struct Engine {
+    pub(crate) larder: Docker,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Engine {
+    pub(crate) async fn connect() -> Self {
+        let environment: BTreeMap<String, String> = std::env::vars().collect();
+        let larder = Docker::connect(&environment).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        Self { larder, folder }
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        self.larder.client()
+    }
+
+    /// Makes the images that examples start from, where they are not what they should be.
+    pub(crate) fn make_bases(&self) {
+        for (name, text) in BASES.iter().zip(RECIPES) {
+            let folder = tempfile::tempdir_in(&self.folder).unwrap();
+            fs::write(folder.path().join("look"), LOOK).unwrap();
+            fs::write(folder.path().join("Dockerfile"), text).unwrap();
+            let mut command = self.docker();
+            command.args(["build", "-q", "-t", name]).arg(folder.path());
+            finish(&mut command).unwrap_or_else(|why| {
+                panic!("{name} cannot be made (`scripts/base-images busybox:stable` brings what it is made from): {why}")
+            });
+        }
+    }
+
+    pub(crate) async fn version(&self) -> String {
+        let version = self.client().version().await.unwrap();
+        version.version.unwrap_or_default()
+    }
+
+    fn docker(&self) -> Command {
+        let mut command = Command::new("docker");
+        command.env("DOCKER_BUILDKIT", "1");
+        // What buildx notes of builds stays with this run.
+        command.env("BUILDX_CONFIG", self.folder.path().join("buildx"));
+        command.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");
+        command
+    }
+
+    /// The ID of the image that a folder and a Dockerfile in it give.
+    pub(crate) fn try_feature(&self, root: &Path, feature: Feature) -> Result<String, String> {
+        let mut command = self.docker();
+        command.args(["build", "--no-cache", "-q"]);
+        match feature {
+            Feature::Contexts => {
+                let folder = folder_of_probe(root);
+                command.arg(format!("--build-context=extra={}", folder.display()));
+            }
+            Feature::TargetByNumber => {
+                command.arg("--target=0");
+            }
+            Feature::Limits => {
+                command.arg("--ulimit=nofile=1234:1234");
+            }
+            _ => {}
+        }
+        image_of(command.arg(root))
+    }
+
+    /// Builds an example from nothing; what it gives, or in the engine's words why it gives nothing.
+    pub(crate) async fn truth(
+        &self,
+        example: &Example,
+        written: &Written,
+    ) -> Result<Image, String> {
+        let section = &example.section;
+        let mut command = self.docker();
+        command
+            .args(["build", "--no-cache", "-q", "-f"])
+            .arg(&written.dockerfile);
+        for (name, value) in &section.args {
+            command.arg(format!("--build-arg={name}={value}"));
+        }
+        for (name, value) in &section.labels {
+            command.arg(format!("--label={name}={value}"));
+        }
+        for (name, address) in &section.hosts {
+            command.arg(format!("--add-host={name}:{address}"));
+        }
+        for id in section.secrets.keys() {
+            command.arg(format!(
+                "--secret=id={id},src={}",
+                written.secret(id).display()
+            ));
+        }
+        for name in section.contexts.keys() {
+            command.arg(format!(
+                "--build-context={name}={}",
+                written.extra(name).display()
+            ));
+        }
+        let single = [
+            ("target", section.target.clone()),
+            ("platform", section.platform.clone()),
+            ("network", section.network.clone()),
+            ("shm-size", section.shm_size.map(|size| size.to_string())),
+            (
+                "ulimit",
+                section
+                    .open_files
+                    .map(|files| format!("nofile={files}:{files}")),
+            ),
+        ];
+        for (name, value) in single {
+            if let Some(value) = value {
+                command.arg(format!("--{name}={value}"));
+            }
+        }
+        let id = image_of(command.arg(&written.context))?;
+        let image = self.image(&id).await;
+        self.forget(&id);
+        Ok(image)
+    }
+
+    /// Reads an image whole. Its layers are read as they are saved, not a container made from it: the engine puts
+    /// files of its own (`/etc/hosts`, `/dev/console`) over those of the image when it makes one.
+    pub(crate) async fn image(&self, id: &str) -> Image {
+        let pieces = self.client().export_image(id);
+        let archive = pieces.try_fold(Vec::new(), async |mut all, piece| {
+            all.extend_from_slice(&piece);
+            Ok(all)
+        });
+        Image::read(&archive.await.unwrap())
+    }
+
+    /// Takes an image away. What another one is made from stays.
+    pub(crate) fn forget(&self, image: &str) {
+        let _ = self.docker().args(["rmi", "-f", image]).output();
+    }
+}
+
+fn image_of(command: &mut Command) -> Result<String, String> {
+    finish(command).map(|id| id.trim().to_owned())
+}
+
+fn finish(command: &mut Command) -> Result<String, String> {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if status.success() {
+        Ok(text(&stdout))
+    } else {
+        Err(text(&stderr))
+    }
+}

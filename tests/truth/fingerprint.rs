@@ -1,0 +1,229 @@
+//! What larder makes of an example: its fingerprint, and the image that it builds. Bases are looked up on the engine, as
+//! larder's own commands do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use larder::build::{BuildKit, unsupported};
+use larder::fingerprint::{Base, BaseRef, Fingerprinted, Recipe, StatCache, survey};
+use larder::model::{
+    Build, Bytes, Digest, FileObject, FileReference, ImageId, Project, Service, Ulimit, labels,
+};
+use larder::plan::{BuilderKind, StepId};
+use larder::runtime::{BuildPart, BuildRequest, Builder, Event, EventSink, Progress};
+use serde_json::json;
+
+use crate::engine::Engine;
+use crate::example::{Example, Place, Written};
+use crate::image::Image;
+
+const SERVICE: &str = "truth";
+
+/// Nobody listens.
+struct Silence;
+
+impl EventSink for Silence {
+    fn send(&self, _: Event) {}
+}
+
+/// What was found of base images so far.
+#[derive(Default)]
+pub(crate) struct Known(Mutex<BTreeMap<BaseRef, Base>>);
+
+impl Known {
+    async fn bring(
+        &self,
+        engine: &Engine,
+        wanted: impl IntoIterator<Item = BaseRef>,
+    ) -> Result<(), String> {
+        for base in wanted {
+            if self.0.lock().unwrap().contains_key(&base) {
+                continue;
+            }
+            let found = engine
+                .larder
+                .base(&base)
+                .await
+                .map_err(|error| error.to_string())?;
+            match found {
+                Some(found) if found.fits => self.0.lock().unwrap().insert(base, found.base),
+                _ => return Err(format!("the engine has no {base}")),
+            };
+        }
+        Ok(())
+    }
+
+    fn all(&self) -> BTreeMap<BaseRef, Base> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// The project that has the example as its only service.
+pub(crate) fn project(example: &Example, written: &Written) -> Project {
+    let section = &example.section;
+    let secret = |id: &String| FileReference {
+        source: id.clone(),
+        ..FileReference::default()
+    };
+    let limit = section.open_files.map(|files| {
+        (
+            "nofile".to_owned(),
+            Ulimit {
+                soft: files,
+                hard: files,
+            },
+        )
+    });
+    let dockerfile = match &example.place {
+        Place::Inside(path) => path.clone(),
+        Place::Outside => written.dockerfile.display().to_string(),
+    };
+    let mut other = section.asides.clone();
+    if !section.contexts.is_empty() {
+        let folders = section.contexts.keys();
+        let folders: BTreeMap<&String, String> = folders
+            .map(|name| (name, written.extra(name).display().to_string()))
+            .collect();
+        other.insert("additional_contexts".to_owned(), json!(folders));
+    }
+    let build = Build {
+        context: written.context.display().to_string(),
+        dockerfile: Some(dockerfile),
+        args: section
+            .args
+            .iter()
+            .map(|(name, value)| (name.clone(), Some(value.clone())))
+            .collect(),
+        target: section.target.clone(),
+        labels: section.labels.clone(),
+        network: section.network.clone(),
+        extra_hosts: section
+            .hosts
+            .iter()
+            .map(|(host, address)| (host.clone(), vec![address.clone()]))
+            .collect(),
+        shm_size: section.shm_size.map(Bytes),
+        ulimits: limit.into_iter().collect(),
+        secrets: section.secrets.keys().map(secret).collect(),
+        other,
+        ..Build::default()
+    };
+    let service = Service {
+        build: Some(build),
+        platform: section.platform.clone(),
+        ..Service::default()
+    };
+    let secrets = section.secrets.keys().map(|id| {
+        let file = Some(written.secret(id).display().to_string());
+        (
+            id.clone(),
+            FileObject {
+                file,
+                ..FileObject::default()
+            },
+        )
+    });
+    Project {
+        services: BTreeMap::from([(SERVICE.to_owned(), service)]),
+        secrets: secrets.collect(),
+        ..Project::default()
+    }
+}
+
+/// The recipe of an example, or in larder's words why it has none.
+pub(crate) async fn recipe(
+    engine: &Engine,
+    known: &Known,
+    project: &Project,
+) -> Result<Recipe, String> {
+    let services = BTreeSet::from([SERVICE.to_owned()]);
+    let survey =
+        survey(project, &services, &StatCache::open(None)).map_err(|error| error.to_string())?;
+    let mut wanted = survey.bases();
+    // A base's triggers may name further ones.
+    for _ in 0..8 {
+        known.bring(engine, wanted).await?;
+        let recipes = survey
+            .recipes(&known.all())
+            .map_err(|error| error.to_string())?;
+        match recipes.into_values().next() {
+            Some(Fingerprinted::Known(recipe)) => return Ok(*recipe),
+            Some(Fingerprinted::Missing(missing)) => wanted = missing.into_iter().collect(),
+            None => break,
+        }
+    }
+    Err("its bases are never all known".to_owned())
+}
+
+/// What larder builds of a recipe: its dependency images, where it has cuts, and the rest on them. `None` where it says
+/// that it does not build such a section.
+pub(crate) async fn build(
+    engine: &Engine,
+    project: &Project,
+    recipe: &Recipe,
+) -> Option<Result<Image, String>> {
+    if unsupported(&recipe.build).is_some() {
+        return None;
+    }
+    let builder = BuildKit::new(
+        engine.client().clone(),
+        Arc::new(engine.larder.access()),
+        None,
+    );
+    let mut names = Vec::new();
+    let built = parts(&builder, project, recipe, &mut names).await;
+    let image = match built {
+        Ok(id) => Ok(engine.image(&id.0).await),
+        Err(why) => Err(why),
+    };
+    names.iter().rev().for_each(|name| engine.forget(name));
+    Some(image)
+}
+
+async fn parts(
+    builder: &BuildKit,
+    project: &Project,
+    recipe: &Recipe,
+    names: &mut Vec<String>,
+) -> Result<ImageId, String> {
+    let on: BTreeMap<usize, Digest> = recipe.cuts.iter().map(|cut| (cut.stage, cut.key)).collect();
+    let dependencies = recipe.cuts.iter().map(|cut| {
+        let part = BuildPart::Dependencies { stage: cut.stage };
+        (
+            part,
+            labels::dependencies_name(&cut.key),
+            labels::DEPENDENCIES,
+        )
+    });
+    let target = (
+        BuildPart::Target { on: &on },
+        labels::image_name(&recipe.full),
+        labels::FINGERPRINT,
+    );
+    let mut last = None;
+    for (part, name, label) in dependencies.chain([target]) {
+        names.push(name.clone());
+        let request = BuildRequest {
+            project,
+            recipe,
+            part,
+            builder: BuilderKind::Docker,
+            name,
+            labels: BTreeMap::from([(label.to_owned(), "truth".to_owned())]),
+        };
+        let progress = Progress::new(StepId(0), Arc::new(Silence));
+        let built = builder.build(&request, &progress).await;
+        last = Some(built.map_err(|error| chain(&error))?);
+    }
+    last.ok_or_else(|| "nothing was built".to_owned())
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(own) = cause {
+        text = format!("{text}: {own}");
+        cause = own.source();
+    }
+    text
+}

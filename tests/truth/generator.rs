@@ -1,0 +1,346 @@
+//! Random examples: small builds that use the whole language, and of which everything can be seen in the image.
+
+use std::collections::BTreeMap;
+
+use crate::context::{Context, Node};
+use crate::dockerfile::{Dockerfile, Instruction, Stage};
+use crate::engine::BASES;
+use crate::example::{Example, Place, Section};
+use crate::features::{Feature, Features};
+use crate::instructions::{Here, instruction};
+use crate::random::Random;
+
+/// The paths that contexts are made of: names with spaces, letters beyond ASCII and what wildcards mean something to.
+pub(crate) const FILES: &[&str] = &[
+    "a.txt",
+    "b.txt",
+    "notes.md",
+    "run.sh",
+    "requirements.txt",
+    "package.json",
+    "lib/c.py",
+    "lib/d.txt",
+    "lib/sub/e",
+    "lib/sub/f.log",
+    "src/main.py",
+    "src/deep/er/x.txt",
+    "with space.txt",
+    "\u{fc}n\u{ef}.txt",
+    "br[1].txt",
+    "debug.log",
+    "src/#h.txt",
+    "lib/.hidden",
+    "src/with space/g.py",
+];
+
+/// Links with what they lead to: a file, a folder, nothing, an absolute path, out of the context, and one another.
+const LINKS: &[(&str, &str)] = &[
+    ("link", "a.txt"),
+    ("lib/up", "../b.txt"),
+    ("folderlink", "lib"),
+    ("src/lib", "../lib/sub"),
+    ("dangling", "nowhere"),
+    ("absolute", "/a.txt"),
+    ("absfolder", "/lib"),
+    ("out", "../../etc/passwd"),
+    ("again", "link"),
+];
+
+/// The lines of ignore files.
+pub(crate) const IGNORES: &[&str] = &[
+    "*.log",
+    "**/*.log",
+    "*.md",
+    "lib/sub",
+    "!lib/sub/e",
+    "**/*.tmp",
+    "notes*",
+    "# a comment",
+    "Dockerfile*",
+    ".dockerignore",
+    "lib/*",
+    "!lib/c.py",
+    "src/deep",
+    "/debug.log",
+    "unread",
+    "**/.hidden",
+    "!**/.hidden",
+    "with space.txt",
+    "br?1?.txt",
+    "*",
+    "!src",
+    "!*.txt",
+    "?.txt",
+    "[a-c].txt",
+    "[^b].txt",
+    "src/**/x.txt",
+    " lib/d.txt ",
+    "./notes.md",
+    "folderlink",
+    "absent/",
+    "!absent",
+];
+
+/// The example of a seed.
+pub(crate) fn example(seed: u64, features: &Features) -> Example {
+    let mut random = Random::new(seed);
+    let context = context(&mut random);
+    let mut section = Section::default();
+    let ignore = random.percent(45).then(|| ignore_lines(&mut random));
+    let own_ignore = random.percent(10).then(|| ignore_lines(&mut random));
+    let place = match random.below(10) {
+        0..4 => Place::Inside("Dockerfile".to_owned()),
+        4 => Place::Inside("docker/App.Dockerfile".to_owned()),
+        _ => Place::Outside,
+    };
+    if features.has(Feature::Contexts) && random.percent(12) {
+        section
+            .contexts
+            .insert("extra".to_owned(), extra_context(&mut random));
+    }
+    let dockerfile = dockerfile(&mut random, features, &context, &section, seed);
+    complete(&mut random, features, &dockerfile, &mut section);
+    Example {
+        seed,
+        dockerfile,
+        place,
+        context,
+        own_ignore,
+        ignore,
+        section,
+    }
+}
+
+fn context(random: &mut Random) -> Context {
+    let mut context = Context {
+        age: 1000,
+        ..Context::default()
+    };
+    for path in FILES {
+        if random.percent(60) {
+            let line = format!("{}\n", random.word());
+            context.file(path, line);
+        }
+    }
+    // What COPY names most often is there.
+    for path in ["a.txt", "lib/c.py", "src/main.py"] {
+        let line = format!("{}\n", random.word());
+        context.file(path, line);
+    }
+    for (path, target) in LINKS {
+        if random.percent(15) {
+            context.put(path, Node::Link((*target).to_owned()));
+        }
+    }
+    if random.percent(30) {
+        context.put("empty", Node::Folder { mode: 0o755 });
+        context.put("src/hollow", Node::Folder { mode: 0o755 });
+    }
+    if random.percent(30) {
+        let word = random.word();
+        context.file("data.tar", archive(&word));
+    }
+    if random.percent(50) {
+        let word = random.word();
+        context.file("unread/me", word);
+    }
+    for node in context.nodes.values_mut() {
+        match node {
+            Node::File { mode, .. } if random.percent(25) => *mode = file_mode(random),
+            Node::Folder { mode } if random.percent(15) => *mode = folder_mode(random),
+            _ => {}
+        }
+    }
+    context
+}
+
+fn extra_context(random: &mut Random) -> Context {
+    let mut context = Context {
+        age: 1000,
+        ..Context::default()
+    };
+    for path in ["a.txt", "lib/c.py", "more/x"] {
+        let line = format!("{}\n", random.word());
+        context.file(path, line);
+    }
+    context
+}
+
+pub(crate) fn file_mode(random: &mut Random) -> u32 {
+    random.weighted(&[
+        (6, 0o755),
+        (2, 0o644),
+        (2, 0o600),
+        (1, 0o444),
+        (1, 0o4755),
+        (1, 0o2755),
+        (1, 0o700),
+        (1, 0o1644),
+    ])
+}
+
+pub(crate) fn folder_mode(random: &mut Random) -> u32 {
+    random.weighted(&[(3, 0o755), (2, 0o700), (1, 0o750), (1, 0o1755), (1, 0o2755)])
+}
+
+/// An archive that ADD takes apart.
+pub(crate) fn archive(word: &str) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, content) in [("in/one", word), ("two", "2")] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o640);
+        header.set_uid(7);
+        header.set_cksum();
+        archive
+            .append_data(&mut header, path, content.as_bytes())
+            .unwrap();
+    }
+    archive.into_inner().unwrap()
+}
+
+pub(crate) fn ignore_lines(random: &mut Random) -> Vec<String> {
+    let count = 1 + random.below(5);
+    (0..count)
+        .map(|_| (*random.pick(IGNORES)).to_owned())
+        .collect()
+}
+
+fn dockerfile(
+    random: &mut Random,
+    features: &Features,
+    context: &Context,
+    section: &Section,
+    seed: u64,
+) -> Dockerfile {
+    let count = random.weighted(&[(40, 1), (35, 2), (20, 3), (5, 4)]);
+    let mut here = Here::new(features, context, section, seed);
+    let mut globals = Vec::new();
+    for name in ["GLOBAL", "BASE", "A"] {
+        if random.percent(20) {
+            let value = if name == "BASE" {
+                BASES[random.below(2)].to_owned()
+            } else {
+                random.word()
+            };
+            globals.push(Instruction::new("ARG", format!("{name}={value}")));
+            here.globals.push(name.to_owned());
+        }
+    }
+    let mut stages: Vec<Stage> = Vec::new();
+    for number in 0..count {
+        let from = from(random, &mut here, number);
+        let length = 2 + random.below(6);
+        let mut body = Vec::new();
+        for _ in 0..length {
+            body.push(instruction(random, &mut here));
+        }
+        if here.can_run && random.percent(60) {
+            body.push(here.look(random));
+        }
+        here.end_stage(&from);
+        stages.push(Stage { from, body });
+    }
+    let escape = if random.percent(8) { '`' } else { '\\' };
+    let mut dockerfile = Dockerfile {
+        escape,
+        comments: Vec::new(),
+        globals,
+        stages,
+    };
+    style(random, &mut dockerfile);
+    dockerfile
+}
+
+fn from(random: &mut Random, here: &mut Here<'_>, number: usize) -> Instruction {
+    let stages = here.stages.clone();
+    let base = match random.below(100) {
+        0..8 => "scratch".to_owned(),
+        8..16 => BASES[2].to_owned(),
+        16..26 => BASES[1].to_owned(),
+        26..45 if here.globals.iter().any(|name| name == "BASE") => "$BASE".to_owned(),
+        26..60 if !stages.is_empty() => random.pick(&stages).clone(),
+        _ => BASES[0].to_owned(),
+    };
+    here.begin_stage(&base);
+    let named = random
+        .percent(60)
+        .then(|| format!(" AS {}{number}", random.pick(&["st", "st", "st", "Stage"])));
+    let mut from = Instruction::new("FROM", format!("{base}{}", named.unwrap_or_default()));
+    if random.percent(5) {
+        from = from.flag(*random.pick(&[
+            "--platform=$TARGETPLATFORM",
+            "--platform=linux/amd64",
+            "--platform=$BUILDPLATFORM",
+        ]));
+    }
+    from
+}
+
+/// How things are written, which changes nothing.
+fn style(random: &mut Random, dockerfile: &mut Dockerfile) {
+    let stages = dockerfile.stages.iter_mut();
+    let all = stages.flat_map(|stage| std::iter::once(&mut stage.from).chain(&mut stage.body));
+    for own in all {
+        if random.percent(10) {
+            own.above.push(format!("# {}", random.word()));
+        }
+        own.small_letters = random.percent(5);
+        if random.percent(12) {
+            let inside = random
+                .percent(40)
+                .then(|| (*random.pick(&["# inside", "  # more", ""])).to_owned());
+            own.broken = Some((random.below(9), inside));
+        }
+    }
+}
+
+/// The rest of the build section.
+fn complete(
+    random: &mut Random,
+    features: &Features,
+    dockerfile: &Dockerfile,
+    section: &mut Section,
+) {
+    for name in ["A", "B", "C", "GLOBAL", "UNDECLARED"] {
+        if random.percent(15) {
+            section.args.insert(name.to_owned(), random.word());
+        }
+    }
+    if random.percent(15) {
+        section.labels = BTreeMap::from([("of.section".to_owned(), random.word())]);
+    }
+    if random.percent(25) {
+        section.target = some_target(random, features, dockerfile);
+    }
+    if random.percent(10) {
+        section.network = Some((*random.pick(&["none", "host"])).to_owned());
+    }
+    if random.percent(10) {
+        section
+            .hosts
+            .insert("some.host".to_owned(), "10.1.2.3".to_owned());
+    }
+    if random.percent(15) {
+        section.secrets.insert("s1".to_owned(), random.word());
+    }
+    if features.has(Feature::Limits) && random.percent(8) {
+        section.open_files = Some(1000);
+        section.shm_size = Some(8 << 20);
+    }
+}
+
+/// A stage, by its name or where it has none and the engine takes it by its number.
+pub(crate) fn some_target(
+    random: &mut Random,
+    features: &Features,
+    dockerfile: &Dockerfile,
+) -> Option<String> {
+    let number = random.below(dockerfile.stages.len());
+    let name = dockerfile.stages[number].name().map(str::to_owned);
+    name.or_else(|| {
+        features
+            .has(Feature::TargetByNumber)
+            .then(|| number.to_string())
+    })
+}
