@@ -5,7 +5,7 @@ use larder::model::Project;
 
 use crate::engine::Engine;
 use crate::example::{Example, Written};
-use crate::fingerprint::{self, Known};
+use crate::fingerprint;
 use crate::image::Image;
 
 /// What both sides make of an example.
@@ -42,10 +42,13 @@ impl Verdict {
 }
 
 /// Builds an example, and fingerprints it.
-pub(crate) async fn look(engine: &Engine, known: &Known, example: &Example) -> Sides {
+pub(crate) async fn look(engine: &Engine, example: &Example) -> Sides {
     let written = example.write(engine.folder.path()).unwrap();
+    if let Some((name, base)) = example.moved() {
+        engine.name(base, &name);
+    }
     let project = fingerprint::project(example, &written);
-    let larder = fingerprint::recipe(engine, known, &project).await;
+    let larder = fingerprint::recipe(engine, &project).await;
     let truth = engine.truth(example, &written).await;
     Sides {
         truth,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bollard::Docker as Client;
 use futures_util::TryStreamExt;
@@ -21,16 +22,21 @@ pub(crate) const BASES: [&str; 3] = [
     "larder-truth/onbuild:1",
 ];
 
-/// Of each base, its Dockerfile. `look` says what is in a folder, times aside.
+/// Of each base, its Dockerfile. `look` says what is in a folder, times aside, and without one what is around a RUN.
 const RECIPES: [&str; 3] = [
     "FROM busybox:stable\nCOPY look /bin/look\nRUN chmod 755 /bin/look && mkdir -p /srv\n\
      ENV BASE=plain KEPT=base\nLABEL of.base=plain\n",
     "FROM larder-truth/plain:1\nRUN echo other > /srv/other\nENV BASE=other\nWORKDIR /srv/base\nCMD [\"sh\"]\n",
     "FROM larder-truth/plain:1\nONBUILD ENV TRIGGERED=yes\nONBUILD COPY *.txt /srv/triggered/\n\
-     ONBUILD RUN (env; look /srv/triggered) | sort > /tmp/triggered\n",
+     ONBUILD RUN (look; look /srv/triggered) > /tmp/triggered\n",
 ];
 
+/// Proxies are left out: no builder keys them.
 const LOOK: &str = "#!/bin/sh\n\
+    if [ $# = 0 ]; then\n\
+    env | grep -iv _proxy= | sort; id; pwd; umask; ulimit -n; cat /etc/hosts; ls -d /sys/class/net/eth0 /sys/class/net/docker0 2>&1\n\
+    grep ' /dev/shm ' /proc/mounts; exit 0\n\
+    fi\n\
     find \"$@\" -xdev -exec stat -c '%N %a %u:%g %F' {} + 2>/dev/null | sort\n\
     find \"$@\" -xdev -type f -exec sha256sum {} + 2>/dev/null | sort\n";
 
@@ -38,6 +44,7 @@ const LOOK: &str = "#!/bin/sh\n\
 pub(crate) struct Engine {
     pub(crate) larder: Docker,
     pub(crate) folder: tempfile::TempDir,
+    built: AtomicUsize,
 }
 
 impl Engine {
@@ -45,7 +52,11 @@ impl Engine {
         let environment: BTreeMap<String, String> = std::env::vars().collect();
         let larder = Docker::connect(&environment).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        Self { larder, folder }
+        Self {
+            larder,
+            folder,
+            built: AtomicUsize::new(0),
+        }
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -80,10 +91,21 @@ impl Engine {
         command
     }
 
-    /// The ID of the image that a folder and a Dockerfile in it give.
-    pub(crate) fn try_feature(&self, root: &Path, feature: Feature) -> Result<String, String> {
+    fn new_name(&self) -> String {
+        let number = self.built.fetch_add(1, Ordering::Relaxed);
+        let folder = self.folder.path().file_name().unwrap_or_default();
+        let own = folder.to_string_lossy().to_lowercase();
+        format!(
+            "larder-truth/built:{}-{number}",
+            own.trim_start_matches('.')
+        )
+    }
+
+    /// Builds a folder and the Dockerfile in it, to see whether that can be done.
+    pub(crate) fn try_feature(&self, root: &Path, feature: Feature) -> Result<(), String> {
+        let name = self.new_name();
         let mut command = self.docker();
-        command.args(["build", "--no-cache", "-q"]);
+        command.args(["build", "--no-cache", "-q", "-t", &name]);
         match feature {
             Feature::Contexts => {
                 let folder = folder_of_probe(root);
@@ -97,7 +119,9 @@ impl Engine {
             }
             _ => {}
         }
-        image_of(command.arg(root))
+        finish(command.arg(root))?;
+        self.forget(&name);
+        Ok(())
     }
 
     /// Builds an example from nothing; what it gives, or in the engine's words why it gives nothing.
@@ -149,9 +173,12 @@ impl Engine {
                 command.arg(format!("--{name}={value}"));
             }
         }
-        let id = image_of(command.arg(&written.context))?;
-        let image = self.image(&id).await;
-        self.forget(&id);
+        // By a name: one without an instruction of its own may be its base, which must stay.
+        let name = self.new_name();
+        command.args(["-t", &name]).arg(&written.context);
+        finish(&mut command)?;
+        let image = self.image(&name).await;
+        self.forget(&name);
         Ok(image)
     }
 
@@ -166,14 +193,15 @@ impl Engine {
         Image::read(&archive.await.unwrap())
     }
 
+    /// Gives an image a name; another one loses it.
+    pub(crate) fn name(&self, image: &str, name: &str) {
+        finish(self.docker().args(["tag", image, name])).unwrap();
+    }
+
     /// Takes an image away. What another one is made from stays.
     pub(crate) fn forget(&self, image: &str) {
-        let _ = self.docker().args(["rmi", "-f", image]).output();
+        let _ = self.docker().args(["rmi", image]).output();
     }
-}
-
-fn image_of(command: &mut Command) -> Result<String, String> {
-    finish(command).map(|id| id.trim().to_owned())
 }
 
 fn finish(command: &mut Command) -> Result<String, String> {

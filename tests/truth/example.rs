@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::context::Context;
 use crate::dockerfile::Dockerfile;
+use crate::engine::BASES;
 
 /// Where the Dockerfile lies.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,8 @@ pub(crate) enum Place {
 pub(crate) struct Example {
     pub(crate) seed: u64,
     pub(crate) dockerfile: Dockerfile,
+    /// Which of the bases stands behind the name that may move.
+    pub(crate) moved_to: usize,
     pub(crate) place: Place,
     pub(crate) context: Context,
     /// `<Dockerfile>.dockerignore`.
@@ -112,9 +115,25 @@ impl Example {
         Ok(written)
     }
 
+    /// The name of an image that may become another one, of this example alone.
+    pub(crate) fn moving_base(seed: u64) -> String {
+        format!("larder-truth/moving:{seed:x}")
+    }
+
+    /// What stands behind that name, where the Dockerfile says it.
+    pub(crate) fn moved(&self) -> Option<(String, &'static str)> {
+        let name = Self::moving_base(self.seed);
+        let is_named = self.dockerfile.text().contains(&name);
+        is_named.then(|| (name, BASES[self.moved_to]))
+    }
+
     /// For a person.
     pub(crate) fn describe(&self) -> String {
-        let mut text = format!("Dockerfile ({:?}):\n", self.place);
+        let mut text = String::new();
+        if let Some((name, base)) = self.moved() {
+            let _ = writeln!(text, "{name} is {base}");
+        }
+        let _ = writeln!(text, "Dockerfile ({:?}):", self.place);
         for line in self.dockerfile.text().lines() {
             let _ = writeln!(text, "  {line}");
         }

@@ -84,10 +84,7 @@ impl Features {
             )
             .unwrap();
             match engine.try_feature(root, *feature) {
-                Ok(image) => {
-                    engine.forget(&image);
-                    features.known.push(*feature);
-                }
+                Ok(()) => features.known.push(*feature),
                 Err(why) => {
                     features.left_out.insert(*feature, last_line(&why));
                 }

@@ -2,7 +2,7 @@
 //! larder's own commands do.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use larder::build::{BuildKit, unsupported};
 use larder::fingerprint::{Base, BaseRef, Fingerprinted, Recipe, StatCache, survey};
@@ -26,36 +26,20 @@ impl EventSink for Silence {
     fn send(&self, _: Event) {}
 }
 
-/// What was found of base images so far.
-#[derive(Default)]
-pub(crate) struct Known(Mutex<BTreeMap<BaseRef, Base>>);
-
-impl Known {
-    async fn bring(
-        &self,
-        engine: &Engine,
-        wanted: impl IntoIterator<Item = BaseRef>,
-    ) -> Result<(), String> {
-        for base in wanted {
-            if self.0.lock().unwrap().contains_key(&base) {
-                continue;
-            }
-            let found = engine
-                .larder
-                .base(&base)
-                .await
-                .map_err(|error| error.to_string())?;
-            match found {
-                Some(found) if found.fits => self.0.lock().unwrap().insert(base, found.base),
-                _ => return Err(format!("the engine has no {base}")),
-            };
-        }
-        Ok(())
+/// What the engine has of these images.
+async fn bring(
+    engine: &Engine,
+    known: &mut BTreeMap<BaseRef, Base>,
+    wanted: impl IntoIterator<Item = BaseRef>,
+) -> Result<(), String> {
+    for base in wanted {
+        let found = engine.larder.base(&base).await;
+        match found.map_err(|error| error.to_string())? {
+            Some(found) if found.fits => known.insert(base, found.base),
+            _ => return Err(format!("the engine has no {base}")),
+        };
     }
-
-    fn all(&self) -> BTreeMap<BaseRef, Base> {
-        self.0.lock().unwrap().clone()
-    }
+    Ok(())
 }
 
 /// The project that has the example as its only service.
@@ -131,21 +115,16 @@ pub(crate) fn project(example: &Example, written: &Written) -> Project {
 }
 
 /// The recipe of an example, or in larder's words why it has none.
-pub(crate) async fn recipe(
-    engine: &Engine,
-    known: &Known,
-    project: &Project,
-) -> Result<Recipe, String> {
+pub(crate) async fn recipe(engine: &Engine, project: &Project) -> Result<Recipe, String> {
     let services = BTreeSet::from([SERVICE.to_owned()]);
     let survey =
         survey(project, &services, &StatCache::open(None)).map_err(|error| error.to_string())?;
+    let mut known = BTreeMap::new();
     let mut wanted = survey.bases();
     // A base's triggers may name further ones.
     for _ in 0..8 {
-        known.bring(engine, wanted).await?;
-        let recipes = survey
-            .recipes(&known.all())
-            .map_err(|error| error.to_string())?;
+        bring(engine, &mut known, wanted).await?;
+        let recipes = survey.recipes(&known).map_err(|error| error.to_string())?;
         match recipes.into_values().next() {
             Some(Fingerprinted::Known(recipe)) => return Ok(*recipe),
             Some(Fingerprinted::Missing(missing)) => wanted = missing.into_iter().collect(),

@@ -103,6 +103,7 @@ pub(crate) fn example(seed: u64, features: &Features) -> Example {
     Example {
         seed,
         dockerfile,
+        moved_to: random.below(BASES.len()),
         place,
         context,
         own_ignore,
@@ -230,12 +231,13 @@ fn dockerfile(
     let mut stages: Vec<Stage> = Vec::new();
     for number in 0..count {
         let from = from(random, &mut here, number);
-        let length = 2 + random.below(6);
+        here.is_last = number + 1 == count;
+        let length = 2 + random.below(5);
         let mut body = Vec::new();
         for _ in 0..length {
             body.push(instruction(random, &mut here));
         }
-        if here.can_run && random.percent(60) {
+        if here.can_run && random.percent(if here.is_last { 40 } else { 80 }) {
             body.push(here.look(random));
         }
         here.end_stage(&from);
@@ -257,7 +259,8 @@ fn from(random: &mut Random, here: &mut Here<'_>, number: usize) -> Instruction 
     let base = match random.below(100) {
         0..8 => "scratch".to_owned(),
         8..16 => BASES[2].to_owned(),
-        16..26 => BASES[1].to_owned(),
+        16..20 => Example::moving_base(here.seed),
+        20..26 => BASES[1].to_owned(),
         26..45 if here.globals.iter().any(|name| name == "BASE") => "$BASE".to_owned(),
         26..60 if !stages.is_empty() => random.pick(&stages).clone(),
         _ => BASES[0].to_owned(),

@@ -30,7 +30,7 @@ pub(crate) struct Here<'a> {
     folders: Vec<String>,
     links: Vec<String>,
     contexts: Vec<String>,
-    seed: u64,
+    pub(crate) seed: u64,
     outputs: usize,
     pub(crate) globals: Vec<String>,
     /// The names that FROM may use.
@@ -38,6 +38,8 @@ pub(crate) struct Here<'a> {
     /// And those that `--from` may use, with whether there is a shell in them.
     sources: Vec<(String, bool)>,
     pub(crate) can_run: bool,
+    /// Whether the stage is the one that images are made from most often: what only a configuration shows belongs there.
+    pub(crate) is_last: bool,
     count: usize,
 }
 
@@ -68,12 +70,16 @@ impl<'a> Here<'a> {
             stages: Vec::new(),
             sources: Vec::new(),
             can_run: true,
+            is_last: true,
             count: 0,
         }
     }
 
     pub(crate) fn begin_stage(&mut self, base: &str) {
-        let stage = self.sources.iter().find(|(name, _)| name == base);
+        let stage = self
+            .sources
+            .iter()
+            .find(|(name, _)| name.to_lowercase() == base);
         self.can_run = stage.map_or(base != "scratch", |(_, can_run)| *can_run);
     }
 
@@ -81,7 +87,8 @@ impl<'a> Here<'a> {
         self.sources.push((self.count.to_string(), self.can_run));
         if let Some((_, name)) = from.arguments.split_once(" AS ") {
             self.sources.push((name.to_owned(), self.can_run));
-            self.stages.push(name.to_owned());
+            // FROM takes no capitals here, whatever AS says.
+            self.stages.push(name.to_lowercase());
         }
         self.count += 1;
     }
@@ -95,11 +102,12 @@ impl<'a> Here<'a> {
     /// Writes down all that is there.
     pub(crate) fn look(&mut self, random: &mut Random) -> Instruction {
         let output = self.output();
-        let seen = random.pick(&[
-            "env | sort; look /srv /tmp",
-            "look /srv /tmp",
-            "env | sort",
-            "look /srv; id; pwd; umask",
+        // Most often all of it, as what a compiler makes depends on all that it is given.
+        let seen = random.weighted(&[
+            (7, "look; look /srv /tmp"),
+            (1, "look /srv /tmp"),
+            (1, "look"),
+            (1, "look; look /srv"),
         ]);
         Instruction::new(
             "RUN",
@@ -111,7 +119,8 @@ impl<'a> Here<'a> {
 /// One that is likely to be understood and carried out.
 pub(crate) fn instruction(random: &mut Random, here: &mut Here<'_>) -> Instruction {
     type Make = fn(&mut Random, &mut Here<'_>) -> Instruction;
-    let run = if here.can_run { 24 } else { 0 };
+    let run = if here.can_run { 17 } else { 0 };
+    let shown = if here.is_last { 2 } else { 0 };
     let all: [(usize, Make); 17] = [
         (26, copy),
         (5, add),
@@ -119,17 +128,17 @@ pub(crate) fn instruction(random: &mut Random, here: &mut Here<'_>) -> Instructi
         (8, arg),
         (8, env),
         (4, workdir),
-        (3, label),
         (2, user),
-        (3, cmd),
-        (2, entrypoint),
-        (2, expose),
-        (1, volume),
-        (1, stopsignal),
-        (2, healthcheck),
         (1, shell),
         (2, onbuild),
-        (1, maintainer),
+        (1 + shown, label),
+        (1 + shown, cmd),
+        (shown, entrypoint),
+        (1 + shown / 2, expose),
+        (shown / 2, volume),
+        (shown / 2, stopsignal),
+        (shown, healthcheck),
+        (shown / 2, maintainer),
     ];
     random.weighted(&all)(random, here)
 }
@@ -244,7 +253,7 @@ fn copied_from(random: &mut Random, here: &Here<'_>) -> Option<(String, Vec<Stri
         0..22 => {
             let (name, can_run) = random.any(&here.sources)?;
             let all: &[&str] = if *can_run {
-                &["/srv", "/tmp/", "/bin/look", "/srv/*", "/tmp"]
+                &["/tmp/", "/tmp", "/tmp/*", "/srv", "/bin/look"]
             } else {
                 &["/srv", "/srv/*"]
             };
@@ -348,7 +357,7 @@ fn run_something(random: &mut Random, here: &mut Here<'_>) -> Instruction {
         let mut own = Instruction::new("RUN", format!("<<{name}"));
         let tab = if name.starts_with('-') { "\t" } else { "" };
         own.heredoc = Some(format!(
-            "{tab}echo {} $A > {out}\n{tab}env | sort >> {out}\n",
+            "{tab}echo {} $A > {out}\n{tab}look >> {out}\n",
             random.word()
         ));
         return own;
@@ -357,26 +366,22 @@ fn run_something(random: &mut Random, here: &mut Here<'_>) -> Instruction {
         return mounted(random, here, &out);
     }
     let word = random.word();
-    let command = match random.below(14) {
-        0..3 => format!("env | sort > {out}"),
+    let command = match random.below(10) {
+        0..3 => format!("look > {out}"),
         3..5 => return here.look(random),
-        5 => format!("id > {out}; pwd >> {out}; umask >> {out}"),
-        6 => format!("echo \"$A-${{B:-{word}}}\" > {out}"),
-        7 => {
+        5 => format!("echo \"$A-${{B:-{word}}}\" > {out}"),
+        6 => {
             format!("mkdir -p /tmp/{word} && echo {word} > /tmp/{word}/f && chmod 700 /tmp/{word}")
         }
-        8 => format!("ln -s {word} /tmp/{word}; rm -rf /srv/*/lib"),
-        9 => format!("cat /etc/hosts > {out}"),
-        10 => format!("ls /sys/class/net > {out}"),
-        11 => format!("ulimit -n > {out}; grep ' /dev/shm ' /proc/mounts >> {out} || true"),
-        12 => format!("echo $A {word} > {out}; rm -f /srv/*/*.txt || true"),
-        _ => return Instruction::new("RUN", format!("[\"sh\", \"-c\", \"env | sort > {out}\"]")),
+        7 => format!("ln -s {word} /tmp/{word}; rm -rf /srv/*/lib"),
+        8 => format!("echo $A {word} > {out}; rm -f /srv/*/*.txt || true"),
+        _ => return Instruction::new("RUN", format!("[\"sh\", \"-c\", \"look > {out}\"]")),
     };
     let mut own = Instruction::new("RUN", command);
     if here.features.has(Feature::RunNetwork) && random.percent(10) {
         own.flags
             .push(format!("--network={}", random.pick(&["none", "default"])));
-        own.arguments = format!("ls /sys/class/net > {out}");
+        own.arguments = format!("look > {out}");
     }
     own
 }
@@ -434,18 +439,14 @@ fn mounted(random: &mut Random, here: &Here<'_>, out: &str) -> Instruction {
 }
 
 fn arg(random: &mut Random, here: &mut Here<'_>) -> Instruction {
-    let name = *random.pick(&[
-        "A",
-        "B",
-        "C",
-        "GLOBAL",
-        "BASE",
-        "TARGETARCH",
-        "TARGETPLATFORM",
-        "BUILDOS",
-        "HTTP_PROXY",
-        "E",
-    ]);
+    let usual = ["A", "B", "C", "GLOBAL", "BASE", "E"];
+    let predefined = ["TARGETARCH", "TARGETPLATFORM", "BUILDOS", "HTTP_PROXY"];
+    let names = if random.percent(85) {
+        &usual[..]
+    } else {
+        &predefined[..]
+    };
+    let name = *random.pick(names);
     // `$B.txt` is a file of most contexts then.
     let value = if matches!(name, "B" | "C") && random.percent(40) {
         (*random.pick(&["a", "b", "lib/c.py"])).to_owned()
@@ -572,7 +573,7 @@ fn onbuild(random: &mut Random, here: &mut Here<'_>) -> Instruction {
     let all = [
         "COPY a.txt /srv/onbuild/".to_owned(),
         "COPY lib /srv/onbuild/".to_owned(),
-        format!("RUN env | sort > {out}"),
+        format!("RUN look > {out}"),
         format!("ENV TRIGGER={}", random.word()),
         "ARG A".to_owned(),
         "WORKDIR deeper".to_owned(),

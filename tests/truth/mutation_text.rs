@@ -167,7 +167,13 @@ pub(crate) fn flags(
         return Some(format!("{} without {flag}", own.keyword));
     }
     let flag = match own.keyword {
-        "RUN" => "--mount=type=bind,target=/more".to_owned(),
+        "RUN" => {
+            // What nobody looks at changes nothing.
+            if own.heredoc.is_none() && !own.arguments.starts_with('[') {
+                own.arguments.push_str("; look /more > /tmp/more");
+            }
+            "--mount=type=bind,target=/more".to_owned()
+        }
         "HEALTHCHECK" => format!("--retries={}", 2 + random.below(9)),
         _ => {
             let mut all = vec![
@@ -186,7 +192,8 @@ pub(crate) fn flags(
         }
     };
     let name = flag.split('=').next().unwrap_or(&flag).to_owned();
-    own.flags.retain(|other| !other.starts_with(&name));
+    own.flags
+        .retain(|other| own.keyword == "RUN" || !other.starts_with(&name));
     own.flags.push(flag.clone());
     Some(format!("{} with {flag}", own.keyword))
 }
@@ -223,6 +230,7 @@ pub(crate) fn insert(
         .places(|own| own.keyword == "RUN")
         .iter()
         .any(|place| place.0 == stage);
+    here.is_last = stage + 1 == example.dockerfile.stages.len();
     let own = instruction(random, &mut here);
     let told = format!("with {} {}", own.keyword, own.arguments);
     example.dockerfile.stages[stage].body.insert(at + 1, own);
@@ -230,6 +238,13 @@ pub(crate) fn insert(
 }
 
 pub(crate) fn base(example: &mut Example, random: &mut Random, _: &Features) -> Option<String> {
+    if example.moved().is_some() && random.percent(70) {
+        example.moved_to = random.below(BASES.len());
+        return Some(format!(
+            "the name of a base moves to {}",
+            BASES[example.moved_to]
+        ));
+    }
     let at = random.below(example.dockerfile.stages.len());
     let from = &mut example.dockerfile.stages[at].from;
     let before = from.arguments.clone();

@@ -10,7 +10,6 @@ use crate::check::{Sides, Verdict, judge, look};
 use crate::engine::Engine;
 use crate::example::Example;
 use crate::features::{Features, last_line};
-use crate::fingerprint::Known;
 use crate::generator::example;
 use crate::mutation::{Mutation, mutate};
 use crate::random::Random;
@@ -33,7 +32,6 @@ pub(crate) struct Run {
 
 struct Worker<'a> {
     engine: Engine,
-    known: Known,
     features: &'a Features,
     report: &'a Mutex<Report>,
 }
@@ -49,7 +47,6 @@ impl Run {
                     runtime.block_on(async {
                         let worker = Worker {
                             engine: Engine::connect().await,
-                            known: Known::default(),
                             features,
                             report: &report,
                         };
@@ -73,7 +70,7 @@ impl Run {
 impl Worker<'_> {
     async fn example(&self, seed: u64) {
         let example = example(seed, self.features);
-        let before = look(&self.engine, &self.known, &example).await;
+        let before = look(&self.engine, &example).await;
         if let Some(words) = before.refused() {
             self.tell(
                 &format!(
@@ -103,6 +100,9 @@ impl Worker<'_> {
             let mutation = mutate(&example, &mut random, self.features);
             Box::pin(self.pair(&example, &before, mutation)).await;
         }
+        if let Some((name, _)) = example.moved() {
+            self.engine.forget(&name);
+        }
     }
 
     /// What larder builds is what the whole Dockerfile gives.
@@ -123,14 +123,15 @@ impl Worker<'_> {
             return;
         }
         let differs = async |pair: &(Example, Example)| {
-            let sides = look(&self.engine, &self.known, &pair.0).await;
+            let sides = look(&self.engine, &pair.0).await;
             sides
                 .differs_from_larders(&self.engine)
                 .await
                 .is_some_and(|all| !all.is_empty())
         };
-        let (small, _) = shrink((example.clone(), example.clone()), differs).await;
-        let sides = look(&self.engine, &self.known, &small).await;
+        let pair = (example.clone(), example.clone());
+        let (small, _) = Box::pin(shrink(pair, differs)).await;
+        let sides = look(&self.engine, &small).await;
         let difference = sides
             .differs_from_larders(&self.engine)
             .await
@@ -148,16 +149,17 @@ impl Worker<'_> {
     }
 
     async fn pair(&self, example: &Example, before: &Sides, mutation: Mutation) {
-        let after = look(&self.engine, &self.known, &mutation.example).await;
+        let after = look(&self.engine, &mutation.example).await;
         let verdict = judge(before, &after);
-        if verdict.is_wrong() && !self.is_steady(example, before).await {
-            self.tell(
-                &format!(
-                    "two builds of one example differ: the example is of no use\n{}",
-                    example.describe()
-                ),
-                example.seed,
+        if verdict.is_wrong()
+            && let Some(difference) = self.unsteady(example, before).await
+        {
+            let story = format!(
+                "two builds of one example differ, so it proves nothing:\n  {}\n{}",
+                difference.join("\n  "),
+                example.describe()
             );
+            self.tell(&story, example.seed);
             return;
         }
         let pairs = {
@@ -180,20 +182,21 @@ impl Worker<'_> {
         }
     }
 
-    async fn is_steady(&self, example: &Example, before: &Sides) -> bool {
-        let again = look(&self.engine, &self.known, example).await;
-        again.truth.is_ok_and(|image| {
-            before
-                .truth
-                .as_ref()
-                .is_ok_and(|first| first.difference(&image).is_empty())
-        })
+    /// What differs where an example is built once more.
+    async fn unsteady(&self, example: &Example, before: &Sides) -> Option<Vec<String>> {
+        let again = look(&self.engine, example).await;
+        let difference = match (&before.truth, &again.truth) {
+            (Ok(first), Ok(second)) => first.difference(second),
+            (_, Err(why)) => vec![why.clone()],
+            (Err(_), _) => Vec::new(),
+        };
+        (!difference.is_empty()).then_some(difference)
     }
 
     async fn tell_of_pair(&self, example: &Example, mutation: Mutation, verdict: &Verdict) {
         let judged = async |pair: &(Example, Example)| {
-            let before = look(&self.engine, &self.known, &pair.0).await;
-            let after = look(&self.engine, &self.known, &pair.1).await;
+            let before = look(&self.engine, &pair.0).await;
+            let after = look(&self.engine, &pair.1).await;
             judge(&before, &after)
         };
         let kind = std::mem::discriminant(verdict);
