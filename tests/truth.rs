@@ -78,7 +78,7 @@ fn equal_fingerprints_mean_equal_images() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let engine = runtime.block_on(Engine::connect());
     engine.make_bases();
-    let features = Features::probe(&engine);
+    let features = runtime.block_on(Features::probe(&engine));
     let version = runtime.block_on(engine.version());
     eprintln!(
         "truth: engine {version}, {} pairs from seed {}\n{}",

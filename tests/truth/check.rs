@@ -45,7 +45,7 @@ impl Verdict {
 pub(crate) async fn look(engine: &Engine, example: &Example) -> Sides {
     let written = example.write(engine.folder.path()).unwrap();
     if let Some((name, base)) = example.moved() {
-        engine.name(base, &name);
+        engine.name(base, &name).await;
     }
     let project = fingerprint::project(example, &written);
     let larder = fingerprint::recipe(engine, &project).await;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::random::Random;
+
 /// All of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Dockerfile {
@@ -12,6 +14,10 @@ pub(crate) struct Dockerfile {
     /// The arguments in front of the first FROM.
     pub(crate) globals: Vec<Instruction>,
     pub(crate) stages: Vec<Stage>,
+    /// Whether lines end as on Windows.
+    pub(crate) returns: bool,
+    /// Whether it starts with a byte order mark.
+    pub(crate) marked: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -31,8 +37,29 @@ pub(crate) struct Instruction {
     /// Lines in front of it: comments, or nothing.
     pub(crate) above: Vec<String>,
     pub(crate) small_letters: bool,
-    /// At which of its spaces the line is broken, and the line that stands inside.
-    pub(crate) broken: Option<(usize, Option<String>)>,
+    pub(crate) broken: Option<Break>,
+}
+
+/// Where and how a line is broken.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Break {
+    /// At which of its spaces.
+    pub(crate) at: usize,
+    /// The spaces behind the escape character.
+    pub(crate) trailing: &'static str,
+    /// The line that stands inside.
+    pub(crate) inside: Option<&'static str>,
+}
+
+impl Break {
+    pub(crate) fn somewhere(random: &mut Random) -> Self {
+        let lines = ["# inside", "  # more", "", "#"];
+        Self {
+            at: random.below(9),
+            trailing: if random.percent(10) { "  " } else { "" },
+            inside: random.percent(45).then(|| *random.pick(&lines)),
+        }
+    }
 }
 
 impl Instruction {
@@ -81,14 +108,13 @@ impl Instruction {
         line.push_str(&self.arguments);
         let breaks = Self::breaks(&line);
         match &self.broken {
-            Some((at, inside)) if self.heredoc.is_none() && !breaks.is_empty() => {
-                let (head, tail) = line.split_at(breaks[at % breaks.len()]);
-                let inside = inside.as_ref().map(|inside| format!("{inside}\n"));
-                let _ = write!(
-                    text,
-                    "{head} {escape}\n{}{tail}",
-                    inside.unwrap_or_default()
-                );
+            Some(own) if self.heredoc.is_none() && !breaks.is_empty() => {
+                let (head, tail) = line.split_at(breaks[own.at % breaks.len()]);
+                let _ = writeln!(text, "{head} {escape}{}", own.trailing);
+                if let Some(inside) = own.inside {
+                    let _ = writeln!(text, "{inside}");
+                }
+                text.push_str(tail);
             }
             _ => text.push_str(&line),
         }
@@ -119,6 +145,12 @@ impl Dockerfile {
         let stages = stages.flat_map(|stage| std::iter::once(&stage.from).chain(&stage.body));
         for own in self.globals.iter().chain(stages) {
             own.write(self.escape, &mut text);
+        }
+        if self.returns {
+            text = text.replace('\n', "\r\n");
+        }
+        if self.marked {
+            text.insert(0, '\u{feff}');
         }
         text
     }

@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bollard::Docker as Client;
+use bollard::query_parameters::{RemoveImageOptions, TagImageOptionsBuilder};
 use futures_util::TryStreamExt;
 use larder::docker::Docker;
 
@@ -45,6 +46,7 @@ pub(crate) struct Engine {
     pub(crate) larder: Docker,
     pub(crate) folder: tempfile::TempDir,
     built: AtomicUsize,
+    buildx: Option<String>,
 }
 
 impl Engine {
@@ -56,6 +58,7 @@ impl Engine {
             larder,
             folder,
             built: AtomicUsize::new(0),
+            buildx: buildx(),
         }
     }
 
@@ -69,8 +72,8 @@ impl Engine {
             let folder = tempfile::tempdir_in(&self.folder).unwrap();
             fs::write(folder.path().join("look"), LOOK).unwrap();
             fs::write(folder.path().join("Dockerfile"), text).unwrap();
-            let mut command = self.docker();
-            command.args(["build", "-q", "-t", name]).arg(folder.path());
+            let mut command = self.build();
+            command.args(["-q", "-t", name]).arg(folder.path());
             finish(&mut command).unwrap_or_else(|why| {
                 panic!("{name} cannot be made (`scripts/base-images busybox:stable` brings what it is made from): {why}")
             });
@@ -82,9 +85,13 @@ impl Engine {
         version.version.unwrap_or_default()
     }
 
-    fn docker(&self) -> Command {
-        let mut command = Command::new("docker");
-        command.env("DOCKER_BUILDKIT", "1");
+    /// Docker's own build. The plugin behind it is called by itself: the command in front takes as long as a small build.
+    fn build(&self) -> Command {
+        let mut command = match &self.buildx {
+            Some(plugin) => Command::new(plugin),
+            None => Command::new("docker"),
+        };
+        command.arg("build").env("DOCKER_BUILDKIT", "1");
         // What buildx notes of builds stays with this run.
         command.env("BUILDX_CONFIG", self.folder.path().join("buildx"));
         command.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");
@@ -102,10 +109,10 @@ impl Engine {
     }
 
     /// Builds a folder and the Dockerfile in it, to see whether that can be done.
-    pub(crate) fn try_feature(&self, root: &Path, feature: Feature) -> Result<(), String> {
+    pub(crate) async fn try_feature(&self, root: &Path, feature: Feature) -> Result<(), String> {
         let name = self.new_name();
-        let mut command = self.docker();
-        command.args(["build", "--no-cache", "-q", "-t", &name]);
+        let mut command = self.build();
+        command.args(["--no-cache", "-q", "-t", &name]);
         match feature {
             Feature::Contexts => {
                 let folder = folder_of_probe(root);
@@ -120,7 +127,7 @@ impl Engine {
             _ => {}
         }
         finish(command.arg(root))?;
-        self.forget(&name);
+        self.forget(&name).await;
         Ok(())
     }
 
@@ -131,9 +138,9 @@ impl Engine {
         written: &Written,
     ) -> Result<Image, String> {
         let section = &example.section;
-        let mut command = self.docker();
+        let mut command = self.build();
         command
-            .args(["build", "--no-cache", "-q", "-f"])
+            .args(["--no-cache", "-q", "-f"])
             .arg(&written.dockerfile);
         for (name, value) in &section.args {
             command.arg(format!("--build-arg={name}={value}"));
@@ -178,7 +185,7 @@ impl Engine {
         command.args(["-t", &name]).arg(&written.context);
         finish(&mut command)?;
         let image = self.image(&name).await;
-        self.forget(&name);
+        self.forget(&name).await;
         Ok(image)
     }
 
@@ -190,18 +197,38 @@ impl Engine {
             all.extend_from_slice(&piece);
             Ok(all)
         });
-        Image::read(&archive.await.unwrap())
+        match archive.await {
+            Ok(archive) => Image::read(&archive),
+            // Without a single layer there is nothing to save.
+            Err(error) => {
+                let found = self.client().inspect_image(id).await.unwrap();
+                let layers = found.root_fs.and_then(|own| own.layers).unwrap_or_default();
+                assert!(layers.is_empty(), "{id} cannot be saved: {error}");
+                Image::bare(serde_json::to_value(found.config).unwrap())
+            }
+        }
     }
 
     /// Gives an image a name; another one loses it.
-    pub(crate) fn name(&self, image: &str, name: &str) {
-        finish(self.docker().args(["tag", image, name])).unwrap();
+    pub(crate) async fn name(&self, image: &str, name: &str) {
+        let (repo, tag) = name.split_once(':').unwrap();
+        let options = TagImageOptionsBuilder::new().repo(repo).tag(tag).build();
+        let named = self.client().tag_image(image, Some(options)).await;
+        named.unwrap();
     }
 
-    /// Takes an image away. What another one is made from stays.
-    pub(crate) fn forget(&self, image: &str) {
-        let _ = self.docker().args(["rmi", image]).output();
+    /// Takes a name away, and its image with it where that has no other and nothing is made from it.
+    pub(crate) async fn forget(&self, name: &str) {
+        let none = None::<RemoveImageOptions>;
+        let _ = self.client().remove_image(name, none, None).await;
     }
+}
+
+/// The plugin that docker builds with; an older docker builds by itself.
+fn buildx() -> Option<String> {
+    let format = "{{range .ClientInfo.Plugins}}{{if eq .Name \"buildx\"}}{{.Path}}{{end}}{{end}}";
+    let path = finish(Command::new("docker").args(["info", "--format", format])).ok()?;
+    Some(path.trim().to_owned()).filter(|path| !path.is_empty())
 }
 
 fn finish(command: &mut Command) -> Result<String, String> {

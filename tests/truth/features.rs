@@ -67,7 +67,7 @@ pub(crate) struct Features {
 }
 
 impl Features {
-    pub(crate) fn probe(engine: &Engine) -> Self {
+    pub(crate) async fn probe(engine: &Engine) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         fs::create_dir(root.join("d")).unwrap();
@@ -83,7 +83,7 @@ impl Features {
                 format!("FROM {}\n{text}", BASES[0]),
             )
             .unwrap();
-            match engine.try_feature(root, *feature) {
+            match engine.try_feature(root, *feature).await {
                 Ok(()) => features.known.push(*feature),
                 Err(why) => {
                     features.left_out.insert(*feature, last_line(&why));

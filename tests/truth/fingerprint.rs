@@ -155,7 +155,9 @@ pub(crate) async fn build(
         Ok(id) => Ok(engine.image(&id.0).await),
         Err(why) => Err(why),
     };
-    names.iter().rev().for_each(|name| engine.forget(name));
+    for name in names.iter().rev() {
+        engine.forget(name).await;
+    }
     Some(image)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::context::{Context, Node};
-use crate::dockerfile::{Dockerfile, Instruction, Stage};
+use crate::dockerfile::{Break, Dockerfile, Instruction, Stage};
 use crate::engine::BASES;
 use crate::example::{Example, Place, Section};
 use crate::features::{Feature, Features};
@@ -240,6 +240,10 @@ fn dockerfile(
         if here.can_run && random.percent(if here.is_last { 40 } else { 80 }) {
             body.push(here.look(random));
         }
+        if random.percent(1) {
+            // Engines differ in it, and larder takes no part.
+            body.insert(0, Instruction::new("ARG", "TARGETSTAGE"));
+        }
         here.end_stage(&from);
         stages.push(Stage { from, body });
     }
@@ -249,6 +253,8 @@ fn dockerfile(
         comments: Vec::new(),
         globals,
         stages,
+        returns: false,
+        marked: false,
     };
     style(random, &mut dockerfile);
     dockerfile
@@ -261,7 +267,15 @@ fn from(random: &mut Random, here: &mut Here<'_>, number: usize) -> Instruction 
         8..16 => BASES[2].to_owned(),
         16..20 => Example::moving_base(here.seed),
         20..26 => BASES[1].to_owned(),
-        26..45 if here.globals.iter().any(|name| name == "BASE") => "$BASE".to_owned(),
+        26..45 if here.globals.iter().any(|name| name == "BASE") => {
+            let forms = [
+                "$BASE",
+                "${BASE}",
+                "${BASE:-scratch}",
+                "${NONE:-larder-truth/other:1}",
+            ];
+            (*random.pick(&forms)).to_owned()
+        }
         26..60 if !stages.is_empty() => random.pick(&stages).clone(),
         _ => BASES[0].to_owned(),
     };
@@ -290,12 +304,11 @@ fn style(random: &mut Random, dockerfile: &mut Dockerfile) {
         }
         own.small_letters = random.percent(5);
         if random.percent(12) {
-            let inside = random
-                .percent(40)
-                .then(|| (*random.pick(&["# inside", "  # more", ""])).to_owned());
-            own.broken = Some((random.below(9), inside));
+            own.broken = Some(Break::somewhere(random));
         }
     }
+    dockerfile.returns = random.percent(3);
+    dockerfile.marked = random.percent(3);
 }
 
 /// The rest of the build section.

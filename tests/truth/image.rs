@@ -66,6 +66,14 @@ impl Image {
         }
     }
 
+    /// One without a layer, of this configuration.
+    pub(crate) fn bare(config: Value) -> Self {
+        Self {
+            files: BTreeMap::new(),
+            config: settled(serde_json::json!({"config": config})),
+        }
+    }
+
     /// What differs from another one, for a person; nothing where they are the same.
     pub(crate) fn difference(&self, other: &Self) -> Vec<String> {
         let paths: BTreeSet<&String> = self.files.keys().chain(other.files.keys()).collect();

@@ -225,7 +225,11 @@ fn copy(random: &mut Random, here: &mut Here<'_>) -> Instruction {
             *random.pick(&["EOF", "\"EOF\""]),
             format!("{} $A\n\"quoted\" ${{B}}\n", random.word()),
         );
-        let mut own = Instruction::new("COPY", format!("<<{name} /srv/{}", random.word()));
+        let arguments = match random.below(3) {
+            0 => format!("<<{name} a.txt /srv/{}/", random.word()),
+            _ => format!("<<{name} /srv/{}", random.word()),
+        };
+        let mut own = Instruction::new("COPY", arguments);
         own.heredoc = Some(body);
         return own;
     }
@@ -323,7 +327,14 @@ fn written(
 fn flags(random: &mut Random, here: &Here<'_>, own: &mut Instruction) {
     if random.percent(15) {
         let names: &[&str] = if here.can_run {
-            &["daemon", "daemon:daemon", "7:8", "9", "root"]
+            &[
+                "daemon",
+                "daemon:daemon",
+                "7:8",
+                "9",
+                "root",
+                "${NONE:-7:8}",
+            ]
         } else {
             &["7:8", "9"]
         };
@@ -332,7 +343,7 @@ fn flags(random: &mut Random, here: &Here<'_>, own: &mut Instruction) {
     if random.percent(10) {
         own.flags.push(format!(
             "--chmod={}",
-            random.pick(&["640", "755", "0600", "4755"])
+            random.pick(&["640", "755", "0600", "4755", "${NONE:-711}"])
         ));
     } else if here.features.has(Feature::ChmodByLetters) && random.percent(6) {
         own.flags.push(format!(
@@ -409,6 +420,11 @@ fn mounted(random: &mut Random, here: &Here<'_>, out: &str) -> Instruction {
     match random.below(12) {
         0..5 => {
             let source = source(random);
+            let source = if random.percent(10) {
+                "${B:-a}.txt".to_owned()
+            } else {
+                source
+            };
             look(format!("--mount=type=bind,source={source},target=/m"))
         }
         5 => look("--mount=target=/m,rw".to_owned()),

@@ -45,6 +45,7 @@ pub(crate) const KINDS: &[Kind] = &[
     kind(8, "the case of a keyword", text::keyword_case),
     kind(15, "how a line is broken", text::line_break),
     kind(10, "spaces", text::spaces),
+    kind(6, "line ends", text::line_ends),
     kind(60, "an instruction's text", text::reword),
     kind(20, "an ARG's default", text::arg_default),
     kind(20, "flags", text::flags),

@@ -2,7 +2,7 @@
 // One type for all edits: many of them find nothing to change.
 #![allow(clippy::unnecessary_wraps)]
 
-use crate::dockerfile::{Dockerfile, Instruction};
+use crate::dockerfile::{Break, Dockerfile, Instruction};
 use crate::engine::BASES;
 use crate::example::Example;
 use crate::features::Features;
@@ -52,24 +52,19 @@ pub(crate) fn line_break(
     let own = one(example, random, |own| own.heredoc.is_none())?;
     own.broken = match &own.broken {
         Some(_) if random.percent(40) => None,
-        _ => {
-            let inside = random
-                .percent(50)
-                .then(|| (*random.pick(&["# inside", "   # in", ""])).to_owned());
-            Some((random.below(9), inside))
-        }
+        _ => Some(Break::somewhere(random)),
     };
     Some(format!("line break in {}", own.keyword))
 }
 
 /// More spaces than are needed, at the end or behind the keyword.
 pub(crate) fn spaces(example: &mut Example, random: &mut Random, _: &Features) -> Option<String> {
-    let behind = random.percent(50);
+    let place = random.below(3);
     let own = one(example, random, |own| own.heredoc.is_none())?;
-    if behind {
-        own.arguments.push_str("  ");
-    } else {
-        own.arguments.insert_str(0, "  ");
+    match place {
+        0 => own.arguments.push_str("  "),
+        1 => own.arguments.insert_str(0, "  "),
+        _ => own.arguments.insert(0, '\t'),
     }
     Some(format!("spaces in {}", own.keyword))
 }
@@ -319,4 +314,19 @@ pub(crate) fn escape(example: &mut Example, _: &mut Random, _: &Features) -> Opt
     let escape = &mut example.dockerfile.escape;
     *escape = if *escape == '`' { '\\' } else { '`' };
     Some(format!("escape is {escape}"))
+}
+
+pub(crate) fn line_ends(
+    example: &mut Example,
+    random: &mut Random,
+    _: &Features,
+) -> Option<String> {
+    let dockerfile = &mut example.dockerfile;
+    if random.percent(70) {
+        dockerfile.returns = !dockerfile.returns;
+        Some("line ends of the other system".to_owned())
+    } else {
+        dockerfile.marked = !dockerfile.marked;
+        Some("a byte order mark more or less".to_owned())
+    }
 }

@@ -101,7 +101,7 @@ impl Worker<'_> {
             Box::pin(self.pair(&example, &before, mutation)).await;
         }
         if let Some((name, _)) = example.moved() {
-            self.engine.forget(&name);
+            self.engine.forget(&name).await;
         }
     }
 
