@@ -204,7 +204,7 @@ impl Engine {
                 let found = self.client().inspect_image(id).await.unwrap();
                 let layers = found.root_fs.and_then(|own| own.layers).unwrap_or_default();
                 assert!(layers.is_empty(), "{id} cannot be saved: {error}");
-                Image::bare(serde_json::to_value(found.config).unwrap())
+                Image::bare(&serde_json::to_value(found.config).unwrap())
             }
         }
     }

@@ -67,7 +67,7 @@ impl Image {
     }
 
     /// One without a layer, of this configuration.
-    pub(crate) fn bare(config: Value) -> Self {
+    pub(crate) fn bare(config: &Value) -> Self {
         Self {
             files: BTreeMap::new(),
             config: settled(serde_json::json!({"config": config})),

@@ -128,6 +128,11 @@ pub(crate) fn limits(
 
 pub(crate) fn contexts(example: &mut Example, random: &mut Random, _: &Features) -> Option<String> {
     let extra = example.section.contexts.get_mut("extra")?;
+    if random.percent(20) {
+        let line = *random.pick(&["lib", "*.txt", "**/x", "new"]);
+        extra.file(".dockerignore", format!("{line}\n"));
+        return Some(format!("the additional context ignores {line}"));
+    }
     let path = *random.pick(&["a.txt", "lib/c.py", "more/x", "new", ".hidden"]);
     let word = random.word();
     extra.file(path, word);
