@@ -2,16 +2,19 @@
 //! itself, without any cache. Equal fingerprints must mean equal images; what is built on dependency images must be what
 //! the whole Dockerfile gives. `make truth N=2000` looks at many, `make test` at a few dozen.
 //!
-//! `example` is one build, of a `dockerfile`, a `context` and a build section; `generator` and `instructions` make random
-//! ones, `mutation` and its three files edit them; `features` asks which of the language the engine has · `engine` says
-//! what is true, `image` reads it, `fingerprint` is larder's side, `check` compares · `run` goes over many, `shrink` makes
-//! small what is wrong, `report` counts.
+//! `example` is one build, of a `dockerfile`, a `context` and a build section; `generator` makes random ones, with `files`,
+//! and what is `here` for `instructions`, `copying` and `running`; `mutation` and those beside it edit them; `features` asks
+//! which of the language the engine has · `engine` says what is true, `image` reads it, `fingerprint` is larder's side,
+//! `check` compares, `why` looks at what is said of a difference · `run` goes over many, `shrink` makes small what is wrong,
+//! `report` counts.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 #[path = "truth/check.rs"]
 mod check;
 #[path = "truth/context.rs"]
 mod context;
+#[path = "truth/copying.rs"]
+mod copying;
 #[path = "truth/dockerfile.rs"]
 mod dockerfile;
 #[path = "truth/engine.rs"]
@@ -20,10 +23,14 @@ mod engine;
 mod example;
 #[path = "truth/features.rs"]
 mod features;
+#[path = "truth/files.rs"]
+mod files;
 #[path = "truth/fingerprint.rs"]
 mod fingerprint;
 #[path = "truth/generator.rs"]
 mod generator;
+#[path = "truth/here.rs"]
+mod here;
 #[path = "truth/image.rs"]
 mod image;
 #[path = "truth/instructions.rs"]
@@ -32,8 +39,12 @@ mod instructions;
 mod mutation;
 #[path = "truth/mutation_files.rs"]
 mod mutation_files;
+#[path = "truth/mutation_ignore.rs"]
+mod mutation_ignore;
 #[path = "truth/mutation_section.rs"]
 mod mutation_section;
+#[path = "truth/mutation_style.rs"]
+mod mutation_style;
 #[path = "truth/mutation_text.rs"]
 mod mutation_text;
 #[path = "truth/random.rs"]
@@ -42,8 +53,12 @@ mod random;
 mod report;
 #[path = "truth/run.rs"]
 mod run;
+#[path = "truth/running.rs"]
+mod running;
 #[path = "truth/shrink.rs"]
 mod shrink;
+#[path = "truth/why.rs"]
+mod why;
 
 use engine::Engine;
 use features::Features;

@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use larder::build::{BuildKit, unsupported};
-use larder::fingerprint::{Base, BaseRef, Fingerprinted, Recipe, StatCache, survey};
+use larder::build::{BuildKit, refusal};
+use larder::fingerprint::{
+    AdditionalContext, Base, BaseRef, Fingerprinted, Platform, Recipe, StatCache, survey,
+};
 use larder::model::{
     Build, Bytes, Digest, FileObject, FileReference, ImageId, Project, Service, Ulimit, labels,
 };
 use larder::plan::{BuilderKind, StepId};
 use larder::runtime::{BuildPart, BuildRequest, Builder, Event, EventSink, Progress};
-use serde_json::json;
 
 use crate::engine::Engine;
 use crate::example::{Example, Place, Written};
@@ -44,68 +45,17 @@ async fn bring(
 
 /// The project that has the example as its only service.
 pub(crate) fn project(example: &Example, written: &Written) -> Project {
-    let section = &example.section;
-    let secret = |id: &String| FileReference {
-        source: id.clone(),
-        ..FileReference::default()
-    };
-    let limit = section.open_files.map(|files| {
-        (
-            "nofile".to_owned(),
-            Ulimit {
-                soft: files,
-                hard: files,
-            },
-        )
-    });
-    let dockerfile = match &example.place {
-        Place::Inside(path) => path.clone(),
-        Place::Outside => written.dockerfile.display().to_string(),
-    };
-    let mut other = section.asides.clone();
-    if !section.contexts.is_empty() {
-        let folders = section.contexts.keys();
-        let folders: BTreeMap<&String, String> = folders
-            .map(|name| (name, written.extra(name).display().to_string()))
-            .collect();
-        other.insert("additional_contexts".to_owned(), json!(folders));
-    }
-    let build = Build {
-        context: written.context.display().to_string(),
-        dockerfile: Some(dockerfile),
-        args: section
-            .args
-            .iter()
-            .map(|(name, value)| (name.clone(), Some(value.clone())))
-            .collect(),
-        target: section.target.clone(),
-        labels: section.labels.clone(),
-        network: section.network.clone(),
-        extra_hosts: section
-            .hosts
-            .iter()
-            .map(|(host, address)| (host.clone(), vec![address.clone()]))
-            .collect(),
-        shm_size: section.shm_size.map(Bytes),
-        ulimits: limit.into_iter().collect(),
-        secrets: section.secrets.keys().map(secret).collect(),
-        other,
-        ..Build::default()
-    };
     let service = Service {
-        build: Some(build),
-        platform: section.platform.clone(),
+        build: Some(build_section(example, written)),
+        platform: example.section.platform.clone(),
         ..Service::default()
     };
-    let secrets = section.secrets.keys().map(|id| {
-        let file = Some(written.secret(id).display().to_string());
-        (
-            id.clone(),
-            FileObject {
-                file,
-                ..FileObject::default()
-            },
-        )
+    let secrets = example.section.secrets.keys().map(|id| {
+        let secret = FileObject {
+            file: Some(written.secret(id).display().to_string()),
+            ..FileObject::default()
+        };
+        (id.clone(), secret)
     });
     Project {
         services: BTreeMap::from([(SERVICE.to_owned(), service)]),
@@ -114,11 +64,56 @@ pub(crate) fn project(example: &Example, written: &Written) -> Project {
     }
 }
 
+fn build_section(example: &Example, written: &Written) -> Build {
+    let section = &example.section;
+    let secret = |id: &String| FileReference {
+        source: id.clone(),
+        ..FileReference::default()
+    };
+    let limit = |files| Ulimit {
+        soft: files,
+        hard: files,
+    };
+    let dockerfile = match &example.place {
+        Place::Inside(path) => path.clone(),
+        Place::Outside => written.dockerfile.display().to_string(),
+    };
+    let args = section.args.iter();
+    let args = args.map(|(name, value)| (name.clone(), Some(value.clone())));
+    let hosts = section.hosts.iter();
+    let hosts = hosts.map(|(host, address)| (host.clone(), vec![address.clone()]));
+    let folders = section.contexts.keys();
+    let folders = folders.map(|name| (name.clone(), written.extra(name).display().to_string()));
+    let limits = section
+        .open_files
+        .map(|files| ("nofile".to_owned(), limit(files)));
+    Build {
+        context: written.context.display().to_string(),
+        dockerfile: Some(dockerfile),
+        args: args.collect(),
+        target: section.target.clone(),
+        labels: section.labels.clone(),
+        network: section.network.clone(),
+        extra_hosts: hosts.collect(),
+        shm_size: section.shm_size.map(Bytes),
+        ulimits: limits.into_iter().collect(),
+        secrets: section.secrets.keys().map(secret).collect(),
+        additional_contexts: folders.collect(),
+        other: section.asides.clone(),
+        ..Build::default()
+    }
+}
+
 /// The recipe of an example, or in larder's words why it has none.
 pub(crate) async fn recipe(engine: &Engine, project: &Project) -> Result<Recipe, String> {
     let services = BTreeSet::from([SERVICE.to_owned()]);
-    let survey =
-        survey(project, &services, &StatCache::open(None)).map_err(|error| error.to_string())?;
+    let survey = survey(
+        project,
+        &services,
+        &Platform::host(),
+        &StatCache::open(None),
+    )
+    .map_err(|error| error.to_string())?;
     let mut known = BTreeMap::new();
     let mut wanted = survey.bases();
     // A base's triggers may name further ones.
@@ -141,7 +136,7 @@ pub(crate) async fn build(
     project: &Project,
     recipe: &Recipe,
 ) -> Option<Result<Image, String>> {
-    if unsupported(&recipe.build).is_some() {
+    if refusal(SERVICE, &recipe.build, Some(recipe), None).is_err() {
         return None;
     }
     let builder = BuildKit::new(
@@ -149,7 +144,14 @@ pub(crate) async fn build(
         Arc::new(engine.larder.access()),
         None,
     );
-    let mut names = Vec::new();
+    let folders = recipe
+        .contexts
+        .values()
+        .filter_map(|context| match context {
+            AdditionalContext::Folder(folder) => Some(folder.key(recipe.platform.as_deref())),
+            _ => None,
+        });
+    let mut names: Vec<String> = folders.map(|key| labels::context_name(&key)).collect();
     let built = parts(&builder, project, recipe, &mut names).await;
     let image = match built {
         Ok(id) => Ok(engine.image(&id.0).await),

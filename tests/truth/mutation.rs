@@ -3,7 +3,9 @@
 use crate::example::Example;
 use crate::features::Features;
 use crate::mutation_files as files;
+use crate::mutation_ignore as ignore;
 use crate::mutation_section as section;
+use crate::mutation_style as style;
 use crate::mutation_text as text;
 use crate::random::Random;
 
@@ -38,14 +40,14 @@ pub(crate) const KINDS: &[Kind] = &[
     kind(5, "two files swapped", files::swap),
     kind(40, "a file that nothing should read", files::unread),
     kind(20, "times only", files::times),
-    kind(40, "ignore lines", files::ignore_lines),
-    kind(12, "the Dockerfile's own ignore file", files::own_ignore),
-    kind(5, "where the Dockerfile lies", files::dockerfile_place),
-    kind(30, "a comment", text::comment),
-    kind(8, "the case of a keyword", text::keyword_case),
-    kind(15, "how a line is broken", text::line_break),
-    kind(10, "spaces", text::spaces),
-    kind(6, "line ends", text::line_ends),
+    kind(40, "ignore lines", ignore::ignore_lines),
+    kind(12, "the Dockerfile's own ignore file", ignore::own_ignore),
+    kind(5, "where the Dockerfile lies", ignore::dockerfile_place),
+    kind(30, "a comment", style::comment),
+    kind(8, "the case of a keyword", style::keyword_case),
+    kind(15, "how a line is broken", style::line_break),
+    kind(10, "spaces", style::spaces),
+    kind(6, "line ends", style::line_ends),
     kind(60, "an instruction's text", text::reword),
     kind(20, "an ARG's default", text::arg_default),
     kind(20, "flags", text::flags),
@@ -55,7 +57,7 @@ pub(crate) const KINDS: &[Kind] = &[
     kind(20, "a base", text::base),
     kind(8, "a stage's name", text::stage_name),
     kind(10, "a here-document", text::heredoc),
-    kind(3, "the escape character", text::escape),
+    kind(3, "the escape character", style::escape),
     kind(30, "a build argument", section::argument),
     kind(12, "a label", section::label),
     kind(15, "the target", section::target),

@@ -34,6 +34,8 @@ pub(crate) struct Report {
     /// Images of larder's that were compared with whole ones: on dependency images, and not.
     pub(crate) resumed: usize,
     pub(crate) whole: usize,
+    /// Differences of which `why` was asked.
+    pub(crate) explained: usize,
     /// Bugs, each as a whole story.
     pub(crate) wrong: Vec<String>,
     /// Edits that changed a fingerprint and no image: each in a line, and as a whole story.
@@ -103,13 +105,14 @@ impl Report {
         let _ = writeln!(
             text,
             "{} examples, {} more that the engine did not build; {} not understood by larder, {} never reused; larder's own image \
-             compared with docker's: {} on dependency images, {} whole",
+             compared with docker's: {} on dependency images, {} whole; `why` asked {} times",
             self.examples,
             self.not_built.len(),
             self.opaque,
             self.never_reused,
             self.resumed,
-            self.whole
+            self.whole,
+            self.explained
         );
         text
     }

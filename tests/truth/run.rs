@@ -15,11 +15,15 @@ use crate::mutation::{Mutation, mutate};
 use crate::random::Random;
 use crate::report::Report;
 use crate::shrink::shrink;
+use crate::why;
 
 /// How many edits one example gets: it is built once for all of them.
 pub(crate) const EDITS: usize = 6;
 /// So many stories of what is wrong end a run.
 const ENOUGH: usize = 10;
+
+/// After so many pairs a long run tells how far it is.
+const TOLD_EVERY: usize = 250;
 
 /// What a run is.
 pub(crate) struct Run {
@@ -162,8 +166,9 @@ impl Worker<'_> {
             self.tell(&story, example.seed);
             return;
         }
-        let pairs = {
+        {
             let mut report = self.report.lock().unwrap();
+            let pairs = report.pairs();
             report.count(mutation.kind, &verdict);
             if matches!(verdict, Verdict::FalseMiss) {
                 let line = format!(
@@ -172,13 +177,38 @@ impl Worker<'_> {
                 );
                 report.needless.push((line, example.describe()));
             }
-            report.pairs()
-        };
-        if pairs.is_multiple_of(100) {
-            eprintln!("  {pairs} pairs");
+            if report.pairs() > pairs && report.pairs().is_multiple_of(TOLD_EVERY) {
+                eprintln!("{}", report.describe());
+            }
         }
+        self.ask_why((example, before), (&mutation, &after));
         if verdict.is_wrong() {
             Box::pin(self.tell_of_pair(example, mutation, &verdict)).await;
+        }
+    }
+
+    /// What `larder why` says of the edit is what was edited.
+    fn ask_why(
+        &self,
+        (example, before): (&Example, &Sides),
+        (mutation, after): (&Mutation, &Sides),
+    ) {
+        let (Ok(then), Ok(now)) = (&before.larder, &after.larder) else {
+            return;
+        };
+        if then.full == now.full {
+            return;
+        }
+        self.report.lock().unwrap().explained += 1;
+        if let Some(complaint) = why::complaint((example, then), (&mutation.example, now)) {
+            let story = format!(
+                "{complaint}\nedit of {}: {}\nbefore:\n{}after:\n{}",
+                mutation.kind,
+                mutation.what,
+                example.describe(),
+                mutation.example.describe()
+            );
+            self.tell(&story, example.seed);
         }
     }
 

@@ -33,88 +33,83 @@ pub(crate) async fn shrink(mut pair: Pair, is_wrong: impl AsyncFn(&Pair) -> bool
 /// The pair without one thing, each in its turn: the large things first.
 fn candidates(pair: &Pair) -> Vec<Pair> {
     let mut all = Vec::new();
-    let mut add = |without: &dyn Fn(&mut Example, &mut Example)| {
-        let mut smaller = pair.clone();
-        without(&mut smaller.0, &mut smaller.1);
-        if smaller != *pair {
-            all.push(smaller);
-        }
-    };
-    let (one, other) = (&pair.0.dockerfile, &pair.1.dockerfile);
-    for stage in 0..one.stages.len().min(other.stages.len()) {
-        add(&|one, other| {
-            one.dockerfile.stages.remove(stage);
-            other.dockerfile.stages.remove(stage);
+    without_instructions(pair, &mut all);
+    without_files(pair, &mut all);
+    let parts: [fn(&mut Example); 10] = [
+        |own| own.ignore = None,
+        |own| own.own_ignore = None,
+        |own| own.section.target = None,
+        |own| own.section.network = None,
+        |own| own.section.args.clear(),
+        |own| own.section.labels.clear(),
+        |own| own.section.hosts.clear(),
+        |own| own.section.secrets.clear(),
+        |own| own.section.contexts.clear(),
+        |own| own.section.asides.clear(),
+    ];
+    for part in parts.into_iter().chain([plainly as fn(&mut Example)]) {
+        add(pair, &mut all, part);
+    }
+    all
+}
+
+/// Takes something away from both, where that leaves another pair.
+fn add(pair: &Pair, all: &mut Vec<Pair>, without: impl Fn(&mut Example)) {
+    let mut smaller = pair.clone();
+    without(&mut smaller.0);
+    without(&mut smaller.1);
+    if smaller != *pair {
+        all.push(smaller);
+    }
+}
+
+fn without_instructions(pair: &Pair, all: &mut Vec<Pair>) {
+    let dockerfile = &pair.0.dockerfile;
+    for (number, stage) in dockerfile.stages.iter().enumerate() {
+        add(pair, all, |example| {
+            let stages = &mut example.dockerfile.stages;
+            if number < stages.len() {
+                stages.remove(number);
+            }
         });
-        for own in &one.stages[stage].body {
-            add(&|one, other| {
-                for example in [one, other] {
-                    let body = &mut example.dockerfile.stages[stage].body;
-                    if let Some(at) = body.iter().position(|found| found == own) {
-                        body.remove(at);
-                    }
+        for own in &stage.body {
+            add(pair, all, |example| {
+                let body = example.dockerfile.stages.get_mut(number);
+                let body = body.map(|stage| &mut stage.body);
+                if let Some(body) = body
+                    && let Some(at) = body.iter().position(|found| found == own)
+                {
+                    body.remove(at);
                 }
             });
         }
     }
-    let above: Vec<&str> = pair
-        .0
-        .context
-        .nodes
-        .keys()
-        .filter(|path| !path.contains('/'))
-        .map(String::as_str)
-        .collect();
-    let below = pair
-        .0
-        .context
-        .nodes
-        .keys()
-        .filter(|path| path.contains('/'))
-        .map(String::as_str);
-    for path in above.into_iter().chain(below) {
-        add(&|one, other| {
-            one.context.remove(path);
-            other.context.remove(path);
+    for own in &dockerfile.globals {
+        add(pair, all, |example| {
+            example.dockerfile.globals.retain(|found| found != own)
         });
     }
-    add(&|one, other| (one.ignore, other.ignore) = (None, None));
-    add(&|one, other| (one.own_ignore, other.own_ignore) = (None, None));
-    for at in 0..one.globals.len() {
-        add(&|one, other| {
-            for example in [one, other] {
-                if at < example.dockerfile.globals.len() {
-                    example.dockerfile.globals.remove(at);
-                }
-            }
+}
+
+/// Whole folders first.
+fn without_files(pair: &Pair, all: &mut Vec<Pair>) {
+    let mut paths: Vec<&String> = pair.0.context.nodes.keys().collect();
+    paths.sort_by_key(|path| path.contains('/'));
+    for path in paths {
+        add(pair, all, |example| {
+            example.context.remove(path);
         });
     }
-    add(&|one, other| (one.section.target, other.section.target) = (None, None));
-    add(&|one, other| (one.section.network, other.section.network) = (None, None));
-    for example_section in [
-        |example: &mut Example| example.section.args.clear(),
-        |example: &mut Example| example.section.labels.clear(),
-        |example: &mut Example| example.section.hosts.clear(),
-        |example: &mut Example| example.section.secrets.clear(),
-        |example: &mut Example| example.section.contexts.clear(),
-        |example: &mut Example| example.section.asides.clear(),
-    ] {
-        add(&|one, other| {
-            example_section(one);
-            example_section(other);
-        });
+}
+
+/// Without what is only about how a Dockerfile is written.
+fn plainly(example: &mut Example) {
+    example.dockerfile.returns = false;
+    example.dockerfile.marked = false;
+    let stages = example.dockerfile.stages.iter_mut();
+    for own in stages.flat_map(|stage| std::iter::once(&mut stage.from).chain(&mut stage.body)) {
+        own.above.clear();
+        own.broken = None;
+        own.small_letters = false;
     }
-    add(&|one, other| {
-        for example in [one, other] {
-            let stages = example.dockerfile.stages.iter_mut();
-            for own in
-                stages.flat_map(|stage| std::iter::once(&mut stage.from).chain(&mut stage.body))
-            {
-                own.above.clear();
-                own.broken = None;
-                own.small_letters = false;
-            }
-        }
-    });
-    all
 }
