@@ -9,6 +9,7 @@ use super::gather::Gathered;
 use super::reading::{Bases, Reading};
 use super::recipe::{Context, EntryKind, Link};
 use super::sources::Source;
+use super::spacing;
 use super::stages::{Layout, Request};
 use super::steps::{Read, Step};
 use crate::model::{Digest, DigestWriter, ImageRef};
@@ -213,7 +214,7 @@ impl Materials<'_> {
 fn write_instruction(writer: &mut DigestWriter, instruction: &Instruction) {
     writer
         .text(&instruction.keyword)
-        .text(&instruction.arguments);
+        .text(&spacing::keyed(instruction));
     writer.number(instruction.heredocs.len() as u64);
     for heredoc in &instruction.heredocs {
         writer.text(&heredoc.name).text(&heredoc.body);
@@ -315,6 +316,13 @@ mod tests {
             (
                 "case of keywords",
                 app().file("Dockerfile", &APP.replace("FROM", "from")),
+            ),
+            (
+                "how a line is broken",
+                app().file(
+                    "Dockerfile",
+                    &APP.replace("COPY . /app", "COPY . \\\n  /app"),
+                ),
             ),
             (
                 "arguments that nobody declares",

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::chain::Materials;
 use super::dockerfile::{Instruction, StageBase};
 use super::sources::Source;
+use super::spacing;
 use super::steps::{Read, Step};
 use crate::model::{Digest, DigestWriter, ImageRef};
 
@@ -102,7 +103,7 @@ fn arguments<'a>(
 }
 
 fn text(instruction: &Instruction) -> String {
-    format!("{} {}", instruction.keyword, instruction.arguments)
+    format!("{} {}", instruction.keyword, spacing::keyed(instruction))
 }
 
 impl Materials<'_> {

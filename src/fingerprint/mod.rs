@@ -2,7 +2,7 @@
 //! the dependencies end.
 //!
 //! [`survey`] is the door. Text: `parse` splits a Dockerfile into instructions, `words` and `trim` expand
-//! variables, `scope` says what they hold, `stages` groups instructions, `steps` says what each one reads,
+//! variables, `scope` says what they hold, `spacing` what of white space counts, `stages` groups instructions, `steps` says what each one reads,
 //! `reading` what the target needs of it all. Files: `ignorefile` and `glob` match, `sources` finds what a
 //! COPY names, `beneath` opens what lies there, `walk` reads folders, `content` files, unless `statcache` knows their digests;
 //! `gather` brings it together.
@@ -53,6 +53,7 @@ mod scope;
 mod section;
 mod shadowed;
 mod sources;
+mod spacing;
 mod stages;
 mod statcache;
 mod steps;

@@ -71,9 +71,16 @@ fn dockerfile(
         let length = 2 + random.below(5);
         let mut body = Vec::new();
         for _ in 0..length {
-            body.push(instruction(random, &mut here));
+            let own = instruction(random, &mut here);
+            // Who declares an argument means to use it.
+            let used = own.keyword == "ARG" && here.is_last && random.percent(60);
+            let name = own.arguments.split(['=', ' ']).next().map(str::to_owned);
+            body.push(own);
+            if let Some(name) = name.filter(|_| used) {
+                body.push(Instruction::new("LABEL", format!("seen.{name}=${name}")));
+            }
         }
-        if here.can_run && random.percent(if here.is_last { 40 } else { 80 }) {
+        if here.can_run && random.percent(if here.is_last { 45 } else { 95 }) {
             body.push(here.look(random));
         }
         if random.percent(1) {

@@ -86,12 +86,15 @@ impl<'a> Here<'a> {
     pub(crate) fn look(&mut self, random: &mut Random) -> Instruction {
         let output = self.output();
         // Most often all of it, as what a compiler makes depends on all that it is given.
-        let seen = random.weighted(&[
-            (7, "look; look /srv /tmp"),
-            (1, "look /srv /tmp"),
-            (1, "look"),
-            (1, "look; look /srv"),
-        ]);
+        let seen = if self.is_last {
+            random.weighted(&[
+                (6, "look; look /srv /tmp"),
+                (1, "look /srv /tmp"),
+                (1, "look"),
+            ])
+        } else {
+            "look; look /srv /tmp"
+        };
         Instruction::new(
             "RUN",
             format!("seen=$({seen}) && echo \"$seen\" > {output}"),
