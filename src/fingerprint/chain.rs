@@ -70,10 +70,16 @@ impl Materials<'_> {
         for (name, value) in &self.request.given {
             writer.text(name).text(value);
         }
-        writer.number(self.reading.images.len() as u64);
-        for image in &self.reading.images {
-            writer.text(&image.image.to_string());
-            writer.optional(self.bases.get(image).map(|base| base.identity.as_bytes()));
+        // The same image for the engine's own platform, written out or not, is one.
+        let images = self.reading.images.iter().map(|image| {
+            let base = self.bases.get(image);
+            (&image.image, base.map(|base| base.identity.as_bytes()))
+        });
+        let mut images: Vec<_> = images.collect();
+        images.dedup();
+        writer.number(images.len() as u64);
+        for (image, identity) in images {
+            writer.text(&image.to_string()).optional(identity);
         }
         writer.number(self.reading.contexts.len() as u64);
         for name in self.reading.contexts.keys() {
@@ -240,6 +246,7 @@ mod tests {
     use serde_json::json;
 
     use crate::fingerprint::lab::{Lab, paths, reads};
+    use crate::fingerprint::platform::Platform;
 
     const APP: &str = "FROM base AS deps\nCOPY requirements.txt .\nRUN pip install\nFROM deps\nCOPY . /app\nCMD run\n";
 
@@ -617,6 +624,19 @@ mod tests {
             Lab::new("FROM a\nNEW thing\n").base("a:latest", "a", &["COPY --from=img x /"], &[]);
         let recipe = copies.recipe();
         assert_eq!((recipe.unpinned, recipe.bases.len()), (None, 2));
+    }
+
+    #[test]
+    fn the_engines_own_platform_written_out_moves_no_opaque_key() {
+        let own = Platform::host().to_string();
+        let text = format!(
+            "FROM --platform={own} base\nARG TARGETSTAGE\nFROM base\nCOPY --from=0 /a /b\n"
+        );
+        let mut asked = Lab::new(&text);
+        asked.service.platform = Some(own);
+        let plain = Lab::new(&text);
+        assert!(plain.recipe().opaque.is_some());
+        assert_eq!(plain.full(), asked.full());
     }
 
     #[test]

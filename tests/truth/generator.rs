@@ -83,7 +83,7 @@ fn dockerfile(
         if here.can_run && random.percent(if here.is_last { 45 } else { 95 }) {
             body.push(here.look(random));
         }
-        if random.percent(1) {
+        if random.below(1000) < 3 {
             // Engines differ in it, and larder takes no part.
             body.insert(0, Instruction::new("ARG", "TARGETSTAGE"));
         }

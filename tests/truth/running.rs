@@ -29,8 +29,8 @@ pub(crate) fn run_something(random: &mut Random, here: &mut Here<'_>) -> Instruc
         6 => {
             format!("mkdir -p /tmp/{word} && echo {word} > /tmp/{word}/f && chmod 700 /tmp/{word}")
         }
-        7 => format!("ln -s {word} /tmp/{word}; rm -rf /srv/*/lib"),
-        8 => format!("echo $A {word} > {out}; rm -f /srv/*/*.txt || true"),
+        7 => format!("ln -s {word} /tmp/{word}; rm -rf /srv/*/deep"),
+        8 => format!("echo $A {word} > {out}; chmod -R go-w /srv || true"),
         _ => return Instruction::new("RUN", format!("[\"sh\", \"-c\", \"look > {out}\"]")),
     };
     let mut own = Instruction::new("RUN", command);

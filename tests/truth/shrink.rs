@@ -86,7 +86,7 @@ fn without_instructions(pair: &Pair, all: &mut Vec<Pair>) {
     }
     for own in &dockerfile.globals {
         add(pair, all, |example| {
-            example.dockerfile.globals.retain(|found| found != own)
+            example.dockerfile.globals.retain(|found| found != own);
         });
     }
 }
