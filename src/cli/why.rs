@@ -20,6 +20,8 @@ struct Earlier {
     image: String,
     container: Option<String>,
     full: Digest,
+    /// Its fingerprint without what mounts hide.
+    shadowed: Option<String>,
 }
 
 /// The exit code: 0 when nothing changed, 1 when something did, as `diff` has it.
@@ -59,6 +61,10 @@ pub(super) async fn why(invocation: &Invocation, args: &Why) -> Result<u8, Failu
         now: &now,
         changes: &changes,
         all: args.verbose || invocation.global.verbose > 0,
+        shadowed: recipe
+            .shadowed
+            .as_ref()
+            .filter(|own| earlier.shadowed == Some(own.key.to_string())),
     };
     match args.format {
         Report::Text => invocation.screen.out(&difference.text()),
@@ -155,6 +161,7 @@ fn of_container(prepared: &Prepared, container: &Container) -> Result<Earlier, F
             image: container.image.0.clone(),
             container: None,
             full,
+            shadowed: container.labels.get(labels::SHADOWED).cloned(),
         },
         (None, Some(image)) => of_image(image, &name)?,
         (None, None) => return Err(stranger(&name)),
@@ -177,6 +184,7 @@ fn of_image(image: &Image, name: &str) -> Result<Earlier, Failure> {
             image: image.id.0.clone(),
             container: None,
             full,
+            shadowed: image.labels.get(labels::SHADOWED).cloned(),
         }),
         None => Err(stranger(name)),
     }
@@ -209,6 +217,7 @@ fn against(prepared: &Prepared, text: &str) -> Result<Earlier, Failure> {
             image: String::new(),
             container: None,
             full,
+            shadowed: None,
         });
     }
     if let Some(image) = prepared.observed.image_named(&familiar(text)) {

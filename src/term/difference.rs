@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use crate::fingerprint::{
-    Change, Content, FileChange, How, Place, Record, RecordedEntry, Value, What, shown, shown_line,
+    Change, Content, FileChange, How, Place, Record, RecordedEntry, Shadowed, Value, What, shown,
+    shown_line,
 };
 use crate::model::Digest;
 
@@ -24,6 +25,8 @@ pub struct Difference<'a> {
     pub changes: &'a [Change],
     /// Whether every file is named.
     pub all: bool,
+    /// What hides the differences from the service's containers, where all of them are hidden.
+    pub shadowed: Option<&'a Shadowed>,
 }
 
 impl Difference<'_> {
@@ -52,6 +55,9 @@ impl Difference<'_> {
         let Some(before) = self.before else {
             return "nothing is built".to_owned();
         };
+        if let Some(shadowed) = self.shadowed {
+            return format!("`up` builds nothing, as {shadowed}; `larder build` does");
+        }
         let label = |change: &Change| matches!(&change.what, What::Section { name, .. } if name.starts_with("labels."));
         if self.changes.iter().all(label) {
             return "only labels of the image change".to_owned();

@@ -42,6 +42,13 @@ fn an_edit_behind_a_mount_leaves_the_container_running() {
         "{plan}"
     );
     assert!(plan.ends_with("\nnothing to do\n"), "{plan}");
+    let why = stack.sandbox.shown(&stack.sandbox.run("why api"));
+    assert!(
+        why.contains(
+            "`up` builds nothing, as the bind mount at `/app` hides what line 6 copies there"
+        ),
+        "{why}"
+    );
     let report = stack.larder("up");
     assert!(report.contains("1 service up to date in"), "{report}");
     assert_eq!(stack.containers("api"), first);
