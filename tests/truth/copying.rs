@@ -93,7 +93,7 @@ fn copied_from(random: &mut Random, here: &Here<'_>) -> Option<(String, Vec<Stri
             let all: &[&str] = if *can_run {
                 &["/tmp/", "/tmp", "/tmp/*", "/tmp", "/srv"]
             } else {
-                &["/srv", "/srv/*"]
+                &["/", "/srv", "/srv/*"]
             };
             let name = if random.percent(10) {
                 name.to_uppercase()

@@ -26,7 +26,7 @@ pub(crate) const BASES: [&str; 3] = [
 /// Of each base, its Dockerfile. `look` says what is in a folder, times aside, and without one what is around a RUN.
 const RECIPES: [&str; 3] = [
     "FROM busybox:stable\nCOPY look /bin/look\nRUN chmod 755 /bin/look && mkdir -p /srv\n\
-     ENV BASE=plain KEPT=base\nLABEL of.base=plain\n",
+     ENV BASE=plain KEPT=base\nLABEL of.base=plain\nWORKDIR /srv\n",
     "FROM larder-truth/plain:1\nRUN echo other > /srv/other\nENV BASE=other\nWORKDIR /srv/base\nCMD [\"sh\"]\n",
     "FROM larder-truth/plain:1\nONBUILD ENV TRIGGERED=yes\nONBUILD COPY *.txt /srv/triggered/\n\
      ONBUILD RUN (look; look /srv/triggered) > /tmp/triggered\n",
