@@ -424,8 +424,8 @@ fn build_hints(error: &BuildError) -> Vec<String> {
             "run the command again: the new image gets its own fingerprint"
         }
         BuildError::BaseBeside { .. } => {
-            "a trigger names it, which has no digest: `docker tag IMAGE@DIGEST IMAGE` gives the name to the one that \
-              `larder.lock` pins"
+            "the Dockerfile or a trigger names it where a digest cannot be put in its place: `docker tag IMAGE@DIGEST \
+              IMAGE` gives that name to the image that was fingerprinted"
         }
         BuildError::Unreachable { .. } => "`--builder docker` does without it",
         _ => return Vec::new(),

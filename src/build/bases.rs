@@ -2,6 +2,7 @@
 
 use bollard::Docker;
 use bollard::models::ImageInspect;
+use bollard::query_parameters::TagImageOptions;
 
 use super::buildkit::refused;
 use super::parts::used_bases;
@@ -96,9 +97,14 @@ pub(super) async fn stand_still(
             continue;
         }
         let name = base.image.familiar();
-        let now = inspect(docker, &name).await?;
-        if now.is_some_and(|now| is_same(&now, &base.identity)) {
-            continue;
+        match (inspect(docker, &name).await?, &base.pinned) {
+            (Some(now), _) if is_same(&now, &base.identity) => continue,
+            // It came by its digest, and nothing has its name.
+            (None, Some(pinned)) => {
+                name_as(docker, pinned, &base.image).await?;
+                continue;
+            }
+            _ => {}
         }
         let (service, base) = (request.recipe.service.clone(), name);
         return Err(if by_name {
@@ -108,6 +114,17 @@ pub(super) async fn stand_still(
         });
     }
     Ok(())
+}
+
+/// Gives an image the name by which a Dockerfile knows it.
+async fn name_as(docker: &Docker, pinned: &str, image: &ImageRef) -> Result<(), BuildError> {
+    let options = TagImageOptions {
+        repo: Some(image.familiar_name()),
+        tag: image.tag.clone(),
+    };
+    let named = docker.tag_image(pinned, Some(options)).await;
+    let doing = format!("naming `{pinned}` as `{image}`");
+    named.map_err(|error| refused(&doing, error).into())
 }
 
 async fn inspect(docker: &Docker, name: &str) -> Result<Option<ImageInspect>, BuildError> {

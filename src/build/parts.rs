@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::references::{Pins, References};
 use crate::fingerprint::{Recipe, StageBase};
-use crate::model::{Build, FileObject};
+use crate::model::{Build, FileObject, ImageRef};
 use crate::runtime::{BuildError, BuildPart, BuildRequest};
 
 /// The build arguments that have a value.
@@ -25,8 +26,8 @@ pub(super) fn image_labels(request: &BuildRequest<'_>) -> BTreeMap<String, Strin
     labels
 }
 
-/// The names of the images that a part of a recipe is built from: not those that only stages start from that are
-/// not built, or that start from their dependency images.
+/// The names of the images that a part of a recipe is built from: not those that nothing names but the FROM of stages that
+/// are not built, or that start from their dependency images.
 pub(super) fn used_bases(recipe: &Recipe, part: &BuildPart<'_>) -> BTreeSet<String> {
     let replaced = |number: usize| match part {
         BuildPart::Dependencies { stage } => number > *stage,
@@ -42,9 +43,13 @@ pub(super) fn used_bases(recipe: &Recipe, part: &BuildPart<'_>) -> BTreeSet<Stri
             })
             .collect()
     };
-    let (unused, used) = (from(true), from(false));
+    let (unused, mut used) = (from(true), from(false));
+    let none = Pins::new();
+    let references = References::new(recipe, &none);
+    used.extend(references.copied().iter().map(ImageRef::familiar));
+    let by_trigger = !references.triggers().is_empty();
     let all = recipe.bases.iter().map(|(image, _)| image.familiar());
-    all.filter(|name| !unused.contains(name) || used.contains(name))
+    all.filter(|name| by_trigger || !unused.contains(name) || used.contains(name))
         .collect()
 }
 

@@ -62,14 +62,62 @@ impl<'a> References<'a> {
     /// The text of a COPY or RUN with other names in it.
     pub(super) fn source(&self, own: &Instruction) -> Option<String> {
         let mut source = own.source.clone();
-        let mut at = 0;
-        for flag in flags(own) {
+        for (at, flag) in self.flags(own)?.into_iter().rev() {
             let written = self.flag(&own.keyword, flag);
-            let found = at + source[at..].find(flag)?;
-            source.replace_range(found..found + flag.len(), &written);
-            at = found + written.len();
+            source.replace_range(at..at + flag.len(), &written);
         }
         (source != own.source).then_some(source)
+    }
+
+    /// The flags of an instruction and where they stand in its text: behind the keyword and each other, with white space
+    /// and line ends between them. `None` where there is more, a comment or a flag that is broken or quoted.
+    fn flags<'i>(&self, own: &'i Instruction) -> Option<Vec<(usize, &'i str)>> {
+        let escape = self.recipe.dockerfile.escape;
+        let words = own.arguments.split_whitespace();
+        let flags: Vec<&str> = words.take_while(|word| word.starts_with("--")).collect();
+        let read = own.flags(escape);
+        let plain = read.iter().zip(&flags);
+        let mut plain = plain.map(|(read, flag)| read == flag || !names_something(read));
+        if read.len() != flags.len() || !plain.all(|plain| plain) {
+            return None;
+        }
+        let mut at = own.source.len() - own.source.trim_start().len() + own.keyword.len();
+        let mut found = Vec::new();
+        for flag in flags {
+            at += gap(own.source.get(at..)?, escape);
+            if !own.source[at..].starts_with(flag) {
+                return None;
+            }
+            found.push((at, flag));
+            at += flag.len();
+        }
+        Some(found)
+    }
+
+    /// Whether what an instruction names can be replaced.
+    fn is_plain(&self, own: &Instruction) -> bool {
+        let read = own.flags(self.recipe.dockerfile.escape);
+        !read.iter().any(|flag| names_something(flag)) || self.flags(own).is_some()
+    }
+
+    /// What an instruction names behind `from=`.
+    fn names(&self, own: &Instruction) -> Vec<Named<'a>> {
+        let read = own.flags(self.recipe.dockerfile.escape);
+        let fields = read.iter().flat_map(|flag| flag.split(','));
+        let words = fields.filter_map(|field| Some(from(&own.keyword, field)?.1));
+        words
+            .filter_map(|word| self.named(&own.keyword, word))
+            .collect()
+    }
+
+    /// The images that instructions name.
+    pub(super) fn copied(&self) -> BTreeSet<ImageRef> {
+        self.readers().flat_map(|own| self.images(own)).collect()
+    }
+
+    fn images(&self, own: &Instruction) -> Vec<ImageRef> {
+        let names = self.names(own).into_iter();
+        names.filter_map(|named| self.image(named)).collect()
     }
 
     fn flag(&self, keyword: &str, flag: &str) -> String {
@@ -134,24 +182,19 @@ impl<'a> References<'a> {
         all.filter(|own| matches!(own.keyword.as_str(), "COPY" | "RUN"))
     }
 
-    /// An instruction that names a context in a way that cannot be replaced: in quotes or with escapes.
+    /// An instruction that names a context in a way that cannot be replaced: in quotes, with escapes, behind a comment.
     pub(super) fn hidden(&self) -> Option<&'a Instruction> {
-        let escape = self.recipe.dockerfile.escape;
-        self.readers().filter(|own| !is_plain(own)).find(|own| {
-            let flags = own.flags(escape);
-            let mut words = words(&own.keyword, flags.iter().map(String::as_str));
-            words.any(|word| {
-                let named = self.named(&own.keyword, word);
-                matches!(named, Some(Named::Context(_)))
-            })
-        })
+        let is_context = |named: &Named<'_>| matches!(named, Named::Context(_));
+        self.readers()
+            .filter(|own| !self.is_plain(own))
+            .find(|own| self.names(own).iter().any(is_context))
     }
 
     /// The pinned images that a builder may come upon by another way than through the text: by a trigger that a base
     /// image or a stage leaves, in words that are written in an unusual way, or in a text that is not understood.
     pub(super) fn beside(&self) -> BTreeSet<ImageRef> {
         let mut open: BTreeSet<ImageRef> = self.pins.keys().cloned().collect();
-        if self.recipe.opaque.is_some() || !self.readers().all(is_plain) {
+        if self.recipe.opaque.is_some() {
             return open;
         }
         let stages = &self.recipe.dockerfile.stages;
@@ -160,22 +203,33 @@ impl<'a> References<'a> {
             StageBase::Context(name) => self.image(Named::Context(name)),
             StageBase::Stage(_) | StageBase::Scratch | StageBase::Unknown => None,
         });
-        let copied = self.readers().flat_map(|own| {
-            let words = words(&own.keyword, flags(own));
-            words.filter_map(|word| self.image(self.named(&own.keyword, word)?))
-        });
-        let in_text: BTreeSet<ImageRef> = from.chain(copied).collect();
-        let of_stages = stages.iter().flat_map(|stage| &stage.instructions);
-        let of_stages = of_stages.filter(|own| own.keyword == "ONBUILD");
-        let of_stages = of_stages.map(|own| own.arguments.as_str());
-        let of_bases = self.recipe.bases.iter().flat_map(|(_, base)| &base.onbuild);
-        let triggers: Vec<&str> = of_stages.chain(of_bases.map(String::as_str)).collect();
+        let (plain, odd): (Vec<_>, Vec<_>) = self.readers().partition(|own| self.is_plain(own));
+        let of = |all: Vec<&Instruction>| -> Vec<ImageRef> {
+            all.into_iter().flat_map(|own| self.images(own)).collect()
+        };
+        let in_text: BTreeSet<ImageRef> = from.chain(of(plain)).collect();
+        let odd = of(odd);
+        let triggers = self.triggers();
         open.retain(|image| {
-            let name = image.familiar_name();
-            let named = |text: &&str| text.contains("from=") && text.contains(own_name(&name));
-            !in_text.contains(image) || triggers.iter().any(named)
+            let name = image.familiar_name().to_lowercase();
+            let named = |text: &String| {
+                text.contains(['"', '\'', '\\', '`'])
+                    || text.contains("from=") && text.contains(own_name(&name))
+            };
+            !in_text.contains(image) || odd.contains(image) || triggers.iter().any(named)
         });
         open
+    }
+
+    /// The triggers that stages and base images leave, in lower case.
+    pub(super) fn triggers(&self) -> Vec<String> {
+        let stages = self.recipe.dockerfile.stages.iter();
+        let own = stages.flat_map(|stage| &stage.instructions);
+        let own = own.filter(|own| own.keyword == "ONBUILD");
+        let own = own.map(|own| own.arguments.to_lowercase());
+        let of_bases = self.recipe.bases.iter().flat_map(|(_, base)| &base.onbuild);
+        own.chain(of_bases.map(|text| text.to_lowercase()))
+            .collect()
     }
 }
 
@@ -208,31 +262,25 @@ fn own_name(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
-/// The flags in front of an instruction's arguments, as written.
-fn flags(own: &Instruction) -> impl Iterator<Item = &str> {
-    let words = own.arguments.split_whitespace();
-    words.take_while(|word| word.starts_with("--"))
+/// Whether a flag may name an image, a stage or a context.
+fn names_something(flag: &str) -> bool {
+    flag.starts_with("--from") || flag.starts_with("--mount")
 }
 
-/// Whether flags are written without quotes and escapes, and stand in the text as they are read.
-fn is_plain(own: &Instruction) -> bool {
-    let mut at = 0;
-    let mut lines = own.source.lines().map(str::trim_start);
-    // What a comment among the lines says would be taken for the flag.
-    if lines.any(|line| line.starts_with('#') && line.contains("from=")) {
-        return false;
+/// How many bytes of white space and line ends a text starts with.
+fn gap(text: &str, escape: char) -> usize {
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start();
+        let Some(behind) = rest.strip_prefix(escape) else {
+            return text.len() - rest.len();
+        };
+        let behind = behind.trim_start_matches([' ', '\t', '\r']);
+        if !behind.starts_with('\n') {
+            return text.len() - rest.len();
+        }
+        rest = behind;
     }
-    flags(own).all(|flag| {
-        let found = own.source[at..].find(flag);
-        at += found.map_or(0, |found| found + flag.len());
-        found.is_some() && !flag.contains(['"', '\'', '\\', '`'])
-    })
-}
-
-/// The words behind `from=` in some flags.
-fn words<'f>(keyword: &str, flags: impl Iterator<Item = &'f str>) -> impl Iterator<Item = &'f str> {
-    let fields = flags.flat_map(|flag| flag.split(','));
-    fields.filter_map(move |field| Some(from(keyword, field)?.1))
 }
 
 /// A field of a flag that names an image or a stage, apart from that name: `--from=` of COPY, `from=` in a `--mount` of RUN.
@@ -366,7 +414,10 @@ mod tests {
         let own = "FROM a AS c\nONBUILD COPY --from=x/b:1 / /\nFROM c\nCOPY --from=x/b:1 / /\n";
         assert_eq!(beside(own, "RUN x"), ["x/b:1"]);
         let odd = "FROM a\nCOPY --from=x/\\b:1 / /\n";
-        assert_eq!(beside(odd, "RUN x"), ["a:latest", "x/b:1"]);
+        assert_eq!(beside(odd, "RUN x"), ["x/b:1"]);
+        let quoted = "FROM a\nCOPY --chown=\"1:1\" --from=x/b:1 / /\n";
+        assert_eq!(beside(quoted, "RUN x"), Vec::<String>::new());
+        assert_eq!(beside(both, "RUN \"x\""), ["a:latest", "x/b:1"]);
     }
 
     #[test]
@@ -403,11 +454,31 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_among_the_lines_is_no_flag() {
-        let recipe = sample("FROM a\nCOPY --from=b x /\n");
-        let mut own = recipe.dockerfile.stages[0].instructions[0].clone();
-        assert!(is_plain(&own));
-        own.source = "COPY \\\n  # --from=b\n  --from=b x /".to_owned();
-        assert!(!is_plain(&own));
+    fn a_flag_stands_where_flags_stand() {
+        let recipe = sample("FROM a\nCOPY --from=b x /\nRUN --mount=from=b,target=/x y\n");
+        let pins = pins(&["b"]);
+        let references = References::new(&recipe, &pins);
+        let [copy, run] = &recipe.dockerfile.stages[0].instructions[..] else {
+            unreachable!()
+        };
+        let written = |own: &Instruction, source: &str| {
+            let mut own = own.clone();
+            own.source = source.to_owned();
+            (references.is_plain(&own), references.source(&own))
+        };
+        assert!(written(copy, &copy.source).0);
+        let broken = written(copy, "copy \\\n \\ \n  --from=b x /");
+        assert_eq!(
+            broken,
+            (true, Some("copy \\\n \\ \n  --from=b@1 x /".to_owned()))
+        );
+        for odd in [
+            "COPY \\\n  # --from=b\n  --from=b x /",
+            "COPY --fr\\\nom=b x /; --from=b",
+        ] {
+            assert_eq!(written(copy, odd), (false, None), "{odd}");
+        }
+        let comment = "RUN \\\n  # --mount=FROM=b,target=/x\n  --mount=from=b,target=/x y";
+        assert_eq!(written(run, comment), (false, None));
     }
 }

@@ -2,7 +2,7 @@
 //! and for one that is reused where it is missing. They only explain: any of them may go at any time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -110,13 +110,13 @@ fn folder(cache: &Path) -> PathBuf {
     cache.join("manifests")
 }
 
-/// Beside the file and renamed, so that nobody reads half of it.
+/// Beside the file and renamed, so that nobody reads half of it, nor anybody else any of it.
 fn write(folder: &Path, full: &Digest, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let file = folder.join(full.to_string());
-    let beside = file.with_extension(format!("{}.tmp", std::process::id()));
-    fs::write(&beside, bytes)?;
-    fs::rename(&beside, file)
+    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+    beside.write_all(bytes)?;
+    beside.persist(folder.join(full.to_string()))?;
+    Ok(())
 }
 
 /// Removes the oldest beyond so many, and beyond so many bytes.

@@ -63,7 +63,7 @@ impl Materials<'_> {
     pub(super) fn opaque(&self, dockerfile: &[u8]) -> (Vec<Link>, Digest) {
         let context = &self.gathered.context;
         let all: Vec<usize> = (0..context.entries.len()).collect();
-        let mut writer = DigestWriter::new("larder-fp-v4 opaque");
+        let mut writer = DigestWriter::new("larder-fp-v5 opaque");
         writer.digest(&self.surroundings).field(dockerfile);
         writer.optional(self.request.target.as_deref().map(str::as_bytes));
         writer.number(self.request.given.len() as u64);
@@ -80,6 +80,15 @@ impl Materials<'_> {
         writer.number(images.len() as u64);
         for (image, identity) in images {
             writer.text(&image.to_string()).optional(identity);
+        }
+        writer.number(self.request.contexts.len() as u64);
+        for (name, context) in &self.request.contexts {
+            writer.text(name);
+            match context {
+                Extra::Folder(_) => writer.text("folder"),
+                Extra::Image(image) => writer.text("image").text(&image.to_string()),
+                Extra::Elsewhere(text) => writer.text("elsewhere").text(text),
+            };
         }
         writer.number(self.reading.contexts.len() as u64);
         for name in self.reading.contexts.keys() {
@@ -104,7 +113,7 @@ impl Materials<'_> {
     /// A stage's FROM. The name it gives the stage is not in it.
     fn start(&self, number: usize, ends: &BTreeMap<usize, Digest>) -> Digest {
         let stage = &self.layout.dockerfile.stages[number];
-        let mut writer = DigestWriter::new("larder-fp-v4 stage");
+        let mut writer = DigestWriter::new("larder-fp-v5 stage");
         writer
             .digest(&self.surroundings)
             .optional(stage.platform.as_deref().map(str::as_bytes));
@@ -131,7 +140,7 @@ impl Materials<'_> {
     }
 
     fn step(&self, previous: &Digest, step: &Step, ends: &BTreeMap<usize, Digest>) -> Digest {
-        let mut writer = DigestWriter::new("larder-fp-v4 instruction");
+        let mut writer = DigestWriter::new("larder-fp-v5 instruction");
         writer.digest(previous);
         write_instruction(&mut writer, &step.instruction);
         writer.number(step.outside.len() as u64);
@@ -764,6 +773,18 @@ mod tests {
     }
 
     #[test]
+    fn what_contexts_stand_for_counts_in_a_dockerfile_that_is_not_understood() {
+        let lab = |one: &str, other: &str| {
+            let text = "FROM b:2\nARG TARGETSTAGE\nCOPY --from=d:1 /f /f\n";
+            let lab = Lab::new(text).context("b:2", one).context("d:1", other);
+            assert!(lab.recipe().opaque.is_some());
+            lab.full()
+        };
+        let (b, d) = ("docker-image://b:2", "docker-image://d:1");
+        assert_ne!(lab(b, d), lab(d, b));
+    }
+
+    #[test]
     fn a_service_as_a_context_is_its_image() {
         let lab = Lab::new("FROM a\nCOPY --from=x y /\n").context("x", "service:other");
         let images = lab.recipe().bases.into_iter();
@@ -783,7 +804,7 @@ mod tests {
             .link("b/l", "c");
         let mut lab = lab.mode("b", 0o755);
         lab.service.platform = Some("linux/amd64".to_owned());
-        insta::assert_snapshot!(lab.full(), @"802eee0990f68c0019778dc40b973b43040d8960198436b8297ad1a753e1a69b");
+        insta::assert_snapshot!(lab.full(), @"a6ab8c0e4ee753429df29c39514ccb44c84ee7f640e5352f4768beb099435156");
     }
 
     #[derive(Clone, Debug)]

@@ -193,9 +193,13 @@ pub fn shown_line(text: &str) -> String {
 }
 
 impl Change {
-    /// Whether it is another image under the same name: pinning ends that.
-    pub fn is_base(&self) -> bool {
-        matches!(self.what, What::Base { .. })
+    /// Whether it is another image under the same name, which a lock would have pinned: not one that a service builds.
+    pub fn a_lock_would_hold(&self) -> bool {
+        let is_digest = |identity: &Option<String>| {
+            let identity = identity.as_ref();
+            identity.is_some_and(|identity| identity.starts_with("sha256:"))
+        };
+        matches!(&self.what, What::Base { before, now, .. } if is_digest(before) && is_digest(now))
     }
 }
 

@@ -172,7 +172,19 @@ impl Comparison<'_> {
             stage(self.before, &one.elsewhere),
             stage(self.now, &other.elsewhere),
         );
-        if one.platform != other.platform
+        let renamed = match (one.elsewhere.first(), other.elsewhere.first()) {
+            (
+                Some(Elsewhere::Image { name, identity, .. }),
+                Some(Elsewhere::Image {
+                    name: now,
+                    identity: new,
+                    ..
+                }),
+            ) => name != now && identity != new,
+            _ => false,
+        };
+        if renamed
+            || one.platform != other.platform
             || kinds(&one.elsewhere) != kinds(&other.elsewhere)
             || stages.0 != stages.1
         {
@@ -224,10 +236,15 @@ impl Comparison<'_> {
         let pairs = before.ingredients.elsewhere.iter();
         for pair in pairs.zip(&now.ingredients.elsewhere) {
             let what = match pair {
+                // Another name is another instruction.
                 (
-                    Elsewhere::Image { identity: old, .. },
+                    Elsewhere::Image {
+                        identity: old,
+                        name: was,
+                        ..
+                    },
                     Elsewhere::Image { identity, name, .. },
-                ) if old != identity => What::Base {
+                ) if old != identity && was == name => What::Base {
                     name: name.clone(),
                     before: old.clone(),
                     now: identity.clone(),
@@ -503,6 +520,17 @@ mod tests {
         assert_eq!(
             told(&base("one"), &base("two")),
             ["base `base:latest` is another image (line 1, `FROM base`)"]
+        );
+        let from = |name: &str| {
+            let lab = app().base(&format!("{name}:latest"), name, &[], &[]);
+            lab.file(
+                "Dockerfile",
+                &APP.replace("FROM base", &format!("FROM {name}")),
+            )
+        };
+        assert_eq!(
+            told(&from("base"), &from("other")),
+            ["an instruction changed (line 1, `FROM other`)"]
         );
         let trigger = |text: &str| app().base("base:latest", text, &[text], &[]);
         assert_eq!(

@@ -40,7 +40,8 @@ impl Source {
 
     /// A source of COPY or ADD, variables expanded.
     pub(super) fn copied(path: &str, parents: bool, excludes: &[String]) -> Result<Self, Unclear> {
-        let malformed = |_| Unclear::NotUnderstood(format!("pattern `{path}` is malformed"));
+        // What variables hold may be a secret.
+        let malformed = |_| Unclear::NotUnderstood("a pattern is malformed".to_owned());
         let (base, only) = match (parents, path.split_once("/./")) {
             (false, _) => (path, None),
             (true, None) => ("/", Some(rooted(path))),

@@ -188,11 +188,12 @@ fn copy(step: &mut Step, escape: char, scope: &Scope, names: Names<'_>) -> Resul
         Some(checksum) => !scope.expand(checksum, escape)?.is_empty(),
         None => false,
     };
-    for source in sources.iter().filter(|source| !parse::is_heredoc(source)) {
-        let source = scope.expand(source, escape)?;
+    for written in sources.iter().filter(|source| !parse::is_heredoc(source)) {
+        let source = scope.expand(written, escape)?;
         if is_remote(&source) {
             if !checked && !names_commit(&source) {
-                step.unpinned = Some(format!("`{source}` has no checksum"));
+                // As it is written: a variable may hold a password.
+                step.unpinned = Some(format!("`{written}` has no checksum"));
             }
         } else {
             let files = || Source::copied(&source, parents, &excludes);

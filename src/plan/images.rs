@@ -173,7 +173,7 @@ impl Draft<'_> {
             (None, ..) => format!("no image with fingerprint {fingerprint} on the engine"),
         };
         match self.wanted.changes.get(service) {
-            Some(change) if change.is_base() => {
+            Some(change) if change.a_lock_would_hold() => {
                 format!("{why}: {change}; `larder lock` pins it")
             }
             Some(change) => format!("{why}: {change}"),

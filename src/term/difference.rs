@@ -44,7 +44,7 @@ impl Difference<'_> {
                 let _ = writeln!(out, "{}", heading(change));
             }
             last = Some(&change.place);
-            self.lines(&change.what, &mut out);
+            self.lines(change, &mut out);
         }
         let _ = writeln!(out, "\n{}", self.follows());
         out
@@ -85,8 +85,8 @@ impl Difference<'_> {
         }
     }
 
-    fn lines(&self, what: &What, out: &mut String) {
-        let line = match what {
+    fn lines(&self, change: &Change, out: &mut String) {
+        let line = match &change.what {
             What::Files { files } => return self.files(files, out),
             What::Schema { before, now } => format!(
                 "fingerprints are written in another way ({before} → {now}): every image is built once more"
@@ -130,9 +130,12 @@ impl Difference<'_> {
                 let old = before.as_deref().map_or("(unknown)", short);
                 let new = now.as_deref().map_or("(unknown)", short);
                 let name = shown(name.as_bytes());
-                format!(
-                    "base {name}  {old} → {new}\n  `larder lock` pins the images that builds start from"
-                )
+                let pinned = if change.a_lock_would_hold() {
+                    "\n  `larder lock` pins the images that builds start from"
+                } else {
+                    ""
+                };
+                format!("base {name}  {old} → {new}{pinned}")
             }
             What::Context { name, before, now } => {
                 format!(

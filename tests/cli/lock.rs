@@ -175,6 +175,51 @@ fn all_that_a_dockerfile_names_is_pinned() {
 }
 
 #[test]
+fn a_copy_is_pinned_where_the_from_of_its_image_is_built_elsewhere() {
+    let registry = Registry::start();
+    registry.push("base:1", "one");
+    let dockerfile = "FROM debian:bookworm-slim AS s\nCOPY --from=BASE:1 /what /1\nRUN cp /1 /dependency\n\
+        COPY f /f\nFROM BASE:1\nLABEL\nCOPY --from=s /dependency /2\nCOPY --from=BASE:1 /what /3\n";
+    let stack = stack("lockcopy", &registry, dockerfile);
+    stack.larder("lock");
+    stack.larder("build");
+    registry.push("base:1", "two");
+    docker(&["pull", "-q", &registry.name("base:1")]);
+    // Everything is made anew but for the digest.
+    let anew = dockerfile.replace("/1 /dependency", "/1 /dependency; true");
+    dockerfile_of(&stack, &registry, &anew);
+    stack.larder("build");
+    let image = format!("{}-app", stack.name);
+    for path in ["/2", "/3"] {
+        assert_eq!(content(&image, path), "one", "{path}");
+    }
+}
+
+#[test]
+fn what_cannot_be_pinned_is_refused_when_its_name_moved() {
+    let registry = Registry::start();
+    registry.push("base:1", "one");
+    let dockerfile = "FROM debian:bookworm-slim\nLABEL\nRUN \\\n  # --mount=FROM=BASE:1,target=/x\n  \
+        --mount=from=BASE:1,target=/x cp /x/what /1\nCOPY --chown=\"1:1\" --from=BASE:1 /what /2\n";
+    let stack = stack("lockodd", &registry, dockerfile);
+    stack.larder("lock");
+    // It comes by its digest, and gets the name that only this engine's text has.
+    stack.larder("build");
+    let image = format!("{}-app", stack.name);
+    assert_eq!(content(&image, "/1"), "one");
+    registry.push("base:1", "two");
+    docker(&["pull", "-q", &registry.name("base:1")]);
+    dockerfile_of(
+        &stack,
+        &registry,
+        &dockerfile.replace("/x/what", "/x//what"),
+    );
+    let refused = show(&stack, &registry, "build");
+    assert!(refused.starts_with("exit 1"), "{refused}");
+    assert!(refused.contains("than was fingerprinted"), "{refused}");
+}
+
+#[test]
 fn an_image_of_this_engine_or_of_the_project_is_not_locked() {
     let registry = Registry::start();
     registry.push("base:1", "one");
