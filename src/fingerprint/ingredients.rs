@@ -95,6 +95,15 @@ fn digest_of(name: &str, value: &str) -> Digest {
     writer.finish()
 }
 
+impl Ingredients {
+    /// Leaves of the text its keyword and a digest: that of an inline Dockerfile stands in the Compose file, with what its
+    /// variables hold.
+    pub(super) fn conceal(&mut self) {
+        let keyword = self.text.split(' ').next().unwrap_or_default();
+        self.text = format!("{keyword} ({})", digest_of(keyword, &self.text).short());
+    }
+}
+
 fn arguments<'a>(
     all: impl Iterator<Item = (&'a String, Option<&'a String>)>,
 ) -> Vec<(String, Option<Digest>)> {
