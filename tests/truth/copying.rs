@@ -103,7 +103,7 @@ fn copied_from(random: &mut Random, here: &Here<'_>) -> Option<(String, Vec<Stri
             Some((name, paths(all)))
         }
         22..26 => Some((
-            BASES[random.below(2)].to_owned(),
+            BASES[random.below(2)].clone(),
             paths(&["/bin/look", "/srv", "/etc/passwd"]),
         )),
         26..36 => Some((

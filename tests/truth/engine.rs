@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bollard::Docker as Client;
@@ -16,19 +17,19 @@ use crate::example::{Example, Written};
 use crate::features::{Feature, folder_of_probe};
 use crate::image::Image;
 
-/// What `FROM` may name: an image, another one, and one with triggers.
-pub(crate) const BASES: [&str; 3] = [
-    "larder-truth/plain:1",
-    "larder-truth/other:1",
-    "larder-truth/onbuild:1",
-];
+/// What `FROM` may name: an image, another one, and one with triggers. They are this process's own: two runs at a time
+/// take nothing from one another.
+pub(crate) static BASES: LazyLock<[String; 3]> = LazyLock::new(|| {
+    let run = std::process::id();
+    ["plain", "other", "onbuild"].map(|name| format!("larder-truth/{name}:{run}"))
+});
 
 /// Of each base, its Dockerfile. `look` says what is in a folder, times aside, and without one what is around a RUN.
 const RECIPES: [&str; 3] = [
     "FROM busybox:stable\nCOPY look /bin/look\nRUN chmod 755 /bin/look && mkdir -p /srv\n\
-     ENV BASE=plain KEPT=base\nLABEL of.base=plain\nWORKDIR /srv\n",
-    "FROM larder-truth/plain:1\nRUN echo other > /srv/other\nENV BASE=other\nWORKDIR /srv/base\nCMD [\"sh\"]\n",
-    "FROM larder-truth/plain:1\nONBUILD ENV TRIGGERED=yes\nONBUILD COPY *.txt /srv/triggered/\n\
+     ENV BASE=plain KEPT=base\nLABEL of.base=plain of.run={plain}\nWORKDIR /srv\n",
+    "FROM {plain}\nRUN echo other > /srv/other\nENV BASE=other\nWORKDIR /srv/base\nCMD [\"sh\"]\n",
+    "FROM {plain}\nONBUILD ENV TRIGGERED=yes\nONBUILD COPY *.txt /srv/triggered/\n\
      ONBUILD RUN (look; look /srv/triggered) > /tmp/triggered\n",
 ];
 
@@ -71,12 +72,19 @@ impl Engine {
         for (name, text) in BASES.iter().zip(RECIPES) {
             let folder = tempfile::tempdir_in(&self.folder).unwrap();
             fs::write(folder.path().join("look"), LOOK).unwrap();
+            let text = text.replace("{plain}", &BASES[0]);
             fs::write(folder.path().join("Dockerfile"), text).unwrap();
             let mut command = self.build();
             command.args(["-q", "-t", name]).arg(folder.path());
             finish(&mut command).unwrap_or_else(|why| {
                 panic!("{name} cannot be made (`scripts/base-images busybox:stable` brings what it is made from): {why}")
             });
+        }
+    }
+
+    pub(crate) async fn forget_bases(&self) {
+        for name in BASES.iter().rev() {
+            self.forget(name).await;
         }
     }
 

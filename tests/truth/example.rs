@@ -117,14 +117,14 @@ impl Example {
 
     /// The name of an image that may become another one, of this example alone.
     pub(crate) fn moving_base(seed: u64) -> String {
-        format!("larder-truth/moving:{seed:x}")
+        format!("larder-truth/moving:{}-{seed:x}", std::process::id())
     }
 
     /// What stands behind that name, where the Dockerfile says it.
     pub(crate) fn moved(&self) -> Option<(String, &'static str)> {
         let name = Self::moving_base(self.seed);
         let is_named = self.dockerfile.text().contains(&name);
-        is_named.then(|| (name, BASES[self.moved_to]))
+        is_named.then(|| (name, BASES[self.moved_to].as_str()))
     }
 
     /// For a person.

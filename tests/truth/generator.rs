@@ -56,7 +56,7 @@ fn dockerfile(
     for name in ["GLOBAL", "BASE", "A"] {
         if random.percent(20) {
             let value = if name == "BASE" {
-                BASES[random.below(2)].to_owned()
+                BASES[random.below(2)].clone()
             } else {
                 random.word()
             };
@@ -107,20 +107,16 @@ fn from(random: &mut Random, here: &mut Here<'_>, number: usize) -> Instruction 
     let stages = here.stages.clone();
     let base = match random.below(100) {
         0..8 => "scratch".to_owned(),
-        8..16 => BASES[2].to_owned(),
+        8..16 => BASES[2].clone(),
         16..20 => Example::moving_base(here.seed),
-        20..26 => BASES[1].to_owned(),
+        20..26 => BASES[1].clone(),
         26..45 if here.globals.iter().any(|name| name == "BASE") => {
-            let forms = [
-                "$BASE",
-                "${BASE}",
-                "${BASE:-scratch}",
-                "${NONE:-larder-truth/other:1}",
-            ];
+            let otherwise = format!("${{NONE:-{}}}", BASES[1]);
+            let forms = ["$BASE", "${BASE}", "${BASE:-scratch}", otherwise.as_str()];
             (*random.pick(&forms)).to_owned()
         }
         26..60 if !stages.is_empty() => random.pick(&stages).clone(),
-        _ => BASES[0].to_owned(),
+        _ => BASES[0].clone(),
     };
     here.begin_stage(&base);
     let named = random

@@ -93,7 +93,7 @@ pub(crate) fn arg_default(
     let before = own.arguments.clone();
     let name = before.split('=').next()?;
     own.arguments = match name {
-        "BASE" if global => format!("BASE={}", random.pick(&BASES)),
+        "BASE" if global => format!("BASE={}", random.pick(&BASES[..])),
         _ if before.contains('=') && random.percent(20) => name.to_owned(),
         _ => format!("{name}={value}"),
     };
@@ -197,7 +197,7 @@ pub(crate) fn base(example: &mut Example, random: &mut Random, _: &Features) -> 
     let named = before
         .split_once(" AS ")
         .map_or(String::new(), |(_, name)| format!(" AS {name}"));
-    let base = *random.pick(&BASES);
+    let base = random.pick(&BASES[..]);
     from.arguments = format!("{base}{named}");
     Some(format!("FROM: `{before}` becomes `{}`", from.arguments))
 }
