@@ -73,7 +73,7 @@ fn dockerfile(
         for _ in 0..length {
             let own = instruction(random, &mut here);
             // Who declares an argument means to use it.
-            let used = own.keyword == "ARG" && here.is_last && random.percent(60);
+            let used = own.keyword == "ARG" && here.is_last && random.percent(90);
             let name = own.arguments.split(['=', ' ']).next().map(str::to_owned);
             body.push(own);
             if let Some(name) = name.filter(|_| used) {

@@ -38,8 +38,8 @@ pub(crate) struct Report {
     pub(crate) explained: usize,
     /// Bugs, each as a whole story.
     pub(crate) wrong: Vec<String>,
-    /// Edits that changed a fingerprint and no image: each in a line, and as a whole story.
-    pub(crate) needless: Vec<(String, String)>,
+    /// The examples of which an edit changed the fingerprint and not the image.
+    pub(crate) needless: Vec<String>,
 }
 
 impl Report {
