@@ -1,8 +1,11 @@
 //! One example held against the engine, as it is and edited.
 
+use std::collections::BTreeSet;
+
 use larder::fingerprint::Recipe;
 use larder::model::Project;
 
+use crate::dockerfile::Dockerfile;
 use crate::engine::Engine;
 use crate::example::{Example, Written};
 use crate::fingerprint;
@@ -12,6 +15,7 @@ use crate::image::Image;
 pub(crate) struct Sides {
     pub(crate) truth: Result<Image, String>,
     pub(crate) larder: Result<Recipe, String>,
+    dockerfile: Dockerfile,
     project: Project,
     /// The recipe's files.
     _written: Written,
@@ -53,6 +57,7 @@ pub(crate) async fn look(engine: &Engine, example: &Example) -> Sides {
     Sides {
         truth,
         larder,
+        dockerfile: example.dockerfile.clone(),
         project,
         _written: written,
     }
@@ -94,10 +99,20 @@ pub(crate) fn judge(before: &Sides, after: &Sides) -> Verdict {
                 (false, false) => Verdict::Miss,
             }
         }
+        // A fault in a stage that the target does not need ends docker's build, and is in no image.
+        (Err(_), Ok(_)) if only_beside_the_target(recipe, before, after) => Verdict::NoImage,
         (Err(why), Ok(other)) if equal(other) => {
             Verdict::FalseHit(vec![format!("the edited one is not built: {why}")])
         }
         (Err(_), _) => Verdict::NoImage,
         (Ok(_), Err(words)) => Verdict::Refused(words.clone()),
     }
+}
+
+/// Whether the Dockerfiles differ in stages alone that the target does not need.
+fn only_beside_the_target(recipe: &Recipe, before: &Sides, after: &Sides) -> bool {
+    let (one, other) = (&before.dockerfile, &after.dockerfile);
+    let needed: BTreeSet<usize> = recipe.chain.iter().map(|link| link.stage).collect();
+    let same = |number: &usize| one.stages.get(*number) == other.stages.get(*number);
+    one != other && one.globals == other.globals && needed.iter().all(same)
 }

@@ -74,7 +74,15 @@ impl Run {
 impl Worker<'_> {
     async fn example(&self, seed: u64) {
         let example = example(seed, self.features);
-        let before = look(&self.engine, &example).await;
+        Box::pin(self.look_at(&example)).await;
+        if let Some((name, _)) = example.moved() {
+            self.engine.forget(&name).await;
+        }
+    }
+
+    async fn look_at(&self, example: &Example) {
+        let seed = example.seed;
+        let before = look(&self.engine, example).await;
         if let Some(words) = before.refused() {
             self.tell(
                 &format!(
@@ -98,14 +106,11 @@ impl Worker<'_> {
             report.never_reused += usize::from(recipe.unpinned.is_some());
         }
         let has_cuts = !recipe.cuts.is_empty();
-        Box::pin(self.compare_builds(&example, &before, has_cuts)).await;
+        Box::pin(self.compare_builds(example, &before, has_cuts)).await;
         let mut random = Random::new(!seed);
         for _ in 0..EDITS {
-            let mutation = mutate(&example, &mut random, self.features);
-            Box::pin(self.pair(&example, &before, mutation)).await;
-        }
-        if let Some((name, _)) = example.moved() {
-            self.engine.forget(&name).await;
+            let mutation = mutate(example, &mut random, self.features);
+            Box::pin(self.pair(example, &before, mutation)).await;
         }
     }
 
