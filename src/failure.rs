@@ -383,9 +383,8 @@ fn registry(error: &EngineError) -> Kind {
     match error {
         EngineError::Refused {
             status: Some(500..),
-            source,
             ..
-        } if source.to_string() != docker::NOT_KNOWN => Kind::Unreachable,
+        } if !docker::is_not_known(error) => Kind::Unreachable,
         error => engine(error),
     }
 }

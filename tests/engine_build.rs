@@ -11,14 +11,19 @@ use std::time::Duration;
 
 use bollard::Docker;
 use larder::build::{BuildKit, Builders, Dagger, available};
-use larder::fingerprint::{Base, Fingerprinted, Platform, Recipe, StatCache, survey};
-use larder::model::{Build, Digest, FileObject, FileReference, ImageId, Project, Service, labels};
+use larder::fingerprint::{Base, Recipe};
+use larder::model::{Build, Digest, FileObject, FileReference, ImageId, Project, labels};
 use larder::plan::{BuilderKind, StepId};
 use larder::runtime::{BuildError, BuildPart, BuildRequest, Builder, Event, EventSink, Progress};
 
 #[allow(dead_code, reason = "it is that of other tests, too")]
 #[path = "cli/registry.rs"]
 mod registry;
+
+#[path = "engine/recipe.rs"]
+mod recipe;
+
+use recipe::recipe;
 
 /// What a build reported.
 #[derive(Default)]
@@ -125,30 +130,7 @@ impl Lab {
             dockerfile_inline: Some(text.to_owned()),
             ..Build::default()
         };
-        let service = Service {
-            build: Some(build),
-            ..Service::default()
-        };
-        let project = Project {
-            services: BTreeMap::from([("sample".to_owned(), service)]),
-            ..Project::default()
-        };
-        let services = BTreeSet::from(["sample".to_owned()]);
-        let survey = survey(
-            &project,
-            &services,
-            &Platform::host(),
-            &StatCache::open(None),
-        )
-        .unwrap();
-        let bases = survey.bases().into_iter().map(|image| {
-            let base = base(&image.image.familiar());
-            (image, base)
-        });
-        match survey.recipes(&bases.collect()).unwrap().remove("sample") {
-            Some(Fingerprinted::Known(recipe)) => *recipe,
-            other => panic!("{other:?}"),
-        }
+        recipe("sample", build, |image| base(&image.image.familiar()))
     }
 
     async fn build(

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
@@ -11,10 +11,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use larder::fingerprint::{Fingerprinted, Platform, StatCache, survey};
-use larder::model::{Build, Project, Service};
+use larder::model::Build;
 use serde_json::json;
 use tempfile::TempDir;
+
+#[path = "engine/recipe.rs"]
+mod recipe;
+
+use recipe::recipe;
 
 const TABLE: &str = include_str!("ignorefile/table.txt");
 const DOCKERFILE: &str = "FROM scratch\nCOPY . /\n";
@@ -95,26 +99,7 @@ fn by_larder(root: &Path) -> BTreeSet<Vec<u8>> {
         dockerfile_inline: Some(DOCKERFILE.to_owned()),
         ..Build::default()
     };
-    let service = Service {
-        build: Some(build),
-        ..Service::default()
-    };
-    let project = Project {
-        services: BTreeMap::from([("app".to_owned(), service)]),
-        ..Project::default()
-    };
-    let services = BTreeSet::from(["app".to_owned()]);
-    let survey = survey(
-        &project,
-        &services,
-        &Platform::host(),
-        &StatCache::open(None),
-    )
-    .unwrap();
-    let mut recipes = survey.recipes(&BTreeMap::new()).unwrap();
-    let Some(Fingerprinted::Known(recipe)) = recipes.remove("app") else {
-        panic!("it has no bases")
-    };
+    let recipe = recipe("app", build, |_| unreachable!("it has no bases"));
     let entries = recipe.context.entries.iter();
     entries.map(|entry| entry.path.clone()).collect()
 }

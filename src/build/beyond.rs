@@ -5,9 +5,10 @@ use bollard::models::ImageInspect;
 
 use crate::fingerprint::{EntryKind, Instruction, Recipe};
 use crate::model::ImageRef;
+use crate::plan;
 use crate::runtime::{BuildPart, BuildRequest};
 
-/// The first attribute of a build section that `dockerBuild` has no input for (API 0.21).
+/// The first thing about a build that `dockerBuild` has no input for, or does otherwise.
 pub(super) fn beyond_dagger(request: &BuildRequest<'_>) -> Option<String> {
     let build = &request.recipe.build;
     let special = request
@@ -20,21 +21,11 @@ pub(super) fn beyond_dagger(request: &BuildRequest<'_>) -> Option<String> {
         ("context", build.is_remote()),
         // Dagger takes a folder without its set-user-ID, set-group-ID and sticky bits.
         ("files with special mode bits", special),
-        ("network", build.network.is_some()),
-        ("extra_hosts", !build.extra_hosts.is_empty()),
-        ("shm_size", build.shm_size.is_some()),
-        ("ulimits", !build.ulimits.is_empty()),
-        ("no_cache", build.no_cache),
-        ("additional_contexts", !build.additional_contexts.is_empty()),
-        ("ssh", !build.ssh.is_empty()),
     ];
-    // Bases are pulled before anybody builds (`pull`).
-    let mut other = build.other.keys();
-    let other = other.find(|key| !key.starts_with("x-") && key.as_str() != "pull");
     fixed
         .into_iter()
         .find_map(|(name, set)| set.then(|| name.to_owned()))
-        .or_else(|| other.cloned())
+        .or_else(|| plan::beyond_dagger(build))
         .or_else(|| changed_owner(request))
 }
 

@@ -18,23 +18,11 @@ pub type Pins = BTreeMap<ImageRef, String>;
 pub(super) struct References<'a> {
     recipe: &'a Recipe,
     pins: &'a Pins,
-    folders: BTreeMap<&'a str, String>,
 }
 
 impl<'a> References<'a> {
     pub(super) fn new(recipe: &'a Recipe, pins: &'a Pins) -> Self {
-        let folders = recipe.contexts.iter().filter_map(|(name, context)| {
-            let AdditionalContext::Folder(folder) = context else {
-                return None;
-            };
-            let key = folder.key(recipe.platform.as_deref());
-            Some((name.as_str(), labels::context_name(&key)))
-        });
-        Self {
-            recipe,
-            pins,
-            folders: folders.collect(),
-        }
+        Self { recipe, pins }
     }
 
     /// Whether the text stays as it is: that of a Dockerfile which is not understood does, too.
@@ -141,7 +129,10 @@ impl<'a> References<'a> {
     /// The image that stands for an additional context.
     fn context(&self, name: &str) -> Option<String> {
         match self.recipe.contexts.get(name)? {
-            AdditionalContext::Folder(_) => self.folders.get(name).cloned(),
+            AdditionalContext::Folder(folder) => {
+                let key = folder.key(self.recipe.platform.as_deref());
+                Some(labels::context_name(&key))
+            }
             AdditionalContext::Image(image) => {
                 let pinned = self.pins.get(image).cloned();
                 Some(pinned.unwrap_or_else(|| image.familiar()))

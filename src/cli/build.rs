@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::args::Services;
 use super::carry_out::carry_out;
 use super::invocation::Invocation;
-use super::prepare::{Goal, prepare};
+use super::prepare::{Goal, load_and_prepare};
 use super::records;
 use crate::failure::Failure;
 use crate::model::Service;
@@ -14,9 +14,6 @@ use crate::plan::Action;
 
 pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<(), Failure> {
     let begun = Instant::now();
-    let project = invocation.load(&args.services)?;
-    let settings = invocation.settings(Some(&project), None)?;
-    invocation.warn(&project);
     let goal = Goal {
         containers: false,
         wait: false,
@@ -24,7 +21,7 @@ pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<()
     };
     // Without a `build:` there is nothing to build; with names, those and not what they depend on.
     let names = &args.services;
-    let mut prepared = prepare(invocation, project, names, settings, goal).await?;
+    let mut prepared = load_and_prepare(invocation, names, goal).await?;
     prepared.services.retain(|name| {
         let service = prepared.project.services.get(name);
         service.is_some_and(|service| service.build.is_some())

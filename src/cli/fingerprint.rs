@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::args::{Fingerprint, Report};
 use super::invocation::Invocation;
 use super::plan::unknown;
-use super::prepare::{Goal, prepare};
+use super::prepare::{Goal, load_and_prepare};
 use crate::failure::Failure;
 use crate::fingerprint::Fingerprinted;
 use crate::term::table;
@@ -14,15 +14,7 @@ pub(super) async fn fingerprint(
     invocation: &Invocation,
     args: &Fingerprint,
 ) -> Result<(), Failure> {
-    let project = invocation.load(&args.services)?;
-    let settings = invocation.settings(Some(&project), None)?;
-    invocation.warn(&project);
-    let goal = Goal {
-        containers: false,
-        wait: false,
-        acts: false,
-    };
-    let prepared = prepare(invocation, project, &args.services, settings, goal).await?;
+    let prepared = load_and_prepare(invocation, &args.services, Goal::FINGERPRINTS).await?;
     // The named services alone, not what they depend on.
     let asked = |name: &String| args.services.is_empty() || args.services.contains(name);
     let mut rows = Vec::new();

@@ -1,8 +1,10 @@
 //! The command line: one short file per command, and what they share.
 //!
-//! `args` what can be typed, `parse` what was · `run` from a command to its exit code · `invocation` what every command starts
-//! from · `prepare` load, fingerprint, observe, decide, `bases` the images that builds start from, `lock` what pins them, and `base_services` those that other services build, `proofs` health checks that passed, `records` what images were made of · `carry_out` execute with progress on the screen ·
-//! `dagger` where it is found · `stack` a project's containers by their labels · `interrupt` Ctrl-C.
+//! `args` what can be typed, `parse` what was · `run` from a command to its exit code · `invocation` what every command
+//! starts from · `prepare` load, fingerprint, observe, decide · `bases` the images that builds start from, `lock` what pins
+//! them, `base_services` those that other services build · `proofs` health checks that passed, `records` what images were
+//! made of · `carry_out` execute with progress on the screen · `dagger` where it is found · `stack` a project's containers
+//! by their labels, `turn` and `start` what stops and starts them · `interrupt` Ctrl-C.
 
 mod args;
 mod base_services;

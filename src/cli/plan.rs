@@ -2,22 +2,19 @@
 
 use super::args::{Plan, Report};
 use super::invocation::Invocation;
-use super::prepare::{Goal, prepare};
+use super::prepare::{Goal, load_and_prepare};
 use crate::failure::Failure;
 use crate::fingerprint::{BaseRef, Fingerprinted};
 use crate::plan;
 use crate::term::{chain, chain_json};
 
 pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Failure> {
-    let project = invocation.load(&args.services)?;
-    let settings = invocation.settings(Some(&project), None)?;
-    invocation.warn(&project);
     let goal = Goal {
         containers: true,
         wait: true,
         acts: false,
     };
-    let prepared = prepare(invocation, project, &args.services, settings, goal).await?;
+    let prepared = load_and_prepare(invocation, &args.services, goal).await?;
     let (decided, _) = prepared.decide(invocation).await?;
     let verbose = args.verbose || invocation.global.verbose > 0;
     let known = || {

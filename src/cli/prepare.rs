@@ -1,4 +1,4 @@
-//! The line that `up`, `plan`, `fingerprint` and `build` share: fingerprint and observe side by side, look up
+//! The line that `up`, `plan`, `fingerprint`, `build` and `why` share: fingerprint and observe side by side, look up
 //! the bases, decide.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,6 +65,15 @@ pub(super) struct Goal {
     pub(super) acts: bool,
 }
 
+impl Goal {
+    /// What images are made of, and nothing done about it.
+    pub(super) const FINGERPRINTS: Self = Self {
+        containers: false,
+        wait: false,
+        acts: false,
+    };
+}
+
 /// Everything that is known before a decision.
 pub(super) struct Prepared {
     pub(super) project: Project,
@@ -101,6 +110,18 @@ struct Inputs {
     configs: BTreeMap<String, Digest>,
     mounted: BTreeMap<String, Digest>,
     cache: StatCache,
+}
+
+/// Loads the project of a command that has no settings of its own, tells its warnings, and finds out all that a decision needs.
+pub(super) async fn load_and_prepare(
+    invocation: &Invocation,
+    names: &[String],
+    goal: Goal,
+) -> Result<Prepared, Failure> {
+    let project = invocation.load(names)?;
+    let settings = invocation.settings(Some(&project), None)?;
+    invocation.warn(&project);
+    prepare(invocation, project, names, settings, goal).await
 }
 
 /// Finds out all that a decision needs.

@@ -5,13 +5,16 @@ use serde_json::json;
 use super::args::{Report, Why};
 use super::invocation::Invocation;
 use super::plan::unknown;
-use super::prepare::{Goal, Prepared, prepare};
+use super::prepare::{Goal, Prepared, load_and_prepare};
 use super::records;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::fingerprint::{Fingerprinted, Recipe, Record, compare};
 use crate::model::{Digest, labels};
 use crate::plan::{Container, Image, familiar};
 use crate::term::{Difference, visible};
+
+/// The exit code when something changed, as `diff` has it.
+const CHANGED: u8 = 1;
 
 /// What a service is compared with.
 struct Earlier {
@@ -24,18 +27,10 @@ struct Earlier {
     shadowed: Option<String>,
 }
 
-/// The exit code: 0 when nothing changed, 1 when something did, as `diff` has it.
+/// The exit code: 0 when nothing changed, else [`CHANGED`].
 pub(super) async fn why(invocation: &Invocation, args: &Why) -> Result<u8, Failure> {
     let names = [args.service.clone()];
-    let project = invocation.load(&names)?;
-    let settings = invocation.settings(Some(&project), None)?;
-    invocation.warn(&project);
-    let goal = Goal {
-        containers: false,
-        wait: false,
-        acts: false,
-    };
-    let prepared = prepare(invocation, project, &names, settings, goal).await?;
+    let prepared = load_and_prepare(invocation, &names, Goal::FINGERPRINTS).await?;
     let recipe = recipe(&prepared, &args.service)?;
     let earlier = match &args.against {
         Some(text) => against(&prepared, text)?,
@@ -82,11 +77,7 @@ pub(super) async fn why(invocation: &Invocation, args: &Why) -> Result<u8, Failu
             invocation.screen.out(&format!("{document:#}\n"));
         }
     }
-    Ok(if before.is_some() {
-        Kind::Failed.code()
-    } else {
-        0
-    })
+    Ok(if before.is_some() { CHANGED } else { 0 })
 }
 
 fn untold(text: String, hint: &str) -> Failure {
@@ -199,11 +190,7 @@ fn stranger(name: &str) -> Failure {
 
 /// What `--against` names: a fingerprint, larder's name for it, another name, or an ID.
 fn against(prepared: &Prepared, text: &str) -> Result<Earlier, Failure> {
-    let own = labels::image_name(&Digest::of(b""));
-    let prefix = own.rsplit_once(':').map_or("", |(name, _)| name);
-    let tag = text
-        .strip_prefix(prefix)
-        .and_then(|rest| rest.strip_prefix(':'));
+    let tag = labels::fingerprint_in(text);
     let images = &prepared.observed.images;
     if let Ok(full) = tag.unwrap_or(text).parse::<Digest>() {
         let named = prepared.observed.image_named(&labels::image_name(&full));

@@ -40,5 +40,5 @@ pub use exec::ExecOptions;
 pub use image::FoundBase;
 pub use lines::{LogLine, LogStream};
 pub use logs::LogOptions;
-pub use registry::NOT_KNOWN;
+pub use registry::is_not_known;
 pub use stamp::Stamp;

@@ -9,7 +9,7 @@ use crate::runtime::EngineError;
 
 /// What a registry says of an image that it does not have, where it says no more (OCI distribution specification,
 /// `MANIFEST_UNKNOWN`): engines of 20.10 hand it on as a failure of their own.
-pub const NOT_KNOWN: &str = "manifest unknown";
+const NOT_KNOWN: &str = "manifest unknown";
 /// How long an engine may take to hear from a registry.
 const ANSWER: Duration = Duration::from_secs(30);
 
@@ -55,6 +55,7 @@ impl Docker {
     }
 }
 
-fn is_not_known(error: &EngineError) -> bool {
+/// Whether a registry says that it does not have an image.
+pub fn is_not_known(error: &EngineError) -> bool {
     matches!(error, EngineError::Refused { source, .. } if source.to_string() == NOT_KNOWN)
 }

@@ -265,13 +265,6 @@ impl Inputs {
         self.reading.images.clone()
     }
 
-    /// The ignore file's name and what it says.
-    fn ignore_digest(&self) -> Option<(String, Digest)> {
-        let digest = self.ignore.digest()?;
-        let name = self.ignore_file.file_name()?;
-        Some((name.to_string_lossy().into_owned(), digest))
-    }
-
     /// Those, and what the triggers of its bases name, once all bases are known.
     pub(super) fn images_with(&self, bases: &Bases) -> BTreeSet<BaseRef> {
         let mut known = self.reading.images.iter();
@@ -280,6 +273,13 @@ impl Inputs {
         } else {
             self.images()
         }
+    }
+
+    /// The ignore file's name and what it says.
+    fn ignore_digest(&self) -> Option<(String, Digest)> {
+        let digest = self.ignore.digest()?;
+        let name = self.ignore_file.file_name()?;
+        Some((name.to_string_lossy().into_owned(), digest))
     }
 
     /// Where the Dockerfile names an image first.
@@ -414,9 +414,7 @@ impl Inputs {
             platform: self.platform.clone(),
         }
     }
-}
 
-impl Inputs {
     /// The additional contexts that a build needs.
     fn contexts(
         &self,

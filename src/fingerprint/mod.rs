@@ -1,19 +1,18 @@
 //! What each image is made of: the Dockerfile parsed, the files it reads, a key per instruction, and where
 //! the dependencies end.
 //!
-//! [`survey`] is the door. Text: `parse` splits a Dockerfile into instructions, `words` and `trim` expand
-//! variables, `scope` says what they hold, `spacing` what of white space counts, `stages` groups instructions, `steps` says what each one reads,
-//! `reading` what the target needs of it all. Files: `ignorefile` and `glob` match, `sources` finds what a
-//! COPY names, `beneath` opens what lies there, `walk` reads folders, `content` files, unless `statcache` knows their digests;
-//! `gather` brings it together.
-//! Keys: `section` and `extras` for the build section, `chain` for the instructions, `manifests` and `cut`
-//! for the dependencies; `inputs` is one build from its files to its [`Recipe`], `absent` what
-//! those files lack, `hints` what may help, `advice` about an
-//! order that installs at each edit. `lock` pins base images, `base_images` are those that can be pinned.
-//! `cover` is what bind mounts lay over an image, `effect` and `shadowed` what they hide of it.
+//! [`survey`] is the door. Text: `parse` splits a Dockerfile into instructions (`dockerfile`), `words` and `trim`
+//! expand variables, `scope` says what they hold, `spacing` what of white space counts, `stages` groups instructions,
+//! `steps` says what each one reads, `reading` what the target needs of it all, on which `platform`. Files: `ignorefile`
+//! and `glob` match, `sources` finds what a COPY names, `beneath` opens what lies there, `walk` reads folders, `content`
+//! files, unless `statcache` knows their digests, on several `threads`; `gather` brings it together.
+//! Keys: `section` and `extras` for the build section, `chain` for the instructions, `manifests` and `cut` for the
+//! dependencies; `inputs` is one build from its files to its [`Recipe`], `absent` what those files lack, `hints` what may
+//! help, `advice` about an order that installs at each edit. `lock` pins base images, `base_images` are those that can be
+//! pinned. `cover` is what bind mounts lay over an image, `effect` and `shadowed` what they hide of it.
 //! What a fingerprint was made of: `ingredients` by name, `record` as it is kept, `compare` two of them to each `change`.
-//! `confighash` is the
-//! container's side, `delivery` its configs and secrets, `mounted` what a one-shot service reads besides.
+//! `confighash` is the container's side, `delivery` its configs and secrets, `mounted` what a one-shot service reads
+//! besides. `lab` and `fuzzing` are for tests.
 
 mod absent;
 mod advice;

@@ -100,7 +100,10 @@ pub(super) fn elsewhere(
     escape: char,
     names: Names<'_>,
 ) -> Result<Vec<Read>, Unclear> {
-    let mut reads = from_elsewhere(instruction, escape, names)?;
+    let mut reads = Vec::new();
+    for (from, numbers) in froms(instruction, escape)? {
+        reads.extend(resolve(&from, numbers, names)?);
+    }
     reads.retain(|read| !matches!(read, Read::Named(..)));
     Ok(reads)
 }
@@ -135,18 +138,6 @@ fn froms(instruction: &Instruction, escape: char) -> Result<Vec<(String, bool)>,
         _ => {}
     }
     Ok(froms)
-}
-
-fn from_elsewhere(
-    instruction: &Instruction,
-    escape: char,
-    names: Names<'_>,
-) -> Result<Vec<Read>, Unclear> {
-    let mut reads = Vec::new();
-    for (from, numbers) in froms(instruction, escape)? {
-        reads.extend(resolve(&from, numbers, names)?);
-    }
-    Ok(reads)
 }
 
 /// Reads an instruction, and lets it change what those behind it see.

@@ -68,8 +68,16 @@ pub fn of_build(
 ///
 /// `localhost/` is a registry that nobody pulls from, so the name can only mean what is on this engine.
 pub fn image_name(fingerprint: &Digest) -> String {
-    format!("localhost/larder/image:{fingerprint}")
+    format!("{IMAGES}{fingerprint}")
 }
+
+/// The fingerprint in such a name.
+pub fn fingerprint_in(name: &str) -> Option<&str> {
+    name.strip_prefix(IMAGES)
+}
+
+/// What [`image_name`] puts in front.
+const IMAGES: &str = "localhost/larder/image:";
 
 /// The name that larder gives to the dependency image with this key.
 pub fn dependencies_name(key: &Digest) -> String {

@@ -289,7 +289,7 @@ pub(super) fn step_of(source: &ImageSource) -> Vec<StepId> {
 }
 
 /// The first attribute of a build section that Dagger's `dockerBuild` has no input for (API 0.21).
-fn beyond_dagger(build: &Build) -> Option<String> {
+pub fn beyond_dagger(build: &Build) -> Option<String> {
     let fixed = [
         ("network", build.network.is_some()),
         ("extra_hosts", !build.extra_hosts.is_empty()),

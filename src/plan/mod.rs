@@ -17,6 +17,7 @@ mod stand_in;
 mod step;
 
 pub use decide::{Builders, Error, Wanted, decide, stranger_warning};
+pub use images::beyond_dagger;
 pub use named::{check, familiar, first};
 pub use observed::{
     Container, EngineFacts, Health, Image, Observed, PublishedPort, Resource, State,

@@ -18,7 +18,7 @@ use tonic::{Code, Status};
 use super::agents::Agents;
 use super::attributes::{attributes, entitlements, needs_newer, unused};
 use super::files::{DOCKERFILE, Files};
-use super::refusal::refusal;
+use super::refusal::agents;
 use super::session::{ALIVE_EVERY, ALIVE_WITHIN, Session, unique};
 use super::shared_key::SharedKey;
 use crate::build::bases;
@@ -95,7 +95,7 @@ impl BuildKit {
         }
         let solved = solved.map_err(|status| match files.unspeakable(status.message()) {
             Some(fault) => faulty(service, fault),
-            None => self.refusal(trace, service, &status),
+            None => self.failure(trace, service, &status),
         })?;
         let image = solved.exporter_response.get("containerimage.config.digest");
         let image = image.or_else(|| solved.exporter_response.get("containerimage.digest"));
@@ -182,21 +182,17 @@ impl BuildKit {
 
     /// The SSH agents of a build that can be carried out.
     async fn refuse(&self, request: &BuildRequest<'_>) -> Result<Agents, BuildError> {
-        let build = &request.recipe.build;
+        let recipe = request.recipe;
         let own = self.agent.as_deref();
-        refusal(&request.recipe.service, build, Some(request.recipe), own)
+        let agents = agents(&recipe.service, &recipe.build, Some(recipe), own)
             .map_err(|refusal| refusal.error)?;
-        match needs_newer(build) {
+        match needs_newer(&recipe.build) {
             Some(attribute) if !self.takes_all().await? => Err(BuildError::Unsupported {
                 service: request.recipe.service.clone(),
                 builder: BuilderKind::Docker,
                 attribute: attribute.to_owned(),
             }),
-            _ => Agents::of(build, own).map_err(|none| BuildError::NoAgent {
-                service: request.recipe.service.clone(),
-                id: none.id,
-                reason: none.reason,
-            }),
+            _ => Ok(agents),
         }
     }
 
@@ -239,7 +235,7 @@ impl BuildKit {
     }
 
     /// The error of a build that failed: of an instruction, or of the engine itself.
-    fn refusal(&self, trace: Trace<'_>, service: &str, status: &Status) -> BuildError {
+    fn failure(&self, trace: Trace<'_>, service: &str, status: &Status) -> BuildError {
         match innermost(status) {
             Some(cause) => self.access.lost(cause.into()).into(),
             None if is_lost(status) => self.access.lost(status.message().into()).into(),

@@ -30,6 +30,19 @@ pub fn refusal(
     recipe: Option<&Recipe>,
     agent: Option<&Path>,
 ) -> Result<(), Box<Refusal>> {
+    agents(service, build, recipe, agent).map(drop)
+}
+
+/// The SSH agents of a build, all of which can be carried out.
+///
+/// # Errors
+/// As [`refusal`].
+pub(super) fn agents(
+    service: &str,
+    build: &Build,
+    recipe: Option<&Recipe>,
+    agent: Option<&Path>,
+) -> Result<Agents, Box<Refusal>> {
     let refused = |error, path: &[&str]| {
         let path = path.iter().map(|part| (*part).to_owned()).collect();
         Err(Box::new(Refusal { error, path }))
@@ -54,17 +67,14 @@ pub fn refusal(
         };
         return refused(error, &path);
     }
-    match Agents::of(build, agent) {
-        Ok(_) => Ok(()),
-        Err(none) => {
-            let error = BuildError::NoAgent {
-                service: service(),
-                id: none.id,
-                reason: none.reason,
-            };
-            refused(error, &["ssh"])
-        }
-    }
+    Agents::of(build, agent).or_else(|none| {
+        let error = BuildError::NoAgent {
+            service: service(),
+            id: none.id,
+            reason: none.reason,
+        };
+        refused(error, &["ssh"])
+    })
 }
 
 /// The first additional context that cannot be taken in, and why.
