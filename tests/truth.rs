@@ -101,6 +101,7 @@ fn equal_fingerprints_mean_equal_images() {
         run.seed,
         features.describe()
     );
+    assert_eq!(features.lost(&version), [], "left out");
     let report = run.carry_out(&features);
     runtime.block_on(engine.forget_bases());
     for why in &report.not_built {
@@ -117,6 +118,15 @@ fn equal_fingerprints_mean_equal_images() {
         report.wrong.len(),
         report.wrong.join("\n")
     );
+    assert!(
+        !report.is_hopeless(),
+        "the engine refuses {} examples and builds {}",
+        report.not_built.len(),
+        report.examples
+    );
+    if run.pairs >= PAIRS {
+        assert_eq!(report.unseen(), [""; 0], "never seen in this run");
+    }
     if report.pairs() >= ENOUGH_TO_TELL {
         assert!(
             report.needless_percent() < NEEDLESS,

@@ -30,7 +30,7 @@ pub struct Spot {
     pub line: usize,
     /// The keyword, upper case.
     pub keyword: String,
-    /// The instruction on one line.
+    /// The instruction on one line, with ONBUILD in front where a base left it as a trigger.
     pub instruction: String,
 }
 
@@ -52,7 +52,7 @@ pub fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: &Pins) -> Rew
             for (number, own) in dockerfile.stages.iter().enumerate().take(stage + 1) {
                 let own = references.instructions(own);
                 let end = if number == *stage { length } else { own.len() };
-                out.stage(dockerfile, number, None, &references);
+                out.stage(recipe, number, None, &references);
                 out.rest(&own[..end], &references);
             }
             out
@@ -62,13 +62,13 @@ pub fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: &Pins) -> Rew
             let starts: Vec<Option<(&Cut, &Digest)>> =
                 (0..dockerfile.stages.len()).map(start).collect();
             if starts.iter().all(Option::is_none) && references.is_empty() {
-                out.whole(dockerfile);
+                out.whole(recipe);
                 return out;
             }
             out.directives(dockerfile);
             for (number, own) in dockerfile.stages.iter().enumerate() {
                 let on = starts[number].map(|(_, key)| key);
-                out.stage(dockerfile, number, on, &references);
+                out.stage(recipe, number, on, &references);
                 let instructions = references.instructions(own);
                 let Some((cut, _)) = starts[number] else {
                     out.rest(instructions, &references);
@@ -102,15 +102,21 @@ fn declaration(argument: &Argument, escape: char) -> String {
     line
 }
 
+/// Whether BuildKit counts such instructions in its progress.
+fn is_counted(keyword: &str) -> bool {
+    matches!(keyword, "ADD" | "COPY" | "RUN" | "WORKDIR")
+}
+
 /// A text with single spaces between its words.
 fn spaced(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl Rewritten {
-    fn whole(&mut self, dockerfile: &Dockerfile) {
+    fn whole(&mut self, recipe: &Recipe) {
+        let dockerfile = &*recipe.dockerfile;
         for (number, own) in dockerfile.stages.iter().enumerate() {
-            self.open(dockerfile, number, false);
+            self.open(recipe, number, false);
             own.instructions.iter().for_each(|own| self.count(own));
         }
         self.text.clone_from(&dockerfile.text);
@@ -131,18 +137,18 @@ impl Rewritten {
 
     fn stage(
         &mut self,
-        dockerfile: &Dockerfile,
+        recipe: &Recipe,
         number: usize,
         on: Option<&Digest>,
         references: &References<'_>,
     ) {
-        let stage = &dockerfile.stages[number];
+        let stage = &recipe.dockerfile.stages[number];
         let on_image = |key| from_image(&stage.from, &labels::dependencies_name(key));
         match on.map(on_image).or_else(|| references.from(stage)) {
             Some(line) => self.line(&line, stage.from.lines.0),
             None => self.text(&stage.from.source, stage.from.lines.0),
         }
-        self.open(dockerfile, number, on.is_some());
+        self.open(recipe, number, on.is_some());
     }
 
     fn rest<'a>(
@@ -170,8 +176,8 @@ impl Rewritten {
         self.lines.push(number);
     }
 
-    fn open(&mut self, dockerfile: &Dockerfile, number: usize, on_image: bool) {
-        let stage = &dockerfile.stages[number];
+    fn open(&mut self, recipe: &Recipe, number: usize, on_image: bool) {
+        let stage = &recipe.dockerfile.stages[number];
         self.stages.push(Steps {
             name: stage.name.clone(),
             steps: Vec::new(),
@@ -179,23 +185,37 @@ impl Rewritten {
         if on_image || matches!(stage.base, StageBase::Image(_)) {
             self.step(&stage.from);
         }
+        // A stage with triggers has no cut: they run here or nowhere.
+        let chain = recipe.chain.iter();
+        let from = chain.filter(|link| (link.stage, link.instruction) == (number, 0));
+        for trigger in from.skip(1) {
+            let text = &trigger.ingredients.text;
+            let keyword = text.split(' ').next().unwrap_or_default();
+            if is_counted(keyword) {
+                self.spot_at(trigger.line, keyword, format!("ONBUILD {text}"));
+            }
+        }
     }
 
     fn count(&mut self, own: &Instruction) {
-        if matches!(own.keyword.as_str(), "ADD" | "COPY" | "RUN" | "WORKDIR") {
+        if is_counted(&own.keyword) {
             self.step(own);
         }
     }
 
     fn step(&mut self, own: &Instruction) {
         let first = own.arguments.lines().next().unwrap_or_default();
-        let spot = Spot {
-            line: own.lines.0,
-            keyword: own.keyword.clone(),
-            instruction: format!("{} {}", own.keyword, first.trim()),
-        };
+        let instruction = format!("{} {}", own.keyword, first.trim());
+        self.spot_at(own.lines.0, &own.keyword, instruction);
+    }
+
+    fn spot_at(&mut self, line: usize, keyword: &str, instruction: String) {
         if let Some(stage) = self.stages.last_mut() {
-            stage.steps.push(spot);
+            stage.steps.push(Spot {
+                line,
+                keyword: keyword.to_owned(),
+                instruction,
+            });
         }
     }
 
@@ -241,7 +261,8 @@ impl Rewritten {
         let command = spaced(command);
         let mut steps = self.stages.iter().flat_map(|stage| &stage.steps);
         steps.find(|spot| {
-            let words = spot.instruction.split_whitespace().skip(1);
+            let words = spot.instruction.split_whitespace();
+            let words = words.skip_while(|word| *word == "ONBUILD").skip(1);
             let own: Vec<&str> = words.skip_while(|word| word.starts_with("--")).collect();
             spot.keyword == "RUN" && !own.is_empty() && command.ends_with(&own.join(" "))
         })
@@ -437,6 +458,34 @@ mod tests {
         assert_eq!(line(error).map(|(line, _)| line), Some(8));
         assert_eq!(line("D:2\n---"), Some((5, "D:5\n---".to_owned())));
         assert_eq!(rewritten.line_in("line 2", "D"), None);
+    }
+
+    #[test]
+    fn triggers_of_the_base_are_counted() {
+        let text = "# one\nFROM a AS web\nRUN b\n";
+        let mut recipe = recipe(Path::new("/nonexistent-is-empty"), text, &[]);
+        let link = |text: &str| {
+            let mut link = recipe.chain[0].clone();
+            (link.instruction, link.line) = (0, 2);
+            text.clone_into(&mut link.ingredients.text);
+            link
+        };
+        let links = ["FROM a", "ENV A=1", "RUN npm ci", "COPY x /x"].map(link);
+        recipe.chain.splice(0..0, links);
+        let none = std::collections::BTreeMap::new();
+        let whole = rewrite(&recipe, &BuildPart::Target { on: &none });
+        let told = |vertex| {
+            let spot = whole.spot(vertex)?;
+            Some((spot.line, spot.instruction.as_str()))
+        };
+        assert_eq!(
+            told("[web 2/2] RUN npm ci"),
+            Some((2, "ONBUILD RUN npm ci"))
+        );
+        assert_eq!(told("[web 3/2] COPY x /x"), Some((2, "ONBUILD COPY x /x")));
+        assert_eq!(told("[web 4/2] RUN b"), Some((3, "RUN b")));
+        let run = whole.run("/bin/sh -c npm ci").unwrap();
+        assert_eq!(run.instruction, "ONBUILD RUN npm ci");
     }
 
     #[test]

@@ -97,6 +97,9 @@ pub enum What {
     Base {
         /// As the Dockerfile names it.
         name: String,
+        /// The one that the same words named then, when it is another one: `FROM python:$VERSION`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        was: Option<String>,
         /// Its identity then.
         before: Option<String>,
         /// And now.
@@ -199,7 +202,7 @@ impl Change {
             let identity = identity.as_ref();
             identity.is_some_and(|identity| identity.starts_with("sha256:"))
         };
-        matches!(&self.what, What::Base { before, now, .. } if is_digest(before) && is_digest(now))
+        matches!(&self.what, What::Base { before, now, was: None, .. } if is_digest(before) && is_digest(now))
     }
 }
 
@@ -228,7 +231,10 @@ impl fmt::Display for Change {
             What::Instruction { .. } => write!(f, "an instruction changed"),
             What::Document => write!(f, "a here-document changed"),
             What::Argument { name, .. } => write!(f, "argument `{name}` has another value"),
-            What::Base { name, .. } => write!(f, "base `{name}` is another image"),
+            What::Base { name, was, .. } => match was {
+                Some(was) => write!(f, "base `{name}` was `{was}`"),
+                None => write!(f, "base `{name}` is another image"),
+            },
             What::Context { name, .. } => write!(f, "additional context `{name}` changed"),
             What::Files { files } => files_changed(files, f),
             What::Ignore { name } => write!(f, "`{name}` changed"),

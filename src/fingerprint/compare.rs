@@ -180,7 +180,7 @@ impl Comparison<'_> {
                     identity: new,
                     ..
                 }),
-            ) => name != now && identity != new,
+            ) => name != now && identity != new && one.text != other.text,
             _ => false,
         };
         if renamed
@@ -233,10 +233,11 @@ impl Comparison<'_> {
 
     /// Images and contexts that stand for something else now. A stage is compared by itself.
     fn elsewhere(&mut self, before: &Recorded, now: &Recorded) {
+        let same_words = before.ingredients.text == now.ingredients.text;
         let pairs = before.ingredients.elsewhere.iter();
         for pair in pairs.zip(&now.ingredients.elsewhere) {
             let what = match pair {
-                // Another name is another instruction.
+                // Other words are another instruction.
                 (
                     Elsewhere::Image {
                         identity: old,
@@ -244,8 +245,9 @@ impl Comparison<'_> {
                         ..
                     },
                     Elsewhere::Image { identity, name, .. },
-                ) if old != identity && was == name => What::Base {
+                ) if old != identity && (was == name || same_words) => What::Base {
                     name: name.clone(),
+                    was: Some(was.clone()).filter(|was| was != name),
                     before: old.clone(),
                     now: identity.clone(),
                 },
@@ -531,6 +533,15 @@ mod tests {
         assert_eq!(
             told(&from("base"), &from("other")),
             ["an instruction changed (line 1, `FROM other`)"]
+        );
+        let variable = |name: &str| {
+            let lab = app().base(&format!("{name}:latest"), name, &[], &[]);
+            let text = APP.replace("FROM base", "ARG NAME\nFROM $NAME");
+            lab.file("Dockerfile", &text).arg("NAME", name)
+        };
+        assert_eq!(
+            told(&variable("base"), &variable("other")),
+            ["base `other:latest` was `base:latest` (line 2, `FROM $NAME`)"]
         );
         let trigger = |text: &str| app().base("base:latest", text, &[text], &[]);
         assert_eq!(

@@ -95,8 +95,9 @@ pub fn ignore_file(data: &[u8]) {
     for path in &paths {
         let (ignored, _) = patterns.matches_path(path);
         let end = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-        let parent = patterns.matches_path(&path[..end]).1;
-        assert_eq!(patterns.is_match(path, &parent), ignored, "two ways");
+        let folder = &path[..end];
+        let within = patterns.within(folder, &patterns.matches_path(folder).1);
+        assert_eq!(within.is_match(path), ignored, "two ways");
         assert_eq!(patterns.leaves_out(path).is_some(), ignored, "the reason");
         for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
             let folder = &path[..at];

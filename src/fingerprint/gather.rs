@@ -74,17 +74,18 @@ fn once(
         }
         located.push(found);
     }
-    items.extend(folder.walk(outermost(&starts), cache)?);
-    // Stable sorts find what is in order already.
-    items.sort_by(|a, b| a.path.cmp(&b.path));
-    items.dedup_by(|a, b| a.path == b.path);
+    let mut items = merged(items, folder.walk(outermost(&starts), cache)?);
     drop_empty_provisional(&mut items);
 
     let mut taken: Vec<Taken> = Vec::with_capacity(sources.len());
     for (source, found) in sources.iter().zip(&located) {
         taken.push(take(source, &found.roots, &found.links, &items));
     }
-    let positions = keep_taken(folder, &mut items, &mut taken)?;
+    let links = located.iter().flat_map(|found| &found.links);
+    let roots = located.iter().flat_map(|found| &found.roots);
+    let named = links.map(|link| &link.path).chain(roots).chain(&starts);
+    let named: Vec<&[u8]> = named.map(Vec::as_slice).collect();
+    let positions = keep_taken(folder, &named, &mut items, &taken)?;
     for taken in &mut taken {
         taken.reads.iter_mut().for_each(|at| *at = positions[*at]);
     }
@@ -114,6 +115,21 @@ fn look(folder: Folder<'_>, path: &[u8]) -> Result<Option<Item>, Error> {
     }))
 }
 
+/// What was named and what was walked, each once, in the order of paths.
+fn merged(mut named: Vec<Item>, walked: Vec<Item>) -> Vec<Item> {
+    named.sort_by(|a, b| a.path.cmp(&b.path));
+    named.dedup_by(|a, b| a.path == b.path);
+    let walked_as = |item: &Item| walked.binary_search_by(|own| own.path.cmp(&item.path));
+    named.retain(|item| walked_as(item).is_err());
+    if named.is_empty() {
+        return walked;
+    }
+    named.extend(walked);
+    // A stable sort merges two lists that are in order.
+    named.sort_by(|a, b| a.path.cmp(&b.path));
+    named
+}
+
 /// The starts that do not lie below another one.
 fn outermost(starts: &BTreeSet<Vec<u8>>) -> Vec<Vec<u8>> {
     let below = |path: &[u8]| {
@@ -140,6 +156,9 @@ fn drop_empty_provisional(items: &mut Vec<Item>) {
             .take_while(|item| item.path.starts_with(&prefix));
         item.provisional && below.all(|item| item.provisional)
     };
+    if items.iter().all(|item| !item.provisional) {
+        return;
+    }
     let provisional = items.iter().filter(|item| item.provisional);
     let empty: HashSet<Vec<u8>> = provisional
         .filter(|item| empty(item))
@@ -179,17 +198,17 @@ fn take(source: &Source, roots: &[Vec<u8>], links: &[Item], items: &[Item]) -> T
             [root, &b"/"[..]].concat()
         };
         let first = items.partition_point(|item| item.path < prefix);
-        let below = items[first..]
-            .iter()
-            .enumerate()
-            .take_while(|(_, item)| item.path.starts_with(&prefix));
-        let below = below.map(|(at, item)| (first + at, &item.path[prefix.len()..]));
-        for at in source.select(below) {
+        let length = items[first..].partition_point(|item| item.path.starts_with(&prefix));
+        let below = first..first + length;
+        if !source.chooses() {
+            reads.extend(below);
+            continue;
+        }
+        let paths = below.map(|at| (at, &items[at].path[prefix.len()..]));
+        for at in source.select(paths) {
             reads.push(at);
-            if source.chooses() {
-                let above = parents(&items[at].path).take_while(|above| above.len() > root.len());
-                reads.extend(above.filter_map(position));
-            }
+            let above = parents(&items[at].path).take_while(|above| above.len() > root.len());
+            reads.extend(above.filter_map(position));
         }
     }
     reads.sort_unstable();
@@ -204,11 +223,13 @@ fn take(source: &Source, roots: &[Vec<u8>], links: &[Item], items: &[Item]) -> T
     }
 }
 
-/// Keeps what is taken, with the folders above it, and gives the new position of each old one.
+/// Keeps what is taken, with the folders above it, and gives the new position of each old one. What is not `named` was
+/// found by a walk, with all folders above it up to what is.
 fn keep_taken(
     folder: Folder<'_>,
+    named: &[&[u8]],
     items: &mut Vec<Item>,
-    taken: &mut [Taken],
+    taken: &[Taken],
 ) -> Result<Vec<usize>, Error> {
     let mut used = vec![false; items.len()];
     taken
@@ -216,13 +237,17 @@ fn keep_taken(
         .flat_map(|taken| &taken.reads)
         .for_each(|at| used[*at] = true);
     let mut above: BTreeSet<&[u8]> = BTreeSet::new();
-    let mut last: &[u8] = b"";
-    for (item, _) in items.iter().zip(&used).filter(|(_, used)| **used) {
-        let parent = parents(&item.path).next().unwrap_or_default();
-        if parent != last {
-            above.extend(parents(&item.path));
-            last = parent;
+    if used.contains(&false) {
+        let mut last: &[u8] = b"";
+        for (item, _) in items.iter().zip(&used).filter(|(_, used)| **used) {
+            let parent = parents(&item.path).next().unwrap_or_default();
+            if parent != last {
+                above.extend(parents(&item.path));
+                last = parent;
+            }
         }
+    } else {
+        above.extend(named.iter().flat_map(|path| parents(path)));
     }
     let mut missing = Vec::new();
     for path in above {

@@ -1,6 +1,8 @@
 //! `.dockerignore`: its lines and what they match, as moby/patternmatcher and BuildKit's context transfer
 //! (fsutil `filter.go`) have it. The same matcher serves `COPY --exclude` and `--parents`. Reads no files.
 
+use memchr::memmem;
+
 use super::glob::{Class, Malformed, class, runes};
 use crate::model::{Digest, DigestWriter};
 
@@ -13,6 +15,9 @@ pub(super) struct Patterns {
 /// Which of the patterns a folder matches: what is in it matches them too.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Matched(Vec<bool>);
+
+/// Those of the patterns that may match something right in one folder, in order, and whether the folder matches them.
+pub(super) struct Within<'a>(Vec<(&'a Pattern, bool)>);
 
 /// A pattern that is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,10 +43,12 @@ enum Matcher {
     Exact,
     Prefix(usize),
     Suffix,
+    /// With the plain characters that a match begins with and ends with, and most of those that it has anywhere.
     Pieces {
         pieces: Vec<Piece>,
         head: String,
         tail: String,
+        inner: String,
     },
 }
 
@@ -140,14 +147,17 @@ impl Patterns {
         (matched, Matched(info))
     }
 
-    /// Whether `path` is matched, as `matches` has it, for something that nothing lies below.
-    pub(super) fn is_match(&self, path: &[u8], parent: &Matched) -> bool {
-        let patterns = self.patterns.iter().enumerate();
-        patterns.fold(false, |matched, (index, pattern)| {
-            let inherited = parent.0.get(index).copied().unwrap_or(false);
-            let decides = inherited || (pattern.exception == matched && pattern.is_match(path));
-            if decides { !pattern.exception } else { matched }
-        })
+    /// The patterns that matter right in `folder`, which matches some of them.
+    pub(super) fn within(&self, folder: &[u8], matched: &Matched) -> Within<'_> {
+        let start = match folder {
+            b"" => Vec::new(),
+            folder => [folder, b"/"].concat(),
+        };
+        let patterns = self.patterns.iter().enumerate().filter_map(|(index, own)| {
+            let inherited = matched.0.get(index).copied().unwrap_or(false);
+            (inherited || own.may_match_in(&start)).then_some((own, inherited))
+        });
+        Within(patterns.collect())
     }
 
     /// Whether `path` is matched, by walking down to it.
@@ -196,6 +206,19 @@ impl Patterns {
     }
 }
 
+impl Within<'_> {
+    /// Whether `path`, which lies right in the folder, is matched, as [`Patterns::matches`] has it.
+    pub(super) fn is_match(&self, path: &[u8]) -> bool {
+        let mut matched = false;
+        for (pattern, inherited) in &self.0 {
+            if *inherited || (pattern.exception == matched && pattern.is_match(path)) {
+                matched = !pattern.exception;
+            }
+        }
+        matched
+    }
+}
+
 impl Pattern {
     fn parse(exception: bool, text: &str, line: usize) -> Result<Self, Malformed> {
         let matcher = Matcher::parse(text)?;
@@ -207,21 +230,46 @@ impl Pattern {
         })
     }
 
+    /// Whether it can match something right in the folder whose path, with a slash behind it, is `start`.
+    fn may_match_in(&self, start: &[u8]) -> bool {
+        let text = self.text.as_bytes();
+        let may_begin = |head: &[u8]| head.starts_with(start) || start.starts_with(head);
+        match &self.matcher {
+            Matcher::Exact => text
+                .strip_prefix(start)
+                .is_some_and(|name| !name.contains(&b'/')),
+            Matcher::Prefix(length) => may_begin(&text[..*length]),
+            Matcher::Suffix => true,
+            Matcher::Pieces { head, .. } => may_begin(head.as_bytes()),
+        }
+    }
+
     fn is_match(&self, path: &[u8]) -> bool {
         match &self.matcher {
             Matcher::Exact => path == self.text.as_bytes(),
             Matcher::Prefix(length) => path.starts_with(&self.text.as_bytes()[..*length]),
             Matcher::Suffix => {
                 let suffix = &self.text.as_bytes()[2..];
-                path.ends_with(suffix) || suffix.strip_prefix(b"/") == Some(path)
+                ends_with(path, suffix) || suffix.strip_prefix(b"/") == Some(path)
             }
-            Matcher::Pieces { pieces, head, tail } => {
-                path.starts_with(head.as_bytes())
-                    && path.ends_with(tail.as_bytes())
+            Matcher::Pieces {
+                pieces,
+                head,
+                tail,
+                inner,
+            } => {
+                ends_with(path, tail.as_bytes())
+                    && path.starts_with(head.as_bytes())
+                    && memmem::find(path, inner.as_bytes()).is_some()
                     && run(pieces, &runes(path))
             }
         }
     }
+}
+
+/// As the slice's own, which is a call; most paths differ in their last byte.
+fn ends_with(path: &[u8], end: &[u8]) -> bool {
+    end.is_empty() || (path.last() == end.last() && path.ends_with(end))
 }
 
 impl Matcher {
@@ -271,10 +319,33 @@ impl Matcher {
         if plain {
             return Ok(kind);
         }
-        let head = literal(pieces.iter());
-        let tail = literal(pieces.iter().rev()).chars().rev().collect();
-        Ok(Matcher::Pieces { pieces, head, tail })
+        let runs: Vec<String> = pieces
+            .split(|piece| piece.plain().is_none())
+            .map(literal)
+            .collect();
+        let (head, tail) = (runs.first().cloned(), runs.last().cloned());
+        Ok(Matcher::Pieces {
+            head: head.unwrap_or_default(),
+            tail: tail.unwrap_or_default(),
+            inner: runs.into_iter().max_by_key(String::len).unwrap_or_default(),
+            pieces,
+        })
     }
+}
+
+impl Piece {
+    /// The one character that it matches. What stands for bytes that are no UTF-8 matches more than itself.
+    fn plain(&self) -> Option<char> {
+        match self {
+            Piece::Char(c) => char::from_u32(*c).filter(|c| *c != char::REPLACEMENT_CHARACTER),
+            _ => None,
+        }
+    }
+}
+
+/// The plain characters of some pieces.
+fn literal(pieces: &[Piece]) -> String {
+    pieces.iter().filter_map(Piece::plain).collect()
 }
 
 /// A class that means the same to `filepath.Match`, which checks a pattern, and to the regular expression
@@ -289,16 +360,6 @@ fn regex_class(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<C
         return Err(Malformed);
     }
     Ok(class)
-}
-
-/// The plain characters that the pieces begin with.
-fn literal<'a>(pieces: impl Iterator<Item = &'a Piece>) -> String {
-    pieces
-        .map_while(|piece| match piece {
-            Piece::Char(c) => char::from_u32(*c),
-            _ => None,
-        })
-        .collect()
 }
 
 /// Whether the pieces match the whole path; every piece is tried once per character.
@@ -448,10 +509,11 @@ mod tests {
         for (text, path, expected) in cases {
             assert_eq!(ignored(text, path), expected, "{text:?} {path}");
             let patterns = Patterns::parse(text).unwrap();
-            let (parent, _) = path.rsplit_once('/').unwrap_or_default();
-            let parent = patterns.matches_path(parent.as_bytes()).1;
+            let (folder, _) = path.rsplit_once('/').unwrap_or_default();
+            let matched = patterns.matches_path(folder.as_bytes()).1;
+            let within = patterns.within(folder.as_bytes(), &matched);
             assert_eq!(
-                patterns.is_match(path.as_bytes(), &parent),
+                within.is_match(path.as_bytes()),
                 expected,
                 "{text:?} {path}"
             );
@@ -503,6 +565,12 @@ mod tests {
         let patterns = Patterns::parse("a?\n*.log").unwrap();
         assert!(patterns.matches_path(b"a\xff").0);
         assert!(patterns.matches_path(b"\xfe\xff.log").0);
+        assert!(
+            Patterns::parse("\u{fffd}*")
+                .unwrap()
+                .matches_path(b"\xfe")
+                .0
+        );
         assert!(!patterns.matches_path(b"\xfe\xff.txt").0);
     }
 

@@ -40,6 +40,7 @@ mod ingredients;
 mod inputs;
 #[cfg(test)]
 mod lab;
+mod listing;
 mod lock;
 mod manifests;
 mod mounted;

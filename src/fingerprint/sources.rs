@@ -158,9 +158,6 @@ impl Source {
 
     /// What it takes of what lies below a root: positions in `paths`, which are sorted and relative to it.
     pub(super) fn select<'p>(&self, paths: impl Iterator<Item = (usize, &'p [u8])>) -> Vec<usize> {
-        if !self.chooses() {
-            return paths.map(|(at, _)| at).collect();
-        }
         // Both lists were read when the source was made.
         let only = self
             .only

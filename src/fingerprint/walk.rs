@@ -8,12 +8,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, readlinkat, statat};
+use rustix::fs::{AtFlags, CWD, FileType, readlinkat, statat};
 use rustix::io::Errno;
 
 use super::beneath::Root;
 use super::error::Error;
 use super::ignorefile::{Matched, Patterns};
+use super::listing::{Names, read_on};
 use super::statcache::{Stat, StatCache};
 use super::threads;
 use crate::model::Digest;
@@ -93,11 +94,12 @@ impl Folder<'_> {
     /// The names in the folder `path`.
     pub(super) fn names(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         let names = || {
-            let dir = Dir::new(Root::open(self.root)?.listed(path)?)?;
-            let names = dir.filter(|entry| !entry.as_ref().is_ok_and(is_dots));
-            names
-                .map(|entry| Ok(entry?.file_name().to_bytes().to_owned()))
-                .collect()
+            let folder = Root::open(self.root)?.listed(path)?;
+            let (names, _) = read_on(folder, usize::MAX)?;
+            Ok(names
+                .iter()
+                .map(|(name, _)| name.to_bytes().to_owned())
+                .collect())
         };
         match names() {
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(Vec::new()),
@@ -105,7 +107,7 @@ impl Folder<'_> {
         }
     }
 
-    /// Everything below the folders `starts`, the folders themselves left out, mostly in order.
+    /// Everything below the folders `starts`, themselves left out, in the order of paths.
     pub(super) fn walk(&self, starts: Vec<Vec<u8>>, cache: &StatCache) -> Result<Vec<Item>, Error> {
         let mut jobs = Vec::with_capacity(starts.len());
         for path in starts {
@@ -130,14 +132,8 @@ impl Folder<'_> {
             let items = done.iter().map(|listed| listed.items.len());
             done.len() >= ALONE.0 || items.sum::<usize>() >= ALONE.1
         };
-        let mut listed = threads::drain(jobs, much, |job, more| walk.carry_out(job, more))?;
-        // In the order of the folders most of it is in the order of paths.
-        listed.sort_by(|a, b| a.here.path.cmp(&b.here.path));
-        let mut items = Vec::with_capacity(listed.iter().map(|listed| listed.items.len()).sum());
-        for listed in listed {
-            items.extend(listed.items);
-        }
-        Ok(items)
+        let listed = threads::drain(jobs, much, |job, more| walk.carry_out(job, more))?;
+        Ok(Listed::in_order(listed))
     }
 }
 
@@ -156,10 +152,6 @@ pub(super) fn child(folder: &[u8], name: &[u8]) -> Vec<u8> {
     } else {
         [folder, b"/", name].concat()
     }
-}
-
-fn is_dots(entry: &rustix::fs::DirEntry) -> bool {
-    matches!(entry.file_name().to_bytes(), b"." | b"..")
 }
 
 /// The mode and the kind of what has a name in a folder. Sockets, FIFOs and devices are nothing that counts.
@@ -206,6 +198,8 @@ struct Walk<'a> {
 struct Listed {
     here: Arc<Here>,
     items: Vec<Item>,
+    /// Where in `items` something stands that what is in a folder comes before; the end.
+    cuts: Vec<usize>,
 }
 
 /// A folder, and which patterns it matches.
@@ -214,17 +208,10 @@ struct Here {
     matched: Matched,
 }
 
-/// A folder to read, or the rest of one.
+/// A folder to read, or the rest of one that another thread may look into at the same time.
 struct Job {
     here: Arc<Here>,
-    open: Option<Open>,
-}
-
-/// A folder of which some names were read already.
-struct Open {
-    /// Where the names are looked at, while another thread may read on.
-    at: Arc<OwnedFd>,
-    names: Dir,
+    open: Option<Arc<OwnedFd>>,
 }
 
 impl Job {
@@ -236,6 +223,77 @@ impl Job {
     }
 }
 
+impl Listed {
+    fn new(here: Arc<Here>, items: Vec<Item>) -> Self {
+        let mut cuts = Vec::new();
+        for (at, item) in items.iter().enumerate() {
+            if matches!(item.kind, Kind::Directory) {
+                // `d-e` comes before `d/f`.
+                let before = |other: &&Item| match other.path.strip_prefix(&item.path[..]) {
+                    Some([next, ..]) => *next < b'/',
+                    _ => false,
+                };
+                cuts.push(at + 1 + items[at + 1..].iter().take_while(before).count());
+            }
+        }
+        cuts.push(items.len());
+        cuts.sort_unstable();
+        cuts.dedup();
+        Self { here, items, cuts }
+    }
+
+    /// Parts of folders as whole ones.
+    fn joined(mut all: Vec<Self>) -> Vec<Self> {
+        all.sort_by(|a, b| a.here.path.cmp(&b.here.path));
+        let mut joined = Vec::with_capacity(all.len());
+        for parts in all.chunk_by_mut(|a, b| Arc::ptr_eq(&a.here, &b.here)) {
+            let (first, rest) = match parts {
+                [] => continue,
+                [first, rest @ ..] => (first, rest),
+            };
+            let here = Arc::clone(&first.here);
+            let mut items = std::mem::take(&mut first.items);
+            if rest.is_empty() {
+                let cuts = std::mem::take(&mut first.cuts);
+                joined.push(Self { here, items, cuts });
+                continue;
+            }
+            for part in rest {
+                items.append(&mut part.items);
+            }
+            // A stable sort merges what is in order already.
+            items.sort_by(|a, b| a.path.cmp(&b.path));
+            joined.push(Self::new(here, items));
+        }
+        joined
+    }
+
+    /// All that was listed, in the order of paths. Between two cuts of a folder nothing from elsewhere has its place.
+    fn in_order(all: Vec<Self>) -> Vec<Item> {
+        let all = Self::joined(all);
+        let mut runs = Vec::new();
+        for (folder, listed) in all.iter().enumerate() {
+            let mut start = 0;
+            for &end in &listed.cuts {
+                if start < end {
+                    runs.push((listed.items[start].path.clone(), folder, end - start));
+                }
+                start = end;
+            }
+        }
+        runs.sort_unstable();
+        let mut items = Vec::with_capacity(runs.iter().map(|(_, _, length)| length).sum());
+        let mut folders: Vec<_> = all
+            .into_iter()
+            .map(|listed| listed.items.into_iter())
+            .collect();
+        for (_, folder, length) in runs {
+            items.extend(folders[folder].by_ref().take(length));
+        }
+        items
+    }
+}
+
 impl Walk<'_> {
     /// Looks at what lies in a folder, up to a slice of it; the rest, and the folders in it, are further jobs.
     fn carry_out(&self, job: Job, more: &mut dyn FnMut(Job)) -> Result<Listed, Error> {
@@ -243,67 +301,38 @@ impl Walk<'_> {
         let failed = |error| self.folder.failed(&here.path, error);
         let open = match job.open {
             Some(open) => Ok(open),
-            None => self.open(&here.path),
+            None => self.root.listed(&here.path).map(Arc::new),
         };
-        let mut open = match open {
-            Err(Errno::NOENT | Errno::NOTDIR) => {
-                let items = Vec::new();
-                return Ok(Listed { here, items });
-            }
+        let open = match open {
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Listed::new(here, Vec::new())),
             open => open.map_err(failed)?,
         };
-        let mut names = Vec::new();
-        let mut ended = false;
-        while names.len() < SLICE {
-            let Some(entry) = open.names.read() else {
-                ended = true;
-                break;
-            };
-            let entry = entry.map_err(failed)?;
-            if !is_dots(&entry) {
-                names.push(entry);
-            }
-        }
-        let at = Arc::clone(&open.at);
+        let (names, ended) = read_on(&open, SLICE).map_err(failed)?;
         if !ended {
             more(Job {
                 here: Arc::clone(&here),
-                open: Some(open),
+                open: Some(Arc::clone(&open)),
             });
         }
-        names.sort_unstable_by(|a, b| a.file_name().cmp(b.file_name()));
-        let items = self.look_at(&here, &at, &names, more)?;
-        Ok(Listed { here, items })
-    }
-
-    fn open(&self, path: &[u8]) -> rustix::io::Result<Open> {
-        let at = self.root.listed(path)?;
-        let names = Dir::new(
-            at.try_clone()
-                .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::MFILE))?,
-        )?;
-        Ok(Open {
-            at: Arc::new(at),
-            names,
-        })
+        let items = self.look_at(&here, &open, &names.sorted(), more)?;
+        Ok(Listed::new(here, items))
     }
 
     fn look_at(
         &self,
         here: &Here,
         at: &OwnedFd,
-        names: &[rustix::fs::DirEntry],
+        names: &Names,
         more: &mut dyn FnMut(Job),
     ) -> Result<Vec<Item>, Error> {
         let ignore = self.folder.ignore;
+        let within = ignore.within(&here.path, &here.matched);
         let mut known = self.cache.folder(self.folder.root, &here.path);
         let mut items = Vec::with_capacity(names.len());
-        for entry in names {
-            let name = entry.file_name();
+        for (name, listed) in names.iter() {
             let path = child(&here.path, name.to_bytes());
-            let listed = entry.file_type();
             let may_be_folder = matches!(listed, FileType::Directory | FileType::Unknown);
-            let excluded = ignore.is_match(&path, &here.matched);
+            let excluded = within.is_match(&path);
             if excluded && !(may_be_folder && ignore.may_except_below(&path)) {
                 continue;
             }
@@ -326,5 +355,55 @@ impl Walk<'_> {
             });
         }
         Ok(items)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_is_walked_comes_in_the_order_of_paths() {
+        let root = tempfile::tempdir().unwrap();
+        let mut expected: Vec<Vec<u8>> = Vec::new();
+        let names = [
+            "d", "d!", "d!e", "d-", "d-e", "d-e.f", "d.", "d0", "de", "e",
+        ];
+        for (number, folder) in names.iter().enumerate() {
+            expected.push((*folder).into());
+            fs::create_dir(root.path().join(folder)).unwrap();
+            for name in names.iter().skip(number % 3).step_by(1 + number % 2) {
+                let path = format!("{folder}/{name}");
+                fs::create_dir(root.path().join(&path)).unwrap();
+                let below = format!("{path}/-");
+                fs::write(root.path().join(&below), "").unwrap();
+                expected.extend([path.into_bytes(), below.into_bytes()]);
+            }
+        }
+        // More than one thread reads at once.
+        for number in 0..SLICE * 2 + 10 {
+            let path = format!("d-e/{number}{}", if number % 50 == 0 { ".d" } else { "" });
+            if number % 50 == 0 {
+                fs::create_dir(root.path().join(&path)).unwrap();
+                let below = format!("{path}/x");
+                fs::write(root.path().join(&below), "").unwrap();
+                expected.push(below.into_bytes());
+            } else {
+                fs::write(root.path().join(&path), "").unwrap();
+            }
+            expected.push(path.into_bytes());
+        }
+        expected.sort();
+        let folder = Folder {
+            root: root.path(),
+            ignore: &Patterns::default(),
+        };
+        let items = folder
+            .walk(vec![Vec::new()], &StatCache::open(None))
+            .unwrap();
+        let paths: Vec<Vec<u8>> = items.into_iter().map(|item| item.path).collect();
+        assert_eq!(paths, expected);
     }
 }

@@ -126,7 +126,17 @@ impl Difference<'_> {
                     digests(before.as_ref(), now.as_ref())
                 )
             }
-            What::Base { name, before, now } => {
+            What::Base {
+                name,
+                was: Some(was),
+                ..
+            } => {
+                let (name, was) = (shown(name.as_bytes()), shown(was.as_bytes()));
+                format!("base {name}  was {was}")
+            }
+            What::Base {
+                name, before, now, ..
+            } => {
                 let old = before.as_deref().map_or("(unknown)", short);
                 let new = now.as_deref().map_or("(unknown)", short);
                 let name = shown(name.as_bytes());

@@ -60,6 +60,9 @@ const PROBES: &[(Feature, &str)] = &[
     (Feature::Limits, "RUN [ \"$(ulimit -n)\" = 1234 ]\n"),
 ];
 
+/// Engines from this version on have them all but `--parents`, which no engine's own frontend had so far.
+const ALL_SINCE: u32 = 28;
+
 /// Those that the engine has, and in words why it does not have the others.
 pub(crate) struct Features {
     pub(crate) known: Vec<Feature>,
@@ -95,6 +98,19 @@ impl Features {
 
     pub(crate) fn has(&self, feature: Feature) -> bool {
         self.known.contains(&feature)
+    }
+
+    /// Those that an engine of such a version should have, and does not: a probe is wrong.
+    pub(crate) fn lost(&self, version: &str) -> Vec<Feature> {
+        let major = version
+            .split('.')
+            .next()
+            .and_then(|major| major.parse().ok());
+        let has_all = major.is_none_or(|major: u32| major >= ALL_SINCE);
+        let left_out = self.left_out.keys().copied();
+        left_out
+            .filter(|feature| has_all && *feature != Feature::Parents)
+            .collect()
     }
 
     /// For a person.

@@ -22,6 +22,9 @@ impl Counts {
     }
 }
 
+/// So many examples may be refused by the engine for each one that it builds, and so many more.
+const REFUSED: (usize, usize) = (1, 20);
+
 /// The whole run.
 #[derive(Default)]
 pub(crate) struct Report {
@@ -75,6 +78,28 @@ impl Report {
     /// False misses, in hundredths of the pairs.
     pub(crate) fn needless_percent(&self) -> f64 {
         percent(self.sum().false_misses, self.pairs())
+    }
+
+    /// Whether the engine refuses so much that a run has no end.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.not_built.len() > REFUSED.0 * self.examples + REFUSED.1
+    }
+
+    /// What a run of some length has to have seen, and did not: without it, nothing wrong says nothing.
+    pub(crate) fn unseen(&self) -> Vec<&'static str> {
+        let sum = self.sum();
+        let seen = [
+            (
+                sum.hits,
+                "an edit that changes neither fingerprint nor image",
+            ),
+            (sum.misses, "an edit that changes both"),
+            (self.resumed, "an image built on dependency images"),
+            (self.whole, "an image built whole"),
+            (self.explained, "a difference that `why` explains"),
+        ];
+        let unseen = seen.into_iter().filter(|(count, _)| *count == 0);
+        unseen.map(|(_, what)| what).collect()
     }
 
     /// For a person.

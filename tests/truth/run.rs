@@ -67,7 +67,7 @@ impl Run {
 
     fn is_over(&self, report: &Mutex<Report>) -> bool {
         let report = report.lock().unwrap();
-        report.pairs() >= self.pairs || report.wrong.len() >= ENOUGH
+        report.pairs() >= self.pairs || report.wrong.len() >= ENOUGH || report.is_hopeless()
     }
 }
 
