@@ -113,11 +113,13 @@ impl BuildKit {
         dockerfile: &Rewritten,
     ) -> Result<(Files, SharedKey), BuildError> {
         let recipe = request.recipe;
+        // A network that each engine has of its own, and keeps: its ID says which engine it is, sooner than `info` does.
+        let own = self.docker.inspect_network("none", None);
         let engine = match self.memory {
-            Some(_) => tokio::time::timeout(NAMES_ITSELF, self.docker.info())
+            Some(_) => tokio::time::timeout(NAMES_ITSELF, own)
                 .await
                 .ok()
-                .and_then(|info| info.ok()?.id),
+                .and_then(|network| network.ok()?.id),
             None => None,
         };
         let memory = engine.as_ref().and(self.memory.clone());
