@@ -26,8 +26,8 @@ pub(super) async fn lock(invocation: &Invocation, args: &Args) -> Result<(), Fai
         return Err(Failure::Frozen);
     }
     let before = Lock::read(&project.working_dir)?;
-    let images = base_images(&project)?;
     let engine = invocation.engine().await?;
+    let images = base_images(&project, &engine.native().await?)?;
     let shown = Waiting::show(settings.progress, &invocation.screen, "looking up digests");
     let found = look(&engine, &images, &before).await?;
     let upgrades = upgrades(args, &found.lockable)?;

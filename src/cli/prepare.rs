@@ -144,13 +144,8 @@ pub(super) async fn prepare(
         let cache = settings.cache.as_ref();
         let cache = cache.map(|folder| folder.join("digests").join(kept));
         let shown = Waiting::show(settings.progress, &invocation.screen, READING);
-        let frozen = settings.frozen;
         let read = tokio::task::spawn_blocking(move || {
-            let read = read(&project, &services, &builds, goal, cache.as_deref())?;
-            if frozen {
-                read.survey.check_locked(&read.survey.bases())?;
-            }
-            Ok::<_, fingerprint::Error>(read)
+            read(&project, &services, &builds, goal, cache.as_deref())
         });
         async move {
             let inputs = read.await;
@@ -170,6 +165,9 @@ pub(super) async fn prepare(
     fingerprint::check_platforms(&project, &builds, &native)?;
     if native != Platform::host() {
         inputs.survey = anew(&project, builds, native, &inputs.cache).await?;
+    }
+    if settings.frozen {
+        inputs.survey.check_locked(&inputs.survey.bases())?;
     }
 
     let mut prepared = Prepared {

@@ -1,4 +1,4 @@
-//! The manifests of inputs, a file of the cache folder for each fingerprint: written when an image gets its fingerprint,
+//! The records of fingerprints, a file of the cache folder for each fingerprint: written when an image gets its fingerprint,
 //! and for one that is reused where it is missing. They only explain: any of them may go at any time.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ const KEPT_BYTES: u64 = 256 << 20;
 /// A plan reads one of so many bytes, some 8,000 files; `why` reads any.
 const AT_ONCE: u64 = 1 << 20;
 
-/// Why the manifest of a fingerprint cannot be read.
+/// Why the record of a fingerprint cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unread {
     /// Nobody wrote it, or it made place for newer ones.
@@ -32,7 +32,7 @@ pub(super) enum Unread {
     Record(#[from] RecordError),
 }
 
-/// Writes the manifests that are missing, beside whatever else is done. What is there is not opened.
+/// Writes the records that are missing, beside whatever else is done. What is there is not opened.
 pub(super) fn keep(
     cache: Option<&Path>,
     recipes: &BTreeMap<String, Fingerprinted>,
@@ -58,7 +58,7 @@ pub(super) fn keep(
             }
         }
         if let Err(error) = tidy(&folder, KEPT, KEPT_BYTES) {
-            tracing::debug!(%error, "old manifests of inputs are not removed");
+            tracing::debug!(%error, "old records are not removed");
         }
     }))
 }
@@ -107,7 +107,7 @@ pub(super) fn first_changes(
 }
 
 fn folder(cache: &Path) -> PathBuf {
-    cache.join("manifests")
+    cache.join("records")
 }
 
 /// Beside the file and renamed, so that nobody reads half of it, nor anybody else any of it.

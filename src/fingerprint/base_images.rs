@@ -16,16 +16,15 @@ pub struct BaseImages {
     built: BTreeSet<ImageRef>,
 }
 
-/// Reads the Dockerfiles of all services.
+/// Reads the Dockerfiles of all services, for an engine whose own platform is `native`.
 ///
 /// # Errors
 /// One is not there, cannot be read or has no such target.
-pub fn base_images(project: &Project) -> Result<BaseImages, Error> {
-    let native = Platform::host();
+pub fn base_images(project: &Project, native: &Platform) -> Result<BaseImages, Error> {
     let services = project.services.iter();
     let builds = services.filter_map(|(name, service)| {
         let build = service.build.as_ref()?;
-        Some(Inputs::open(project, name, service, build, &native))
+        Some(Inputs::open(project, name, service, build, native))
     });
     let builds = builds.collect::<Result<_, _>>();
     Ok(BaseImages {
@@ -97,7 +96,7 @@ mod tests {
             services: serde_json::from_value(services).unwrap(),
             ..Project::default()
         };
-        let images = base_images(&project).unwrap();
+        let images = base_images(&project, &Platform::host()).unwrap();
         let names = |bases: BTreeSet<BaseRef>| -> Vec<String> {
             bases.iter().map(|base| base.image.to_string()).collect()
         };

@@ -238,7 +238,7 @@ impl fmt::Display for Change {
             What::Context { name, .. } => write!(f, "additional context `{name}` changed"),
             What::Files { files } => files_changed(files, f),
             What::Ignore { name } => write!(f, "`{name}` changed"),
-            What::Key => write!(f, "its key changed, for something that no manifest names"),
+            What::Key => write!(f, "its key changed, for something that no record names"),
         }?;
         match &self.place {
             Some(place) if place.text.is_empty() => Ok(()),

@@ -191,11 +191,12 @@ impl Inputs {
             reading.sources.clear();
             reading.unpinned = Some(format!(
                 "what is in `{}` is not known here",
-                self.build.context
+                Build::shown_context(&self.build.context)
             ));
         }
         for name in reading.contexts.keys() {
             if let Some(Extra::Elsewhere(text)) = self.request.contexts.get(name) {
+                let text = Build::shown_context(text);
                 reading.unpinned = Some(format!("additional context `{name}` is `{text}`"));
             }
         }

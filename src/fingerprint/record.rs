@@ -1,4 +1,4 @@
-//! The manifest of inputs: what one fingerprint was made of, kept so that a later run can say what changed. A line with
+//! The record of a fingerprint: what it was made of, kept so that a later run can say what changed. A line with
 //! its kind and the digest of what follows, then JSON. It holds no content of a file and no value of an argument. Pure.
 
 use std::collections::BTreeMap;
@@ -10,8 +10,8 @@ use super::ingredients::{Ingredients, Section};
 use super::recipe::{Entry, EntryKind, Recipe};
 use crate::model::Digest;
 
-/// The first word of a manifest. Another layout gets another number.
-const KIND: &str = "larder-inputs-v1";
+/// The first word of a record. Another layout gets another number.
+const KIND: &str = "larder-record-v1";
 /// How fingerprints are written (docs/fingerprint.md, "Encoding").
 const SCHEMA: &str = "larder-fp-v5";
 
@@ -144,7 +144,7 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
-/// Why bytes are no manifest of a fingerprint.
+/// Why bytes are no record of a fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// Another larder wrote it, in a form that this one does not know.
@@ -212,7 +212,7 @@ impl Record {
         let head = std::str::from_utf8(head).map_err(|_| RecordError::Broken)?;
         let (kind, checksum) = head.split_once(' ').ok_or(RecordError::Broken)?;
         if kind != KIND {
-            let known = kind.starts_with("larder-inputs-v");
+            let known = kind.starts_with("larder-record-v");
             return Err(if known {
                 RecordError::Foreign
             } else {
@@ -305,7 +305,7 @@ mod tests {
         let mut flipped = bytes.clone();
         *flipped.last_mut().unwrap() ^= 1;
         assert_eq!(decode(&flipped), RecordError::Broken);
-        let newer = [b"larder-inputs-v2 ".as_slice(), &bytes[17..]].concat();
+        let newer = [b"larder-record-v2 ".as_slice(), &bytes[17..]].concat();
         assert_eq!(decode(&newer), RecordError::Foreign);
         assert_eq!(decode(b"something else\n{}"), RecordError::Broken);
         let other = Record::decode(&bytes, &Digest::of(b"other"));

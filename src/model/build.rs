@@ -76,9 +76,40 @@ impl Build {
         context.contains("://") || context.starts_with("github.com/") || context.starts_with("git@")
     }
 
+    /// A context for a person: of a URL everything but the password in it.
+    pub fn shown_context(context: &str) -> String {
+        let parts = context.split_once("://").and_then(|(scheme, rest)| {
+            let end = rest.find('/').unwrap_or(rest.len());
+            let at = rest[..end].rfind('@')?;
+            Some(format!("{scheme}://…{}", &rest[at..]))
+        });
+        parts.unwrap_or_else(|| context.to_owned())
+    }
+
     /// The services whose images are among the additional contexts, each with the context's name.
     pub fn services_as_contexts(&self) -> impl Iterator<Item = (&String, &str)> {
         let contexts = self.additional_contexts.iter();
         contexts.filter_map(|(name, context)| Some((name, context.strip_prefix("service:")?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_in_urls_are_not_shown() {
+        for (context, shown) in [
+            (
+                "https://me:pass@host/a/b.git#x@y",
+                "https://…@host/a/b.git#x@y",
+            ),
+            ("https://token@host", "https://…@host"),
+            ("https://host/a@b", "https://host/a@b"),
+            ("git@host:a/b", "git@host:a/b"),
+            ("../a@b", "../a@b"),
+        ] {
+            assert_eq!(Build::shown_context(context), shown);
+        }
     }
 }

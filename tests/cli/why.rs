@@ -115,7 +115,7 @@ fn what_changed_is_named_and_nothing_else() {
     let kept = stack
         .sandbox
         .path()
-        .join(".cache/larder/manifests")
+        .join(".cache/larder/records")
         .join(full.trim());
     assert!(kept.is_file());
     stack.larder("up");
@@ -197,10 +197,10 @@ fn what_changed_is_named_and_nothing_else() {
 }
 
 #[test]
-fn an_argument_is_named_without_its_value_and_a_missing_manifest_comes_back() {
+fn an_argument_is_named_without_its_value_and_a_missing_record_comes_back() {
     let (mut stack, base) = stack("whyarg");
     stack.larder("build");
-    let folder = stack.sandbox.path().join(".cache/larder/manifests");
+    let folder = stack.sandbox.path().join(".cache/larder/records");
     std::fs::remove_dir_all(&folder).unwrap();
     stack.sandbox.write("app/main.py", "edited\n");
     says(&stack, "", 2, &["what image `", "was made of is not known"]);

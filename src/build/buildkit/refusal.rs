@@ -58,7 +58,15 @@ pub(super) fn agents(
         };
         return refused(error, &[&key]);
     }
-    if let Some((name, reason)) = recipe.and_then(context) {
+    let of_one_platform = build.additional_contexts.keys();
+    let of_one_platform = of_one_platform
+        .filter(|name| name.contains("::"))
+        .map(|name| {
+            let reason = "a context for one platform alone is not taken in";
+            (name.clone(), reason.to_owned())
+        });
+    let refused_one = of_one_platform.chain(recipe.and_then(context)).next();
+    if let Some((name, reason)) = refused_one {
         let path = ["additional_contexts", &name];
         let error = BuildError::AdditionalContext {
             service: service(),
@@ -81,6 +89,7 @@ pub(super) fn agents(
 fn context(recipe: &Recipe) -> Option<(String, String)> {
     for (name, context) in &recipe.contexts {
         if let AdditionalContext::Elsewhere(text) = context {
+            let text = Build::shown_context(text);
             return Some((name.clone(), format!("`{text}` is not on this machine")));
         }
     }
@@ -130,6 +139,13 @@ mod tests {
             "`sample` cannot be built with additional context `git`: `https://a/b.git` is not on this machine"
         );
         assert_eq!(path, ["additional_contexts", "git"]);
+        let one = |recipe: &mut Recipe| {
+            let contexts = &mut recipe.build.additional_contexts;
+            contexts.insert("more::linux/arm64".to_owned(), "./more".to_owned());
+        };
+        let (told, path) = refused(text, one).unwrap();
+        assert!(told.contains("for one platform alone"), "{told}");
+        assert_eq!(path, ["additional_contexts", "more::linux/arm64"]);
         let (told, _) = refused(text, |recipe| recipe.opaque = Some("line 3".to_owned())).unwrap();
         assert!(told.contains("not understood"), "{told}");
         let (told, _) = refused("FROM a\nCOPY --from=\"more\" x /\n", |_| ()).unwrap();
