@@ -491,6 +491,22 @@ async fn a_failed_instruction_comes_with_its_line_and_its_last_words() {
 }
 
 #[tokio::test]
+async fn a_failed_trigger_comes_with_the_line_of_its_from() {
+    let lab = Lab::new();
+    let text = "FROM debian:bookworm-slim AS a\nONBUILD RUN true\nONBUILD RUN exit 3\n\nFROM a\nRUN true\n";
+    let recipe = lab.own_recipe(text);
+    let error = lab.whole(&buildkit().await, &recipe).await.unwrap_err();
+    let BuildError::Instruction {
+        line, instruction, ..
+    } = &error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!(*line, Some(5), "{error:?}");
+    assert!(instruction.as_ref().unwrap().starts_with("ONBUILD RUN"));
+}
+
+#[tokio::test]
 async fn a_dockerfile_that_does_not_parse_comes_with_its_line() {
     let lab = Lab::new();
     let recipe = lab.recipe("FROM debian:bookworm-slim\n\nNONSENSE here\n", &[]);
