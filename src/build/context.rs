@@ -19,7 +19,7 @@ use crate::runtime::BuildPart;
 
 /// Why a context could not be read.
 #[derive(Debug, thiserror::Error)]
-pub enum ContextError {
+pub(super) enum ContextError {
     /// It is no longer what was fingerprinted.
     #[error("`{0}` is not what was fingerprinted")]
     Moved(String),
@@ -44,7 +44,7 @@ pub enum ContextError {
 
 /// The part of a recipe's context that one build reads.
 #[derive(Clone, Debug)]
-pub struct Upload {
+pub(super) struct Upload {
     context: Arc<Context>,
     /// Indexes into `context.entries`, in order.
     entries: Vec<usize>,
@@ -52,7 +52,7 @@ pub struct Upload {
 
 impl Upload {
     /// What a part of a recipe reads.
-    pub fn new(recipe: &Recipe, part: &BuildPart<'_>) -> Self {
+    pub(super) fn new(recipe: &Recipe, part: &BuildPart<'_>) -> Self {
         Self {
             entries: reads(recipe, part),
             context: Arc::clone(&recipe.context),
@@ -60,14 +60,14 @@ impl Upload {
     }
 
     /// What is read, sorted by path byte for byte; a folder stands in front of what is in it.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries
             .iter()
             .map(|index| &self.context.entries[*index])
     }
 
     /// One of them, by its number.
-    pub fn entry(&self, number: usize) -> &Entry {
+    pub(super) fn entry(&self, number: usize) -> &Entry {
         &self.context.entries[self.entries[number]]
     }
 
@@ -75,7 +75,7 @@ impl Upload {
     ///
     /// # Errors
     /// It is not, or it cannot be looked at.
-    pub fn modified(&self, entry: &Entry) -> Result<SystemTime, ContextError> {
+    pub(super) fn modified(&self, entry: &Entry) -> Result<SystemTime, ContextError> {
         let path = relative(entry);
         let unreadable = |source| unreadable(path, source);
         let full = self.context.root.join(path);
@@ -105,7 +105,7 @@ impl Upload {
     ///
     /// # Errors
     /// It is not, or it cannot be read.
-    pub fn read(
+    pub(super) fn read(
         &self,
         entry: &Entry,
         mut take: impl FnMut(&[u8]) -> io::Result<()>,
@@ -145,7 +145,7 @@ impl Upload {
     ///
     /// # Errors
     /// Something is not what was fingerprinted, or the folder cannot be written.
-    pub fn unpack(&self, folder: &Path) -> Result<(), ContextError> {
+    pub(super) fn unpack(&self, folder: &Path) -> Result<(), ContextError> {
         let mut folders = Vec::new();
         for entry in self.entries() {
             let modified = self.modified(entry)?;

@@ -1,7 +1,13 @@
 //! Builders: the files that a build reads, the Dockerfile it is given, and those who carry it out.
 //!
-//! [`Builders`] is the door: it hands each build to the engine's BuildKit or to Dagger. [`Upload`] is the files
-//! of a build, [`rewrite`] the Dockerfile for one part of a recipe, with images in place of additional contexts.
+//! `builders` is the door: it hands each build to the engine's BuildKit or to Dagger.
+//!
+//! What is built, whoever builds: `resume` writes the Dockerfile of one part of a recipe, `references` the images that stand
+//! for bases and additional contexts in it; `context` is the files, compared while they are read; `bases` looks whether
+//! bases are what was fingerprinted; `parts` is what a request says.
+//! The engine's BuildKit: `buildkit`, with `trace` for what it tells.
+//! Dagger: `dagger` in a `session`, with what it cannot take (`beyond`, `leak`), what it tells (`narration`), and how its
+//! image reaches the engine (`archive`, `pieces`).
 
 mod archive;
 mod bases;
@@ -23,8 +29,5 @@ mod trace;
 
 pub use builders::Builders;
 pub use buildkit::{BuildKit, Refusal, refusal};
-pub use context::{ContextError, Upload};
 pub use dagger::Dagger;
-pub use references::Pins;
-pub use resume::{Rewritten, Spot, rewrite, rewrite_pinned};
 pub use session::{DaggerSource, SessionError, available};

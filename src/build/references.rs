@@ -12,7 +12,7 @@ use crate::fingerprint::{
 use crate::model::{Build, ImageRef, labels};
 
 /// Images to be taken by another name than the one that is written.
-pub type Pins = BTreeMap<ImageRef, String>;
+pub(super) type Pins = BTreeMap<ImageRef, String>;
 
 /// What the names in a recipe's Dockerfile stand for.
 pub(super) struct References<'a> {

@@ -8,9 +8,9 @@ use crate::runtime::BuildPart;
 
 /// A Dockerfile's text with a way back from its lines to those of the Dockerfile that the user wrote.
 #[derive(Clone, Debug, Default)]
-pub struct Rewritten {
+pub(super) struct Rewritten {
     /// The text.
-    pub text: String,
+    pub(super) text: String,
     /// The user's line for each line of `text`, from 1.
     lines: Vec<usize>,
     stages: Vec<Steps>,
@@ -25,22 +25,22 @@ struct Steps {
 
 /// Where an instruction stands in the Dockerfile that the user wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spot {
+pub(super) struct Spot {
     /// The line, from 1.
-    pub line: usize,
+    pub(super) line: usize,
     /// The keyword, upper case.
-    pub keyword: String,
+    pub(super) keyword: String,
     /// The instruction on one line, with ONBUILD in front where a base left it as a trigger.
-    pub instruction: String,
+    pub(super) instruction: String,
 }
 
 /// The Dockerfile that builds `part` of `recipe`.
-pub fn rewrite(recipe: &Recipe, part: &BuildPart<'_>) -> Rewritten {
+pub(super) fn rewrite(recipe: &Recipe, part: &BuildPart<'_>) -> Rewritten {
     rewrite_pinned(recipe, part, &Pins::new())
 }
 
 /// The Dockerfile that builds `part` of `recipe`, with images pinned wherever it names them.
-pub fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: &Pins) -> Rewritten {
+pub(super) fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: &Pins) -> Rewritten {
     let dockerfile = &*recipe.dockerfile;
     let mut out = Rewritten::default();
     let references = References::new(recipe, pins);
@@ -220,7 +220,7 @@ impl Rewritten {
     }
 
     /// The user's line for a line of the text, both from 1.
-    pub fn original(&self, line: usize) -> Option<usize> {
+    pub(super) fn original(&self, line: usize) -> Option<usize> {
         self.lines.get(line.checked_sub(1)?).copied()
     }
 
@@ -257,7 +257,7 @@ impl Rewritten {
     }
 
     /// The RUN that a command line carries out, `/bin/sh -c pip install`; the first one where several do the same.
-    pub fn run(&self, command: &str) -> Option<&Spot> {
+    pub(super) fn run(&self, command: &str) -> Option<&Spot> {
         let command = spaced(command);
         let mut steps = self.stages.iter().flat_map(|stage| &stage.steps);
         steps.find(|spot| {
@@ -270,7 +270,7 @@ impl Rewritten {
 
     /// The instruction that BuildKit's progress calls `[web 2/5] RUN …`: the stage's name, `stage-N` where it
     /// has none, nothing where it is the only one (`dockerfile2llb` `prefixCommand`).
-    pub fn spot(&self, vertex: &str) -> Option<&Spot> {
+    pub(super) fn spot(&self, vertex: &str) -> Option<&Spot> {
         let (place, text) = vertex.strip_prefix('[')?.split_once(']')?;
         let (count, names) = {
             let mut words = place.split_whitespace().rev();

@@ -21,7 +21,7 @@ use crate::compose;
 use crate::docker::{self, Docker};
 use crate::failure::Failure;
 use crate::fingerprint::{self, BaseRef, Change, Fingerprinted, Platform, StatCache, Survey};
-use crate::model::{Digest, Project};
+use crate::model::{Digest, Project, familiar};
 use crate::plan::{self, BuilderKind, Builders, Observed, Outcome, Plan, Wanted};
 use crate::runtime::{Engine, EngineError};
 use crate::settings::{Builder, Settings};
@@ -293,7 +293,7 @@ impl Prepared {
 
     /// Finds out what changed first of what is to be built.
     fn explain(&mut self) {
-        let last_image = |service: &str| plan::familiar(&self.project.image_name(service));
+        let last_image = |service: &str| familiar(&self.project.image_name(service));
         let cache = self.settings.cache.as_deref();
         self.changes = records::first_changes(cache, &self.recipes, last_image, &self.observed);
     }

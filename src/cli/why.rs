@@ -9,8 +9,8 @@ use super::prepare::{Goal, Prepared, load_and_prepare};
 use super::records;
 use crate::failure::Failure;
 use crate::fingerprint::{Fingerprinted, Recipe, Record, compare};
-use crate::model::{Digest, labels};
-use crate::plan::{Container, Image, familiar};
+use crate::model::{Digest, familiar, labels};
+use crate::plan::{Container, Image};
 use crate::term::{Difference, visible};
 
 /// The exit code when something changed, as `diff` has it.

@@ -45,6 +45,12 @@ impl ImageRef {
     }
 }
 
+/// The name under which an engine lists an image; one that does not parse stays as it is.
+pub fn familiar(name: &str) -> String {
+    let parsed = name.parse::<ImageRef>();
+    parsed.map_or_else(|_| name.to_owned(), |image| image.familiar())
+}
+
 /// An image's name for a person: of a digest the first 12 hex digits.
 pub fn short_name(name: &str) -> String {
     match name.split_once("@sha256:") {

@@ -23,7 +23,7 @@ pub use build::Build;
 pub use digest::{Digest, DigestWriter, ImageId};
 pub use graph::{Cycle, start_order};
 pub use health::Healthcheck;
-pub use image_ref::{ImageRef, InvalidImageRef, short_name};
+pub use image_ref::{ImageRef, InvalidImageRef, familiar, short_name};
 pub use limits::{Deploy, Limits, Resources, Ulimit};
 pub use mount::{BindOptions, FileReference, Mount, MountKind, TmpfsOptions, VolumeOptions};
 pub use network::{Attachment, FileObject, Ipam, IpamPool, Network, Volume};

@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::decide::{Draft, Error};
-use super::named::familiar;
 use super::observed::Image;
 use super::step::{Action, BuilderKind, ImageSource, Outcome, ServicePlan, StepId};
 use crate::fingerprint::{BaseRef, Cut, Fingerprinted, Recipe};
-use crate::model::{Build, Digest, labels};
+use crate::model::{Build, Digest, familiar, labels};
 
 /// A service's image as far as it is known while planning.
 #[derive(Clone)]

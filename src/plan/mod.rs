@@ -1,5 +1,11 @@
 //! What is there, what is wanted, and the steps between: a snapshot of the engine as data, a pure decision,
 //! and a plan that can be printed.
+//!
+//! `observed` is the snapshot, `decide` the decision, `step` the plan and `render` how it reads.
+//! Images: `images` decides about what is built and `named` about what is only named, by the `names` and `platforms` of the
+//! whole project; `stand_in` is about what bind mounts hide.
+//! Containers: `containers` decides, by what is `stale`, what `one_shots` have done and which `moved_ports` are free.
+//! Networks and volumes: `resources`.
 
 mod containers;
 mod decide;
@@ -18,7 +24,7 @@ mod step;
 
 pub use decide::{Builders, Error, Wanted, decide, stranger_warning};
 pub use images::beyond_dagger;
-pub use named::{check, familiar, first};
+pub use named::{check, first};
 pub use observed::{
     Container, EngineFacts, Health, Image, Observed, PublishedPort, Resource, State,
 };

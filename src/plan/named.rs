@@ -8,7 +8,7 @@ use super::names::Names;
 use super::observed::{Image, Observed};
 use super::step::{Action, ImageSource, Outcome, StepId};
 use crate::fingerprint::Fingerprinted;
-use crate::model::{ImageRef, PullPolicy};
+use crate::model::{ImageRef, PullPolicy, familiar};
 
 /// Where an image that is only named comes from.
 enum Origin<'a> {
@@ -197,12 +197,6 @@ impl Draft<'_> {
             ));
         }
     }
-}
-
-/// The name under which the engine lists an image; what does not parse was refused when the file was read.
-pub fn familiar(name: &str) -> String {
-    name.parse::<ImageRef>()
-        .map_or_else(|_| name.to_owned(), |image| image.familiar())
 }
 
 /// Whether a name can only ever mean one content: a registry's digest, or the engine's ID.

@@ -4,10 +4,9 @@
 use std::collections::HashMap;
 
 use super::decide::{Error, Wanted};
-use super::named::familiar;
 use super::platforms::own;
 use crate::fingerprint::Platform;
-use crate::model::Project;
+use crate::model::{Project, familiar};
 
 /// What the services of a run say of image names.
 pub(super) struct Names<'a> {

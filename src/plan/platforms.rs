@@ -1,12 +1,12 @@
 //! The platform that an image is asked for: by the service that runs it, or by another one that uses the same name.
 
 use super::decide::{Error, Wanted};
-use super::named::{familiar, is_named};
+use super::named::is_named;
 use super::names::Names;
 use super::observed::Observed;
 use super::stand_in::stand_ins;
 use crate::fingerprint::{Fingerprinted, Platform};
-use crate::model::{ImageId, Service, labels};
+use crate::model::{ImageId, Service, familiar, labels};
 
 /// The platform that a service itself asks for.
 pub(super) fn own(service: &Service) -> Option<Platform> {

@@ -3,11 +3,10 @@
 
 use super::decide::Draft;
 use super::images::{Chosen, decided};
-use super::named::familiar;
 use super::observed::{Container, Image, Observed};
 use super::step::{Action, ImageSource, Outcome};
 use crate::fingerprint::{Platform, Recipe};
-use crate::model::{Digest, labels};
+use crate::model::{Digest, familiar, labels};
 
 /// The images that may stand in for a service's, those of its own containers first.
 pub(super) fn stand_ins<'a>(

@@ -60,8 +60,9 @@ const PROBES: &[(Feature, &str)] = &[
     (Feature::Limits, "RUN [ \"$(ulimit -n)\" = 1234 ]\n"),
 ];
 
-/// Engines from this version on have them all but `--parents`, which no engine's own frontend had so far.
+/// Engines from this version on have all but what no engine's own frontend had so far.
 const ALL_SINCE: u32 = 28;
+const IN_NONE: [Feature; 2] = [Feature::Parents, Feature::TargetByNumber];
 
 /// Those that the engine has, and in words why it does not have the others.
 pub(crate) struct Features {
@@ -109,7 +110,7 @@ impl Features {
         let has_all = major.is_none_or(|major: u32| major >= ALL_SINCE);
         let left_out = self.left_out.keys().copied();
         left_out
-            .filter(|feature| has_all && *feature != Feature::Parents)
+            .filter(|feature| has_all && !IN_NONE.contains(feature))
             .collect()
     }
 
