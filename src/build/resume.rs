@@ -144,11 +144,12 @@ impl Rewritten {
     ) {
         let stage = &recipe.dockerfile.stages[number];
         let on_image = |key| from_image(&stage.from, &labels::dependencies_name(key));
-        match on.map(on_image).or_else(|| references.from(stage)) {
-            Some(line) => self.line(&line, stage.from.lines.0),
+        let replaced = on.map(on_image).or_else(|| references.from(stage));
+        match &replaced {
+            Some(line) => self.line(line, stage.from.lines.0),
             None => self.text(&stage.from.source, stage.from.lines.0),
         }
-        self.open(recipe, number, on.is_some());
+        self.open(recipe, number, replaced.is_some());
     }
 
     fn rest<'a>(
@@ -302,6 +303,7 @@ impl Rewritten {
 mod tests {
     use super::*;
     use crate::build::sample::{on, recipe};
+    use crate::fingerprint::AdditionalContext;
     use std::path::Path;
     use std::sync::Arc;
 
@@ -458,6 +460,19 @@ mod tests {
         assert_eq!(line(error).map(|(line, _)| line), Some(8));
         assert_eq!(line("D:2\n---"), Some((5, "D:5\n---".to_owned())));
         assert_eq!(rewritten.line_in("line 2", "D"), None);
+    }
+
+    #[test]
+    fn a_context_that_stands_for_a_stages_base_is_counted_as_an_image() {
+        let text = "FROM more\nCOPY a /a\nCOPY b /b\n";
+        let mut recipe = recipe(Path::new("/nonexistent-is-empty"), text, &[]);
+        let base = StageBase::Context("more".to_owned());
+        Arc::make_mut(&mut recipe.dockerfile).stages[0].base = base;
+        let folder = AdditionalContext::Folder(Arc::default());
+        recipe.contexts.insert("more".to_owned(), folder);
+        let none = std::collections::BTreeMap::new();
+        let rewritten = rewrite(&recipe, &BuildPart::Target { on: &none });
+        assert_eq!(rewritten.spot("[3/3] COPY b /b").unwrap().line, 3);
     }
 
     #[test]

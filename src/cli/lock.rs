@@ -11,7 +11,7 @@ use super::args::Lock as Args;
 use super::invocation::Invocation;
 use crate::docker::{Docker, FoundBase};
 use crate::failure::Failure;
-use crate::fingerprint::{Base, BaseImages, BaseRef, LOCK_FILE, Lock, base_images};
+use crate::fingerprint::{Base, BaseImages, BaseRef, LOCK_FILE, Lock, Platform, base_images};
 use crate::model::ImageRef;
 use crate::settings::Settings;
 use crate::term::{Waiting, table};
@@ -26,8 +26,13 @@ pub(super) async fn lock(invocation: &Invocation, args: &Args) -> Result<(), Fai
         return Err(Failure::Frozen);
     }
     let before = Lock::read(&project.working_dir)?;
+    // What is wrong with the files is told before an engine is looked for.
+    let mut images = base_images(&project, &Platform::host())?;
     let engine = invocation.engine().await?;
-    let images = base_images(&project, &engine.native().await?)?;
+    let native = engine.native().await?;
+    if native != Platform::host() {
+        images = base_images(&project, &native)?;
+    }
     let shown = Waiting::show(settings.progress, &invocation.screen, "looking up digests");
     let found = look(&engine, &images, &before).await?;
     let upgrades = upgrades(args, &found.lockable)?;

@@ -110,6 +110,8 @@ struct Inputs {
     configs: BTreeMap<String, Digest>,
     mounted: BTreeMap<String, Digest>,
     cache: StatCache,
+    /// What `--frozen` misses, as far as this machine's platform tells.
+    unlocked: Option<fingerprint::Error>,
 }
 
 /// Loads the project of a command that has no settings of its own, tells its warnings, and finds out all that a decision needs.
@@ -144,8 +146,13 @@ pub(super) async fn prepare(
         let cache = settings.cache.as_ref();
         let cache = cache.map(|folder| folder.join("digests").join(kept));
         let shown = Waiting::show(settings.progress, &invocation.screen, READING);
+        let frozen = settings.frozen;
         let read = tokio::task::spawn_blocking(move || {
-            read(&project, &services, &builds, goal, cache.as_deref())
+            let mut read = read(&project, &services, &builds, goal, cache.as_deref())?;
+            if frozen {
+                read.unlocked = read.survey.check_locked(&read.survey.bases()).err();
+            }
+            Ok::<_, fingerprint::Error>(read)
         });
         async move {
             let inputs = read.await;
@@ -161,13 +168,19 @@ pub(super) async fn prepare(
     };
     // On the heap: the futures of calls to an engine are large.
     let (mut inputs, (engine, observed, native)) =
-        both(reading, Box::pin(looking), begun + KEPT_BACK).await?;
+        both(reading, Box::pin(looking), begun + KEPT_BACK, |read| {
+            read.unlocked.map(Failure::from)
+        })
+        .await?;
     fingerprint::check_platforms(&project, &builds, &native)?;
     if native != Platform::host() {
         inputs.survey = anew(&project, builds, native, &inputs.cache).await?;
+        let bases = inputs.survey.bases();
+        let locked = inputs.survey.check_locked(&bases);
+        inputs.unlocked = locked.err().filter(|_| settings.frozen);
     }
-    if settings.frozen {
-        inputs.survey.check_locked(&inputs.survey.bases())?;
+    if let Some(unlocked) = inputs.unlocked {
+        return Err(unlocked.into());
     }
 
     let mut prepared = Prepared {
@@ -210,22 +223,30 @@ async fn anew(
 }
 
 /// What reading and looking give, side by side. Reading may take long: where nothing can be seen, it is waited for until
-/// `patience` ends and no longer.
+/// `patience` ends and no longer. What reading found `amiss` is told before that, too.
 async fn both<A, B>(
     reading: impl Future<Output = Result<A, Failure>>,
     looking: impl Future<Output = Result<B, Failure>> + Unpin,
     patience: Instant,
+    amiss: impl FnOnce(A) -> Option<Failure>,
 ) -> Result<(A, B), Failure> {
     let mut reading = pin!(reading);
     let mut looking = looking;
     tokio::select! {
         biased;
-        read = &mut reading => Ok((read?, looking.await?)),
+        read = &mut reading => {
+            let read = read?;
+            match looking.await {
+                Ok(seen) => Ok((read, seen)),
+                Err(failure) => Err(amiss(read).unwrap_or(failure)),
+            }
+        }
         seen = &mut looking => match seen {
             Ok(seen) => Ok((reading.await?, seen)),
             Err(failure) => match timeout_at(patience.into(), reading).await {
                 Ok(Err(earlier)) => Err(earlier),
-                Ok(Ok(_)) | Err(_) => Err(failure),
+                Ok(Ok(read)) => Err(amiss(read).unwrap_or(failure)),
+                Err(_) => Err(failure),
             },
         },
     }
@@ -260,6 +281,7 @@ fn read(
         configs,
         mounted: mounted.collect(),
         cache,
+        unlocked: None,
     })
 }
 
@@ -549,7 +571,7 @@ mod tests {
         looking: Result<(), Failure>,
     ) -> String {
         let patience = Instant::now() + Duration::from_millis(50);
-        let ended = both(reading, ready(looking), patience).await;
+        let ended = both(reading, ready(looking), patience, |()| None).await;
         format!(
             "{:?}",
             ended.map_err(|failure| failure.messages()[0].text.clone())

@@ -233,9 +233,19 @@ impl Comparison<'_> {
 
     /// Images and contexts that stand for something else now. A stage is compared by itself.
     fn elsewhere(&mut self, before: &Recorded, now: &Recorded) {
-        let same_words = before.ingredients.text == now.ingredients.text;
-        let pairs = before.ingredients.elsewhere.iter();
-        for pair in pairs.zip(&now.ingredients.elsewhere) {
+        let (one, other) = (&before.ingredients, &now.ingredients);
+        let is_whole = one.text.is_empty() && other.text.is_empty();
+        let same_words = one.text == other.text && !is_whole;
+        // What a Dockerfile that was not understood reads stands for no words: it is paired by name.
+        let named: Vec<(&Elsewhere, &Elsewhere)> = if is_whole {
+            let same =
+                |old: &&Elsewhere| other.elsewhere.iter().find(|new| new.name() == old.name());
+            let pairs = one.elsewhere.iter();
+            pairs.filter_map(|old| Some((old, same(&old)?))).collect()
+        } else {
+            one.elsewhere.iter().zip(&other.elsewhere).collect()
+        };
+        for pair in named {
             let what = match pair {
                 // Other words are another instruction.
                 (
@@ -542,6 +552,17 @@ mod tests {
         assert_eq!(
             told(&variable("base"), &variable("other")),
             ["base `other:latest` was `base:latest` (line 2, `FROM $NAME`)"]
+        );
+        let not_understood = |text: &str| {
+            let mut lab = app().base("other:latest", "other", &[], &[]);
+            lab.build.dockerfile_inline = Some(format!("{text}FROM scratch\nARG TARGETSTAGE\n"));
+            lab
+        };
+        let bases = ["FROM base AS x\nFROM other AS y\n", "FROM other AS y\n"].map(not_understood);
+        assert_eq!(
+            told(&bases[0], &bases[1]),
+            ["the Dockerfile changed"],
+            "a base that went is none that changed"
         );
         let trigger = |text: &str| app().base("base:latest", text, &[text], &[]);
         assert_eq!(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::content::Reader;
 use super::error::Error;
+use super::order::by_path;
 use super::recipe::{Context, Entry, EntryKind};
 use super::sources::Source;
 use super::statcache::StatCache;
@@ -74,7 +75,7 @@ fn once(
         }
         located.push(found);
     }
-    let mut items = merged(items, folder.walk(outermost(&starts), cache)?);
+    let mut items = merged(folder, items, folder.walk(outermost(&starts), cache)?)?;
     drop_empty_provisional(&mut items);
 
     let mut taken: Vec<Taken> = Vec::with_capacity(sources.len());
@@ -115,19 +116,30 @@ fn look(folder: Folder<'_>, path: &[u8]) -> Result<Option<Item>, Error> {
     }))
 }
 
-/// What was named and what was walked, each once, in the order of paths.
-fn merged(mut named: Vec<Item>, walked: Vec<Item>) -> Vec<Item> {
-    named.sort_by(|a, b| a.path.cmp(&b.path));
+/// What was named and what was walked, each once, in the order of paths. A link was followed when it was named: it has to
+/// be the same one still.
+fn merged(folder: Folder<'_>, mut named: Vec<Item>, walked: Vec<Item>) -> Result<Vec<Item>, Error> {
+    named.sort_by(by_path);
     named.dedup_by(|a, b| a.path == b.path);
-    let walked_as = |item: &Item| walked.binary_search_by(|own| own.path.cmp(&item.path));
-    named.retain(|item| walked_as(item).is_err());
-    if named.is_empty() {
-        return walked;
+    let mut others = Vec::new();
+    for item in named {
+        match walked.binary_search_by(|own| by_path(own, &item)) {
+            Ok(at) if walked[at].is_still(&item) => {}
+            Ok(_) => {
+                return Err(Error::Changed {
+                    path: folder.absolute(&item.path),
+                });
+            }
+            Err(_) => others.push(item),
+        }
     }
-    named.extend(walked);
+    if others.is_empty() {
+        return Ok(walked);
+    }
+    others.extend(walked);
     // A stable sort merges two lists that are in order.
-    named.sort_by(|a, b| a.path.cmp(&b.path));
-    named
+    others.sort_by(by_path);
+    Ok(others)
 }
 
 /// The starts that do not lie below another one.
@@ -223,8 +235,8 @@ fn take(source: &Source, roots: &[Vec<u8>], links: &[Item], items: &[Item]) -> T
     }
 }
 
-/// Keeps what is taken, with the folders above it, and gives the new position of each old one. What is not `named` was
-/// found by a walk, with all folders above it up to what is.
+/// Keeps what is taken, with the folders above it, and gives the new position of each old one. Where all of it is taken, only
+/// folders above what was `named` can be missing: a walk finds a folder before what is in it.
 fn keep_taken(
     folder: Folder<'_>,
     named: &[&[u8]],

@@ -43,7 +43,7 @@ enum Matcher {
     Exact,
     Prefix(usize),
     Suffix,
-    /// With the plain characters that a match begins with and ends with, and most of those that it has anywhere.
+    /// With the plain characters that a match begins with and ends with, and the longest run of them in it.
     Pieces {
         pieces: Vec<Piece>,
         head: String,
@@ -518,6 +518,25 @@ mod tests {
                 "{text:?} {path}"
             );
         }
+    }
+
+    #[test]
+    fn only_patterns_that_can_match_in_a_folder_are_tried_there() {
+        let text = "a/b\nsrc\nsrc/*\nlib/**\nx/*.js\nsrc/x/deep\n**/y\n*/z\n[ab]/c\n^q*";
+        let patterns = Patterns::parse(text).unwrap();
+        let tried = |folder: &str| -> Vec<&str> {
+            let matched = patterns.matches_path(folder.as_bytes()).1;
+            let within = patterns.within(folder.as_bytes(), &matched);
+            within.0.iter().map(|(own, _)| own.text.as_str()).collect()
+        };
+        let everywhere = ["**/y", "*/z", "[ab]/c", "^q*"];
+        let also = |some: &[&'static str]| [some, &everywhere[..]].concat();
+        assert_eq!(tried(""), also(&["src", "src/*", "lib/**", "x/*.js"]));
+        assert_eq!(tried("a"), also(&["a/b"]));
+        assert_eq!(tried("lib/deep"), also(&["lib/**"]));
+        // The folder matches the first two itself.
+        assert_eq!(tried("src/x"), also(&["src", "src/*", "src/x/deep"]));
+        assert_eq!(tried("sr"), everywhere);
     }
 
     #[test]

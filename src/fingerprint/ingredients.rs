@@ -56,6 +56,17 @@ pub enum Elsewhere {
     },
 }
 
+impl Elsewhere {
+    /// What it is called, with the platform that is asked for.
+    pub(super) fn name(&self) -> (Option<&str>, Option<&str>) {
+        match self {
+            Self::Stage(_) => (None, None),
+            Self::Image { name, platform, .. } => (Some(name), platform.as_deref()),
+            Self::Context { name, .. } => (Some(name), None),
+        }
+    }
+}
+
 /// What the build section is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Section {
@@ -96,11 +107,14 @@ fn digest_of(name: &str, value: &str) -> Digest {
 }
 
 impl Ingredients {
-    /// Leaves of the text its keyword and a digest: that of an inline Dockerfile stands in the Compose file, with what its
+    /// With its keyword and a digest for a text: that of an inline Dockerfile stands in the Compose file, with what its
     /// variables hold.
-    pub(super) fn conceal(&mut self) {
-        let keyword = self.text.split(' ').next().unwrap_or_default();
-        self.text = format!("{keyword} ({})", digest_of(keyword, &self.text).short());
+    pub(super) fn concealed(&self) -> Self {
+        let mut own = self.clone();
+        if let Some((keyword, _)) = self.text.split_once(' ') {
+            own.text = format!("{keyword} ({})", digest_of(keyword, &self.text).short());
+        }
+        own
     }
 }
 

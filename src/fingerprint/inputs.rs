@@ -382,7 +382,7 @@ impl Inputs {
             target: self.build.target.clone(),
             ignore: self.ignore_digest(),
         };
-        let (mut chain, last, (cuts, source)) = if reading.doubt.is_some() {
+        let (chain, last, (cuts, source)) = if reading.doubt.is_some() {
             let (chain, last) = materials.opaque(&self.bytes);
             (chain, last, (Vec::new(), BTreeMap::new()))
         } else {
@@ -390,11 +390,6 @@ impl Inputs {
             let cuts = cut::cuts(layout, request, reading, gathered, &self.manifests, &chain);
             (chain, last, cuts)
         };
-        if self.build.dockerfile_inline.is_some() {
-            for link in &mut chain {
-                link.ingredients.conceal();
-            }
-        }
         let of_image = |base: &BaseRef| Some((base.image.clone(), bases.get(base)?.clone()));
         Recipe {
             service: self.service.clone(),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 
 use rustix::fs::FileType;
-use rustix::io::Result;
+use rustix::io::{Errno, Result};
 
 /// Names, and what the folder says of their kinds.
 #[derive(Debug, Default)]
@@ -16,11 +16,12 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The names in their order.
+    /// The names in their order, each once.
     pub(super) fn sorted(mut self) -> Self {
         let bytes = &self.bytes;
         let name = |one: &(Range<usize>, FileType)| &bytes[one.0.clone()];
         self.each.sort_unstable_by(|a, b| name(a).cmp(name(b)));
+        self.each.dedup_by(|a, b| name(a) == name(b));
         self
     }
 
@@ -52,7 +53,12 @@ pub(super) fn read_on(folder: impl AsFd, count: usize) -> Result<(Names, bool)> 
     let mut buffer = Vec::with_capacity(AT_ONCE);
     let mut listing = rustix::fs::RawDir::new(folder, buffer.spare_capacity_mut());
     while let Some(entry) = listing.next() {
-        let entry = entry?;
+        let entry = match entry {
+            // It was removed meanwhile.
+            Err(Errno::NOENT) => break,
+            Err(Errno::INTR) => continue,
+            entry => entry?,
+        };
         names.add(entry.file_name(), entry.file_type());
         // What is in the buffer would be lost to whoever reads on.
         if listing.is_buffer_empty() && names.len() >= count {
@@ -78,6 +84,26 @@ mod tests {
     use std::fs::{self, File};
 
     use super::*;
+
+    #[test]
+    fn a_folder_that_was_removed_has_no_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = File::open(folder.path()).unwrap();
+        fs::remove_dir(folder.path()).unwrap();
+        let (names, last) = read_on(&open, 1).unwrap();
+        assert!(last && names.len() == 0);
+    }
+
+    #[test]
+    fn a_name_that_is_listed_twice_is_there_once() {
+        let mut names = Names::default();
+        for name in [c"b", c"a", c"b", c".", c".."] {
+            names.add(name, FileType::RegularFile);
+        }
+        let names = names.sorted();
+        let names: Vec<&CStr> = names.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, [c"a", c"b"]);
+    }
 
     #[test]
     fn every_name_is_read_once_in_parts_of_any_size() {

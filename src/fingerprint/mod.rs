@@ -4,7 +4,7 @@
 //! [`survey`] is the door. Text: `parse` splits a Dockerfile into instructions (`dockerfile`), `words` and `trim`
 //! expand variables, `scope` says what they hold, `spacing` what of white space counts, `stages` groups instructions,
 //! `steps` says what each one reads, `reading` what the target needs of it all, on which `platform`. Files: `ignorefile`
-//! and `glob` match, `sources` finds what a COPY names, `beneath` opens what lies there, `walk` reads folders, `content`
+//! and `glob` match, `sources` finds what a COPY names, `beneath` opens what lies there, `walk` reads folders (`listing`, `order`), `content`
 //! files, unless `statcache` knows their digests, on several `threads`; `gather` brings it together.
 //! Keys: `section` and `extras` for the build section, `chain` for the instructions, `manifests` and `cut` for the
 //! dependencies; `inputs` is one build from its files to its [`Recipe`], `absent` what those files lack, `hints` what may
@@ -44,6 +44,7 @@ mod listing;
 mod lock;
 mod manifests;
 mod mounted;
+mod order;
 mod parse;
 mod platform;
 mod reading;

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ingredients::{Ingredients, Section};
-use super::recipe::{Entry, EntryKind, Recipe};
+use super::recipe::{Entry, EntryKind, Link, Recipe};
 use crate::model::Digest;
 
 /// The first word of a record. Another layout gets another number.
@@ -161,6 +161,14 @@ pub enum RecordError {
 impl Record {
     /// What a recipe's fingerprint is made of.
     pub fn of(recipe: &Recipe) -> Self {
+        let is_inline = recipe.build.dockerfile_inline.is_some();
+        let ingredients = |link: &Link| {
+            if is_inline {
+                link.ingredients.concealed()
+            } else {
+                link.ingredients.clone()
+            }
+        };
         let stages = recipe.dockerfile.stages.iter().enumerate();
         let named = |(number, stage): (usize, &super::Stage)| Some((number, stage.name.clone()?));
         Self {
@@ -184,7 +192,7 @@ impl Record {
                     instruction: link.instruction,
                     line: link.line,
                     key: link.key,
-                    ingredients: link.ingredients.clone(),
+                    ingredients: ingredients(link),
                     reads: runs(&link.reads),
                 })
                 .collect(),

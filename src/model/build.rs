@@ -76,7 +76,7 @@ impl Build {
         context.contains("://") || context.starts_with("github.com/") || context.starts_with("git@")
     }
 
-    /// A context for a person: of a URL everything but the password in it.
+    /// A context for a person: of a URL everything but who it is read as.
     pub fn shown_context(context: &str) -> String {
         let parts = context.split_once("://").and_then(|(scheme, rest)| {
             let end = rest.find('/').unwrap_or(rest.len());
