@@ -1,7 +1,7 @@
 //! Creating a container: the call itself, then what the engine takes only afterwards. A container that is not
 //! finished is removed again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use bollard::body_full;
@@ -112,7 +112,16 @@ impl Docker {
                 status: None,
                 source: error.into(),
             })?;
+        let declares = |target: &String| {
+            let mut volumes = service.iter().flat_map(|service| &service.volumes);
+            volumes.any(|mount| mount.target == *target)
+        };
         Ok(Surroundings {
+            image_volumes: if spec.inherits.keys().all(declares) {
+                BTreeSet::new()
+            } else {
+                self.image_volumes(spec.image).await?
+            },
             api: self.api,
             proxies: self.config.proxy_variables(&self.address.text),
             network_mode: match mode {

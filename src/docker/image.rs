@@ -1,6 +1,6 @@
 //! Images on the engine: what a build that starts from one gets, names, archives, removal.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::time::Duration;
 
@@ -117,6 +117,17 @@ impl Docker {
         }
         let native = Platform::parse(&self.facts().await?.platform);
         Ok(native.takes(own) || self.is_for(name, &native).await?)
+    }
+
+    /// The folders that an image declares as volumes, as the engine calls their mounts.
+    pub(super) async fn image_volumes(
+        &self,
+        image: &ImageId,
+    ) -> Result<BTreeSet<String>, EngineError> {
+        let config = self.image(&image.0).await?.config;
+        let volumes = config.and_then(|config| config.volumes);
+        let volumes = volumes.unwrap_or_default().into_iter();
+        Ok(volumes.map(|own| mounted_at(&own)).collect())
     }
 
     /// The ID of the image under a name.
@@ -270,6 +281,19 @@ fn loaded(said: &str) -> Option<Loaded<'_>> {
     })
 }
 
+/// Where the engine mounts a volume that an image declares.
+fn mounted_at(declared: &str) -> String {
+    let mut parts = Vec::new();
+    for part in declared.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,5 +329,16 @@ mod tests {
             Some(Loaded::Name("b:1"))
         );
         assert_eq!(loaded(""), None);
+    }
+
+    #[test]
+    fn declared_volumes_are_mounted_at_clean_paths() {
+        for (declared, target) in [
+            ("/data", "/data"),
+            ("data//x/", "/data/x"),
+            ("/a/./b/../c", "/a/c"),
+        ] {
+            assert_eq!(mounted_at(declared), target);
+        }
     }
 }

@@ -57,10 +57,10 @@ pub enum Error {
         /// What is read, in bytes.
         limit: u64,
     },
-    /// A file would not stand still.
+    /// A file or a folder would not stand still.
     #[error("`{}` kept changing while it was read", path.display())]
     Changed {
-        /// The file.
+        /// The file or the folder.
         path: PathBuf,
     },
     /// moby refuses a line of the ignore file.

@@ -276,6 +276,37 @@ fn an_anonymous_volume_that_was_handed_over_goes_with_the_last_container() {
 }
 
 #[test]
+fn an_anonymous_volume_that_nobody_declares_any_more_hides_nothing() {
+    let compose = |dockerfile: &str, volumes: &str| {
+        format!(
+            "services:\n  app:\n    command: sleep 1000\n    init: true\n    volumes: [{volumes}]\n    build:\n      \
+             context: .\n      dockerfile_inline: |\n        FROM busybox:stable\n        COPY what /srv/what\n{dockerfile}"
+        )
+    };
+    let of_the_image = "        VOLUME /srv/\n";
+    for (name, before) in [
+        ("declared", compose("", "/srv")),
+        ("inherent", compose(of_the_image, "")),
+    ] {
+        let stack = Stack::new(name, &before);
+        stack.sandbox.write("what", "one");
+        stack.larder("up");
+        let what = || docker(&["exec", &stack.containers("app")[0], "cat", "/srv/what"]);
+        assert_eq!(what(), "one");
+        stack.sandbox.write("what", "two");
+        stack.larder("up");
+        assert_eq!(
+            what(),
+            "one",
+            "a volume keeps what it has, as with docker compose"
+        );
+        stack.sandbox.write("compose.yaml", &compose("", ""));
+        stack.larder("up");
+        assert_eq!(what(), "two", "{name}");
+    }
+}
+
+#[test]
 fn a_volume_of_another_project_stays_whatever_it_is_called() {
     let stack = Stack::new("borrowed", "services: {}\n");
     let name = format!("{}_own", stack.name);

@@ -1,6 +1,6 @@
 //! One container's definition: what is said when it is created, and what must follow before it starts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::models::{ContainerCreateBody, EndpointSettings, HealthConfig};
 
@@ -23,6 +23,8 @@ pub(in crate::docker) struct Surroundings {
     pub(in crate::docker) security_opt: Vec<String>,
     /// Whether `/proc` and `/sys` are shown in full.
     pub(in crate::docker) unconfined_paths: bool,
+    /// The volumes that the image declares, where that decides what is handed over.
+    pub(in crate::docker) image_volumes: BTreeSet<String>,
 }
 
 /// One container in the engine's words.
@@ -58,7 +60,7 @@ pub(in crate::docker) fn definition(
     let api = surroundings.api;
     let networking =
         endpoints::networking(spec, service, surroundings.network_mode.as_deref(), api);
-    let mounts = mounts::mounts(spec, service, api)?;
+    let mounts = mounts::mounts(spec, service, &surroundings.image_volumes, api)?;
     let files = files::archive(spec.project, service).map_err(|error| refused(error.into()))?;
     let body = ContainerCreateBody {
         hostname: service.hostname.clone(),

@@ -1,6 +1,6 @@
 //! What a container sees in its file system beside its image.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::{
     Mount as EngineMount, MountBindOptions, MountTmpfsOptions, MountType, MountVolumeOptions,
@@ -23,13 +23,15 @@ pub(super) struct Storage {
     pub(super) tmpfs: HashMap<String, String>,
 }
 
-/// Puts a service's mounts into the engine's words.
+/// Puts a service's mounts into the engine's words. An anonymous volume is handed over where the service or the image
+/// declares it still (compose `buildContainerMountOptions`): elsewhere it would hide what the image has there now.
 ///
 /// # Errors
 /// The engine is too old for one of them.
 pub(super) fn mounts(
     spec: &ContainerSpec<'_>,
     service: &Service,
+    image_volumes: &BTreeSet<String>,
     api: ApiVersion,
 ) -> Result<Storage, EngineError> {
     let mut all = Storage::default();
@@ -48,7 +50,7 @@ pub(super) fn mounts(
             MountKind::Tmpfs => all.mounts.push(tmpfs(mount)),
         }
     }
-    // What is left are volumes that the image declares.
+    inherits.retain(|target, _| image_volumes.contains(*target));
     all.mounts
         .extend(inherits.into_iter().map(|(target, volume)| EngineMount {
             typ: Some(MountType::VOLUME),

@@ -47,6 +47,7 @@ fn with_inherits(
         network_mode: project.services["app"].network_mode.clone(),
         security_opt: Vec::new(),
         unconfined_paths: false,
+        image_volumes: ["/declared/by/image".to_owned()].into(),
     };
     definition(&spec, &surroundings)
 }
@@ -259,7 +260,11 @@ fn anonymous_volumes_are_handed_over() {
         ],
         ..Service::default()
     };
-    let inherits = [("/kept", "v1"), ("/declared/by/image", "v2")];
+    let inherits = [
+        ("/kept", "v1"),
+        ("/declared/by/image", "v2"),
+        ("/declared/no/more", "v3"),
+    ];
     let definition = with_inherits(service, "1.41", &inherits).unwrap();
     let mounts = definition.body.host_config.unwrap().mounts.unwrap();
     let pairs: Vec<_> = mounts
