@@ -392,6 +392,7 @@ fn registry(error: &EngineError) -> Kind {
 fn build(error: &BuildError) -> Kind {
     match error {
         BuildError::Unsupported { .. }
+        | BuildError::RemoteContext { .. }
         | BuildError::AdditionalContext { .. }
         | BuildError::NoAgent { .. } => Kind::Input,
         BuildError::Unreachable { .. } => Kind::Unreachable,
@@ -413,6 +414,7 @@ fn build_hints(error: &BuildError) -> Vec<String> {
             ..
         } => "leave it out, or build the image with `docker build` and name it in `image`",
         BuildError::Unsupported { .. } => "`--builder auto` lets the engine's BuildKit build it",
+        BuildError::RemoteContext { .. } => "clone it, and name the folder as `context`",
         BuildError::AdditionalContext { .. } => {
             "a folder, an image (`docker-image://NAME`) or another service's image (`service:NAME`) can be taken in"
         }

@@ -840,7 +840,14 @@ async fn an_instruction_that_fails_in_dagger_comes_with_its_line_and_its_last_wo
         output.contains(&"30".to_owned()) && output.contains(&"oh".to_owned()),
         "{error:?}"
     );
+    // What is not understood is refused where it names an image: Dagger would take what a registry has under that name now.
     let recipe = lab.recipe(&format!("FROM {base}\n\nNONSENSE here\n"), &[]);
+    let error = lab.whole(&dagger, &recipe).await.unwrap_err();
+    let BuildError::Unsupported { attribute, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert!(attribute.contains("line 3"), "{error:?}");
+    let recipe = lab.recipe("FROM scratch\n\nNONSENSE here\n", &[]);
     let error = lab.whole(&dagger, &recipe).await.unwrap_err();
     assert!(
         matches!(error, BuildError::Instruction { line: Some(3), .. }),

@@ -150,19 +150,30 @@ impl Dagger {
     /// fingerprinted: by the digest under which a registry has them. The layers of those on the engine, too.
     async fn bases(&self, request: &BuildRequest<'_>) -> Result<(Pins, Vec<Layers>), BuildError> {
         let (mut pins, mut layers) = (BTreeMap::new(), Vec::new());
-        let unsupported = |image: &ImageRef| BuildError::Unsupported {
+        let unsupported = |attribute: String| BuildError::Unsupported {
             service: request.recipe.service.clone(),
             builder: BuilderKind::Dagger,
-            attribute: format!("{image} (an image that no registry is known to have)"),
+            attribute,
+        };
+        let unknown = |image: &ImageRef| {
+            unsupported(format!(
+                "{image} (an image that no registry is known to have)"
+            ))
         };
         for base in bases::find(&self.docker, request).await? {
             let pinned = base.pinned.or_else(|| pinned(&base.image, &base.found));
-            let pinned = pinned.ok_or_else(|| unsupported(&base.image))?;
+            let pinned = pinned.ok_or_else(|| unknown(&base.image))?;
             pins.insert(base.image, pinned);
             layers.extend(layers_of(base.found));
         }
+        // A registry may give another image under the name by now.
         match References::new(request.recipe, &pins).beside().first() {
-            Some(image) => Err(unsupported(image)),
+            Some(image) => Err(unsupported(match &request.recipe.opaque {
+                Some(why) => {
+                    format!("Dockerfile ({why}, so `{image}` cannot be named by its digest)")
+                }
+                None => format!("{image} (named where its digest cannot stand)"),
+            })),
             None => Ok((pins, layers)),
         }
     }

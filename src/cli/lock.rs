@@ -22,7 +22,8 @@ const AT_ONCE: usize = 8;
 pub(super) async fn lock(invocation: &Invocation, args: &Args) -> Result<(), Failure> {
     let project = invocation.load_all()?;
     let settings = invocation.settings(Some(&project), None)?;
-    if settings.frozen {
+    // `x-larder: {frozen: true}` is about what takes images, not about who asks for the lock to be written.
+    if invocation.settings(None, None)?.frozen {
         return Err(Failure::Frozen);
     }
     let before = Lock::read(&project.working_dir)?;

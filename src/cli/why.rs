@@ -55,6 +55,7 @@ pub(super) async fn why(invocation: &Invocation, args: &Why) -> Result<u8, Failu
         before: before.as_ref(),
         now: &now,
         changes: &changes,
+        is_there: is_there(&prepared, &recipe.full),
         all: args.verbose || invocation.global.verbose > 0,
         shadowed: recipe
             .shadowed
@@ -181,10 +182,16 @@ fn of_image(image: &Image, name: &str) -> Result<Earlier, Failure> {
     }
 }
 
+fn is_there(prepared: &Prepared, full: &Digest) -> bool {
+    let name = labels::image_name(full);
+    let mut images = prepared.observed.images.iter();
+    images.any(|image| image.is_for(labels::FINGERPRINT, full, &name))
+}
+
 fn stranger(name: &str) -> Failure {
     untold(
         format!("larder did not build {name}, so what it was made of is not known"),
-        "`larder up` builds one of which it is",
+        "`larder up` makes one of which it is known",
     )
 }
 
@@ -209,6 +216,18 @@ fn against(prepared: &Prepared, text: &str) -> Result<Earlier, Failure> {
     }
     if let Some(image) = prepared.observed.image_named(&familiar(text)) {
         return of_image(image, &format!("image `{}`", visible(text)));
+    }
+    // As `plan` and `why` show one.
+    let shown = |image: &&Image| {
+        let label = image.labels.get(labels::FINGERPRINT);
+        text.len() >= 12 && label.is_some_and(|full| full.starts_with(text))
+    };
+    if let Some(image) = images
+        .iter()
+        .filter(shown)
+        .find(|image| of_image(image, "").is_ok())
+    {
+        return of_image(image, &format!("image {}", image.id.short()));
     }
     let hex = text.strip_prefix("sha256:").unwrap_or(text);
     let is_id = hex.len() >= 4 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());

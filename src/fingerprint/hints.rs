@@ -1,9 +1,11 @@
 //! What a person can do about a build that cannot be read.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
 use super::error::Error;
+use super::lock::LOCK_FILE;
 use crate::compose::{nearby, nearest};
 
 impl Error {
@@ -27,18 +29,19 @@ impl Error {
                 format!("{near}its stages: `{}`", stages.join("`, `"))
             }
             Self::NoSource { hint, .. } => hint.clone(),
-            Self::Read { source, .. } if source.kind() != io::ErrorKind::NotFound => {
-                WHEN_NOT_NEEDED.to_owned()
+            Self::Read { path, source } if source.kind() != io::ErrorKind::NotFound => {
+                unreadable(path)
             }
             Self::Changed { .. } => WHEN_NOT_NEEDED.to_owned(),
             Self::IgnorePattern { .. } => {
                 "`*`, `?`, `**` and `[a-z]` are patterns, and `\\` in front of one takes it as it stands".to_owned()
             }
             Self::Lock { .. } => {
-                "keep one line for each image, `IMAGE sha256:…`; `larder lock` adds those that are missing".to_owned()
+                "keep one line for each image, `IMAGE sha256:…`; one that is taken out is written anew by `larder lock`".to_owned()
             }
             Self::NotLocked { .. } => {
-                "`larder lock` looks them up and writes them down; without `--frozen` larder takes what the engine has".to_owned()
+                "`larder lock` looks them up and writes them down, where a registry has them; without `--frozen` larder takes what \
+                  the engine has".to_owned()
             }
             Self::External { kind, .. } => {
                 format!("without a Swarm a {kind} is from `file:` or `environment:`")
@@ -65,6 +68,15 @@ impl Error {
 
 const WHEN_NOT_NEEDED: &str = "when the image does not need it, name it in `.dockerignore`";
 
+fn unreadable(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if name == LOCK_FILE || name.ends_with(".dockerignore") || name.contains("Dockerfile") {
+        return "larder reads it as the user who runs it: `chmod u+r` gives the right to"
+            .to_owned();
+    }
+    WHEN_NOT_NEEDED.to_owned()
+}
+
 fn no_context(path: &Path) -> String {
     if path.exists() {
         return "`context:` names a folder, and `dockerfile:` the file in it".to_owned();
@@ -81,7 +93,8 @@ fn no_dockerfile(path: &Path) -> String {
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| {
-            name.to_ascii_lowercase().contains("dockerfile") && !name.ends_with(".dockerignore")
+            let is_one = name.to_ascii_lowercase().contains("dockerfile");
+            is_one && !name.ends_with(".dockerignore") && path.file_name() != Some(OsStr::new(name))
         })
         .take(10)
         .collect();

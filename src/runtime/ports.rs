@@ -427,6 +427,14 @@ pub enum BuildError {
         /// The attribute.
         attribute: String,
     },
+    /// The context is a repository or an archive elsewhere.
+    #[error("`{service}` cannot be built: its context `{context}` is not on this machine")]
+    RemoteContext {
+        /// The service.
+        service: String,
+        /// The context, for a person.
+        context: String,
+    },
     /// An additional context cannot be taken in.
     #[error("`{service}` cannot be built with additional context `{name}`: {reason}")]
     AdditionalContext {

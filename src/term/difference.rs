@@ -25,6 +25,8 @@ pub struct Difference<'a> {
     pub changes: &'a [Change],
     /// Whether every file is named.
     pub all: bool,
+    /// Whether the engine has an image of what it is made of now.
+    pub is_there: bool,
     /// What hides the differences from the service's containers, where all of them are hidden.
     pub shadowed: Option<&'a Shadowed>,
 }
@@ -55,6 +57,10 @@ impl Difference<'_> {
         let Some(before) = self.before else {
             return "nothing is built".to_owned();
         };
+        if self.is_there {
+            return "nothing is built: an image of what it is made of now is on the engine"
+                .to_owned();
+        }
         if let Some(shadowed) = self.shadowed {
             return format!("`up` builds nothing, as {shadowed}; `larder build` does");
         }

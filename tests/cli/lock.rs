@@ -273,7 +273,7 @@ fn frozen_takes_nothing_that_is_not_locked_and_says_so_before_anything_is_touche
         let expected = "exit 2\n--- stderr\n\
             error: there is no `larder.lock` with a digest for `BASE:1`\n  at Dockerfile:1:1\n\
             \nerror: there is no `larder.lock` with a digest for `BASE:2`\n  at Dockerfile:2:1\n\
-            hint: `larder lock` looks them up and writes them down; without `--frozen` larder takes what the engine has\n";
+            hint: `larder lock` looks them up and writes them down, where a registry has them; without `--frozen` larder takes what the engine has\n";
         assert_eq!(shown, expected, "{command}");
     }
     assert_eq!((registry.asked("base:1"), registry.asked("base:2")), (0, 0));

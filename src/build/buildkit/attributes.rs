@@ -83,7 +83,6 @@ pub(super) fn unsupported(build: &Build) -> Option<String> {
     let network = network.is_none_or(|mode| matches!(mode, "default" | "none" | "host"));
     let mut addresses = build.extra_hosts.values().flatten();
     let fixed = [
-        ("context", build.is_remote()),
         ("network", !network),
         // Only the engine knows which address that is.
         (
@@ -202,6 +201,5 @@ mod tests {
         assert_eq!(refusal("context: .\nnetwork: own").unwrap(), "network");
         let allowed = "context: .\nentitlements: [network.host]";
         assert_eq!(refusal(allowed).unwrap(), "entitlements");
-        assert_eq!(refusal("context: https://a/b.git").unwrap(), "context");
     }
 }

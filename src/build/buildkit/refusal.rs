@@ -48,6 +48,13 @@ pub(super) fn agents(
         Err(Box::new(Refusal { error, path }))
     };
     let service = || service.to_owned();
+    if build.is_remote() {
+        let error = BuildError::RemoteContext {
+            service: service(),
+            context: Build::shown_context(&build.context),
+        };
+        return refused(error, &["context"]);
+    }
     if let Some(attribute) = unsupported(build) {
         // `extra_hosts: host-gateway` is about a value of `extra_hosts`.
         let key = attribute.split(':').next().unwrap_or_default().to_owned();
@@ -150,6 +157,15 @@ mod tests {
         assert!(told.contains("not understood"), "{told}");
         let (told, _) = refused("FROM a\nCOPY --from=\"more\" x /\n", |_| ()).unwrap();
         assert!(told.contains("line 2"), "{told}");
+        let (told, path) = refused(text, |recipe| {
+            recipe.build.context = "https://me:pass@a/b.git".to_owned();
+        })
+        .unwrap();
+        assert_eq!(
+            told,
+            "`sample` cannot be built: its context `https://…@a/b.git` is not on this machine"
+        );
+        assert_eq!(path, ["context"]);
         let (_, path) =
             refused(text, |recipe| recipe.build.ssh = vec!["default".to_owned()]).unwrap();
         assert_eq!(path, ["ssh"]);
