@@ -313,12 +313,18 @@ fn of_step(failure: &runtime::Failure) -> Message {
         _ => {}
     }
     let mut message = Message::of(error);
-    if let StepError::Build(BuildError::Instruction { .. }) = error {
+    let mut place = None;
+    if let StepError::Build(BuildError::Instruction { file, line, .. }) = error {
+        place = file.as_deref().map(|file| Place {
+            file: file.to_owned(),
+            at: line.map(|line| (line, 1)),
+        });
         for cause in &mut message.causes {
             *cause = ended(cause).unwrap_or_else(|| std::mem::take(cause));
         }
     }
     Message {
+        place,
         output: error.output().to_vec(),
         hints,
         ..message

@@ -1,6 +1,8 @@
 //! The Dockerfile that builds one part of a recipe: a stage up to its dependency cut, or the target on
 //! dependency images. Text in, text out; must not know who builds it.
 
+use std::path::PathBuf;
+
 use super::references::{Pins, References, from_image};
 use crate::fingerprint::{Argument, Cut, Dockerfile, Instruction, Recipe, StageBase};
 use crate::model::{Digest, labels};
@@ -9,6 +11,8 @@ use crate::runtime::BuildPart;
 /// A Dockerfile's text with a way back from its lines to those of the Dockerfile that the user wrote.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rewritten {
+    /// The file that the user wrote; none for a Dockerfile that stands in the Compose file.
+    pub(super) file: Option<PathBuf>,
     /// The text.
     pub(super) text: String,
     /// The user's line for each line of `text`, from 1.
@@ -42,7 +46,12 @@ pub(super) fn rewrite(recipe: &Recipe, part: &BuildPart<'_>) -> Rewritten {
 /// The Dockerfile that builds `part` of `recipe`, with images pinned wherever it names them.
 pub(super) fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: &Pins) -> Rewritten {
     let dockerfile = &*recipe.dockerfile;
-    let mut out = Rewritten::default();
+    let is_inline = recipe.build.dockerfile_inline.is_some();
+    let file = (!is_inline).then(|| recipe.context.root.join(&dockerfile.name));
+    let mut out = Rewritten {
+        file,
+        ..Rewritten::default()
+    };
     let references = References::new(recipe, pins);
     let cut_of = |stage: usize| recipe.cuts.iter().find(|cut| cut.stage == stage);
     match part {

@@ -25,7 +25,9 @@ pub(super) async fn fingerprint(
                 recipe.full.to_string(),
                 recipe.dependencies.map(|digest| digest.to_string()),
             )),
-            Fingerprinted::Missing(bases) => invocation.warning(&unknown(service, bases)),
+            Fingerprinted::Missing(bases) => {
+                invocation.warning(&unknown(&prepared.project, service, bases));
+            }
         }
     }
     match args.format {

@@ -1,10 +1,13 @@
 //! `larder plan`: what `up` would do and why. Changes nothing.
 
+use std::collections::BTreeSet;
+
 use super::args::{Plan, Report};
 use super::invocation::Invocation;
 use super::prepare::{Goal, load_and_prepare};
 use crate::failure::Failure;
 use crate::fingerprint::{BaseRef, Fingerprinted};
+use crate::model::{ImageRef, Project};
 use crate::plan;
 use crate::term::{chain, chain_json};
 
@@ -45,17 +48,34 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
     }
     for (service, recipe) in &prepared.recipes {
         if let Fingerprinted::Missing(bases) = recipe {
-            invocation.warning(&unknown(service, bases));
+            invocation.warning(&unknown(&prepared.project, service, bases));
         }
     }
     Ok(())
 }
 
-/// What it means that base images are not on the engine.
-pub(super) fn unknown(service: &str, bases: &[BaseRef]) -> String {
-    let bases: Vec<String> = bases.iter().map(ToString::to_string).collect();
+/// What it means that base images are not on the engine, or are to be built anew first.
+pub(super) fn unknown(project: &Project, service: &str, bases: &[BaseRef]) -> String {
+    let builder = |base: &BaseRef| {
+        let mut services = project.services.keys();
+        services.find(|own| {
+            let names = project.built_names(own).into_iter();
+            names
+                .filter_map(|name| name.parse().ok())
+                .any(|name: ImageRef| name == base.image)
+        })
+    };
+    let built: BTreeSet<&String> = bases.iter().filter_map(builder).collect();
+    if built.is_empty() {
+        let bases: Vec<String> = bases.iter().map(ToString::to_string).collect();
+        return format!(
+            "the fingerprint of `{service}` is not known before {} is on the engine; `larder up` pulls it",
+            bases.join(", ")
+        );
+    }
+    let built: Vec<&str> = built.into_iter().map(String::as_str).collect();
     format!(
-        "the fingerprint of `{service}` is not known before {} is on the engine; `larder up` pulls or builds it",
-        bases.join(", ")
+        "the fingerprint of `{service}` is not known before `{}` is built, whose image it takes in; `larder up` builds it first",
+        built.join("`, `")
     )
 }

@@ -96,7 +96,7 @@ fn recipe<'a>(prepared: &'a Prepared, service: &str) -> Result<&'a Recipe, Failu
             "`larder plan` says what becomes of an image that a service names",
         )),
         Some(Fingerprinted::Missing(bases)) => Err(untold(
-            unknown(service, bases),
+            unknown(&prepared.project, service, bases),
             "only then can it be compared",
         )),
         Some(Fingerprinted::Known(recipe)) => match &recipe.unpinned {

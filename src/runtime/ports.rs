@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::Stream;
@@ -368,10 +369,12 @@ fn refused_hint(words: &str) -> Option<&'static str> {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// An instruction failed.
-    #[error("building `{service}` failed{}", Location(*.line, .instruction))]
+    #[error("building `{service}` failed{}", Location(.file.as_deref(), *.line, .instruction))]
     Instruction {
         /// The service.
         service: String,
+        /// The Dockerfile, where it is a file.
+        file: Option<Box<Path>>,
         /// The Dockerfile line, from 1, where the builder says it.
         line: Option<usize>,
         /// The instruction as written, on one line.
@@ -469,18 +472,23 @@ pub enum BuildError {
     Engine(#[from] EngineError),
 }
 
-/// ` at Dockerfile line 9, RUN npm ci` in an error's text.
-struct Location<'a>(Option<usize>, &'a Option<String>);
+/// ` in RUN npm ci` in an error's text, which begins with file and line; a Dockerfile that is no file has the line here.
+struct Location<'a>(Option<&'a Path>, Option<usize>, &'a Option<String>);
 
 impl fmt::Display for Location<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = self.0 {
-            write!(f, " at Dockerfile line {line}")?;
+        if let (None, Some(line)) = (self.0, self.1) {
+            write!(f, " at line {line} of its inline Dockerfile")?;
         }
-        match self.1 {
-            Some(instruction) => write!(f, ", `{}`", brief(instruction)),
-            None => Ok(()),
-        }
+        let Some(instruction) = self.2 else {
+            return Ok(());
+        };
+        let before = if self.0.is_none() && self.1.is_some() {
+            ", "
+        } else {
+            " in "
+        };
+        write!(f, "{before}`{}`", brief(instruction))
     }
 }
 
@@ -508,9 +516,16 @@ mod tests {
 
     #[test]
     fn of_a_long_instruction_the_beginning_is_told() {
-        let at = |instruction: &str| Location(Some(9), &Some(instruction.to_owned())).to_string();
-        assert_eq!(at("RUN make"), " at Dockerfile line 9, `RUN make`");
-        let long = at(&format!("RUN {}", "make && ".repeat(40)));
+        let file = Path::new("Dockerfile");
+        let at = |file, instruction: &str| {
+            Location(file, Some(9), &Some(instruction.to_owned())).to_string()
+        };
+        assert_eq!(at(Some(file), "RUN make"), " in `RUN make`");
+        assert_eq!(
+            at(None, "RUN make"),
+            " at line 9 of its inline Dockerfile, `RUN make`"
+        );
+        let long = at(Some(file), &format!("RUN {}", "make && ".repeat(40)));
         assert!(long.ends_with("make &&…`") && long.len() < 140, "{long}");
     }
 

@@ -118,7 +118,8 @@ fn a_failed_build_shows_its_last_lines_and_where() {
         exit 1
         --- stderr
           before
-        error: building `api` failed at Dockerfile line 2, `RUN echo before; exit 3`
+        error: building `api` failed in `RUN echo before; exit 3`
+          at api/Dockerfile:2:1
         caused by: the command ended with code 3
         hint: the last lines it printed are above
         "#);

@@ -349,7 +349,7 @@ fn a_broken_lock_is_told_with_its_line_and_left_alone() {
             --- stderr
             error: `larder.lock` is broken: `<<<<<<<` is left of a merge
               at larder.lock:3:1
-            hint: keep one line for each image, `IMAGE sha256:…`; `larder lock` adds those that are missing
+            hint: keep one line for each image, `IMAGE sha256:…`; one that is taken out is written anew by `larder lock`
             ");
         }
     }
