@@ -281,10 +281,10 @@ fn a_source_edit_resumes_and_replaces_that_service_alone() {
     let v2 = digest("v2").short();
     let expected = format!(
         "\
-api  resume  its source changed, its dependencies did not ({v2})
+api  resume  its source changed, its dependencies did not (fingerprint {v2})
 db   reuse   `postgres:16` is on the engine
 
-1  build api on its dependencies with docker: its source changed, its dependencies did not ({v2})
+1  build api on its dependencies with docker: its source changed, its dependencies did not (fingerprint {v2})
 2  tag the image of api as hub-api:latest: docker compose and people call it that (after 1)
 3  create api012345678_hub-api-1: its image changed (after 1, 2)
 4  stop api (api012345678): its image changed (after 3)

@@ -160,13 +160,13 @@ impl Draft<'_> {
             recipe.dependencies,
         ) {
             (Some(_), Some(before), Some(now)) if *before == now.to_string() => {
-                format!("its source changed, its dependencies did not ({fingerprint})")
+                format!("its source changed, its dependencies did not (fingerprint {fingerprint})")
             }
-            (Some(_), Some(_), _) => format!("its dependencies changed ({fingerprint})"),
-            (Some(_), None, _) => format!("its inputs changed ({fingerprint})"),
+            (Some(_), Some(_), _) => format!("its dependencies changed (fingerprint {fingerprint})"),
+            (Some(_), None, _) => format!("its inputs changed (fingerprint {fingerprint})"),
             (None, ..) if last.is_some() => {
                 format!(
-                    "larder did not build `{name}`, so what is in it is not known ({fingerprint})"
+                    "larder did not build `{name}`, so what is in it is not known (fingerprint {fingerprint})"
                 )
             }
             (None, ..) => format!("no image with fingerprint {fingerprint} on the engine"),
