@@ -63,7 +63,7 @@ impl Materials<'_> {
     pub(super) fn opaque(&self, dockerfile: &[u8]) -> (Vec<Link>, Digest) {
         let context = &self.gathered.context;
         let all: Vec<usize> = (0..context.entries.len()).collect();
-        let mut writer = DigestWriter::new("larder-fp-v5 opaque");
+        let mut writer = DigestWriter::new("larder-fp-v6 opaque");
         writer.digest(&self.surroundings).field(dockerfile);
         writer.optional(self.request.target.as_deref().map(str::as_bytes));
         writer.number(self.request.given.len() as u64);
@@ -113,7 +113,7 @@ impl Materials<'_> {
     /// A stage's FROM. The name it gives the stage is not in it.
     fn start(&self, number: usize, ends: &BTreeMap<usize, Digest>) -> Digest {
         let stage = &self.layout.dockerfile.stages[number];
-        let mut writer = DigestWriter::new("larder-fp-v5 stage");
+        let mut writer = DigestWriter::new("larder-fp-v6 stage");
         writer
             .digest(&self.surroundings)
             .optional(stage.platform.as_deref().map(str::as_bytes));
@@ -140,7 +140,7 @@ impl Materials<'_> {
     }
 
     fn step(&self, previous: &Digest, step: &Step, ends: &BTreeMap<usize, Digest>) -> Digest {
-        let mut writer = DigestWriter::new("larder-fp-v5 instruction");
+        let mut writer = DigestWriter::new("larder-fp-v6 instruction");
         writer.digest(previous);
         write_instruction(&mut writer, &step.instruction);
         writer.number(step.outside.len() as u64);
@@ -401,6 +401,14 @@ mod tests {
             ("base", app().base("base:latest", "another", &[], &[])),
             ("unknown attribute", app().other("isolation", json!("x"))),
             ("ssh id", app().ssh("default")),
+            (
+                "trigger",
+                app().file("Dockerfile", &format!("{APP}ONBUILD RUN x\n")),
+            ),
+            (
+                "white space behind a trigger",
+                app().file("Dockerfile", &format!("{APP}ONBUILD RUN x \n")),
+            ),
             ("steering argument", app().arg("SOURCE_DATE_EPOCH", "0")),
             (
                 "order",
@@ -804,7 +812,7 @@ mod tests {
             .link("b/l", "c");
         let mut lab = lab.mode("b", 0o755);
         lab.service.platform = Some("linux/amd64".to_owned());
-        insta::assert_snapshot!(lab.full(), @"a6ab8c0e4ee753429df29c39514ccb44c84ee7f640e5352f4768beb099435156");
+        insta::assert_snapshot!(lab.full(), @"6b4b80f5246b0e7e7da88ed40e5e1dd4e550b744301e2a8ae1e23e4cc15bfe21");
     }
 
     #[derive(Clone, Debug)]

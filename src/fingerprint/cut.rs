@@ -129,7 +129,7 @@ pub(super) fn dependencies(cuts: &[Cut]) -> Option<Digest> {
     if cuts.is_empty() {
         return None;
     }
-    let mut writer = DigestWriter::new("larder-fp-v5 dependencies");
+    let mut writer = DigestWriter::new("larder-fp-v6 dependencies");
     writer.number(cuts.len() as u64);
     for cut in cuts {
         writer.digest(&cut.key);

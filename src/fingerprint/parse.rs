@@ -101,9 +101,16 @@ impl Reader<'_> {
         };
         let trimmed = logical.trim();
         let (keyword, arguments) = trimmed.split_once(is_space).unwrap_or((trimmed, ""));
+        let mut arguments = arguments.trim();
+        if keyword.eq_ignore_ascii_case("ONBUILD") {
+            // It stays in the image as it is written, white space at its end included (`parseOnbuild`).
+            let written = logical.trim_start();
+            let behind = written.get(keyword.len()..).unwrap_or_default();
+            arguments = behind.trim_start_matches(['\t', '\n', '\x0c', '\r', ' ']);
+        }
         let mut instruction = Instruction {
             keyword: keyword.to_ascii_uppercase(),
-            arguments: arguments.trim().to_owned(),
+            arguments: arguments.to_owned(),
             heredocs: Vec::new(),
             source: String::new(),
             lines: (first + 1, self.at),
@@ -357,6 +364,19 @@ mod tests {
     fn an_escaped_continuation_character_continues_nothing() {
         assert_eq!(read("RUN a \\\\\nRUN b").len(), 2);
         assert_eq!(read("# escape=`\nRUN a `\n b\nRUN c \\\n").len(), 2);
+    }
+
+    #[test]
+    fn white_space_behind_a_trigger_belongs_to_it() {
+        for (text, arguments) in [
+            ("ONBUILD RUN x", "RUN x"),
+            (" onbuild \t RUN  x \t \r\n", "RUN  x \t "),
+            ("ONBUILD RUN x \\\n  y  ", "RUN x   y  "),
+            ("ONBUILD  ", ""),
+            ("RUN x  ", "x"),
+        ] {
+            assert_eq!(read(text)[0].1, arguments, "{text:?}");
+        }
     }
 
     #[test]

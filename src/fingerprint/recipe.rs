@@ -144,7 +144,7 @@ pub struct Context {
 impl Context {
     /// The key of all of it, for a platform.
     pub fn key(&self, platform: Option<&str>) -> Digest {
-        let mut writer = DigestWriter::new("larder-fp-v5 context");
+        let mut writer = DigestWriter::new("larder-fp-v6 context");
         writer.optional(platform.map(str::as_bytes));
         let all: Vec<usize> = (0..self.entries.len()).collect();
         chain::write_entries(&mut writer, self, &all);

@@ -13,7 +13,7 @@ use crate::model::Digest;
 /// The first word of a record. Another layout gets another number.
 const KIND: &str = "larder-record-v1";
 /// How fingerprints are written (docs/fingerprint.md, "Encoding").
-const SCHEMA: &str = "larder-fp-v5";
+const SCHEMA: &str = "larder-fp-v6";
 
 /// What an image's fingerprint was made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -26,7 +26,7 @@ pub(super) fn surroundings(
     syntax: Option<&str>,
     given: &BTreeMap<String, String>,
 ) -> Digest {
-    let mut writer = DigestWriter::new("larder-fp-v5 build");
+    let mut writer = DigestWriter::new("larder-fp-v6 build");
     writer.text(&platform.to_string());
     let several: &[String] = if build.platforms.len() > 1 {
         &build.platforms
@@ -148,7 +148,7 @@ pub(super) fn values(
 
 /// The key of the whole image: the last instruction's, and what is put on top.
 pub(super) fn image(last: &Digest, build: &Build) -> Digest {
-    let mut writer = DigestWriter::new("larder-fp-v5 image");
+    let mut writer = DigestWriter::new("larder-fp-v6 image");
     writer.digest(last).number(build.labels.len() as u64);
     for (name, value) in &build.labels {
         writer.text(name).text(value);

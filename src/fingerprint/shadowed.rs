@@ -216,7 +216,7 @@ impl<'a> Stage<'a> {
 
     /// Over the key of the rest, and all that what is hidden was held against: it holds of every image with this key.
     fn key(&self, rest: &Digest, hidden: &[Hidden<'_>]) -> Digest {
-        let mut writer = DigestWriter::new("larder-fp-v5 shadowed");
+        let mut writer = DigestWriter::new("larder-fp-v6 shadowed");
         writer.digest(rest).number(hidden.len() as u64);
         for own in hidden {
             writer.number(own.at as u64).number(own.read as u64);

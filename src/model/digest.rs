@@ -105,7 +105,7 @@ pub struct DigestWriter {
 const AT_ONCE: usize = 8 * 1024;
 
 impl DigestWriter {
-    /// Starts an encoding whose meaning is named by `domain`, for example `larder-fp-v5 instruction`.
+    /// Starts an encoding whose meaning is named by `domain`, for example `larder-fp-v6 instruction`.
     pub fn new(domain: &str) -> Self {
         let mut writer = Self {
             hash: Sha256::new(),

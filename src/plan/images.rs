@@ -162,7 +162,9 @@ impl Draft<'_> {
             (Some(_), Some(before), Some(now)) if *before == now.to_string() => {
                 format!("its source changed, its dependencies did not (fingerprint {fingerprint})")
             }
-            (Some(_), Some(_), _) => format!("its dependencies changed (fingerprint {fingerprint})"),
+            (Some(_), Some(_), _) => {
+                format!("its dependencies changed (fingerprint {fingerprint})")
+            }
             (Some(_), None, _) => format!("its inputs changed (fingerprint {fingerprint})"),
             (None, ..) if last.is_some() => {
                 format!(
