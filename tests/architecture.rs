@@ -168,6 +168,33 @@ fn crates_stay_in_their_rooms() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// The fuzz package compiles three rooms for itself.
+#[test]
+fn fuzzers_have_the_crates_that_their_rooms_use() {
+    let rooms = ["model", "compose", "fingerprint"];
+    let theirs = dependencies("fuzz/Cargo.toml");
+    let mut missing = Vec::new();
+    for own in dependencies("Cargo.toml") {
+        let name = format!("{}::", own.replace('-', "_"));
+        let uses = |source: &Source| rooms.contains(&&*source.room) && source.code.contains(&name);
+        if sources().iter().any(uses) && !theirs.contains(&own) {
+            missing.push(own);
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+/// The crates under `[dependencies]`.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(manifest);
+    let text = fs::read_to_string(path).unwrap();
+    let (_, rest) = text.split_once("[dependencies]\n").unwrap();
+    let own = rest.lines().take_while(|line| !line.starts_with('['));
+    let own = own.filter(|line| !line.starts_with('#'));
+    own.filter_map(|line| Some(line.split_once(" = ")?.0.to_owned()))
+        .collect()
+}
+
 /// A room's `mod.rs` is a map and names what it lets out, nothing else.
 #[test]
 fn maps_hold_no_code() {
