@@ -303,7 +303,8 @@ impl Rewritten {
                 .or_else(|| self.stages.first().filter(|_| name.contains('/')))?,
         };
         let spot = stage.steps.get(at.checked_sub(1)?)?;
-        let keyword = text.split_whitespace().next()?;
+        // Newer ones call a trigger so.
+        let keyword = text.split_whitespace().find(|word| *word != "ONBUILD")?;
         (spot.keyword == keyword).then_some(spot)
     }
 }
@@ -507,6 +508,8 @@ mod tests {
             Some((2, "ONBUILD RUN npm ci"))
         );
         assert_eq!(told("[web 3/2] COPY x /x"), Some((2, "ONBUILD COPY x /x")));
+        let newer = told("[web 2/4] ONBUILD RUN npm ci");
+        assert_eq!(newer, Some((2, "ONBUILD RUN npm ci")));
         assert_eq!(told("[web 4/2] RUN b"), Some((3, "RUN b")));
         let run = whole.run("/bin/sh -c npm ci").unwrap();
         assert_eq!(run.instruction, "ONBUILD RUN npm ci");
