@@ -359,7 +359,7 @@ fn failure(service: &str, dockerfile: &Rewritten, file: &str, error: &DaggerErro
     let (line, message) = dockerfile.retold(message, file);
     BuildError::Instruction {
         service: service.to_owned(),
-        file: dockerfile.file.clone().map(Into::into),
+        file: dockerfile.file.clone(),
         line: spot.map(|spot| spot.line).or(line),
         instruction: spot.map(|spot| spot.instruction.clone()),
         output: output[last..].to_vec(),

@@ -1,7 +1,7 @@
 //! The Dockerfile that builds one part of a recipe: a stage up to its dependency cut, or the target on
 //! dependency images. Text in, text out; must not know who builds it.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::references::{Pins, References, from_image};
 use crate::fingerprint::{Argument, Cut, Dockerfile, Instruction, Recipe, StageBase};
@@ -12,7 +12,7 @@ use crate::runtime::BuildPart;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rewritten {
     /// The file that the user wrote; none for a Dockerfile that stands in the Compose file.
-    pub(super) file: Option<PathBuf>,
+    pub(super) file: Option<Box<Path>>,
     /// The text.
     pub(super) text: String,
     /// The user's line for each line of `text`, from 1.
@@ -46,10 +46,9 @@ pub(super) fn rewrite(recipe: &Recipe, part: &BuildPart<'_>) -> Rewritten {
 /// The Dockerfile that builds `part` of `recipe`, with images pinned wherever it names them.
 pub(super) fn rewrite_pinned(recipe: &Recipe, part: &BuildPart<'_>, pins: &Pins) -> Rewritten {
     let dockerfile = &*recipe.dockerfile;
-    let is_inline = recipe.build.dockerfile_inline.is_some();
-    let file = (!is_inline).then(|| recipe.context.root.join(&dockerfile.name));
+    let file = recipe.build.dockerfile_path(&dockerfile.name);
     let mut out = Rewritten {
-        file,
+        file: file.map(Into::into),
         ..Rewritten::default()
     };
     let references = References::new(recipe, pins);

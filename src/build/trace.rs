@@ -91,7 +91,7 @@ impl<'a> Trace<'a> {
         let (line, message) = self.dockerfile.retold(message, file);
         BuildError::Instruction {
             service: service.to_owned(),
-            file: self.dockerfile.file.clone().map(Into::into),
+            file: self.dockerfile.file.clone(),
             line: spot.map(|spot| spot.line).or(line),
             instruction: spot.map(|spot: &Spot| spot.instruction.clone()),
             output: seen.last.into(),

@@ -22,9 +22,8 @@ impl<'a> Makers<'a> {
     fn new(project: &Project, services: &BTreeSet<String>, survey: &'a Survey) -> Self {
         let mut by_image = BTreeMap::new();
         for service in services {
-            let names = project.built_names(service).into_iter();
-            let names = names.filter_map(|name| name.parse().ok());
-            by_image.extend(names.map(|name| (name, service.clone())));
+            let images = project.built_images(service);
+            by_image.extend(images.map(|image| (image, service.clone())));
         }
         Self { survey, by_image }
     }
@@ -65,9 +64,8 @@ impl Prepared {
             self.key(invocation, reading, bases, &wave).await?;
             bases.mark(&mut self.recipes);
             for service in &wave {
-                let names = self.project.built_names(service).into_iter();
-                let names = names.filter_map(|name| name.parse().ok());
-                bases.made(self.recipes.get(service), names);
+                let images = self.project.built_images(service);
+                bases.made(self.recipes.get(service), images);
             }
             let stale = Box::pin(self.build_wave(invocation, wave)).await?;
             let all = reading.survey.bases();

@@ -7,7 +7,7 @@ use super::invocation::Invocation;
 use super::prepare::{Goal, load_and_prepare};
 use crate::failure::Failure;
 use crate::fingerprint::{BaseRef, Fingerprinted};
-use crate::model::{ImageRef, Project};
+use crate::model::Project;
 use crate::plan;
 use crate::term::{chain, chain_json};
 
@@ -58,12 +58,7 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
 pub(super) fn unknown(project: &Project, service: &str, bases: &[BaseRef]) -> String {
     let builder = |base: &BaseRef| {
         let mut services = project.services.keys();
-        services.find(|own| {
-            let names = project.built_names(own).into_iter();
-            names
-                .filter_map(|name| name.parse().ok())
-                .any(|name: ImageRef| name == base.image)
-        })
+        services.find(|own| project.built_images(own).any(|image| image == base.image))
     };
     let built: BTreeSet<&String> = bases.iter().filter_map(builder).collect();
     if built.is_empty() {

@@ -149,9 +149,7 @@ pub(super) async fn prepare(
         let frozen = settings.frozen;
         let read = tokio::task::spawn_blocking(move || {
             let mut read = read(&project, &services, &builds, goal, cache.as_deref())?;
-            if frozen {
-                read.unlocked = read.survey.check_locked(&read.survey.bases()).err();
-            }
+            read.unlocked = unlocked(&read.survey, frozen);
             Ok::<_, fingerprint::Error>(read)
         });
         async move {
@@ -175,9 +173,7 @@ pub(super) async fn prepare(
     fingerprint::check_platforms(&project, &builds, &native)?;
     if native != Platform::host() {
         inputs.survey = anew(&project, builds, native, &inputs.cache).await?;
-        let bases = inputs.survey.bases();
-        let locked = inputs.survey.check_locked(&bases);
-        inputs.unlocked = locked.err().filter(|_| settings.frozen);
+        inputs.unlocked = unlocked(&inputs.survey, settings.frozen);
     }
     if let Some(unlocked) = inputs.unlocked {
         return Err(unlocked.into());
@@ -208,6 +204,13 @@ pub(super) async fn prepare(
     }
     Box::pin(prepared.fingerprint(invocation, inputs.survey, inputs.cache)).await?;
     Ok(prepared)
+}
+
+/// What `--frozen` misses.
+fn unlocked(survey: &Survey, frozen: bool) -> Option<fingerprint::Error> {
+    frozen
+        .then(|| survey.check_locked(&survey.bases()).err())
+        .flatten()
 }
 
 /// The survey for an engine of another platform than this machine's. Files that were read are not read again.

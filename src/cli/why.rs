@@ -55,7 +55,7 @@ pub(super) async fn why(invocation: &Invocation, args: &Why) -> Result<u8, Failu
         before: before.as_ref(),
         now: &now,
         changes: &changes,
-        is_there: is_there(&prepared, &recipe.full),
+        is_there: image_for(&prepared, &recipe.full).is_some(),
         all: args.verbose || invocation.global.verbose > 0,
         shadowed: recipe
             .shadowed
@@ -182,10 +182,11 @@ fn of_image(image: &Image, name: &str) -> Result<Earlier, Failure> {
     }
 }
 
-fn is_there(prepared: &Prepared, full: &Digest) -> bool {
+fn image_for<'a>(prepared: &'a Prepared, full: &Digest) -> Option<&'a Image> {
     let name = labels::image_name(full);
-    let mut images = prepared.observed.images.iter();
-    images.any(|image| image.is_for(labels::FINGERPRINT, full, &name))
+    prepared
+        .observed
+        .image_for(labels::FINGERPRINT, full, &name)
 }
 
 fn stranger(name: &str) -> Failure {

@@ -16,7 +16,7 @@ pub(super) fn before_equals(item: &Value) -> String {
 
 /// The container path of a mount.
 pub(super) fn mount(item: &Value) -> String {
-    super::mounts::clean(part(item, "target").unwrap_or_default())
+    crate::model::clean(part(item, "target").unwrap_or_default())
 }
 
 /// The container path of a device.

@@ -9,8 +9,8 @@ use super::files::{self, STDIN, Sources};
 use super::layers::Loader;
 use super::notice::{Notices, not_carried_out};
 use super::resolve::Against;
-use super::{assemble, check, delivery, mounts, project_name, settle};
-use crate::model::Project;
+use super::{assemble, check, delivery, project_name, settle};
+use crate::model::{Project, clean};
 
 /// What a project is loaded from. All of it is data: nothing is asked of the process.
 #[derive(Clone, Debug, Default)]
@@ -159,7 +159,7 @@ fn project_folder(options: &LoadOptions, files: &[PathBuf]) -> PathBuf {
     let folder = options.working_dir.join(folder);
     folder
         .to_str()
-        .map_or(folder.clone(), |text| PathBuf::from(mounts::clean(text)))
+        .map_or(folder.clone(), |text| PathBuf::from(clean(text)))
 }
 
 /// The files of `--env-file`, else of `COMPOSE_ENV_FILES`; absolute.

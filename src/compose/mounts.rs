@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::model::clean;
+
 /// The long form of a short volume.
 ///
 /// # Errors
@@ -89,25 +91,6 @@ fn is_path(source: &str) -> bool {
     source.starts_with(['.', '/', '~']) || source.starts_with(r"\\") || drive
 }
 
-/// Go's `path.Clean`: no empty, `.` or `..` part that can be left out.
-pub(super) fn clean(path: &str) -> String {
-    let absolute = path.starts_with('/');
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => _ = parts.pop(),
-            ".." if absolute => {}
-            part => parts.push(part),
-        }
-    }
-    match (absolute, parts.is_empty()) {
-        (true, _) => format!("/{}", parts.join("/")),
-        (false, true) => ".".to_owned(),
-        (false, false) => parts.join("/"),
-    }
-}
-
 /// The long form of a short device.
 ///
 /// # Errors
@@ -164,21 +147,6 @@ mod tests {
         }
         for text in ["", ":/y", "ab:/y:ro:rw", "ab::/y"] {
             assert!(volume(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn paths_are_cleaned_as_go_cleans_them() {
-        let cases = [
-            ("/a//b/../c/", "/a/c"),
-            ("/..", "/"),
-            ("a/./b", "a/b"),
-            ("../a", "../a"),
-            ("", "."),
-            ("a/..", "."),
-        ];
-        for (path, cleaned) in cases {
-            assert_eq!(clean(path), cleaned, "{path}");
         }
     }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::error::{Error, ErrorKind};
-use super::mounts::clean;
 use super::path::TreePath;
+use crate::model::clean;
 
 /// What relative paths, and those that start with `~`, are read against.
 #[derive(Clone, Copy)]

@@ -6,11 +6,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::environment::Environment;
-use super::mounts::clean;
 use super::notice::Notices;
 use super::path::TreePath;
 use crate::model::{
-    Condition, Dependency, FileObject, MountKind, Network, Project, Service, Volume,
+    Condition, Dependency, FileObject, MountKind, Network, Project, Service, Volume, clean,
 };
 
 /// Writes out what is unsaid.

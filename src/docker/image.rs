@@ -16,7 +16,7 @@ use super::Docker;
 use super::connect::{CHANGE, QUICK};
 use super::error::{Words, gone_is_fine, status};
 use crate::fingerprint::{Base, BaseRef, Platform};
-use crate::model::{Digest, ImageId, ImageRef, labels};
+use crate::model::{Digest, ImageId, ImageRef, clean, labels};
 use crate::runtime::EngineError;
 
 /// How long an archive may take to be loaded.
@@ -283,15 +283,7 @@ fn loaded(said: &str) -> Option<Loaded<'_>> {
 
 /// Where the engine mounts a volume that an image declares.
 fn mounted_at(declared: &str) -> String {
-    let mut parts = Vec::new();
-    for part in declared.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    format!("/{}", parts.join("/"))
+    clean(&format!("/{declared}"))
 }
 
 #[cfg(test)]

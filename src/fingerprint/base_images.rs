@@ -68,8 +68,9 @@ pub(super) fn is_lockable(image: &ImageRef, built: &BTreeSet<ImageRef>) -> bool 
 /// The names of the images that services of a project build: as bases they are what was built last.
 pub(super) fn built(project: &Project) -> BTreeSet<ImageRef> {
     let services = project.services.keys();
-    let names = services.flat_map(|service| project.built_names(service));
-    names.filter_map(|name| name.parse().ok()).collect()
+    services
+        .flat_map(|service| project.built_images(service))
+        .collect()
 }
 
 #[cfg(test)]

@@ -220,10 +220,7 @@ impl Inputs {
     ) -> Script<'a> {
         Script {
             service: &self.service,
-            file: match self.build.dockerfile_inline {
-                Some(_) => None,
-                None => Some(self.root.join(&self.dockerfile.name)),
-            },
+            file: self.build.dockerfile_path(&self.dockerfile.name),
             context,
             ignore_file,
             reading,
@@ -286,8 +283,8 @@ impl Inputs {
     /// Where the Dockerfile names an image first.
     pub(super) fn place_of(&self, image: &ImageRef) -> Option<Place> {
         let line = reading::line_of(&self.layout, &self.request, image)?;
-        self.build.dockerfile_inline.is_none().then(|| Place {
-            file: self.root.join(&self.dockerfile.name),
+        Some(Place {
+            file: self.build.dockerfile_path(&self.dockerfile.name)?,
             at: Some((line, 1)),
         })
     }

@@ -8,7 +8,7 @@ use super::walk::{Item, Kind};
 pub(super) struct Part {
     folder: Vec<u8>,
     items: Vec<Item>,
-    /// Where in `items` something stands that what is in a folder comes before; the end.
+    /// Where in `items` something stands that what is in a folder comes before; the end. None are known yet of joined parts.
     cuts: Vec<usize>,
 }
 
@@ -68,35 +68,24 @@ pub(super) fn in_order(parts: Vec<Part>) -> Vec<Item> {
 fn whole(mut parts: Vec<Part>) -> Vec<Part> {
     parts.sort_by(|a, b| a.folder.cmp(&b.folder));
     let mut folders: Vec<Part> = Vec::with_capacity(parts.len());
-    let mut in_parts = false;
     for mut part in parts {
         match folders.last_mut() {
             Some(last) if last.folder == part.folder => {
                 last.items.append(&mut part.items);
-                in_parts = true;
+                last.cuts.clear();
             }
-            last => {
-                if let Some(last) = last.filter(|_| in_parts) {
-                    join(last);
-                }
-                in_parts = false;
-                folders.push(part);
-            }
+            _ => folders.push(part),
         }
     }
-    if let Some(last) = folders.last_mut().filter(|_| in_parts) {
-        join(last);
+    let joined = folders.iter_mut().filter(|folder| folder.cuts.is_empty());
+    for folder in joined {
+        let mut items = std::mem::take(&mut folder.items);
+        // A stable sort merges what is in order already.
+        items.sort_by(by_path);
+        items.dedup_by(|a, b| a.path == b.path);
+        *folder = Part::new(std::mem::take(&mut folder.folder), items);
     }
     folders
-}
-
-/// Brings the items of a folder into order, part after part as they are.
-fn join(folder: &mut Part) {
-    let mut items = std::mem::take(&mut folder.items);
-    // A stable sort merges what is in order already.
-    items.sort_by(by_path);
-    items.dedup_by(|a, b| a.path == b.path);
-    *folder = Part::new(std::mem::take(&mut folder.folder), items);
 }
 
 pub(super) fn by_path(one: &Item, other: &Item) -> Ordering {

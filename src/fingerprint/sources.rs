@@ -4,9 +4,10 @@
 
 use super::error::Error;
 use super::glob::{Glob, has_wildcard};
-use super::ignorefile::{Patterns, clean};
+use super::ignorefile::Patterns;
 use super::walk::{Folder, Item, Kind, child};
 use super::words::Unclear;
+use crate::model::clean;
 
 /// A link chain longer than this is no chain (`fs.RootPath`).
 const MAX_LINKS: usize = 255;

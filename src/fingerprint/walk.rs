@@ -220,20 +220,8 @@ struct Job {
 /// A folder of which names are read.
 struct Open {
     at: OwnedFd,
-    /// When it was changed last, before the first name was read.
-    changed: Changed,
-}
-
-/// The times that tell a folder from a changed one.
-#[derive(PartialEq, Eq)]
-struct Changed([(i64, u64); 2]);
-
-impl Changed {
-    fn of(folder: &OwnedFd) -> rustix::io::Result<Self> {
-        let found = fstat(folder)?;
-        let content = (found.st_mtime, found.st_mtime_nsec);
-        Ok(Self([content, (found.st_ctime, found.st_ctime_nsec)]))
-    }
+    /// What it was before the first name was read.
+    before: Stat,
 }
 
 impl Job {
@@ -266,7 +254,7 @@ impl Walk<'_> {
                 here: Arc::clone(&here),
                 open: Some(Arc::clone(&open)),
             });
-        } else if Changed::of(&open.at).map_err(failed)? != open.changed {
+        } else if Stat::of(&fstat(&open.at).map_err(failed)?) != open.before {
             // Names may be missing, and others there twice.
             return Err(Error::Changed {
                 path: self.folder.absolute(&here.path),
@@ -278,8 +266,8 @@ impl Walk<'_> {
 
     fn open(&self, path: &[u8]) -> rustix::io::Result<Open> {
         let at = self.root.listed(path)?;
-        let changed = Changed::of(&at)?;
-        Ok(Open { at, changed })
+        let before = Stat::of(&fstat(&at)?);
+        Ok(Open { at, before })
     }
 
     fn look_at(

@@ -1,6 +1,7 @@
 //! `build`: what a service's image is made from.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -69,6 +70,12 @@ impl Build {
     /// Whether the context is not a folder on this machine (compose-go `isRemoteContext`).
     pub fn is_remote(&self) -> bool {
         Self::is_elsewhere(&self.context)
+    }
+
+    /// The Dockerfile that is called `name` in the context; none where it stands in the Compose file.
+    pub fn dockerfile_path(&self, name: &str) -> Option<PathBuf> {
+        let is_file = self.dockerfile_inline.is_none();
+        is_file.then(|| Path::new(&self.context).join(name))
     }
 
     /// The same for any context.

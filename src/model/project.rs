@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Condition, FileObject, Network, Service, Volume};
+use super::{Condition, FileObject, ImageRef, Network, Service, Volume};
 
 /// The resolved Compose model.
 ///
@@ -94,6 +94,12 @@ impl Project {
         let mut names = vec![self.image_name(service)];
         names.extend_from_slice(&build.tags);
         names
+    }
+
+    /// The same, read; a name that does not parse is none of an image.
+    pub fn built_images(&self, service: &str) -> impl Iterator<Item = ImageRef> {
+        let names = self.built_names(service).into_iter();
+        names.filter_map(|name| name.parse().ok())
     }
 
     /// The name of a service's container: its `container_name`, else `<project>-<service>-<number>`.

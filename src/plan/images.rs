@@ -44,10 +44,8 @@ impl Draft<'_> {
         let usable = recipe.unpinned.is_none() || self.wanted.fresh;
         let found = self
             .observed
-            .images
-            .iter()
-            .find(|image| usable && image.is_for(labels::FINGERPRINT, &recipe.full, &name))
-            .filter(|image| image.fits(asked.as_ref()))
+            .image_for(labels::FINGERPRINT, &recipe.full, &name)
+            .filter(|image| usable && image.fits(asked.as_ref()))
             .cloned();
         let stand_in = match found {
             None if self.wanted.containers => self.stand_in(service, recipe, asked.as_ref()),
@@ -104,10 +102,8 @@ impl Draft<'_> {
             let name = labels::dependencies_name(&cut.key);
             let there = self
                 .observed
-                .images
-                .iter()
-                .any(|image| image.is_for(labels::DEPENDENCIES, &cut.key, &name));
-            if there {
+                .image_for(labels::DEPENDENCIES, &cut.key, &name);
+            if there.is_some() {
                 continue;
             }
             let step = if let Some(step) = self.dependency_images.get(&cut.key) {

@@ -21,6 +21,12 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// The image that larder built for a key ([`Image::is_for`]).
+    pub fn image_for(&self, label: &str, key: &Digest, name: &str) -> Option<&Image> {
+        let mut images = self.images.iter();
+        images.find(|image| image.is_for(label, key, name))
+    }
+
     /// The image under a name, as the engine lists it (`redis:7-alpine`).
     pub fn image_named(&self, name: &str) -> Option<&Image> {
         self.images
