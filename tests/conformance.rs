@@ -6,6 +6,7 @@ mod conformance {
     mod normal;
     mod oracle;
 
+    use std::collections::BTreeMap;
     use std::path::Path;
 
     use fixture::Fixture;
@@ -42,10 +43,10 @@ mod conformance {
         match (ours, theirs) {
             (Ok(ours), Ok(theirs)) => {
                 let mut differences = again(fixture, &ours);
-                differences.extend(normal::differences(
-                    &normal::ours(ours),
-                    &normal::theirs(theirs),
-                ));
+                let (ours, theirs) = (normal::ours(&ours), normal::theirs(theirs));
+                differences.extend(normal::differences(&ours, &theirs));
+                differences.extend(normal::order(&ours, &theirs));
+                differences.extend(hashes(fixture));
                 if differences.is_empty() {
                     return Ok(());
                 }
@@ -69,6 +70,25 @@ mod conformance {
                 fixture.name
             )),
         }
+    }
+
+    /// The hash of each service, which docker compose goes by when it decides whether to recreate a container: it is taken
+    /// over every attribute, in Go's own JSON.
+    fn hashes(fixture: &Fixture) -> Option<String> {
+        let options = LoadOptions {
+            keep_env_files: true,
+            ..fixture.options()
+        };
+        let project = match fixture.load(&options) {
+            Ok(project) => project,
+            Err(error) => return Some(error),
+        };
+        let services = project.services.iter();
+        let ours =
+            services.map(|(name, service)| (name.clone(), service.compose_hash().to_string()));
+        let ours: BTreeMap<_, _> = ours.collect();
+        let theirs = oracle::hashes(fixture);
+        (ours != theirs).then(|| format!("hashes: ours {ours:?}, theirs {theirs:?}"))
     }
 
     /// What larder prints is loaded to the same project again. Not where a profile is off: the output has

@@ -116,6 +116,7 @@ impl Invocation {
             profiles: self.global.profiles.clone(),
             services: services.to_vec(),
             without_env_files: false,
+            keep_env_files: false,
             environment: self.environment.clone(),
         }
     }

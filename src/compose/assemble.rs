@@ -23,6 +23,7 @@ pub(super) struct Parts {
     pub(super) off: BTreeMap<String, Vec<String>>,
     /// Everything else.
     pub(super) rest: Value,
+    keeps_env_files: bool,
 }
 
 impl Parts {
@@ -72,6 +73,7 @@ impl Parts {
             services,
             off,
             rest: tree,
+            keeps_env_files: false,
         })
     }
 
@@ -81,6 +83,17 @@ impl Parts {
             service.shift_remove("env_file");
             service.shift_remove("label_file");
         }
+    }
+
+    /// Keeps the names of the files that give services variables, in place of what they say.
+    pub(super) fn keep_env_files(&mut self) {
+        for service in self.services.values_mut().filter_map(Value::as_object_mut) {
+            let files = service.get_mut("env_file").and_then(Value::as_array_mut);
+            for file in files.into_iter().flatten() {
+                name_env_file(file);
+            }
+        }
+        self.keeps_env_files = true;
     }
 
     /// The project, without what is only known outside of the tree.
@@ -98,7 +111,10 @@ impl Parts {
         };
         for (name, mut service) in self.services {
             let path = TreePath::of(&["services", &name]);
-            read_files(&mut service, &path, environment, notices)?;
+            if !self.keeps_env_files {
+                read_env_files(&mut service, &path, environment, notices)?;
+            }
+            read_label_files(&mut service, &path, notices)?;
             omit_empty(&mut service);
             mount_kinds(&service, &path)?;
             let service: Service = typed(service, path)?;
@@ -115,6 +131,16 @@ impl Parts {
                 .collect();
         }
         Ok(project)
+    }
+}
+
+/// An env file by its path alone, where there is no more to say of it.
+fn name_env_file(file: &mut Value) {
+    if let Some(map) = file.as_object_mut() {
+        let required = map.entry("required").or_insert(true.into());
+        if *required == true && !map.contains_key("format") {
+            *file = map.get("path").cloned().unwrap_or_default();
+        }
     }
 }
 
@@ -228,9 +254,9 @@ fn typed<T: DeserializeOwned>(value: Value, mut path: TreePath) -> Result<T, Err
     })
 }
 
-/// Reads `env_file` into `environment` and `label_file` into `labels`; what is written in the Compose file
-/// wins, also where it says that a variable has no value.
-fn read_files(
+/// Reads `env_file` into `environment`; what is written in the Compose file wins, also where it says that a variable has
+/// no value.
+fn read_env_files(
     service: &mut Value,
     path: &TreePath,
     environment: &Environment,
@@ -247,6 +273,18 @@ fn read_files(
         let read = env_files(&list, &own, path, environment, notices)?;
         map.insert("environment".into(), over(read, own));
     }
+    Ok(())
+}
+
+/// Reads `label_file` into `labels`; what is written in the Compose file wins.
+fn read_label_files(
+    service: &mut Value,
+    path: &TreePath,
+    notices: &mut Notices,
+) -> Result<(), Error> {
+    let Some(map) = service.as_object_mut() else {
+        return Ok(());
+    };
     if let Some(Value::Array(list)) = map.shift_remove("label_file") {
         let mut labels = BTreeMap::new();
         for file in list.iter().filter_map(Value::as_str).map(Path::new) {

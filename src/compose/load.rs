@@ -32,6 +32,9 @@ pub struct LoadOptions {
     /// Leaves the files of `env_file` and `label_file` unread: a command on containers that are there needs none of them,
     /// as with docker compose.
     pub without_env_files: bool,
+    /// Keeps `env_file` in place of what the files say, as docker compose does for `--no-env-resolution` and for
+    /// `config --hash`.
+    pub keep_env_files: bool,
     /// The process environment.
     pub environment: BTreeMap<String, String>,
 }
@@ -83,6 +86,9 @@ fn run(
     let mut parts = assemble::Parts::of(tree, &profiles, &options.services)?;
     if options.without_env_files {
         parts.leave_files_unread();
+    }
+    if options.keep_env_files {
+        parts.keep_env_files();
     }
     not_carried_out(&parts, notices)?;
     let off = parts.off.clone();

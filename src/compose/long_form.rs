@@ -144,14 +144,6 @@ pub(super) fn gpus(value: Value) -> Value {
     }
 }
 
-/// One number for both limits.
-pub(super) fn ulimit(value: Value) -> Value {
-    match value {
-        Value::Number(_) | Value::String(_) => json!({"soft": value, "hard": value}),
-        other => other,
-    }
-}
-
 /// Hosts as a map, or a list of `NAME=IP` or `NAME:IP`; long as a list of `NAME=IP`, one address each.
 pub(super) fn hosts(value: Value, at: At<'_>) -> Result<Value, Error> {
     let mut lines = Vec::new();

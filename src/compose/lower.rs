@@ -61,6 +61,12 @@ pub(super) fn lower(value: &mut Value, shape: &Shape, at: At<'_>) -> Result<(), 
             lower(value, inner, at)?;
             checked(value, *check, at)
         }
+        Shape::IntOr(..) if matches!(value, Value::Number(_) | Value::String(_)) => {
+            lower(value, &Shape::Int, at)
+        }
+        Shape::IntOr(words, inner) => {
+            lower(value, inner, at).map_err(|error| error.expecting(words, at))
+        }
         Shape::Long(long, words, inner) => {
             *value = long(value.take());
             lower(value, inner, at).map_err(|error| error.expecting(words, at))
@@ -335,7 +341,7 @@ mod tests {
             "build": {"context": "."}, "command": ["a", "b c"],
             "depends_on": {"b": {"condition": "service_started", "required": true}}, "networks": {"n": null},
             "env_file": [{"path": "e"}], "environment": {"A": "1", "B": null},
-            "labels": {"n": "1", "t": "true", "e": ""}, "ulimits": {"nofile": {"soft": 5, "hard": 5}},
+            "labels": {"n": "1", "t": "true", "e": ""}, "ulimits": {"nofile": 5},
             "healthcheck": {"test": ["CMD-SHELL", "x"], "interval": "1m30s"}, "mem_limit": "1073741824", "tty": true,
             "scale": 2, "configs": [{"source": "c"}], "dns": ["1.1.1.1"], "expose": ["80"]
         });

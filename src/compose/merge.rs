@@ -77,9 +77,10 @@ fn entry(base: &mut Value, over: Value, shape: &Shape, at: At<'_>) -> Result<(),
             None => by_rule(base, over, &Shape::Any, Merge::Deep, at),
         },
         Shape::Named(inner) => merge(base, over, inner, at),
-        Shape::Maybe(inner) | Shape::Long(_, _, inner) | Shape::Parsed(_, _, inner) => {
-            entry(base, over, inner, at)
-        }
+        Shape::Maybe(inner)
+        | Shape::IntOr(_, inner)
+        | Shape::Long(_, _, inner)
+        | Shape::Parsed(_, _, inner) => entry(base, over, inner, at),
         _ => merge(base, over, &Shape::Any, at),
     }
 }
@@ -207,7 +208,7 @@ mod tests {
             (
                 json!({"ulimits": {"nofile": {"soft": 1, "hard": 2}}}),
                 json!({"ulimits": {"nofile": 5}}),
-                json!({"ulimits": {"nofile": {"soft": 5, "hard": 5}}}),
+                json!({"ulimits": {"nofile": 5}}),
             ),
             (
                 json!({"depends_on": ["b"]}),

@@ -180,9 +180,13 @@ fn table(
 fn shape(value: &Value, shape: &Shape, at: At<'_>, notices: &mut Notices) -> Result<(), Error> {
     match (shape, value) {
         (Shape::Fields(attributes), _) => table(value, attributes, at, notices),
-        (Shape::Maybe(inner) | Shape::Long(_, _, inner) | Shape::Parsed(_, _, inner), _) => {
-            self::shape(value, inner, at, notices)
-        }
+        (
+            Shape::Maybe(inner)
+            | Shape::IntOr(_, inner)
+            | Shape::Long(_, _, inner)
+            | Shape::Parsed(_, _, inner),
+            _,
+        ) => self::shape(value, inner, at, notices),
         (Shape::Named(inner), Value::Object(map)) => map
             .iter()
             .try_for_each(|(key, value)| self::shape(value, inner, at.key(key), notices)),

@@ -4,8 +4,8 @@ use super::identity::{before_equals, secret, whole};
 use super::long_form as long;
 use super::schema::Merge::{Replace, ReplaceEach, Unique};
 use super::schema::Shape::{
-    Any, Bool, Checked, Duration, Fields, Int, Labels, List, Long, Maybe, Named, Number, OneOf,
-    Parsed, Scalar, Size, Text, Texts, Variables,
+    Any, Bool, Checked, Duration, Fields, Int, IntOr, Labels, List, Long, Maybe, Named, Number,
+    OneOf, Parsed, Scalar, Size, Text, Texts, Variables,
 };
 use super::schema::{Shape, Table, closed, field, table};
 use super::values;
@@ -257,8 +257,7 @@ pub(super) static MOUNT: Table = closed(&[
     ),
 ]);
 
-pub(super) static ULIMIT: Shape = Long(
-    long::ulimit,
+pub(super) static ULIMIT: Shape = IntOr(
     "a number, or a map with `soft` and `hard`",
     &Fields(&closed(&[field("hard", Int), field("soft", Int)]).needs(&["hard", "soft"])),
 );

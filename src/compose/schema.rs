@@ -37,6 +37,8 @@ pub(super) enum Shape {
     Maybe(&'static Shape),
     /// That, and its text passes.
     Checked(Check, &'static Shape),
+    /// A whole number, or that; the words say both.
+    IntOr(&'static str, &'static Shape),
     /// Brought to its long form first; the words say which writings there are.
     Long(fn(Value) -> Value, &'static str, &'static Shape),
     /// The same where the short form has a grammar.

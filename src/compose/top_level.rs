@@ -113,7 +113,7 @@ static SECRET: Table = table(&[
 
 #[cfg(test)]
 mod tests {
-    use super::super::schema::Shape::Items;
+    use super::super::schema::Shape::{IntOr, Items};
     use super::*;
 
     fn check(table: &Table) {
@@ -132,6 +132,7 @@ mod tests {
             | Named(inner)
             | Maybe(inner)
             | Checked(_, inner)
+            | IntOr(_, inner)
             | Long(_, _, inner)
             | Parsed(_, _, inner)
             | Items(_, _, inner) => {

@@ -72,6 +72,11 @@ fn definition(service: &Service) -> Value {
         {
             continue;
         }
+        if name == "ulimits" {
+            for (_, limit) in value.as_object_mut().into_iter().flatten() {
+                one_number(limit);
+            }
+        }
         if name == "deploy"
             && let Some(deploy) = value.as_object_mut()
         {
@@ -83,6 +88,16 @@ fn definition(service: &Service) -> Value {
         kept.insert(name, value);
     }
     Value::Object(kept)
+}
+
+/// Two limits of one value, and that value, are the same to the container.
+fn one_number(limit: &mut Value) {
+    if let Some(soft) = limit
+        .get("soft")
+        .filter(|soft| limit.get("hard") == Some(soft))
+    {
+        *limit = soft.clone();
+    }
 }
 
 #[cfg(test)]

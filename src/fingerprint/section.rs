@@ -66,8 +66,8 @@ pub(super) fn surroundings(
     for (name, limit) in &build.ulimits {
         writer
             .text(name)
-            .text(&limit.soft.to_string())
-            .text(&limit.hard.to_string());
+            .text(&limit.soft().to_string())
+            .text(&limit.hard().to_string());
     }
     ids(&mut writer, secret_ids(build));
     ids(&mut writer, ssh_ids(build));
@@ -111,7 +111,7 @@ pub(super) fn values(
     plain("network", build.network.clone());
     plain("shm_size", build.shm_size.map(|size| size.to_string()));
     for (name, limit) in &build.ulimits {
-        let limit = format!("{}:{}", limit.soft, limit.hard);
+        let limit = format!("{}:{}", limit.soft(), limit.hard());
         plain(&format!("ulimits.{name}"), Some(limit));
     }
     for (host, addresses) in &build.extra_hosts {

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::Project;
+use super::layout::arrange_project;
 
 impl Project {
     /// The canonical Compose file as YAML.
@@ -13,19 +14,17 @@ impl Project {
     pub fn to_yaml(&self) -> Result<String, serde_yaml::Error> {
         let mut tree =
             serde_json::to_value(self).map_err(<serde_yaml::Error as serde::ser::Error>::custom)?;
-        lay_out(&mut tree);
+        escape(&mut tree);
         for service in services(&mut tree) {
             // Absent and null mean the same, and the shorter one is written.
             service.retain(|key, value| {
                 !(matches!(key.as_str(), "command" | "entrypoint") && value.is_null())
             });
         }
-        sort(
-            tree.as_object_mut(),
-            &[
-                "name", "services", "networks", "volumes", "secrets", "configs",
-            ],
-        );
+        let order = [
+            "name", "services", "networks", "volumes", "secrets", "configs",
+        ];
+        arrange_project(&mut tree, &order, false);
         // A character that stands for a quote while serde_yaml writes, which has no say in how text is quoted.
         let used = serde_yaml::to_string(&tree)?;
         let mark = ('\u{e000}'..='\u{f8ff}')
@@ -43,33 +42,14 @@ impl Project {
     /// None that is known: every project can be written.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         let mut tree = serde_json::to_value(self)?;
-        lay_out(&mut tree);
-        sort(
-            tree.as_object_mut(),
-            &[
-                "configs", "name", "networks", "secrets", "services", "volumes",
-            ],
-        );
+        escape(&mut tree);
+        let order = [
+            "configs", "name", "networks", "secrets", "services", "volumes",
+        ];
+        arrange_project(&mut tree, &order, true);
         let mut text = serde_json::to_string_pretty(&tree)?;
         text.push('\n');
         Ok(text)
-    }
-}
-
-fn lay_out(tree: &mut Value) {
-    escape(tree);
-    for service in services(tree) {
-        sort(Some(&mut *service), SERVICE);
-        sort(
-            service.get_mut("build").and_then(Value::as_object_mut),
-            BUILD,
-        );
-        sort(
-            service
-                .get_mut("healthcheck")
-                .and_then(Value::as_object_mut),
-            HEALTHCHECK,
-        );
     }
 }
 
@@ -122,154 +102,6 @@ fn is_number_or_date(text: &str) -> bool {
         && !text.contains(": ")
         && !text.ends_with([' ', ':'])
 }
-
-/// Puts the known keys first, in their order, and leaves the others in theirs.
-fn sort(map: Option<&mut Map<String, Value>>, order: &[&str]) {
-    let Some(map) = map else { return };
-    let rank = |key: &str| {
-        order
-            .iter()
-            .position(|known| *known == key)
-            .unwrap_or(order.len())
-    };
-    let mut entries: Vec<_> = std::mem::take(map).into_iter().collect();
-    entries.sort_by_key(|(key, _)| rank(key));
-    map.extend(entries);
-}
-
-/// compose-go's order (`types.ServiceConfig`): nearly that of the alphabet.
-const SERVICE: &[&str] = &[
-    "profiles",
-    "annotations",
-    "attach",
-    "build",
-    "develop",
-    "blkio_config",
-    "cap_add",
-    "cap_drop",
-    "cgroup_parent",
-    "cgroup",
-    "cpu_count",
-    "cpu_percent",
-    "cpu_period",
-    "cpu_quota",
-    "cpu_rt_period",
-    "cpu_rt_runtime",
-    "cpus",
-    "cpuset",
-    "cpu_shares",
-    "command",
-    "configs",
-    "container_name",
-    "credential_spec",
-    "depends_on",
-    "deploy",
-    "device_cgroup_rules",
-    "devices",
-    "dns",
-    "dns_opt",
-    "dns_search",
-    "domainname",
-    "entrypoint",
-    "provider",
-    "environment",
-    "env_file",
-    "expose",
-    "extends",
-    "external_links",
-    "extra_hosts",
-    "group_add",
-    "gpus",
-    "hostname",
-    "healthcheck",
-    "image",
-    "init",
-    "ipc",
-    "isolation",
-    "labels",
-    "label_file",
-    "links",
-    "logging",
-    "mem_limit",
-    "mem_reservation",
-    "memswap_limit",
-    "mem_swappiness",
-    "mac_address",
-    "models",
-    "network_mode",
-    "networks",
-    "oom_kill_disable",
-    "oom_score_adj",
-    "pid",
-    "pids_limit",
-    "platform",
-    "ports",
-    "privileged",
-    "pull_policy",
-    "read_only",
-    "restart",
-    "runtime",
-    "scale",
-    "secrets",
-    "security_opt",
-    "shm_size",
-    "stdin_open",
-    "stop_grace_period",
-    "stop_signal",
-    "storage_opt",
-    "sysctls",
-    "tmpfs",
-    "tty",
-    "ulimits",
-    "use_api_socket",
-    "user",
-    "userns_mode",
-    "uts",
-    "volumes",
-    "volumes_from",
-    "working_dir",
-    "post_start",
-    "pre_stop",
-];
-
-/// compose-go's order (`types.BuildConfig`).
-const BUILD: &[&str] = &[
-    "context",
-    "dockerfile",
-    "dockerfile_inline",
-    "entitlements",
-    "args",
-    "provenance",
-    "sbom",
-    "ssh",
-    "labels",
-    "cache_from",
-    "cache_to",
-    "no_cache",
-    "additional_contexts",
-    "pull",
-    "extra_hosts",
-    "isolation",
-    "network",
-    "target",
-    "secrets",
-    "shm_size",
-    "tags",
-    "ulimits",
-    "platforms",
-    "privileged",
-];
-
-/// compose-go's order (`types.HealthCheckConfig`).
-const HEALTHCHECK: &[&str] = &[
-    "test",
-    "timeout",
-    "interval",
-    "retries",
-    "start_period",
-    "start_interval",
-    "disable",
-];
 
 #[cfg(test)]
 mod tests {

@@ -2,31 +2,50 @@
 
 use std::collections::BTreeMap;
 
-use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::Bytes;
 
-/// A soft and a hard limit; one number where they are the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct Ulimit {
-    /// Where the process is warned.
-    pub soft: i64,
-    /// Where it is stopped.
-    pub hard: i64,
+/// A soft and a hard limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Ulimit {
+    /// One number for both.
+    Single(i64),
+    /// Each of its own.
+    Both {
+        /// Where the process is warned.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        soft: i64,
+        /// Where it is stopped.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        hard: i64,
+    },
 }
 
-impl Serialize for Ulimit {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.soft == self.hard {
-            return serializer.serialize_i64(self.soft);
+impl Ulimit {
+    /// Where the process is warned.
+    pub fn soft(self) -> i64 {
+        match self {
+            Self::Single(limit) => limit,
+            Self::Both { soft, .. } => soft,
         }
-        let mut both = serializer.serialize_struct("Ulimit", 2)?;
-        both.serialize_field("soft", &self.soft)?;
-        both.serialize_field("hard", &self.hard)?;
-        both.end()
     }
+
+    /// Where it is stopped.
+    pub fn hard(self) -> i64 {
+        match self {
+            Self::Single(limit) => limit,
+            Self::Both { hard, .. } => hard,
+        }
+    }
+}
+
+/// Go leaves them out.
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over this
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// `deploy`: the part of it that docker compose carries out.

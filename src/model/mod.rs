@@ -4,12 +4,14 @@
 
 mod build;
 mod canonical;
+mod compose_hash;
 mod digest;
 mod graph;
 mod health;
 mod hosts;
 mod image_ref;
 pub mod labels;
+mod layout;
 mod limits;
 mod mount;
 mod network;

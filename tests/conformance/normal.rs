@@ -1,48 +1,54 @@
 //! What does not count as a difference, each with its reason, and the differences that are left.
 
 use larder::model::Project;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// larder's project as `docker compose config` would print it.
-pub(crate) fn ours(project: Project) -> Value {
-    let mut tree = serde_json::to_value(project).expect("a project is JSON");
-    for service in services(&mut tree) {
-        // docker compose's JSON has no extensions below the top level; its YAML has them.
-        service.retain(|key, _| !key.starts_with("x-"));
+pub(crate) fn ours(project: &Project) -> Value {
+    let text = project.to_json().expect("a project is JSON");
+    let mut tree = serde_json::from_str(&text).expect("it prints JSON");
+    unescape(&mut tree);
+    for (name, section) in tree.as_object_mut().into_iter().flatten() {
+        if !name.starts_with("x-") {
+            without_extensions(section, true);
+        }
     }
-    drop_empty(&mut tree);
     tree
 }
 
 /// docker compose's output with its escapes undone.
 pub(crate) fn theirs(mut tree: Value) -> Value {
     unescape(&mut tree);
-    for service in services(&mut tree) {
-        // One number for both limits, or both written the same: Go keeps the writing, the model the meaning.
-        for (_, limit) in service
-            .get_mut("ulimits")
-            .and_then(Value::as_object_mut)
-            .into_iter()
-            .flatten()
-        {
-            if limit["soft"] == limit["hard"] && limit.is_object() {
-                *limit = limit["soft"].clone();
-            }
-        }
-    }
-    drop_empty(&mut tree);
     tree
 }
 
-fn services(tree: &mut Value) -> impl Iterator<Item = &mut Map<String, Value>> {
-    let services = tree.get_mut("services").and_then(Value::as_object_mut);
-    services
-        .into_iter()
-        .flatten()
-        .filter_map(|(_, service)| service.as_object_mut())
+/// docker compose's JSON has no extensions below the top level; its YAML has them. What the user names may begin with
+/// `x-`, too: services, networks and so on.
+fn without_extensions(value: &mut Value, named: bool) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|key, _| named || !key.starts_with("x-"));
+            for (key, value) in map {
+                let names = [
+                    "depends_on",
+                    "labels",
+                    "environment",
+                    "networks",
+                    "annotations",
+                    "sysctls",
+                    "args",
+                ];
+                without_extensions(value, names.contains(&key.as_str()));
+            }
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| without_extensions(item, false)),
+        _ => {}
+    }
 }
 
-/// `config` doubles every dollar sign, so that its output can be loaded again.
+/// `config` doubles every dollar sign, so that its output can be loaded again; docker compose in keys, too.
 fn unescape(tree: &mut Value) {
     match tree {
         Value::String(text) => *text = text.replace("$$", "$"),
@@ -58,31 +64,17 @@ fn unescape(tree: &mut Value) {
     }
 }
 
-/// Go's JSON prints empty structs (`ipam`, `placement`, `resources`, a watch's `exec`), which say nothing.
-fn drop_empty(tree: &mut Value) {
-    match tree {
-        Value::Object(map) => {
-            map.values_mut().for_each(drop_empty);
-            map.retain(|key, value| {
-                let says_nothing = matches!(
-                    key.as_str(),
-                    "ipam" | "placement" | "resources" | "volume" | "bind"
-                );
-                let no_command = key == "exec" && value["command"].is_null();
-                let empty = value.as_object().is_some_and(Map::is_empty);
-                !(no_command || says_nothing && empty)
-            });
-        }
-        Value::Array(items) => items.iter_mut().for_each(drop_empty),
-        _ => {}
-    }
-}
-
 /// One line for every path at which the trees differ.
 pub(crate) fn differences(ours: &Value, theirs: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     walk(ours, theirs, "", &mut lines);
     lines
+}
+
+/// Whether two trees that are equal are written in the same order.
+pub(crate) fn order(ours: &Value, theirs: &Value) -> Option<String> {
+    let same = ours != theirs || ours.to_string() == theirs.to_string();
+    (!same).then(|| format!("the order differs:\n{ours}\n{theirs}"))
 }
 
 fn walk(ours: &Value, theirs: &Value, path: &str, lines: &mut Vec<String>) {
@@ -102,7 +94,6 @@ fn walk(ours: &Value, theirs: &Value, path: &str, lines: &mut Vec<String>) {
                 walk(a, b, &format!("{path}[{index}]"), lines);
             }
         }
-        (Value::Number(a), Value::Number(b)) if a.as_f64() == b.as_f64() => {}
         (a, b) if a == b => {}
         (a, b) => lines.push(format!("{path}: ours {a}, theirs {b}")),
     }

@@ -1,6 +1,7 @@
 //! docker compose itself: `docker compose config --format json`. A machine without it fails the test; it is
 //! never skipped.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -30,6 +31,22 @@ pub(crate) fn config(fixture: &Fixture) -> Result<Value, String> {
         return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
     }
     Ok(serde_json::from_slice(&output.stdout).expect("docker compose prints JSON"))
+}
+
+/// docker compose's hash of each service of a fixture that it loads.
+pub(crate) fn hashes(fixture: &Fixture) -> BTreeMap<String, String> {
+    let output = compose(&fixture.working_dir())
+        .args(&fixture.args)
+        .args(["config", "--hash", "*"])
+        .envs(&fixture.env)
+        .output()
+        .expect("`docker` ran a moment ago");
+    let text = String::from_utf8(output.stdout).expect("it prints text");
+    let pair = |line: &str| {
+        let (name, hash) = line.split_once(' ').expect("a name and a hash");
+        (name.to_owned(), hash.to_owned())
+    };
+    text.lines().map(pair).collect()
 }
 
 /// docker compose with no environment but what finds it: the path, and the folder with the plugin.

@@ -60,7 +60,7 @@ fn hosts(build: &Build) -> impl Iterator<Item = String> {
 }
 
 fn ulimit((name, limit): (&String, &Ulimit)) -> String {
-    format!("{name}={}:{}", limit.soft, limit.hard)
+    format!("{name}={}:{}", limit.soft(), limit.hard())
 }
 
 fn join(all: impl Iterator<Item = String>) -> Option<String> {

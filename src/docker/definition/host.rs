@@ -45,8 +45,8 @@ pub(super) fn host(
                 .iter()
                 .map(|(name, limit)| ResourcesUlimits {
                     name: Some(name.clone()),
-                    soft: Some(limit.soft),
-                    hard: Some(limit.hard),
+                    soft: Some(limit.soft()),
+                    hard: Some(limit.hard()),
                 })
                 .collect(),
         ),
