@@ -8,6 +8,8 @@ mod bad_input;
 mod build_section;
 #[path = "cli/chained.rs"]
 mod chained;
+#[path = "cli/config.rs"]
+mod config;
 #[path = "cli/delivery.rs"]
 mod delivery;
 #[path = "cli/end_to_end.rs"]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::settings::{Builder, Progress};
 
@@ -196,13 +196,63 @@ pub struct Lock {
 
 /// `larder config`.
 #[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[command(group = ArgGroup::new("listing").args([
+    "services", "volumes", "networks", "profiles", "images", "hash", "variables", "environment", "explain",
+    "no_interpolate", "resolve_image_digests", "lock_image_digests",
+]))]
 pub struct Config {
+    /// The services, with all that they depend on; all of them when none is named
+    #[arg(value_name = "SERVICE")]
+    pub only: Vec<String>,
     /// The format
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Document,
+    #[arg(long, value_enum)]
+    pub format: Option<Document>,
     /// Only check the files; print nothing
     #[arg(short, long)]
     pub quiet: bool,
+    /// Write to a file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Say where a value, as in `services.web.image`, or a variable comes from, and what it overrode
+    #[arg(long, value_name = "PATH|VAR", conflicts_with_all = ["only", "format", "output", "quiet"])]
+    pub explain: Option<String>,
+    /// List the services
+    #[arg(long)]
+    pub services: bool,
+    /// List the volumes
+    #[arg(long)]
+    pub volumes: bool,
+    /// List the networks
+    #[arg(long)]
+    pub networks: bool,
+    /// List the profiles that services have, active or not
+    #[arg(long)]
+    pub profiles: bool,
+    /// List the image of each service
+    #[arg(long)]
+    pub images: bool,
+    /// List docker compose's hash of each service; `*` for all, or names with commas
+    #[arg(long, value_name = "SERVICES")]
+    pub hash: Option<String>,
+    /// List the variables that the files ask for, with their defaults
+    #[arg(long)]
+    pub variables: bool,
+    /// List the variables that there are
+    #[arg(long)]
+    pub environment: bool,
+    /// Leave variables as they are written, and defaults unsaid
+    #[arg(long, conflicts_with = "only")]
+    pub no_interpolate: bool,
+    /// Leave env files of services unread
+    #[arg(long)]
+    pub no_env_resolution: bool,
+    /// Pin images to the digests that their registries have now
+    #[arg(long)]
+    pub resolve_image_digests: bool,
+    /// The same, and print nothing but images: a file to be merged over
+    #[arg(long)]
+    pub lock_image_digests: bool,
 }
 
 /// `larder ps`.

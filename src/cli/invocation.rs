@@ -10,7 +10,7 @@ use super::interrupt::Interrupt;
 use crate::compose::{self, LoadOptions};
 use crate::docker::Docker;
 use crate::failure::Failure;
-use crate::model::Project;
+use crate::model::{Project, Warning};
 use crate::settings::{Environment, Progress, Settings, Typed};
 use crate::term::{Message, Screen, total};
 
@@ -106,7 +106,7 @@ impl Invocation {
         }
     }
 
-    fn options(&self, services: &[String]) -> LoadOptions {
+    pub(super) fn options(&self, services: &[String]) -> LoadOptions {
         LoadOptions {
             working_dir: self.folder.clone(),
             files: self.global.files.clone(),
@@ -158,7 +158,11 @@ impl Invocation {
 
     /// Prints what a person should know of a project and that stops nothing.
     pub(super) fn warn(&self, project: &Project) {
-        for warning in &project.warnings {
+        self.warn_of(&project.warnings);
+    }
+
+    pub(super) fn warn_of(&self, warnings: &[Warning]) {
+        for warning in warnings {
             Message::from(warning).warning(&self.screen, &self.folder);
         }
     }

@@ -15,6 +15,7 @@ mod config;
 mod dagger;
 mod down;
 mod exec;
+mod explain;
 mod fingerprint;
 mod interrupt;
 mod invocation;

@@ -68,7 +68,7 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
         Command::Fingerprint(args) => fingerprint::fingerprint(invocation, &args).await?,
         Command::Build(args) => build::build(invocation, &args).await?,
         Command::Lock(args) => Box::pin(lock::lock(invocation, &args)).await?,
-        Command::Config(args) => config::config(invocation, &args)?,
+        Command::Config(args) => config::config(invocation, &args).await?,
         Command::Ps(args) => ps::ps(invocation, &args).await?,
         Command::Logs(args) => logs::logs(invocation, &args).await?,
         Command::Restart(args) => turn::turn(invocation, &args, Turn::Restart).await?,

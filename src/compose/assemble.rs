@@ -77,6 +77,12 @@ impl Parts {
         })
     }
 
+    /// The profiles that services name, on or off.
+    pub(super) fn profiles(&self) -> BTreeSet<String> {
+        let on = self.services.values().flat_map(profiles_of);
+        on.chain(self.off.values().flatten().cloned()).collect()
+    }
+
     /// Forgets the files that give services variables and labels.
     pub(super) fn leave_files_unread(&mut self) {
         for service in self.services.values_mut().filter_map(Value::as_object_mut) {

@@ -70,6 +70,32 @@ pub(super) fn parse(
     Ok(holes)
 }
 
+/// What a text defines: line, name, and what is written behind it, in the file's order. As far as it can be read.
+pub(super) fn definitions(text: &str) -> Vec<(usize, String, Option<String>)> {
+    let mut cursor = Cursor {
+        rest: text,
+        line: 1,
+    };
+    let mut found = Vec::new();
+    while cursor.skip_to_statement() {
+        let line = cursor.line;
+        let Ok((key, has_value)) = cursor.key() else {
+            break;
+        };
+        let written = has_value.then(|| cursor.value());
+        match written.transpose() {
+            Ok(written) => {
+                let written = written.map(|value| match value {
+                    Quoted::Literally(text) | Quoted::Not(text) => text,
+                });
+                found.push((line, key, written));
+            }
+            Err(_) => break,
+        }
+    }
+    found
+}
+
 /// docker's own env files (`format: raw`): every line `NAME=value` as it stands, `#` only at a line's start.
 pub(super) fn parse_raw(
     text: &str,

@@ -20,6 +20,10 @@ impl Environment {
         Self(variables)
     }
 
+    pub(super) fn into_variables(self) -> BTreeMap<String, String> {
+        self.0
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }

@@ -137,6 +137,14 @@ pub(super) enum ErrorKind {
     },
     #[error("{0}")]
     Rule(String),
+    #[error("the model has nothing at `{subject}`")]
+    NothingAt {
+        subject: String,
+        /// How much of the path there is.
+        above: String,
+        /// What there is below that.
+        known: Vec<String>,
+    },
     #[error("no service is named `{name}`")]
     UnknownService { name: String, known: Vec<String> },
     #[error("service `{service}` extends `{base}`, which `{}` does not define", file.display())]

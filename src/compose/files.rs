@@ -113,6 +113,7 @@ pub(super) fn choose(
 pub(super) struct Sources {
     files: Vec<Source>,
     inherited: Vec<Inherited>,
+    merged: Vec<PathBuf>,
 }
 
 struct Source {
@@ -166,6 +167,11 @@ impl Sources {
         self.inherited.push(by);
     }
 
+    /// A file is merged over those before.
+    pub(super) fn merged(&mut self, file: &Path) {
+        self.merged.push(file.to_owned());
+    }
+
     /// For finding the places of paths.
     pub(super) fn places(&self) -> Places<'_> {
         let files = self.files.iter();
@@ -178,6 +184,7 @@ impl Sources {
         let files = self.files.into_iter();
         project.texts = files.map(|source| (source.file, source.text)).collect();
         project.inherited = self.inherited.into();
+        project.layers = self.merged;
     }
 
     /// Gives an error the line that it is about.

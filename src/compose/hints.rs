@@ -104,6 +104,11 @@ impl Error {
                 "one of them has to stand alone: take one of these `extends` out".to_owned()
             }
             ErrorKind::UnknownKey { key, known, .. } => unknown_key(key, known),
+            ErrorKind::NothingAt {
+                subject,
+                above,
+                known,
+            } => nothing_at(subject, above, known),
             ErrorKind::Undefined {
                 what, name, known, ..
             } => undefined(what, name, known),
@@ -268,6 +273,24 @@ fn wrong_type(path: &TreePath, expected: &str, found: &str, value: Option<&str>)
         _ => return None,
     };
     Some(hint)
+}
+
+/// What a path may have meant where it ends.
+fn nothing_at(subject: &str, above: &str, known: &[String]) -> String {
+    let rest = subject.strip_prefix(above).unwrap_or(subject);
+    let name = rest.trim_start_matches(['.', '[']);
+    let name = name.split(['.', '[', ']']).next().unwrap_or(name);
+    let whose = if above.is_empty() {
+        "the model".to_owned()
+    } else {
+        format!("`{above}`")
+    };
+    if known.is_empty() {
+        return format!("{whose} has nothing below it");
+    }
+    let near = nearest(name, known).map_or_else(String::new, |near| format!("{near} "));
+    let shown = quoted(&known[..known.len().min(SHOWN)]);
+    format!("{near}{whose} has {shown}")
 }
 
 /// Image names have no capitals; tags may.

@@ -49,6 +49,8 @@ pub(super) fn subnet(item: &Value) -> String {
     part(item, "subnet").unwrap_or_default().to_owned()
 }
 
+/// A part of an item; the whole of one that is text still, as there are variables in it.
 fn part<'a>(item: &'a Value, key: &str) -> Option<&'a str> {
-    item.get(key).and_then(Value::as_str)
+    item.as_str()
+        .or_else(|| item.get(key).and_then(Value::as_str))
 }

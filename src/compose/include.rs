@@ -17,7 +17,7 @@ const DEPTH: usize = 32;
 const FILES: usize = 1000;
 
 /// What is imported (`importResources`); names, versions and extensions are not.
-const RESOURCES: [&str; 5] = ["services", "volumes", "networks", "secrets", "configs"];
+pub(super) const RESOURCES: [&str; 5] = ["services", "volumes", "networks", "secrets", "configs"];
 
 /// One item of the list.
 pub(super) struct Entry {
@@ -104,10 +104,13 @@ pub(super) fn apply(
     let inner = Against {
         folder: &folder,
         home: loader.home,
+        as_written: loader.as_written,
     };
     let mut imported = loader.model(&files, inner, &own, above).map_err(here)?;
-    // What it takes from its environment comes from the included project's.
-    own.fill(&mut imported);
+    if !loader.as_written {
+        // What it takes from its environment comes from the included project's.
+        own.fill(&mut imported);
+    }
     import(tree, imported)
 }
 

@@ -143,6 +143,35 @@ fn nested(text: &str, scope: &Scope<'_>, depth: usize) -> Result<String, Error> 
     Ok(out)
 }
 
+/// The variables in a text, each with what follows its name in the braces; those within that are not looked for. What is
+/// no variable is passed over.
+pub(super) fn asked_for(text: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('$') {
+        rest = after;
+        if let Some(after) = rest.strip_prefix('$') {
+            rest = after;
+        } else if let Some(braced) = rest.strip_prefix('{') {
+            let Some(end) = closing_brace(braced) else {
+                break;
+            };
+            let length = name_length(&braced[..end]);
+            if length > 0 {
+                found.push(braced[..end].split_at(length));
+            }
+            rest = &braced[end + 1..];
+        } else {
+            let (name, after) = rest.split_at(name_length(rest));
+            if !name.is_empty() {
+                found.push((name, ""));
+            }
+            rest = after;
+        }
+    }
+    found
+}
+
 /// `${NAME}` and what may follow the name in the braces. The default is expanded even where it is not used,
 /// so a `:?` in it counts always, as in compose-go (`withDefaultWhenAbsence`).
 fn expand(name: &str, operation: &str, scope: &Scope<'_>, depth: usize) -> Result<String, Error> {

@@ -28,9 +28,20 @@ pub(super) struct Loader<'a> {
     pub(super) home: Option<&'a str>,
     /// How many files were included, one that is included twice counted twice.
     pub(super) included: usize,
+    /// Whether variables are left as they are written.
+    pub(super) as_written: bool,
 }
 
 impl Loader<'_> {
+    /// The top of each document.
+    fn root(&self) -> At<'static> {
+        if self.as_written {
+            At::AS_WRITTEN
+        } else {
+            At::ROOT
+        }
+    }
+
     /// The files merged in order, their paths absolute. `above` are the files that include these.
     ///
     /// # Errors
@@ -50,9 +61,10 @@ impl Loader<'_> {
                 let layer = self.layer(document, file, against, environment, above);
                 let (layer, resets) = layer.map_err(|error| error.in_file(file))?;
                 reset(&mut tree, &resets);
-                merge(&mut tree, layer, &ROOT, At::ROOT).map_err(|error| error.in_file(file))?;
+                merge(&mut tree, layer, &ROOT, self.root()).map_err(|error| error.in_file(file))?;
             }
             above.pop();
+            self.sources.merged(file);
         }
         default_contexts(&mut tree);
         resolve(&mut tree, against)?;
@@ -100,13 +112,17 @@ impl Loader<'_> {
         environment: &Environment,
     ) -> Result<Value, Error> {
         let lookup = environment.lookup();
-        let mut unset = Unset::default();
-        interpolate::tree(&mut tree, At::ROOT, &Scope::new(&lookup), &mut unset)?;
+        let (scope, mut unset) = (Scope::new(&lookup), Unset::default());
+        if self.as_written {
+            names_of_files(&mut tree, &scope, &mut unset)?;
+        } else {
+            interpolate::tree(&mut tree, At::ROOT, &scope, &mut unset)?;
+        }
         for (name, path) in unset.iter() {
             self.notices.unset(name, path, file);
         }
         ports::check(&tree)?;
-        lower(&mut tree, &ROOT, At::ROOT)?;
+        lower(&mut tree, &ROOT, self.root())?;
         if let Some(map) = tree.as_object_mut()
             && map.shift_remove("version").is_some()
         {
@@ -116,6 +132,22 @@ impl Loader<'_> {
         }
         Ok(tree)
     }
+}
+
+/// Replaces the variables in what names other Compose files, which are read whatever else is left as it is written.
+fn names_of_files(tree: &mut Value, scope: &Scope<'_>, unset: &mut Unset) -> Result<(), Error> {
+    if let Some(include) = tree.get_mut("include") {
+        interpolate::tree(include, At::ROOT.key("include"), scope, unset)?;
+    }
+    let services = tree.get_mut("services").and_then(Value::as_object_mut);
+    let above = At::ROOT.key("services");
+    for (name, service) in services.into_iter().flatten() {
+        if let Some(extends) = service.get_mut("extends") {
+            let at = above.key(name);
+            interpolate::tree(extends, at.key("extends"), scope, unset)?;
+        }
+    }
+    Ok(())
 }
 
 /// A build without a context has the project's folder for one.
@@ -147,13 +179,15 @@ impl Bases for Files<'_, '_> {
                 map.shift_remove("include");
             }
             reset(&mut tree, &document.resets);
-            merge(&mut tree, layer, &ROOT, At::ROOT).map_err(|error| error.in_file(file))?;
+            merge(&mut tree, layer, &ROOT, self.loader.root())
+                .map_err(|error| error.in_file(file))?;
             resets.extend(document.resets);
         }
         let folder = file.parent().map(Path::to_owned).unwrap_or_default();
         let against = Against {
             folder: &folder,
             home: self.loader.home,
+            as_written: self.loader.as_written,
         };
         resolve(&mut tree, against).map_err(|error| error.in_file(file))?;
         Ok(Layer {
@@ -174,6 +208,7 @@ impl Bases for Files<'_, '_> {
             Against {
                 folder,
                 home: self.loader.home,
+                as_written: self.loader.as_written,
             },
         )
     }

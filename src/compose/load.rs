@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::environment::Environment;
 use super::error::Error;
 use super::files::{self, STDIN, Sources};
@@ -10,7 +12,7 @@ use super::layers::Loader;
 use super::notice::{Notices, not_carried_out};
 use super::resolve::Against;
 use super::{assemble, check, delivery, project_name, settle};
-use crate::model::{Project, clean};
+use crate::model::{Project, Warning, clean};
 
 /// What a project is loaded from. All of it is data: nothing is asked of the process.
 #[derive(Clone, Debug, Default)]
@@ -56,30 +58,69 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         })
 }
 
+/// The files of a project in one canonical tree, their variables as they are written: `config --no-interpolate`. Services
+/// of all profiles are in it, and nothing that is unsaid is written out.
+///
+/// # Errors
+/// As [`load`], as far as it is known without the variables.
+pub fn load_as_written(options: &LoadOptions) -> Result<(Value, Vec<Warning>), Error> {
+    let mut sources = Sources::default();
+    let mut notices = Notices::default();
+    let loaded = ground(options, &mut sources, &mut notices).and_then(|ground| {
+        let mut tree = model(options, &ground, &mut sources, &mut notices, true)?;
+        tree["name"] = ground.name.into();
+        Ok(tree)
+    });
+    loaded
+        .map_err(|error| sources.locate(error).with_hole(&notices))
+        .map(|tree| (tree, notices.located(&sources)))
+}
+
+/// The variables that a project's files are read with: the process environment, and what env files add to it.
+///
+/// # Errors
+/// The Compose files are not found, or an env file cannot be read.
+pub fn environment(options: &LoadOptions) -> Result<BTreeMap<String, String>, Error> {
+    Ok(variables_of(options)?.0)
+}
+
+/// The same, and the env files that were read for it, the weakest first.
+///
+/// # Errors
+/// As [`environment`].
+pub(super) fn variables_of(
+    options: &LoadOptions,
+) -> Result<(BTreeMap<String, String>, Vec<PathBuf>), Error> {
+    let mut sources = Sources::default();
+    let ground = ground(options, &mut sources, &mut Notices::default());
+    let ground = ground.map_err(|error| sources.locate(error))?;
+    let files = if ground.env_files.is_empty() {
+        // What the first defines stays.
+        let folders = [&ground.folder, &project_folder(options, &options.files)];
+        let mut files: Vec<_> = folders.map(|folder| folder.join(".env")).into();
+        files.dedup();
+        files.retain(|file| file.is_file());
+        files
+    } else {
+        ground.env_files
+    };
+    Ok((ground.environment.into_variables(), files))
+}
+
 fn run(
     options: &LoadOptions,
     sources: &mut Sources,
     notices: &mut Notices,
 ) -> Result<Project, Error> {
+    let ground = ground(options, sources, notices)?;
+    let mut tree = model(options, &ground, sources, notices, false)?;
     let Ground {
         files,
         folder,
         env_files,
         name,
         environment,
-    } = ground(options, sources, notices)?;
-    let home = options.environment.get("HOME").map(String::as_str);
-    let against = Against {
-        folder: &folder,
-        home,
-    };
-    let mut loader = Loader {
-        sources,
-        notices,
-        home,
-        included: 0,
-    };
-    let mut tree = loader.model(&files, against, &environment, &mut Vec::new())?;
+    } = ground;
     environment.fill(&mut tree);
 
     let profiles = active_profiles(options, &environment);
@@ -92,16 +133,42 @@ fn run(
     }
     not_carried_out(&parts, notices)?;
     let off = parts.off.clone();
+    let profiles = parts.profiles();
     let mut project = parts.project(&environment, notices)?;
     project.name = name;
     project.working_dir = folder;
     project.files = files;
     project.env_files = env_files;
+    project.profiles = profiles;
     settle::settle(&mut project, &environment, notices);
     check::check(&project, &off)?;
-    settle::drop_unused(&mut project);
+    project.drop_unused();
     delivery::warn(&project, notices);
     Ok(project)
+}
+
+/// All files in one canonical tree, with or without values for their variables.
+fn model(
+    options: &LoadOptions,
+    ground: &Ground,
+    sources: &mut Sources,
+    notices: &mut Notices,
+    as_written: bool,
+) -> Result<Value, Error> {
+    let home = options.environment.get("HOME").map(String::as_str);
+    let against = Against {
+        folder: &ground.folder,
+        home,
+        as_written,
+    };
+    let mut loader = Loader {
+        sources,
+        notices,
+        home,
+        included: 0,
+        as_written,
+    };
+    loader.model(&ground.files, against, &ground.environment, &mut Vec::new())
 }
 
 /// What a load starts from: which files, where, and with which variables.
@@ -218,7 +285,6 @@ fn active_profiles(options: &LoadOptions, environment: &Environment) -> Vec<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Warning;
 
     /// A folder with files, loaded from there.
     struct Folder(tempfile::TempDir);

@@ -17,6 +17,9 @@ pub(super) const VARIABLE: &str = "`NAME=value`";
 /// # Errors
 /// An unknown attribute, a wrong type, a value that its notation does not have.
 pub(super) fn lower(value: &mut Value, shape: &Shape, at: At<'_>) -> Result<(), Error> {
+    if at.as_written && waits_for_variables(value, shape) {
+        return Ok(());
+    }
     match shape {
         Shape::Any => Ok(()),
         Shape::Text if value.is_string() => Ok(()),
@@ -76,6 +79,23 @@ pub(super) fn lower(value: &mut Value, shape: &Shape, at: At<'_>) -> Result<(), 
             lower(value, inner, at).map_err(|error| error.expecting(words, at))
         }
         Shape::Items(long, words, inner) => items(value, *long, words, inner, at),
+    }
+}
+
+/// Whether only variables say what a value is: it stays as it is written until they are known. Of a list of `NAME=value`
+/// the names count, and a list of short forms is one value.
+fn waits_for_variables(value: &Value, shape: &Shape) -> bool {
+    let in_list = |items: &[Value], part: fn(&str) -> &str| {
+        let mut texts = items.iter().filter_map(Value::as_str);
+        texts.any(|text| part(text).contains('$'))
+    };
+    match (shape, value) {
+        (_, Value::String(text)) => text.contains('$'),
+        (Shape::Variables | Shape::Labels, Value::Array(items)) => {
+            in_list(items, |text| text.split('=').next().unwrap_or(text))
+        }
+        (Shape::Parsed(..), Value::Array(items)) => in_list(items, |text| text),
+        _ => false,
     }
 }
 
@@ -145,6 +165,10 @@ fn items(
     let mut all = Vec::with_capacity(items.len());
     for (index, item) in items.iter_mut().enumerate() {
         let at = at.index(index);
+        if at.as_written && waits_for_variables(item, inner) {
+            all.push(item.take());
+            continue;
+        }
         for mut item in long(item.take(), at)? {
             lower(&mut item, inner, at).map_err(|error| error.expecting(words, at))?;
             all.push(item);

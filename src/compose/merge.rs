@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::error::{Error, ErrorKind};
 use super::lower::kind;
@@ -51,6 +51,15 @@ fn by_rule(
             Ok(())
         }
         (Value::Array(items), Value::Array(over)) => append(items, over, shape, rule, at),
+        (Value::Array(items), Value::Object(over)) if at.as_written => {
+            items.extend(as_list(over));
+            Ok(())
+        }
+        (Value::Object(map), Value::Array(over)) if at.as_written => {
+            let items = as_list(std::mem::take(map)).chain(over);
+            *base = items.collect();
+            Ok(())
+        }
         (Value::Object(_) | Value::Array(_), over) => Err(ErrorKind::Merge {
             path: at.path(),
             base: kind(base),
@@ -62,6 +71,15 @@ fn by_rule(
             Ok(())
         }
     }
+}
+
+/// A map in the form of a list, where the other side has to stay one: there are variables in its names.
+fn as_list(map: Map<String, Value>) -> impl Iterator<Item = Value> {
+    map.into_iter()
+        .map(|(name, value)| match super::scalar::text(&value) {
+            Some(text) => format!("{name}={text}").into(),
+            None => name.into(),
+        })
 }
 
 /// A key that both maps have.

@@ -8,6 +8,8 @@ use std::fmt;
 pub(super) struct At<'a> {
     above: Option<&'a At<'a>>,
     step: Step<'a>,
+    /// Whether the document's variables stand in it as they are written.
+    pub(super) as_written: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,28 +25,34 @@ impl<'a> At<'a> {
     pub(super) const ROOT: At<'static> = At {
         above: None,
         step: Step::Root,
+        as_written: false,
+    };
+
+    /// The top of a document whose variables are left as they are written.
+    pub(super) const AS_WRITTEN: At<'static> = At {
+        as_written: true,
+        ..Self::ROOT
     };
 
     pub(super) fn key(&'a self, key: &'a str) -> At<'a> {
-        At {
-            above: Some(self),
-            step: Step::Key(key),
-        }
+        self.below(Step::Key(key))
     }
 
     pub(super) fn index(&'a self, index: usize) -> At<'a> {
+        self.below(Step::Index(index))
+    }
+
+    fn below(&'a self, step: Step<'a>) -> At<'a> {
         At {
             above: Some(self),
-            step: Step::Index(index),
+            step,
+            as_written: self.as_written,
         }
     }
 
     /// As [`TreePath::and_item`].
     pub(super) fn item(&'a self, index: usize, name: &'a str) -> At<'a> {
-        At {
-            above: Some(self),
-            step: Step::Item(index, name),
-        }
+        self.below(Step::Item(index, name))
     }
 
     /// The key this position ends with.

@@ -133,6 +133,9 @@ fn count(text: &str) -> usize {
 
 /// What two entries share when the later one replaces the earlier (compose-go `portIndexer`).
 pub(super) fn identity(port: &Value) -> String {
+    if let Some(text) = port.as_str() {
+        return text.to_owned();
+    }
     let text = |key: &str, default: &str| {
         port.get(key)
             .and_then(super::scalar::text)

@@ -14,11 +14,17 @@ use crate::model::clean;
 pub(super) struct Against<'a> {
     pub(super) folder: &'a Path,
     pub(super) home: Option<&'a str>,
+    /// Whether variables stand in the paths as they are written: what a path that begins with one is read against, its
+    /// value says.
+    pub(super) as_written: bool,
 }
 
 impl Against<'_> {
     /// The absolute form of a path.
     pub(super) fn absolute(&self, path: &str) -> String {
+        if self.as_written && path.starts_with('$') {
+            return path.to_owned();
+        }
         let expanded = match (path.strip_prefix('~'), self.home) {
             (Some(rest), Some(home)) => clean(&format!("{home}/{rest}")),
             _ => path.to_owned(),
@@ -163,6 +169,7 @@ mod tests {
         let against = Against {
             folder: Path::new("/p/q"),
             home: Some("/root"),
+            as_written: false,
         };
         resolve(&mut tree, against).unwrap();
         let a = &tree["services"]["a"];

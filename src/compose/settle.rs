@@ -1,8 +1,6 @@
 //! What a Compose file leaves unsaid: defaults, dependencies that other attributes imply, the `default` network,
 //! names (compose-go `normalize.go` and `transform/defaults.go`).
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use super::environment::Environment;
@@ -204,28 +202,6 @@ fn name(project: &str, key: &str, resource: &mut impl Resource) {
             format!("{project}_{key}")
         }
     });
-}
-
-/// Leaves out what no service uses (compose-go `WithoutUnnecessaryResources`).
-pub(super) fn drop_unused(project: &mut Project) {
-    let (mut networks, mut volumes) = (BTreeSet::new(), BTreeSet::new());
-    let (mut configs, mut secrets) = (BTreeSet::new(), BTreeSet::new());
-    for service in project.services.values() {
-        networks.extend(service.networks.keys());
-        let named = service
-            .volumes
-            .iter()
-            .filter(|mount| mount.kind == MountKind::Volume);
-        volumes.extend(named.filter_map(|mount| mount.source.as_ref()));
-        configs.extend(service.configs.iter().map(|config| &config.source));
-        secrets.extend(service.secrets.iter().map(|secret| &secret.source));
-        let build = service.build.iter().flat_map(|build| &build.secrets);
-        secrets.extend(build.map(|secret| &secret.source));
-    }
-    project.networks.retain(|key, _| networks.contains(key));
-    project.volumes.retain(|key, _| volumes.contains(key));
-    project.configs.retain(|key, _| configs.contains(key));
-    project.secrets.retain(|key, _| secrets.contains(key));
 }
 
 #[cfg(test)]

@@ -25,15 +25,7 @@ impl Project {
             "name", "services", "networks", "volumes", "secrets", "configs",
         ];
         arrange_project(&mut tree, &order, false);
-        // A character that stands for a quote while serde_yaml writes, which has no say in how text is quoted.
-        let used = serde_yaml::to_string(&tree)?;
-        let mark = ('\u{e000}'..='\u{f8ff}')
-            .find(|mark| !used.contains(*mark))
-            .unwrap_or('\u{e000}');
-        if quote(&mut tree, mark) {
-            return Ok(serde_yaml::to_string(&tree)?.replace(mark, "'"));
-        }
-        Ok(used)
+        yaml(tree)
     }
 
     /// The canonical Compose file as JSON, with a line end behind it.
@@ -47,10 +39,53 @@ impl Project {
             "configs", "name", "networks", "secrets", "services", "volumes",
         ];
         arrange_project(&mut tree, &order, true);
-        let mut text = serde_json::to_string_pretty(&tree)?;
-        text.push('\n');
-        Ok(text)
+        json(&tree)
     }
+
+    /// A canonical tree whose variables are as they are written, as JSON or YAML.
+    ///
+    /// # Errors
+    /// None that is known: every tree can be written.
+    pub fn print_as_written(mut tree: Value, as_json: bool) -> Result<String, Unprintable> {
+        let order = [
+            "name", "services", "networks", "volumes", "secrets", "configs",
+        ];
+        arrange_project(&mut tree, &order, false);
+        print_tree(&tree, as_json)
+    }
+}
+
+/// Why something could not be written down.
+type Unprintable = Box<dyn std::error::Error + Send + Sync>;
+
+/// Anything as JSON or YAML, in the look of a project.
+///
+/// # Errors
+/// It cannot be written in that language.
+pub fn print_tree(tree: &impl serde::Serialize, as_json: bool) -> Result<String, Unprintable> {
+    let tree = serde_json::to_value(tree)?;
+    if as_json {
+        return Ok(json(&tree)?);
+    }
+    Ok(yaml(tree)?)
+}
+
+fn json(tree: &Value) -> Result<String, serde_json::Error> {
+    let mut text = serde_json::to_string_pretty(tree)?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn yaml(mut tree: Value) -> Result<String, serde_yaml::Error> {
+    // A character that stands for a quote while serde_yaml writes, which has no say in how text is quoted.
+    let used = serde_yaml::to_string(&tree)?;
+    let mark = ('\u{e000}'..='\u{f8ff}')
+        .find(|mark| !used.contains(*mark))
+        .unwrap_or('\u{e000}');
+    if quote(&mut tree, mark) {
+        return Ok(serde_yaml::to_string(&tree)?.replace(mark, "'"));
+    }
+    Ok(used)
 }
 
 fn services(tree: &mut Value) -> impl Iterator<Item = &mut Map<String, Value>> {
@@ -74,7 +109,7 @@ fn escape(tree: &mut Value) {
 /// Marks the texts that need quotes for a reader of YAML 1.1; whether there is any.
 fn quote(tree: &mut Value, mark: char) -> bool {
     match tree {
-        Value::String(text) if is_number_or_date(text) => {
+        Value::String(text) if is_other_to_older_readers(text) => {
             *text = format!("{mark}{text}{mark}");
             true
         }
@@ -88,19 +123,28 @@ fn quote(tree: &mut Value, mark: char) -> bool {
     }
 }
 
-/// Text that docker compose's reader, without quotes, takes for a number or a date and serde_yaml for text:
-/// `1_000`, `0X1F`, `2001-01-01`.
-fn is_number_or_date(text: &str) -> bool {
+/// Text that a reader of YAML 1.1, without quotes, takes for a number, a date, a time of day or a switch, and serde_yaml for
+/// text: `1_000`, `0X1F`, `2001-01-01`, `12:30`, `yes`.
+fn is_other_to_older_readers(text: &str) -> bool {
+    const SWITCHES: &[&str] = &["y", "yes", "on", "n", "no", "off"];
+    let is_switch = SWITCHES
+        .iter()
+        .any(|switch| text.eq_ignore_ascii_case(switch));
     let plain =
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'+' | b'-' | b':' | b' ');
     let digits = text.trim_start_matches(['+', '-', '.']).as_bytes();
     let is_date = matches!(digits, [y1, y2, y3, y4, b'-', ..] if [y1, y2, y3, y4].iter().all(|b| b.is_ascii_digit()));
     let is_radix = matches!(digits, [b'0', b'X' | b'O' | b'B', ..]);
-    digits.first().is_some_and(u8::is_ascii_digit)
-        && (text.contains('_') || is_date || is_radix)
+    let is_time = digits.contains(&b':')
+        && digits
+            .iter()
+            .all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'_'));
+    let is_number = digits.first().is_some_and(u8::is_ascii_digit)
+        && (text.contains('_') || is_date || is_radix || is_time)
         && text.bytes().all(plain)
         && !text.contains(": ")
-        && !text.ends_with([' ', ':'])
+        && !text.ends_with([' ', ':']);
+    is_switch || is_number
 }
 
 #[cfg(test)]
@@ -152,7 +196,7 @@ services:
     }
 
     #[test]
-    fn numbers_and_dates_of_yaml_1_1_are_quoted_where_they_are_text() {
+    fn what_yaml_1_1_takes_for_something_else_is_quoted() {
         let mut project = project();
         let service = project.services.get_mut("a").unwrap();
         *service = Service {
@@ -161,7 +205,9 @@ services:
             ..Service::default()
         };
         service.working_dir = Some("1_0 # x".into());
-        let yaml = "name: n\nservices:\n  a:\n    hostname: '1_000'\n    user: '2001-01-01'\n    working_dir: '1_0 # x'\n";
+        service.command = Some(["yes", "Off", "12:30", "yes no"].map(str::to_owned).to_vec());
+        let yaml = "name: n\nservices:\n  a:\n    command:\n    - 'yes'\n    - 'Off'\n    - '12:30'\n    - yes no\n    \
+                    hostname: '1_000'\n    user: '2001-01-01'\n    working_dir: '1_0 # x'\n";
         assert_eq!(project.to_yaml().unwrap(), yaml);
     }
 

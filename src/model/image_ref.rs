@@ -32,6 +32,18 @@ impl ImageRef {
         }
     }
 
+    /// The name in full, `docker.io/library/` included.
+    pub fn canonical(&self) -> String {
+        let tag = self.tag.as_ref().map(|tag| format!(":{tag}"));
+        let digest = self.digest.as_ref().map(|digest| format!("@{digest}"));
+        let (registry, repository) = (&self.registry, &self.repository);
+        format!(
+            "{registry}/{repository}{}{}",
+            tag.unwrap_or_default(),
+            digest.unwrap_or_default()
+        )
+    }
+
     /// The familiar name without tag and digest.
     pub fn familiar_name(&self) -> String {
         match self.registry.as_str() {

@@ -23,6 +23,7 @@ mod service;
 mod units;
 
 pub use build::Build;
+pub use canonical::print_tree;
 pub use digest::{Digest, DigestWriter, ImageId};
 pub use graph::{Cycle, start_order};
 pub use health::Healthcheck;

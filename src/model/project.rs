@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Condition, FileObject, ImageRef, Network, Service, Volume};
+use super::{Condition, FileObject, ImageRef, MountKind, Network, Service, Volume};
 
 /// The resolved Compose model.
 ///
@@ -45,6 +45,9 @@ pub struct Project {
     /// The files named by `--env-file`, absolute; empty when the default `.env` was used.
     #[serde(skip)]
     pub env_files: Vec<PathBuf>,
+    /// The files that were merged, in that order: those that are included before those that include them.
+    #[serde(skip)]
+    pub layers: Vec<PathBuf>,
     /// The text of every Compose file that was read, `extends` and `include` followed: for finding the place
     /// of what turns out to be wrong later.
     #[serde(skip)]
@@ -55,6 +58,9 @@ pub struct Project {
     /// Services that are off because none of their profiles is active.
     #[serde(skip)]
     pub disabled: BTreeSet<String>,
+    /// The profiles that services name, whether they are active or not.
+    #[serde(skip)]
+    pub profiles: BTreeSet<String>,
     /// What the file says and larder does not carry out, and other things to know before a start.
     #[serde(skip)]
     pub warnings: Vec<Warning>,
@@ -146,6 +152,34 @@ impl Project {
             }
         }
         Ok(wanted)
+    }
+
+    /// Leaves out all services but these, and what only they use.
+    pub fn keep(&mut self, services: &BTreeSet<String>) {
+        self.services.retain(|name, _| services.contains(name));
+        self.drop_unused();
+    }
+
+    /// Leaves out what no service uses (compose-go `WithoutUnnecessaryResources`).
+    pub fn drop_unused(&mut self) {
+        let (mut networks, mut volumes) = (BTreeSet::new(), BTreeSet::new());
+        let (mut configs, mut secrets) = (BTreeSet::new(), BTreeSet::new());
+        for service in self.services.values() {
+            networks.extend(service.networks.keys());
+            let named = service
+                .volumes
+                .iter()
+                .filter(|mount| mount.kind == MountKind::Volume);
+            volumes.extend(named.filter_map(|mount| mount.source.as_ref()));
+            configs.extend(service.configs.iter().map(|config| &config.source));
+            secrets.extend(service.secrets.iter().map(|secret| &secret.source));
+            let build = service.build.iter().flat_map(|build| &build.secrets);
+            secrets.extend(build.map(|secret| &secret.source));
+        }
+        self.networks.retain(|key, _| networks.contains(key));
+        self.volumes.retain(|key, _| volumes.contains(key));
+        self.configs.retain(|key, _| configs.contains(key));
+        self.secrets.retain(|key, _| secrets.contains(key));
     }
 
     /// These services, and all those whose images their builds take in as `additional_contexts`.

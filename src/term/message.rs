@@ -111,7 +111,8 @@ fn lines(text: &str) -> String {
 }
 
 /// The place with its path relative to the folder, where that is shorter.
-fn near(place: &Place, folder: &Path) -> String {
+/// A place for a person who is in `folder`.
+pub fn near(place: &Place, folder: &Path) -> String {
     let shorter = place.file.strip_prefix(folder).ok();
     let file = shorter.unwrap_or(&place.file).to_owned();
     visible(&Place { file, at: place.at }.to_string())

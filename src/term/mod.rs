@@ -26,7 +26,7 @@ pub use chain::{chain, chain_json};
 pub use difference::Difference;
 pub use history::History;
 pub use log_lines::{LogForm, LogLines, LogSource};
-pub use message::Message;
+pub use message::{Message, near};
 pub use progress::Display;
 pub use report::{Readout, Ready, total};
 pub use screen::Screen;

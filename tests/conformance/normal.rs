@@ -29,7 +29,7 @@ fn without_extensions(value: &mut Value, named: bool) {
         Value::Object(map) => {
             map.retain(|key, _| named || !key.starts_with("x-"));
             for (key, value) in map {
-                let names = [
+                let own_keys = [
                     "depends_on",
                     "labels",
                     "environment",
@@ -38,7 +38,7 @@ fn without_extensions(value: &mut Value, named: bool) {
                     "sysctls",
                     "args",
                 ];
-                without_extensions(value, names.contains(&key.as_str()));
+                without_extensions(value, own_keys.contains(&key.as_str()));
             }
         }
         Value::Array(items) => items
@@ -73,8 +73,9 @@ pub(crate) fn differences(ours: &Value, theirs: &Value) -> Vec<String> {
 
 /// Whether two trees that are equal are written in the same order.
 pub(crate) fn order(ours: &Value, theirs: &Value) -> Option<String> {
-    let same = ours != theirs || ours.to_string() == theirs.to_string();
-    (!same).then(|| format!("the order differs:\n{ours}\n{theirs}"))
+    // Equality of two trees is blind to the order of keys.
+    let (text, other) = (ours.to_string(), theirs.to_string());
+    (ours == theirs && text != other).then(|| format!("the order differs:\n{ours}\n{theirs}"))
 }
 
 fn walk(ours: &Value, theirs: &Value, path: &str, lines: &mut Vec<String>) {

@@ -1,0 +1,220 @@
+//! `larder config`, in every form that docker compose has, and where values come from.
+
+use insta::assert_snapshot;
+
+use crate::registry::Registry;
+use crate::sandbox::Sandbox;
+use crate::stack::Stack;
+
+fn sandbox() -> Sandbox {
+    let compose = "\
+services:
+  web:
+    image: web:${TAG:-1}
+    command: run ${ARGS:?say how}
+    depends_on: [db]
+    environment: ['${KEY:-A}=1', B=2]
+    ports: ['${PORT:-8080}:80']
+    volumes: [data:/data, './src:/src']
+  db: {build: ./db, env_file: db.env}
+  tool: {image: tool, profiles: [tools], networks: [back]}
+volumes: {data: }
+networks: {back: }
+";
+    Sandbox::with(compose)
+        .file(".env", "TAG=2\nARGS=a b\n")
+        .file("db.env", "PASSWORD=x\n")
+        .file(
+            "compose.override.yaml",
+            "services: {web: {environment: {C: $TAG}, image: 'web:${TAG:-3}'}}",
+        )
+}
+
+#[test]
+fn lists_are_one_name_a_line() {
+    let sandbox = sandbox();
+    let listed = |flags: &str| {
+        let output = sandbox.run(&format!("config {flags}"));
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(listed("--services"), "db web");
+    assert_eq!(listed("--volumes"), "data");
+    assert_eq!(listed("--networks"), "default");
+    assert_eq!(listed("--profiles"), "tools");
+    assert_eq!(listed("--images"), "hub-db web:2");
+    assert_eq!(listed("--services db"), "db");
+    assert_eq!(listed("--services tool"), "tool");
+    let hashes = listed("--hash *");
+    let hashes: Vec<_> = hashes.split(' ').collect();
+    let ["db", db, "web", web] = hashes[..] else {
+        panic!("{hashes:?}");
+    };
+    assert_eq!(listed("--hash web,db"), format!("db {db} web {web}"));
+    assert!(listed("--environment").contains("TAG=2"));
+    assert_snapshot!(sandbox.show("config --hash wbe"), @r"
+    exit 2
+    --- stderr
+    error: no service is named `wbe`
+    hint: did you mean `web`? services here: `db`, `web`
+    ");
+}
+
+#[test]
+fn variables_are_listed_with_their_defaults() {
+    let sandbox = sandbox();
+    assert_snapshot!(sandbox.show("config --variables"), @r"
+    exit 0
+    --- stdout
+    NAME   REQUIRED   DEFAULT VALUE   ALTERNATE VALUE
+    ARGS   true
+    KEY    false      A
+    PORT   false      8080
+    TAG    false      1
+    ");
+    let json = sandbox.run("config --variables --format json").stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(
+        json["PORT"],
+        serde_json::json!({"Name": "PORT", "DefaultValue": "8080", "PresenceValue": "", "Required": false})
+    );
+}
+
+/// What is printed without values loads to the same project as the files themselves.
+#[test]
+fn variables_stay_as_they_are_written() {
+    let sandbox = sandbox();
+    assert_snapshot!(sandbox.show("config --no-interpolate"), @r"
+    exit 0
+    --- stdout
+    name: hub
+    services:
+      web:
+        command: run ${ARGS:?say how}
+        depends_on:
+          db:
+            condition: service_started
+            required: true
+        environment:
+        - ${KEY:-A}=1
+        - B=2
+        - C=$TAG
+        image: web:${TAG:-3}
+        ports:
+        - ${PORT:-8080}:80
+        volumes:
+        - type: volume
+          source: data
+          target: /data
+        - type: bind
+          source: '[hub]/src'
+          target: /src
+          bind:
+            create_host_path: true
+      db:
+        build:
+          context: '[hub]/db'
+        env_file:
+        - path: '[hub]/db.env'
+      tool:
+        profiles:
+        - tools
+        image: tool
+        networks:
+          back: null
+    networks:
+      back: null
+    volumes:
+      data: null
+    ");
+    let before = sandbox.run("config").stdout;
+    let written = sandbox.run("config --no-interpolate -o written.yaml");
+    assert!(written.status.success() && written.stdout.is_empty());
+    let mut again = sandbox.command(env!("CARGO_BIN_EXE_larder"));
+    let again = again.args(["-f", "written.yaml", "config"]).output().unwrap();
+    assert_eq!(
+        String::from_utf8(again.stdout).unwrap(),
+        String::from_utf8(before).unwrap()
+    );
+}
+
+#[test]
+fn env_files_may_stay_unread() {
+    let sandbox = sandbox();
+    let shown = sandbox.show("config db --no-env-resolution");
+    assert!(shown.contains("env_file:\n    - [hub]/db.env"), "{shown}");
+    assert!(!shown.contains("PASSWORD"), "{shown}");
+    assert!(sandbox.show("config db").contains("PASSWORD: x"));
+}
+
+#[test]
+fn a_value_is_explained() {
+    let sandbox = sandbox().env("TAG", "9");
+    assert_snapshot!(sandbox.show("config --explain services.web.image"), @r"
+    exit 0
+    --- stdout
+    services.web.image = web:9
+      from compose.override.yaml:1:42: web:${TAG:-3}
+        TAG = 9, from the environment
+          over .env:1:1: 2
+      over compose.yaml:3:5: web:${TAG:-1}
+        TAG = 9, from the environment
+          over .env:1:1: 2
+    ");
+    assert_snapshot!(sandbox.show("config --explain TAG"), @r"
+    exit 0
+    --- stdout
+    TAG = 9
+      from the environment: 9
+      over .env:1:1: 2
+    ");
+    assert_snapshot!(sandbox.show("config --explain services.db.environment.PASSWORD"), @r"
+    exit 0
+    --- stdout
+    services.db.environment.PASSWORD = x
+      from db.env:1:1: x
+    ");
+    assert_snapshot!(sandbox.show("config --explain services.db.networks.default"), @r"
+    exit 0
+    --- stdout
+    services.db.networks.default is there, and empty
+      no file says so: it is what Compose takes by default
+    ");
+    assert_snapshot!(sandbox.show("config --explain services.wbe"), @r"
+    exit 2
+    --- stderr
+    error: the model has nothing at `services.wbe`
+    hint: did you mean `web`? `services` has `db`, `tool`, `web`
+    ");
+}
+
+#[test]
+fn images_get_the_digest_that_their_registry_has() {
+    let registry = Registry::start();
+    registry.push("base:1", "one");
+    let image = registry.name("base");
+    let compose = format!("services: {{a: {{image: '{image}:1'}}, b: {{image: '{image}:2'}}}}\n");
+    let stack = Stack::new("config-digests", &compose);
+    let shown = stack
+        .sandbox
+        .show("config --resolve-image-digests")
+        .replace(&image, "BASE");
+    assert_snapshot!(shown, @r"
+    exit 1
+    --- stderr
+    error: image `BASE:2` is not in its registry
+      at compose.yaml:1:80
+    ");
+    stack.sandbox.write(
+        "compose.yaml",
+        &format!("services: {{a: {{image: '{image}:1', user: '1'}}}}\n"),
+    );
+    let lock = stack.larder("config --lock-image-digests");
+    let pinned = lock.replace(&image, "BASE");
+    let (before, digest) = pinned.split_once("sha256:").unwrap();
+    assert_eq!(before, "name: ''\nservices:\n  a:\n    image: BASE:1@");
+    assert_eq!(digest.trim_end().len(), 64);
+    let whole = stack.larder("config --resolve-image-digests");
+    assert!(whole.contains("user: '1'") && whole.contains(digest.trim_end()), "{whole}");
+}
