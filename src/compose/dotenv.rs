@@ -96,6 +96,9 @@ pub(super) fn definitions(text: &str) -> Vec<(usize, String, Option<String>)> {
     found
 }
 
+/// What docker's own env files know as blanks.
+const BLANKS: [char; 2] = [' ', '\t'];
+
 /// docker's own env files (`format: raw`): every line `NAME=value` as it stands, `#` only at a line's start.
 pub(super) fn parse_raw(
     text: &str,
@@ -103,14 +106,14 @@ pub(super) fn parse_raw(
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), BadLine> {
     for (index, line) in text.lines().enumerate() {
-        let line = line.trim_start();
+        let line = line.trim_start_matches(BLANKS);
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
         let (name, value) = line
             .split_once('=')
             .map_or((line, None), |(name, value)| (name, Some(value)));
-        if name.is_empty() || name.contains(char::is_whitespace) {
+        if name.is_empty() || name.contains(BLANKS) {
             let reason = format!("`{name}` is not a variable's name");
             return Err(BadLine {
                 line: index + 1,
@@ -269,13 +272,11 @@ fn unescape(value: &str) -> String {
             Some('$') => Some("$$"),
             _ => None,
         };
-        let octal = after.strip_prefix('0').and_then(|digits| digits.get(..3));
         if let Some(plain) = plain {
             out.push_str(plain);
             rest = &after[1..];
-        } else if let Some(byte) = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            out.push(char::from(byte));
-            rest = &after[4..];
+        } else if let Some(digits) = after.strip_prefix('0') {
+            rest = octal(digits, &mut out);
         } else {
             out.push('\\');
             rest = after;
@@ -283,6 +284,21 @@ fn unescape(value: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// What stands behind `\0`: the code of a character in three digits. With fewer, or a code too large, only the 0 goes, as
+/// in compose-go (`expandEscapes`).
+fn octal<'a>(text: &'a str, out: &mut String) -> &'a str {
+    let digits = text.bytes().take(3).take_while(u8::is_ascii_digit).count();
+    let (digits, rest) = text.split_at(digits);
+    match u8::from_str_radix(digits, 8) {
+        Ok(code) if digits.len() == 3 => out.push(char::from(code)),
+        _ => {
+            out.push('\\');
+            out.push_str(digits);
+        }
+    }
+    rest
 }
 
 #[cfg(test)]
@@ -323,6 +339,7 @@ mod tests {
             ("A=\"two\nlines\"\nB=1", "two\nlines"),
             ("B=x\nA=${B}-${SHELL}-${C:-d}", "x-/bin/sh-d"),
             ("A=$$B", "$B"),
+            ("A=\"\\0\\011\\0777\\0089\"", "\\\\11\\777\\089"),
         ];
         for (text, expected) in cases {
             assert_eq!(value(text), expected, "{text:?}");

@@ -54,6 +54,8 @@ pub(super) enum ErrorKind {
     KeyType(&'static str),
     #[error("the Compose file is empty")]
     Empty,
+    #[error("a document of the file is empty: each is a map")]
+    EmptyDocument,
     #[error("{owner} has no attribute `{key}`")]
     UnknownKey {
         owner: String,

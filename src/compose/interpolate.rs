@@ -117,11 +117,8 @@ fn nested(text: &str, scope: &Scope<'_>, depth: usize) -> Result<String, Error> 
             out.push('$');
             after
         } else if let Some(braced) = after.strip_prefix('{') {
-            let end = closing_brace(braced).ok_or_else(|| ErrorKind::Template(text.to_owned()))?;
+            let end = last(braced).ok_or_else(|| ErrorKind::Template(text.to_owned()))?;
             let (name, operation) = braced[..end].split_at(name_length(&braced[..end]));
-            if name.is_empty() {
-                return Err(ErrorKind::Template(text.to_owned()).into());
-            }
             let value =
                 expand(name, operation, scope, depth).map_err(|error| named(error, text))?;
             scope.spend(&value)?;
@@ -235,17 +232,45 @@ fn name_length(text: &str) -> usize {
     }
 }
 
-/// The end of what `${` opened; braces in between come in pairs (`getFirstBraceClosingIndex`).
+/// The brace that ends a variable, behind its `{`. What follows an operator ends with its line, at the brace that has no
+/// partner in it, or else at the last one there is (compose-go's pattern, and `getFirstBraceClosingIndex`).
+fn last(text: &str) -> Option<usize> {
+    let name = name_length(text);
+    let rest = &text[name..];
+    if name == 0 || rest.starts_with('}') {
+        return (name > 0).then_some(name);
+    }
+    let operator = rest.strip_prefix(':').unwrap_or(rest);
+    if !operator.starts_with(['-', '+', '?']) {
+        return None;
+    }
+    closing_brace(text).or_else(|| text.split('\n').next()?.rfind('}'))
+}
+
+/// The end of what `${` opened, on its line; braces in between come in pairs, and what directly follows one that opens
+/// is not looked at.
 fn closing_brace(text: &str) -> Option<usize> {
     let mut open = 1;
-    text.bytes().position(|byte| {
+    let mut bytes = text.bytes().enumerate().skip(1);
+    while let Some((at, byte)) = bytes.next() {
         match byte {
-            b'{' => open += 1,
-            b'}' => open -= 1,
+            b'\n' => return None,
+            b'{' => {
+                open += 1;
+                if bytes.next().is_some_and(|(_, byte)| byte == b'\n') {
+                    return None;
+                }
+            }
+            b'}' => {
+                open -= 1;
+                if open == 0 {
+                    return Some(at);
+                }
+            }
             _ => {}
         }
-        open == 0
-    })
+    }
+    None
 }
 
 #[cfg(test)]
@@ -280,6 +305,10 @@ mod tests {
             ("${X:-{\"k\": {}}}", "{\"k\": {}}"),
             ("${X:-$$A}", "$A"),
             ("${X}!", "!"),
+            ("${X:-{a}", "{a"),
+            ("${X:-{}}", "{}"),
+            ("${X:-{}}x}", "{}}x"),
+            ("${X:-a}\n${X:-b}", "a\nb"),
         ];
         for (text, expected) in cases {
             assert_eq!(substituted(text).as_deref(), Ok(expected), "{text}");
@@ -297,6 +326,8 @@ mod tests {
             "${A",
             "${A:=x}",
             "${X:-${}}",
+            "${X:-a\nb}",
+            "${X:-{\n}}",
         ] {
             assert!(
                 substituted(text).unwrap_err().contains("is not a variable"),

@@ -1,30 +1,29 @@
 //! Where a path of the tree is written: the file's events with their lines and columns. Read only when
-//! something must be reported, or when only the text can tell `010` from `'010'`.
+//! something must be reported, or for `reread`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
-use serde_json::{Map, Value};
 
 use super::path::{Segment, TreePath};
 
 /// The nodes of a file and where each starts. What follows a syntax error is missing.
 #[derive(Default)]
 pub(super) struct Spots {
-    nodes: Vec<Node>,
-    documents: Vec<usize>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) documents: Vec<usize>,
     anchors: HashMap<usize, usize>,
 }
 
-struct Node {
+pub(super) struct Node {
     /// Line and column, both from 1.
     at: (usize, usize),
-    content: Content,
+    pub(super) content: Content,
     /// `!reset`: no part of the tree.
-    is_reset: bool,
+    pub(super) is_reset: bool,
 }
 
-enum Content {
+pub(super) enum Content {
     Scalar {
         text: String,
         writing: Writing,
@@ -42,6 +41,8 @@ pub(super) enum Writing {
     Plain,
     /// `!!binary`.
     Binary,
+    /// With a tag that is not of YAML itself, `!override` say.
+    Tagged,
     /// Text that is meant as it stands.
     Literal,
 }
@@ -69,6 +70,7 @@ impl Spots {
                 Event::Scalar(text, style, anchor, tag) => {
                     let writing = match tag {
                         Some(tag) if tag.suffix == "binary" => Writing::Binary,
+                        Some(tag) if !tag.is_yaml_core_schema() => Writing::Tagged,
                         None if style == ScalarStyle::Plain => Writing::Plain,
                         _ => Writing::Literal,
                     };
@@ -111,79 +113,9 @@ impl Spots {
         number
     }
 
-    /// Walks a document's tree beside what is written, and puts what `change` makes of a text in its place.
-    pub(super) fn reread(
-        &self,
-        document: usize,
-        tree: &mut Value,
-        change: &dyn Fn(&str, Writing) -> Option<Value>,
-    ) {
-        if let Some(&root) = self.documents.get(document) {
-            self.beside(root, tree, change);
-        }
-    }
-
-    fn beside(
-        &self,
-        node: usize,
-        value: &mut Value,
-        change: &dyn Fn(&str, Writing) -> Option<Value>,
-    ) {
-        let node = self.resolved(node);
-        match (&self.nodes[node].content, value) {
-            (Content::Scalar { writing, .. }, value @ Value::String(_)) => {
-                let text = value.as_str().unwrap_or_default();
-                if let Some(changed) = change(text, *writing) {
-                    *value = changed;
-                }
-            }
-            (Content::List(items), Value::Array(values)) => {
-                let items = items.iter().filter(|item| !self.nodes[**item].is_reset);
-                for (&item, value) in items.zip(values) {
-                    self.beside(item, value, change);
-                }
-            }
-            (Content::Map(_), Value::Object(map)) => {
-                self.entries_beside(node, map, &mut HashSet::new(), change);
-            }
-            _ => {}
-        }
-    }
-
-    /// The entries of a map, then what `<<` brings in of keys that are not `seen` yet.
-    fn entries_beside<'a>(
-        &'a self,
-        node: usize,
-        map: &mut Map<String, Value>,
-        seen: &mut HashSet<&'a str>,
-        change: &dyn Fn(&str, Writing) -> Option<Value>,
-    ) {
-        let Content::Map(entries) = &self.nodes[node].content else {
-            return;
-        };
-        let mut merged = Vec::new();
-        for pair in entries.chunks_exact(2) {
-            let Content::Scalar { text, .. } = &self.nodes[self.resolved(pair[0])].content else {
-                continue;
-            };
-            if text == "<<" {
-                merged.push(self.resolved(pair[1]));
-            } else if seen.insert(text)
-                && let Some(value) = map.get_mut(text)
-            {
-                self.beside(pair[1], value, change);
-            }
-        }
-        for source in merged {
-            match &self.nodes[source].content {
-                Content::List(items) => {
-                    for &item in items {
-                        self.entries_beside(self.resolved(item), map, seen, change);
-                    }
-                }
-                _ => self.entries_beside(source, map, seen, change),
-            }
-        }
+    /// Where a document starts.
+    pub(super) fn document(&self, number: usize) -> Option<(usize, usize)> {
+        self.documents.get(number).map(|&root| self.nodes[root].at)
     }
 
     /// The deepest part of `path` that is written in any of the file's documents, the last one first.
@@ -214,7 +146,7 @@ impl Spots {
         found
     }
 
-    fn resolved(&self, node: usize) -> usize {
+    pub(super) fn resolved(&self, node: usize) -> usize {
         match self.nodes[node].content {
             Content::Alias(anchor) => self.anchors.get(&anchor).copied().unwrap_or(node),
             _ => node,

@@ -2,7 +2,7 @@
 //! that knows its line. In the order of a load:
 //!
 //! `load` the line of steps · `files` which files, and their text · `environment` variables and env files
-//! (`dotenv` their grammar) · `tree` YAML into trees by the `reader` (`weight` before that, `scalar` across YAML versions) · `project_name` ·
+//! (`dotenv` their grammar) · `tree` YAML into trees by the `reader` (`weight` before that, `reread` after it, `scalar` and `date` across YAML versions) · `project_name` ·
 //! `layers` documents into one tree: `interpolate`, `lower` (checked and canonical, by the tables of
 //! `top_level`, `attributes` and `parts` in the words of `schema`; `long_form`, `ports`, `mounts`, `words` for short
 //! forms, `values` for texts with a grammar), `include`, `extends`, `merge` (`identity` of list items), `resolve` (paths) · `assemble` the tree
@@ -14,6 +14,7 @@ mod assemble;
 mod attributes;
 mod check;
 mod check_service;
+mod date;
 mod delivery;
 mod dotenv;
 mod environment;
@@ -40,6 +41,7 @@ mod place;
 mod ports;
 mod project_name;
 mod reader;
+mod reread;
 mod resolve;
 mod scalar;
 mod schema;

@@ -9,6 +9,7 @@ use serde_json::{Map, Number, Value};
 
 use super::error::{Error, ErrorKind};
 use super::path::{At, TreePath};
+use super::reread::is_doubtful;
 use super::scalar;
 
 /// What a node costs besides its text.
@@ -21,8 +22,8 @@ pub(super) struct State {
     pub(super) resets: RefCell<Vec<TreePath>>,
     /// The error behind a failed read, which serde can carry only as text.
     pub(super) failed: RefCell<Option<Error>>,
-    /// Whether there is a text that may be a number of YAML 1.1.
-    pub(super) old_numbers: Cell<bool>,
+    /// Whether there is a scalar that may be something else to docker compose (see `reread`).
+    pub(super) doubtful: Cell<bool>,
 }
 
 /// Reads the node at a path; `None` for one that is reset. serde_yaml refuses to go more than 128 deep, so
@@ -112,8 +113,8 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Option<Value>, E> {
         self.spend(text.len())?;
-        if scalar::old_number(text).is_some() {
-            self.state.old_numbers.set(true);
+        if is_doubtful(text) {
+            self.state.doubtful.set(true);
         }
         Ok(Some(Value::String(text.to_owned())))
     }
@@ -135,17 +136,18 @@ impl<'de> Visitor<'de> for Reader<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Option<Value>, A::Error> {
         self.spend(0)?;
         let mut map = Map::new();
-        let mut merged = Vec::new();
+        let mut merged = None;
         let mut reset: HashSet<String> = HashSet::new();
         while let Some(key) = entries.next_key_seed(Key(self))? {
             self.spend(key.len())?;
-            if key == "<<" {
-                merged.extend(entries.next_value_seed(self)?);
-                continue;
-            }
-            if map.contains_key(&key) || reset.contains(&key) {
+            let merges = key == "<<";
+            if map.contains_key(&key) || reset.contains(&key) || merges && merged.is_some() {
                 let at = self.at.key(&key);
                 return Err(Reader { at, ..self }.fail(ErrorKind::DuplicateKey(key.clone())));
+            }
+            if merges {
+                merged = Some(entries.next_value_seed(self)?);
+                continue;
             }
             match entries.next_value_seed(Reader {
                 at: self.at.key(&key),
@@ -157,7 +159,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 None => _ = reset.insert(key),
             }
         }
-        for value in merged {
+        if let Some(value) = merged.flatten() {
             self.merge_key(&mut map, value)?;
         }
         Ok(Some(Value::Object(map)))
@@ -167,6 +169,10 @@ impl<'de> Visitor<'de> for Reader<'_> {
     fn visit_enum<A: EnumAccess<'de>>(self, node: A) -> Result<Option<Value>, A::Error> {
         let (tag, content) = node.variant::<String>()?;
         let value = content.newtype_variant_seed(self)?;
+        let scalar = |value: &Value| !(value.is_string() || value.is_array() || value.is_object());
+        if value.as_ref().is_some_and(scalar) {
+            self.state.doubtful.set(true);
+        }
         match tag.trim_start_matches('!') {
             "reset" => {
                 self.state.resets.borrow_mut().push(self.at.path());

@@ -8,10 +8,10 @@ use serde::de::DeserializeSeed;
 use serde_json::Value;
 
 use super::error::{Error, ErrorKind};
-use super::locate::{Spots, Writing};
+use super::locate::Spots;
 use super::path::{At, TreePath};
 use super::reader::{NODE, Reader, State};
-use super::scalar;
+use super::reread::reread;
 use super::weight;
 use crate::model::Place;
 
@@ -32,10 +32,10 @@ const EXPANSION_LIMIT: usize = 32 << 20;
 /// How deep a document may nest: serde_yaml's own limit.
 pub(super) const DEPTH: usize = 128;
 
-/// The documents in `text`, empty ones left out.
+/// The documents in `text`, none where there are but comments.
 ///
 /// # Errors
-/// Text that is not YAML, a key written twice or not text, and aliases that expand beyond the budget.
+/// Text that is not YAML, a key written twice or not text, an empty document among others, a date, and aliases that expand beyond the budget.
 pub(super) fn parse(text: &str) -> Result<Vec<Document>, Error> {
     weight::check(text)?;
     let expansion = (EXPANSION + text.len() * EXPANSION_RATIO).min(EXPANSION_LIMIT);
@@ -43,7 +43,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Document>, Error> {
         budget: Cell::new(text.len() * (NODE + 1) + expansion),
         resets: RefCell::default(),
         failed: RefCell::default(),
-        old_numbers: Cell::new(false),
+        doubtful: Cell::new(false),
     };
     let mut documents = Vec::new();
     for document in serde_yaml::Deserializer::from_str(text) {
@@ -61,14 +61,36 @@ pub(super) fn parse(text: &str) -> Result<Vec<Document>, Error> {
             Err(error) => return Err(state.failed.take().unwrap_or_else(|| yaml_error(&error))),
         }
     }
-    if state.old_numbers.get() || text.contains("!!binary") {
+    if says_nothing(text) {
+        return Ok(Vec::new());
+    }
+    if state.doubtful.get() || text.contains("!!binary") {
         let spots = Spots::read(text);
         for (number, document) in documents.iter_mut().enumerate() {
-            spots.reread(number, &mut document.tree, &reread);
+            reread(&spots, number, &mut document.tree)?;
         }
     }
-    documents.retain(|document| !document.tree.is_null());
-    Ok(documents)
+    match documents.iter().position(|document| document.tree.is_null()) {
+        Some(empty) => Err(empty_document(text, empty)),
+        None => Ok(documents),
+    }
+}
+
+/// Whether a file has nothing but comments; one that has a document has it in some other line.
+fn says_nothing(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim_start);
+    lines.all(|line| line.is_empty() || line.starts_with('#'))
+}
+
+fn empty_document(text: &str, number: usize) -> Error {
+    let place = Spots::read(text).document(number).map(|at| Place {
+        file: PathBuf::new(),
+        at: Some(at),
+    });
+    Error {
+        place,
+        ..ErrorKind::EmptyDocument.into()
+    }
 }
 
 fn yaml_error(error: &serde_yaml::Error) -> Error {
@@ -89,16 +111,6 @@ fn yaml_error(error: &serde_yaml::Error) -> Error {
     Error {
         place,
         ..Error::from(kind)
-    }
-}
-
-/// A text that docker compose's YAML reader takes for something else, which serde_yaml does not tell: the file's
-/// events know how it is written.
-fn reread(text: &str, writing: Writing) -> Option<Value> {
-    match writing {
-        Writing::Plain => scalar::old_number(text),
-        Writing::Binary => scalar::binary(text).map(Value::from),
-        Writing::Literal => None,
     }
 }
 
@@ -168,7 +180,7 @@ list: {<<: *l}";
 
     #[test]
     fn resets_are_noted_and_documents_kept_apart() {
-        let documents = parse("a: 1\n---\nb: {c: !reset null, d: !override [1]}\n---\n").unwrap();
+        let documents = parse("a: 1\n---\nb: {c: !reset null, d: !override [1]}\n").unwrap();
         assert_eq!(documents.len(), 2);
         assert_eq!(documents[1].tree, json!({"b": {"d": [1]}}));
         let paths: Vec<_> = documents[1]
@@ -180,11 +192,45 @@ list: {<<: *l}";
     }
 
     #[test]
+    fn what_has_a_tag_of_its_own_is_text() {
+        let text = "{a: !override null, b: !override 1.10, c: !x true, d: !override 0x10, e: !!str 5, f: !!int '6'}";
+        let read = json!({"a": "null", "b": "1.10", "c": "true", "d": "0x10", "e": "5", "f": 6});
+        assert_eq!(tree(text), read);
+    }
+
+    #[test]
+    fn dates_are_no_text() {
+        let error = parse("a: {b: '2001-01-01', c: [2001-01-01]}").unwrap_err();
+        assert_eq!(error.path.unwrap().to_string(), "a.c[0]");
+        let extended = tree("{x-a: 2001-01-01, b: {c: {x-d: 2001-1-2}}}");
+        let printed = json!({"x-a": "2001-01-01T00:00:00Z", "b": {"c": {"x-d": "2001-01-02T00:00:00Z"}}});
+        assert_eq!(extended, printed);
+        assert!(parse("services: {x-a: {image: 2001-01-01}}").is_err());
+        let merged = "x-a: &a {b: 2001-01-01}\nc: {<<: *a}";
+        assert_eq!(parse(merged).unwrap_err().path.unwrap().to_string(), "c.b");
+    }
+
+    #[test]
+    fn no_document_is_empty() {
+        for text in ["", "# nothing\n", "\n  # nothing\n\n"] {
+            assert_eq!(parse(text).unwrap().len(), 0, "{text:?}");
+        }
+        for text in ["---\n", "~", "a: 1\n---\n", "a: 1\n---\n# nothing\n---\nb: 1\n"] {
+            let error = parse(text).unwrap_err();
+            assert!(matches!(*error.kind, ErrorKind::EmptyDocument), "{text:?}");
+        }
+        let error = parse("a: 1\n---\n").unwrap_err();
+        assert_eq!(error.place.unwrap().at, Some((3, 1)));
+    }
+
+    #[test]
     fn keys_are_text_and_written_once() {
         assert_eq!(
             parse("a: {b: 1, b: 2}").unwrap_err().to_string(),
             "`b` is written twice"
         );
+        let merges = "a: {<<: {b: 1}, <<: {c: 1}}";
+        assert_eq!(parse(merges).unwrap_err().to_string(), "`<<` is written twice");
         let number = parse("a: {1: 2}").unwrap_err();
         assert_eq!(
             number.to_string(),
