@@ -74,6 +74,7 @@ impl Error {
             ErrorKind::TooLarge { .. } => {
                 "nobody writes that much: is it the right file?".to_owned()
             }
+            ErrorKind::EmptyDocument => "take it out with its `---`, or fill it".to_owned(),
             ErrorKind::Empty => "it needs `services:` with at least one service".to_owned(),
             ErrorKind::MissingVariable { name, .. } => {
                 format!("set it in the environment or in `.env`: `{name}=…`")

@@ -14,9 +14,9 @@ pub(super) fn before_equals(item: &Value) -> String {
     text.split('=').next().unwrap_or_default().to_owned()
 }
 
-/// The container path of a mount.
+/// The container path of a mount, as it is written in a long form.
 pub(super) fn mount(item: &Value) -> String {
-    crate::model::clean(part(item, "target").unwrap_or_default())
+    part(item, "target").unwrap_or_default().to_owned()
 }
 
 /// The container path of a device.
@@ -42,11 +42,6 @@ fn file(item: &Value, folder: &str) -> String {
 /// The path of an env file.
 pub(super) fn env_file(item: &Value) -> String {
     part(item, "path").unwrap_or_default().to_owned()
-}
-
-/// The subnet of an address pool.
-pub(super) fn subnet(item: &Value) -> String {
-    part(item, "subnet").unwrap_or_default().to_owned()
 }
 
 /// A part of an item; the whole of one that is text still, as there are variables in it.

@@ -82,8 +82,8 @@ pub(super) enum Merge {
     Replace,
     /// Lists append; of items with one identity the later replaces the earlier.
     Unique(Identity),
-    /// Lists append; items with one identity merge.
-    Matched(Identity),
+    /// See `pools`.
+    Pools,
     /// Maps merge; of what both have, the later one wins whole.
     ReplaceEach,
     /// Options merge only where the driver stays the same.

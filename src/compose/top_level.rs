@@ -2,9 +2,8 @@
 //! schema). A service's attributes are in `attributes`.
 
 use super::attributes::SERVICE_SHAPE;
-use super::identity::subnet;
 use super::long_form as long;
-use super::schema::Merge::{Matched, Replace};
+use super::schema::Merge::{Pools, Replace};
 use super::schema::Shape::{
     Any, Bool, Checked, Fields, Int, Labels, List, Long, Maybe, Named, OneOf, Parsed, Text, Texts,
 };
@@ -66,7 +65,7 @@ static NETWORK: Table = table(&[
     field(
         "ipam",
         Fields(&closed(&[
-            field("config", List(&Fields(&IPAM_POOL))).merge(Matched(subnet)),
+            field("config", List(&Fields(&IPAM_POOL))).merge(Pools),
             field("driver", Text),
             field("options", Labels),
         ])),
