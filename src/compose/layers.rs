@@ -14,6 +14,7 @@ use super::interpolate::{self, Scope, Unset};
 use super::lower::lower;
 use super::merge::{merge, reset};
 use super::notice::Notices;
+use super::nulls;
 use super::path::{At, TreePath};
 use super::ports;
 use super::resolve::{Against, resolve};
@@ -60,8 +61,13 @@ impl Loader<'_> {
             for document in self.sources.take(number)? {
                 let layer = self.layer(document, file, against, environment, above);
                 let (layer, resets) = layer.map_err(|error| error.in_file(file))?;
+                let unsaid = nulls::unsaid(&layer, &ROOT);
                 reset(&mut tree, &resets);
                 merge(&mut tree, layer, &ROOT, self.root()).map_err(|error| error.in_file(file))?;
+                let mut unsaid = unsaid.into_iter();
+                if let Some(error) = unsaid.find(|error| nulls::still_unsaid(&tree, error)) {
+                    return Err(error.in_file(file));
+                }
             }
             above.pop();
             self.sources.merged(file);
@@ -82,6 +88,7 @@ impl Loader<'_> {
     ) -> Result<(Value, Vec<TreePath>), Error> {
         let Document { tree, resets } = document;
         let mut tree = self.canonical(tree, file, environment)?;
+        nulls::has_services_if_any(&tree)?;
         if let Some(list) = tree
             .as_object_mut()
             .and_then(|map| map.shift_remove("include"))

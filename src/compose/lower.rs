@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::error::{Error, ErrorKind};
+use super::nulls::is_unsaid;
 use super::path::At;
 use super::scalar;
 use super::schema::{Check, ItemForm, Merge, Shape, Table, is_extension};
@@ -256,6 +257,8 @@ fn fields(value: &mut Value, table: &'static Table, at: At<'_>) -> Result<(), Er
     for (key, value) in map.iter_mut() {
         let at = at.key(key);
         match table.field(key) {
+            // What another file says there stays.
+            Some(field) if is_unsaid(value, &field.shape, at) => {}
             Some(field) => {
                 lower(value, &field.shape, at)?;
                 if let (Merge::Unique(identity), Value::Array(items)) = (field.merge, value) {
@@ -304,7 +307,9 @@ fn named(value: &mut Value, inner: &Shape, at: At<'_>) -> Result<(), Error> {
             }
             .into());
         }
-        lower(value, inner, at)?;
+        if !is_unsaid(value, inner, at) {
+            lower(value, inner, at)?;
+        }
     }
     Ok(())
 }
@@ -386,14 +391,6 @@ mod tests {
             (
                 json!({"command": [1]}),
                 "`services.a.command[0]` must be text, not a number",
-            ),
-            (
-                json!({"ports": null}),
-                "`services.a.ports` must be a list, not empty",
-            ),
-            (
-                json!({"environment": null}),
-                "`services.a.environment` must be a map or a list of `NAME=value`, not empty",
             ),
             (
                 json!({"ports": ["80:x"]}),

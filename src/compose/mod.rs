@@ -5,7 +5,7 @@
 //! (`dotenv` their grammar) · `tree` YAML into trees by the `reader` (`weight` before that, `reread` after it, `scalar` and `date` across YAML versions) · `project_name` ·
 //! `layers` documents into one tree: `interpolate`, `lower` (checked and canonical, by the tables of
 //! `top_level`, `attributes` and `parts` in the words of `schema`; `long_form`, `ports`, `mounts`, `words` for short
-//! forms, `values` for texts with a grammar), `include`, `extends`, `merge` (`identity` of list items, `pools` of addresses), `resolve` (paths) · `assemble` the tree
+//! forms, `values` for texts with a grammar), `include`, `extends`, `merge` (`identity` of list items, `pools` of addresses), `nulls` (what is left empty), `resolve` (paths) · `assemble` the tree
 //! into model types · `settle` what is left unsaid · `check` what must hold (`check_service` for one
 //! service) · `delivery` and `notice` warnings · `error`, with `place` and `locate` for its place (`path`
 //! says where in a tree), `hints` and `suggest` for what may help.
@@ -34,6 +34,7 @@ mod lower;
 mod merge;
 mod mounts;
 mod notice;
+mod nulls;
 mod origin;
 mod parts;
 mod path;

@@ -1,0 +1,110 @@
+//! Attributes with nothing behind their colon. What another file, or an extended service, says there stays; only where
+//! nobody says anything is an empty one an error, as with docker compose, which checks what is merged.
+
+use serde_json::Value;
+
+use super::error::{Error, ErrorKind};
+use super::lower::lower;
+use super::path::{At, Segment};
+use super::schema::Shape;
+
+/// Whether `value` is empty where that is no value of its own.
+pub(super) fn is_unsaid(value: &Value, shape: &Shape, at: At<'_>) -> bool {
+    value.is_null() && lower(&mut Value::Null, shape, at).is_err()
+}
+
+/// The errors that the empty attributes of a document are, unless somebody says something there.
+pub(super) fn unsaid(document: &Value, shape: &Shape) -> Vec<Error> {
+    let mut errors = Vec::new();
+    collect(document, shape, At::ROOT, &mut errors);
+    errors
+}
+
+fn collect(value: &Value, shape: &Shape, at: At<'_>, errors: &mut Vec<Error>) {
+    let mut inside = |value: &Value, shape: &Shape, at: At<'_>| {
+        if value.is_null() {
+            errors.extend(lower(&mut Value::Null, shape, at).err());
+        } else {
+            collect(value, shape, at, errors);
+        }
+    };
+    match (shape, value) {
+        (Shape::Fields(table), Value::Object(map)) => {
+            for (key, value) in map {
+                if let Some(field) = table.field(key) {
+                    inside(value, &field.shape, at.key(key));
+                }
+            }
+        }
+        (Shape::Named(shape), Value::Object(map)) => {
+            for (key, value) in map {
+                inside(value, shape, at.key(key));
+            }
+        }
+        (Shape::List(shape) | Shape::Items(_, _, shape), Value::Array(items)) => {
+            for (index, item) in items.iter().enumerate() {
+                inside(item, shape, at.index(index));
+            }
+        }
+        (
+            Shape::Maybe(shape)
+            | Shape::Checked(_, shape)
+            | Shape::Long(_, _, shape)
+            | Shape::Parsed(_, _, shape),
+            value,
+        ) => collect(value, shape, at, errors),
+        // Every shape is named, so that none that holds others is forgotten.
+        (
+            Shape::Any
+            | Shape::Text
+            | Shape::Scalar
+            | Shape::Bool
+            | Shape::Int
+            | Shape::Number
+            | Shape::Size
+            | Shape::Duration
+            | Shape::OneOf(_)
+            | Shape::List(_)
+            | Shape::Texts
+            | Shape::Variables
+            | Shape::Labels
+            | Shape::Fields(_)
+            | Shape::Named(_)
+            | Shape::Items(..),
+            _,
+        ) => {}
+    }
+}
+
+/// Whether nobody says anything where the error is, now that its document is merged. Items of lists are nobody else's.
+pub(super) fn still_unsaid(tree: &Value, error: &Error) -> bool {
+    let Some(path) = &error.path else { return true };
+    let mut node = Some(tree);
+    for segment in &path.0 {
+        node = match segment {
+            Segment::Key(key) => node.and_then(|node| node.get(key)),
+            Segment::Index(_) | Segment::Item(..) => return true,
+        };
+    }
+    node.is_none_or(Value::is_null)
+}
+
+/// The sections of a document that hold services, which docker compose wants to be maps before it merges.
+///
+/// # Errors
+/// `services` is empty.
+pub(super) fn has_services_if_any(document: &Value) -> Result<(), Error> {
+    let empty = document.get("services").is_some_and(Value::is_null);
+    if !empty {
+        return Ok(());
+    }
+    let path = At::ROOT.key("services").path();
+    let (expected, found, value) = ("a map", "empty", None);
+    Err(ErrorKind::WrongType {
+        path,
+        expected,
+        found,
+        value,
+    }
+    .into())
+}
