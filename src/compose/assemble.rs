@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::attributes::SERVICE;
 use super::environment::Environment;
 use super::error::{Error, ErrorKind};
 use super::notice::Notices;
+use super::omit_empty::omit;
 use super::path::{Segment, TreePath};
 use super::schema::is_extension;
+use super::top_level::ROOT_TABLE;
 use super::{dotenv, files};
 use crate::model::{Project, Service};
 
@@ -121,11 +124,12 @@ impl Parts {
                 read_env_files(&mut service, &path, environment, notices)?;
             }
             read_label_files(&mut service, &path, notices)?;
-            omit_empty(&mut service);
+            omit(&mut service, &SERVICE);
             mount_kinds(&service, &path)?;
             let service: Service = typed(service, path)?;
             project.services.insert(name, service);
         }
+        omit(&mut self.rest, &ROOT_TABLE);
         project.networks = section(&mut self.rest, "networks")?;
         project.volumes = section(&mut self.rest, "volumes")?;
         project.configs = section(&mut self.rest, "configs")?;
@@ -162,37 +166,6 @@ fn profiles_of(service: &Value) -> Vec<String> {
 fn is_on(service: &Value, active: &BTreeSet<String>) -> bool {
     let own = profiles_of(service);
     own.is_empty() || active.contains("*") || own.iter().any(|profile| active.contains(profile))
-}
-
-/// Attributes for which empty is not the same as absent.
-const MEANT_EMPTY: &[&str] = &[
-    "attach",
-    "build",
-    "command",
-    "deploy",
-    "develop",
-    "entrypoint",
-    "healthcheck",
-    "init",
-    "logging",
-    "scale",
-];
-
-/// Leaves out what says nothing: empty text and lists, zeros, switches that are off (Go's `omitempty`).
-fn omit_empty(service: &mut Value) {
-    let says_nothing = |value: &Value| match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Bool(true) => false,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(map) => map.is_empty(),
-    };
-    if let Some(map) = service.as_object_mut() {
-        map.retain(|key, value| {
-            is_extension(key) || MEANT_EMPTY.contains(&key.as_str()) || !says_nothing(value)
-        });
-    }
 }
 
 /// The model has the kinds of mount that larder carries out; a mount left out would be no warning.
@@ -346,11 +319,13 @@ fn env_files(
             continue;
         }
         let text = files::read_env(&file).map_err(|error| error.at(path()))?;
-        let raw = entry.get("format").and_then(Value::as_str) == Some("raw");
-        let parsed = if raw {
-            dotenv::parse_raw(&text, &mut read, &lookup).map(|()| Vec::new())
-        } else {
-            dotenv::parse(&text, &mut read, &lookup)
+        let parsed = match entry.get("format").and_then(Value::as_str) {
+            None | Some("" | ".env") => dotenv::parse(&text, &mut read, &lookup),
+            Some("raw") => dotenv::parse_raw(&text, &mut read, &lookup).map(|()| Vec::new()),
+            Some(other) => {
+                let (path, reason) = (path().and("format"), format!("`{other}` is not `raw`"));
+                return Err(ErrorKind::Invalid { path, reason }.into());
+            }
         };
         let holes = parsed.map_err(|bad| bad.of(&file).at(path()))?;
         notices.holes(holes, &file);

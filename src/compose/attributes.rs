@@ -1,16 +1,18 @@
 //! A service's attributes as a table: shape, merge rule and standing of each (the compose-spec's JSON schema, and
 //! compose-go's `override` and `transform`). What is more than one value is in `parts`.
 
+use super::deploy::{DEPLOY, GPU};
 use super::identity::{before_equals, config, device, env_file, mount, secret, whole};
 use super::long_form as long;
 use super::parts::{
-    ATTACHMENT, BUILD, COMMAND, DEPENDENCY, DEPLOY, DEVICE, DEVICE_REQUEST, ENV_FILE, EXTENDS,
-    FILE_REFERENCE, HEALTHCHECK, HOOK, LOGGING, MOUNT, PORT, ULIMIT,
+    ATTACHMENT, BLKIO, BUILD, COMMAND, CREDENTIAL_SPEC, DEPENDENCY, DEVELOP, DEVICE, ENV_FILE,
+    EXTENDS, FILE_REFERENCE, HEALTHCHECK, HOOK, HOSTS, LOGGING, MOUNT, PORT, PRE_START, ULIMIT,
 };
+use super::refused::{MODEL_VARIABLES, PROVIDER};
 use super::schema::Merge::{Logging, Replace, ReplaceEach, Unique};
 use super::schema::Shape::{
-    Any, Bool, Checked, Duration, Fields, Int, Items, Labels, List, Long, Maybe, Named, Number,
-    OneOf, Parsed, Scalar, Size, Text, Texts, Variables,
+    Bool, Checked, Digits, Distinct, Duration, Fields, Int, Items, Labels, List, Long, Map, Maybe,
+    Named, NoText, Number, OneOf, Parsed, Size, Text, Texts, Variables, Whole,
 };
 use super::schema::{Shape, Table, closed, field, table};
 use super::{ports, values};
@@ -18,17 +20,18 @@ use super::{ports, values};
 pub(super) static SERVICE_SHAPE: Shape = Fields(&SERVICE);
 pub(super) static SERVICE: Table = table(&[
     field("annotations", Labels).later(),
-    field("attach", Bool).harmless(),
-    field("blkio_config", Any).later(),
+    field("attach", Bool).kept().harmless(),
+    field("blkio_config", Fields(&BLKIO)).kept().later(),
     field(
         "build",
         Long(long::build, "a folder or a map", &Fields(&BUILD)),
-    ),
+    )
+    .kept(),
     field("cap_add", List(&Text)).merge(Unique(whole)),
     field("cap_drop", List(&Text)).merge(Unique(whole)),
     field("cgroup", OneOf(&["host", "private"])).later(),
     field("cgroup_parent", Text).later(),
-    field("command", COMMAND).merge(Replace),
+    field("command", COMMAND).merge(Replace).kept(),
     field(
         "configs",
         List(&Long(
@@ -39,29 +42,29 @@ pub(super) static SERVICE: Table = table(&[
     )
     .merge(Unique(config)),
     field("container_name", Checked(values::container_name, &Text)),
-    field("cpu_count", Int).later(),
-    field("cpu_percent", Number).later(),
-    field("cpu_period", Int).later(),
-    field("cpu_quota", Int).later(),
-    field("cpu_rt_period", Int).later(),
-    field("cpu_rt_runtime", Int).later(),
-    field("cpu_shares", Int).later(),
+    field("cpu_count", Checked(values::natural, &Int)).later(),
+    field("cpu_percent", Checked(values::percent, &Int)).later(),
+    field("cpu_period", Whole).later(),
+    field("cpu_quota", Whole).later(),
+    field("cpu_rt_period", Whole).later(),
+    field("cpu_rt_runtime", Whole).later(),
+    field("cpu_shares", Whole).later(),
     field("cpus", Checked(values::not_negative, &Number)),
     field("cpuset", Text).later(),
-    field("credential_spec", Any).later(),
+    field("credential_spec", Fields(&CREDENTIAL_SPEC))
+        .kept()
+        .later(),
     field(
         "depends_on",
-        Parsed(
+        Distinct(&Parsed(
             long::depends_on,
             "a list of services or a map of them",
             &Named(&Fields(&DEPENDENCY)),
-        ),
+        )),
     ),
-    field("deploy", Maybe(&Fields(&DEPLOY))),
-    field("develop", Any).harmless(),
-    field("device_cgroup_rules", List(&Text))
-        .merge(Unique(whole))
-        .later(),
+    field("deploy", Maybe(&Fields(&DEPLOY))).kept(),
+    field("develop", Maybe(&Fields(&DEVELOP))).kept().harmless(),
+    field("device_cgroup_rules", Distinct(&List(&Text))).later(),
     field(
         "devices",
         List(&Parsed(long::device, "text or a map", &Fields(&DEVICE))),
@@ -76,7 +79,7 @@ pub(super) static SERVICE: Table = table(&[
         .merge(Unique(before_equals))
         .later(),
     field("domainname", Text).later(),
-    field("entrypoint", COMMAND).merge(Replace),
+    field("entrypoint", COMMAND).merge(Replace).kept(),
     field(
         "env_file",
         Long(
@@ -87,31 +90,19 @@ pub(super) static SERVICE: Table = table(&[
     )
     .merge(Unique(env_file)),
     field("environment", Variables),
-    field("expose", List(&Checked(values::exposed, &Scalar))).merge(Unique(whole)),
+    field("expose", List(&Checked(values::exposed, &Digits))).merge(Unique(whole)),
     field(
         "extends",
         Long(long::extends, "a service or a map", &Fields(&EXTENDS)),
     ),
-    field("external_links", List(&Text))
-        .merge(Unique(whole))
-        .later(),
-    field(
-        "extra_hosts",
-        Parsed(long::hosts, "a list of `NAME=IP` or a map", &List(&Text)),
-    )
-    .merge(Unique(whole)),
-    field(
-        "gpus",
-        Long(long::gpus, "`all` or a list", &List(&DEVICE_REQUEST)),
-    )
-    .later(),
-    field("group_add", List(&Scalar))
-        .merge(Unique(whole))
-        .later(),
-    field("healthcheck", Fields(&HEALTHCHECK)),
+    field("external_links", Distinct(&List(&Text))).later(),
+    field("extra_hosts", Distinct(&HOSTS)).merge(Unique(whole)),
+    field("gpus", Parsed(long::gpus, "`all` or a list", &List(&GPU))).later(),
+    field("group_add", Distinct(&List(&Digits))).later(),
+    field("healthcheck", Fields(&HEALTHCHECK)).kept(),
     field("hostname", Text),
     field("image", Text),
-    field("init", Bool),
+    field("init", Bool).kept(),
     field("ipc", Text).later(),
     field("isolation", Text).later(),
     field("label_file", Texts).merge(Unique(whole)),
@@ -119,26 +110,34 @@ pub(super) static SERVICE: Table = table(&[
     field("links", List(&Text))
         .merge(Unique(before_equals))
         .later(),
-    field("logging", Fields(&LOGGING)).merge(Logging),
+    field("logging", Fields(&LOGGING)).merge(Logging).kept(),
     field("mac_address", Text).later(),
     field("mem_limit", Size),
     field("mem_reservation", Size),
     field("mem_swappiness", Size).later(),
     field("memswap_limit", Size).later(),
-    field("models", Any).refused("AI models"),
+    field(
+        "models",
+        Distinct(&Parsed(
+            long::keyed_by_name,
+            "a list of names or a map",
+            &Named(&Maybe(&Fields(&MODEL_VARIABLES))),
+        )),
+    )
+    .refused("AI models"),
     field("network_mode", Text),
     field(
         "networks",
-        Parsed(
+        Distinct(&Parsed(
             long::keyed_by_name,
             "a list of names or a map",
             &Named(&Maybe(&Fields(&ATTACHMENT))),
-        ),
+        )),
     ),
     field("oom_kill_disable", Bool).later(),
-    field("oom_score_adj", Int).later(),
+    field("oom_score_adj", Checked(values::oom_score, &Int)).later(),
     field("pid", Maybe(&Text)).later(),
-    field("pids_limit", Int),
+    field("pids_limit", Whole),
     field("platform", Checked(values::platform, &Text)),
     field(
         "ports",
@@ -146,17 +145,18 @@ pub(super) static SERVICE: Table = table(&[
     )
     .merge(Unique(ports::identity)),
     field("post_start", List(&HOOK)).later(),
-    field("pre_start", Any).later(),
+    field("pre_start", List(&Fields(&PRE_START))).later(),
     field("pre_stop", List(&HOOK)).later(),
     field("privileged", Bool),
     field("profiles", List(&Text)).merge(Unique(whole)),
-    field("provider", Any).refused("a provider, an external program that larder would have to run"),
+    field("provider", Fields(&PROVIDER))
+        .refused("a provider, an external program that larder would have to run"),
     field("pull_policy", Checked(values::pull_policy, &Text)),
-    field("pull_refresh_after", Text).later(),
+    field("pull_refresh_after", Text).dropped(),
     field("read_only", Bool),
     field("restart", Checked(values::restart, &Text)),
     field("runtime", Text).later(),
-    field("scale", Checked(values::count, &Int)),
+    field("scale", Checked(values::count, &Int)).kept(),
     field(
         "secrets",
         List(&Long(
@@ -166,17 +166,17 @@ pub(super) static SERVICE: Table = table(&[
         )),
     )
     .merge(Unique(secret)),
-    field("security_opt", List(&Text)).merge(Unique(whole)),
+    field("security_opt", Distinct(&List(&Text))),
     field("shm_size", Size),
     field("stdin_open", Bool),
-    field("stop_grace_period", Duration),
+    field("stop_grace_period", Duration).kept(),
     field("stop_signal", Text),
-    field("storage_opt", Labels).later(),
+    field("storage_opt", STORAGE_OPTIONS).later(),
     field("sysctls", Labels),
     field("tmpfs", Texts).merge(Unique(before_equals)),
     field("tty", Bool),
-    field("ulimits", Named(&ULIMIT)).merge(ReplaceEach),
-    field("use_api_socket", Bool).later(),
+    field("ulimits", Map(&ULIMIT)).merge(ReplaceEach),
+    field("use_api_socket", NoText(&Bool)).later(),
     field("user", Text),
     field("userns_mode", Text).later(),
     field("uts", Text).later(),
@@ -185,12 +185,12 @@ pub(super) static SERVICE: Table = table(&[
         List(&Parsed(long::volume, "text or a map", &Fields(&MOUNT))),
     )
     .merge(Unique(mount)),
-    field("volumes_from", List(&Text))
-        .merge(Unique(whole))
-        .later(),
+    field("volumes_from", Distinct(&List(&Text))).later(),
     field("working_dir", Text),
     field("x-larder", Fields(&OF_LARDER)),
 ]);
+
+const STORAGE_OPTIONS: Shape = Map(&Long(long::blank, "text or a number", &Digits));
 
 /// What larder itself is told of a service.
 static OF_LARDER: Table = closed(&[

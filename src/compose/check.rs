@@ -26,17 +26,24 @@ fn resources(project: &Project) -> Result<(), Error> {
         for (name, object) in objects {
             let sources = [&object.file, &object.environment, &object.content];
             let given = sources.iter().filter(|source| source.is_some()).count();
+            // A secret's variable has a name; that of a config is not looked at.
+            let nameless = object.environment.as_deref() == Some("") && kind == "secrets";
             let path = TreePath::of(&[kind, name]);
             if object.file.as_deref().is_some_and(str::is_empty) {
                 let (path, reason) = (path.and("file"), "it is empty".to_owned());
                 return Err(ErrorKind::Invalid { path, reason }.into());
             }
             let reason = match given {
+                1 if nameless && !object.external => "names no variable",
                 0 if !object.external => "says nothing of where it is from",
                 0 | 1 => continue,
                 _ => "comes from more than one place",
             };
-            let reason = format!("it {reason}: `file`, `environment` or `content`");
+            let places = match kind {
+                "configs" => "`file`, `environment` or `content`",
+                _ => "`file` or `environment`",
+            };
+            let reason = format!("it {reason}: {places}");
             return Err(ErrorKind::Invalid { path, reason }.into());
         }
     }

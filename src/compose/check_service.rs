@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::error::{Error, ErrorKind};
 use super::path::TreePath;
-use super::{settle, values};
+use super::{settle, values, watch};
 use crate::model::{Build, ImageRef, MountKind, Project, Service};
 
 /// What a service does that says so in `depends_on`.
@@ -33,6 +33,7 @@ pub(super) fn check(
     check.mounts()?;
     check.files()?;
     check.health()?;
+    watch::check(service, &check.path())?;
     check.limits()
 }
 

@@ -66,7 +66,9 @@ fn is_time_or_nothing(text: &str) -> bool {
 fn is_zone(text: &str) -> bool {
     let offset = || {
         let (hours, minutes) = text.strip_prefix(['+', '-'])?.split_once(':')?;
-        Some(digits(hours)? <= 24 && digits(minutes)? < 60 && hours.len() == 2 && minutes.len() == 2)
+        Some(
+            digits(hours)? <= 24 && digits(minutes)? < 60 && hours.len() == 2 && minutes.len() == 2,
+        )
     };
     text == "Z" || offset() == Some(true)
 }

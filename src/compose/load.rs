@@ -11,7 +11,7 @@ use super::files::{self, STDIN, Sources};
 use super::layers::Loader;
 use super::notice::{Notices, not_carried_out};
 use super::resolve::Against;
-use super::{assemble, check, delivery, project_name, settle};
+use super::{assemble, check, delivery, project_name, required, settle};
 use crate::model::{Project, Warning, clean};
 
 /// What a project is loaded from. All of it is data: nothing is asked of the process.
@@ -122,6 +122,7 @@ fn run(
         environment,
     } = ground;
     environment.fill(&mut tree);
+    required::check(&tree)?;
 
     let profiles = active_profiles(options, &environment);
     let mut parts = assemble::Parts::of(tree, &profiles, &options.services)?;

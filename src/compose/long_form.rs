@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::{Error, ErrorKind};
 use super::path::At;
+use super::schema::is_extension;
 use super::{mounts, words};
 
 fn invalid(at: At<'_>, reason: impl Into<String>) -> Error {
@@ -126,7 +127,8 @@ pub(super) fn device(value: Value, at: At<'_>) -> Result<Value, Error> {
 pub(super) fn device_request(mut value: Value) -> Value {
     if let Some(request) = value.as_object_mut() {
         let all = match request.get("count") {
-            Some(count) => count == "all",
+            Some(Value::String(count)) => count.eq_ignore_ascii_case("all"),
+            Some(_) => false,
             None => !request.contains_key("device_ids"),
         };
         if all {
@@ -137,9 +139,43 @@ pub(super) fn device_request(mut value: Value) -> Value {
 }
 
 /// `gpus: all`.
-pub(super) fn gpus(value: Value) -> Value {
+pub(super) fn gpus(value: Value, at: At<'_>) -> Result<Value, Error> {
     match value {
-        Value::String(_) => json!([{"count": "all"}]),
+        Value::String(text) if text == "all" => Ok(json!([{"count": "all"}])),
+        Value::String(text) => Err(invalid(at, format!("`{text}` is neither `all` nor a list"))),
+        other => Ok(other),
+    }
+}
+
+/// An object in which what is not said is said.
+fn filled(mut value: Value, unsaid: Value) -> Value {
+    if let (Some(object), Value::Object(unsaid)) = (value.as_object_mut(), unsaid) {
+        for (key, value) in unsaid {
+            object.entry(key).or_insert(value);
+        }
+    }
+    value
+}
+
+/// How much of a device, at most.
+pub(super) fn device_rate(value: Value) -> Value {
+    filled(value, json!({"path": "", "rate": 0}))
+}
+
+/// How much of a device, against others.
+pub(super) fn device_weight(value: Value) -> Value {
+    filled(value, json!({"path": "", "weight": 0}))
+}
+
+/// A number of things that only their owner knows.
+pub(super) fn discrete_resource(value: Value) -> Value {
+    filled(value, json!({"kind": "", "value": 0}))
+}
+
+/// Empty text for nothing.
+pub(super) fn blank(value: Value) -> Value {
+    match value {
+        Value::Null => "".into(),
         other => other,
     }
 }
@@ -166,15 +202,16 @@ pub(super) fn hosts(value: Value, at: At<'_>) -> Result<Value, Error> {
         }
         Value::Object(map) => {
             for (name, ips) in map {
-                match ips {
-                    Value::Array(ips) => {
-                        lines.extend(
-                            ips.iter()
-                                .filter_map(super::scalar::text)
-                                .map(|ip| (name.clone(), ip)),
-                        );
-                    }
-                    ip => lines.extend(super::scalar::text(&ip).map(|ip| (name, ip))),
+                let at = at.key(&name);
+                let ips = match ips {
+                    Value::Array(ips) => ips,
+                    ip => vec![ip],
+                };
+                for ip in ips {
+                    let Value::String(ip) = ip else {
+                        return Err(invalid(at, "an address is text, in quotes where need be"));
+                    };
+                    lines.push((name.clone(), ip));
                 }
             }
         }
@@ -187,6 +224,7 @@ pub(super) fn hosts(value: Value, at: At<'_>) -> Result<Value, Error> {
         let bare = ip
             .strip_prefix('[')
             .and_then(|ip| ip.strip_suffix(']'))
+            .filter(|ip| !ip.is_empty())
             .unwrap_or(&ip);
         Ok(Value::from(format!("{name}={bare}")))
     };
@@ -195,37 +233,53 @@ pub(super) fn hosts(value: Value, at: At<'_>) -> Result<Value, Error> {
 
 /// `additional_contexts` as a list needs a value behind every name.
 pub(super) fn contexts(value: Value, at: At<'_>) -> Result<Value, Error> {
-    if let Value::Array(items) = &value {
-        for (index, item) in items.iter().enumerate() {
-            if !item.as_str().is_some_and(|text| text.contains('=')) {
-                return Err(invalid(at.index(index), "`NAME=CONTEXT` is expected here"));
-            }
-        }
+    let Value::Array(items) = value else {
+        return Ok(value);
+    };
+    let mut map = Map::new();
+    for (index, item) in items.iter().enumerate() {
+        let pair = item.as_str().and_then(|text| text.split_once('='));
+        let Some((name, context)) = pair else {
+            return Err(invalid(at.index(index), "`NAME=CONTEXT` is expected here"));
+        };
+        map.insert(name.to_owned(), context.into());
     }
-    Ok(value)
+    Ok(map.into())
 }
 
 /// SSH agents and keys, a list of `default` or `ID=PATH`, or a map.
 pub(super) fn ssh(value: Value, at: At<'_>) -> Result<Value, Error> {
-    let lines: Vec<String> = match value {
-        Value::Object(map) => map
-            .into_iter()
-            .map(|(id, path)| match super::scalar::text(&path) {
-                Some(path) if !path.is_empty() => format!("{id}={path}"),
-                _ => id,
-            })
-            .collect(),
-        Value::Array(items) => items
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
+    let mut lines = Vec::new();
+    match value {
+        Value::Object(map) => {
+            for (id, path) in map {
+                match path {
+                    Value::String(path) if !path.is_empty() => lines.push(format!("{id}={path}")),
+                    Value::String(_) | Value::Null => lines.push(id),
+                    _ => return Err(invalid(at.key(&id), "a path is text")),
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.into_iter().enumerate() {
+                let Value::String(line) = item else {
+                    return Err(invalid(
+                        at.index(index),
+                        "`default` or `ID=PATH` is expected here",
+                    ));
+                };
+                lines.push(line);
+            }
+        }
         other => return Ok(other),
-    };
+    }
     match lines
         .iter()
-        .find(|line| !line.contains('=') && *line != "default")
+        .find(|line| *line != "default" && line.find('=').is_none_or(|end| end == 0))
     {
+        Some(line) if line.starts_with('=') => {
+            Err(invalid(at, format!("`{line}` has no id: `ID=PATH`")))
+        }
         Some(line) => Err(invalid(
             at,
             format!("`{line}` has no path: only `default` may have none"),
@@ -244,18 +298,21 @@ pub(super) fn printed(value: Value) -> Value {
 
 /// Permission bits as octal text: of a number, or of text that is octal already.
 pub(super) fn mode(value: Value, at: At<'_>) -> Result<Value, Error> {
-    match mode_number(value, at)? {
+    let bits = match &value {
+        Value::String(text) => u32::from_str_radix(text, 8)
+            .map_err(|_| invalid(at, format!("`{text}` is not an octal mode, as in `0440`")))?
+            .into(),
+        _ => mode_bits(value, at)?,
+    };
+    match bits {
         Value::Number(number) => Ok(format!("0{:o}", number.as_u64().unwrap_or(0)).into()),
         other => Ok(other),
     }
 }
 
-/// Permission bits as a number; text is read as octal.
-pub(super) fn mode_number(value: Value, at: At<'_>) -> Result<Value, Error> {
+/// Permission bits as a number.
+pub(super) fn mode_bits(value: Value, at: At<'_>) -> Result<Value, Error> {
     match &value {
-        Value::String(text) => u32::from_str_radix(text, 8)
-            .map(Value::from)
-            .map_err(|_| invalid(at, format!("`{text}` is not an octal mode, as in `0440`"))),
         Value::Number(number)
             if number
                 .as_u64()
@@ -265,6 +322,30 @@ pub(super) fn mode_number(value: Value, at: At<'_>) -> Result<Value, Error> {
         }
         _ => Ok(value),
     }
+}
+
+/// The same where docker compose takes nothing else in `external`.
+pub(super) fn external_by_name(value: Value, at: At<'_>) -> Result<Value, Error> {
+    if let Some(Value::Object(external)) = value.get("external") {
+        let at = at.key("external");
+        for (key, value) in external {
+            let at = at.key(key);
+            match value {
+                _ if is_extension(key) => {}
+                Value::String(_) if key == "name" => {}
+                _ if key == "name" => return Err(invalid(at, "a name is text")),
+                _ => {
+                    let kind = ErrorKind::UnknownKey {
+                        owner: format!("`{}`", at.above()),
+                        key: key.clone(),
+                        known: vec!["name"],
+                    };
+                    return Err(Error::from(kind).at(at.path()));
+                }
+            }
+        }
+    }
+    external(value, at)
 }
 
 /// `external: {name: NAME}`, an old way to write `external: true` and `name: NAME`.
@@ -309,8 +390,9 @@ mod tests {
     fn modes_are_octal() {
         assert_eq!(mode(json!(288), At::ROOT).unwrap(), json!("0440"));
         assert_eq!(mode(json!("0440"), At::ROOT).unwrap(), json!("0440"));
-        assert_eq!(mode_number(json!("755"), At::ROOT).unwrap(), json!(493));
+        assert_eq!(mode_bits(json!(493), At::ROOT).unwrap(), json!(493));
         assert!(mode(json!("rw"), At::ROOT).is_err());
+        assert!(mode_bits(json!(-1), At::ROOT).is_err());
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! A document checked against the tables and brought to canonical form: unknown attributes and wrong types
 //! refused, short forms made long, text cast where a variable stood for a number. Knows no other document.
 
-use serde_json::{Map, Value};
+use std::collections::HashSet;
+
+use serde_json::{Map, Value, json};
 
 use super::error::{Error, ErrorKind};
 use super::nulls::is_unsaid;
 use super::path::At;
-use super::scalar;
-use super::schema::{Check, ItemForm, Merge, Shape, Table, is_extension};
-use crate::model::{Bytes, InvalidUnit, Span};
+use super::schema::{Check, Extensions, ItemForm, Merge, Shape, Table, is_extension};
+use super::{scalar, single};
 
 /// An item of a list of variables, in the words of an error.
 pub(super) const VARIABLE: &str = "`NAME=value`";
@@ -22,29 +23,17 @@ pub(super) fn lower(value: &mut Value, shape: &Shape, at: At<'_>) -> Result<(), 
         return Ok(());
     }
     match shape {
-        Shape::Any => Ok(()),
-        Shape::Text if value.is_string() => Ok(()),
-        Shape::Text => Err(wrong(value, "text", at)),
-        Shape::Scalar => replace(value, "text or a number", at, scalar::text_or_number),
-        Shape::Bool => replace(value, "true or false", at, scalar::bool),
-        Shape::Int => match (scalar::int(value), &*value) {
-            (None, Value::Number(number)) => {
-                let (path, reason) = (at.path(), format!("`{number}` is not a whole number"));
-                Err(ErrorKind::Invalid { path, reason }.into())
-            }
-            (int, _) => replace(value, "a whole number", at, |_| int),
-        },
-        Shape::Number => replace(value, "a number", at, scalar::number),
-        Shape::Size => size(value, at),
-        Shape::Duration => {
-            let Some(text) = value.as_str() else {
-                return Err(wrong(value, "a duration, as in `30s`", at));
-            };
-            let span: Span = text.parse().map_err(|error| unit(error, at))?;
-            *value = span.to_string().into();
-            Ok(())
-        }
-        Shape::OneOf(choices) => one_of(value, choices, at),
+        Shape::Any
+        | Shape::Text
+        | Shape::Scalar
+        | Shape::Digits
+        | Shape::Bool
+        | Shape::Int
+        | Shape::Whole
+        | Shape::Number
+        | Shape::Size
+        | Shape::Duration
+        | Shape::OneOf(_) => single::lower(value, shape, at),
         Shape::List(item) => list(value, item, at),
         Shape::Texts => {
             if value.is_string() {
@@ -53,20 +42,32 @@ pub(super) fn lower(value: &mut Value, shape: &Shape, at: At<'_>) -> Result<(), 
             list(value, &Shape::Text, at)
                 .map_err(|error| error.expecting("text or a list of text", at))
         }
-        Shape::Variables => {
-            variables(value, at, || Value::Null).and_then(|()| named_variables(value, at))
-        }
-        Shape::Labels => variables(value, at, || Value::from("")),
+        Shape::Variables => variables(value, at, &Value::Null),
+        Shape::Labels => variables(value, at, &Value::from("")),
         Shape::Fields(table) => fields(value, table, at),
         Shape::Named(inner) => named(value, inner, at),
+        Shape::Map(inner) => map(value, inner, at),
+        Shape::Distinct(inner) => {
+            distinct(value, at)?;
+            lower(value, inner, at)
+        }
+        Shape::NoText(inner) if value.is_string() => Err(no_text(value, inner, at)),
+        Shape::OnlyText(_) if !value.is_string() => Err(wrong(value, "text", at)),
         Shape::Maybe(_) if value.is_null() => Ok(()),
-        Shape::Maybe(inner) => lower(value, inner, at),
+        Shape::NoText(inner) | Shape::OnlyText(inner) | Shape::Maybe(inner) => {
+            lower(value, inner, at)
+        }
         Shape::Checked(check, inner) => {
             lower(value, inner, at)?;
             checked(value, *check, at)
         }
         Shape::IntOr(..) if matches!(value, Value::Number(_) | Value::String(_)) => {
-            lower(value, &Shape::Int, at)
+            lower(value, &Shape::Int, at)?;
+            if *value == 0 {
+                // For Go it is no number then, but two.
+                *value = json!({"soft": 0, "hard": 0});
+            }
+            Ok(())
         }
         Shape::IntOr(words, inner) => {
             lower(value, inner, at).map_err(|error| error.expecting(words, at))
@@ -100,48 +101,6 @@ fn waits_for_variables(value: &Value, shape: &Shape) -> bool {
     }
 }
 
-fn replace(
-    value: &mut Value,
-    expected: &'static str,
-    at: At<'_>,
-    cast: impl FnOnce(&Value) -> Option<Value>,
-) -> Result<(), Error> {
-    *value = cast(value).ok_or_else(|| wrong(value, expected, at))?;
-    Ok(())
-}
-
-fn size(value: &mut Value, at: At<'_>) -> Result<(), Error> {
-    let bytes = match &*value {
-        Value::Number(number) => number.as_i64().map(Bytes),
-        // Unlimited, where a limit can be that; only as a number for compose-go 2.9, as text too for later ones.
-        Value::String(text) if text == "-1" => Some(Bytes(-1)),
-        Value::String(text) => Some(text.parse().map_err(|error| unit(error, at))?),
-        _ => None,
-    };
-    let bytes = bytes.ok_or_else(|| wrong(value, "a size, as in `64m`", at))?;
-    *value = bytes.to_string().into();
-    Ok(())
-}
-
-fn one_of(value: &Value, choices: &[&str], at: At<'_>) -> Result<(), Error> {
-    let Some(text) = value.as_str() else {
-        return Err(wrong(value, "text", at));
-    };
-    if choices.contains(&text) {
-        return Ok(());
-    }
-    let choices = choices
-        .iter()
-        .map(|choice| format!("`{choice}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    Err(ErrorKind::Invalid {
-        path: at.path(),
-        reason: format!("`{text}` is not one of {choices}"),
-    }
-    .into())
-}
-
 fn list(value: &mut Value, item: &Shape, at: At<'_>) -> Result<(), Error> {
     let Value::Array(items) = value else {
         return Err(wrong(value, "a list", at));
@@ -150,6 +109,33 @@ fn list(value: &mut Value, item: &Shape, at: At<'_>) -> Result<(), Error> {
         .iter_mut()
         .enumerate()
         .try_for_each(|(index, value)| lower(value, item, at.index(index)))
+}
+
+/// No two items of a list are the same as they are written (`uniqueItems` of the compose-spec's JSON schema).
+///
+/// # Errors
+/// Two of them are.
+pub(super) fn distinct(value: &Value, at: At<'_>) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    let items = value.as_array().into_iter().flatten();
+    match items.enumerate().find(|(_, item)| !seen.insert(*item)) {
+        None => Ok(()),
+        Some((index, item)) => {
+            let said = scalar::text(item).map(|text| format!("`{text}` is"));
+            let said = said.unwrap_or_else(|| "the same item is".to_owned());
+            let (path, reason) = (at.index(index).path(), format!("{said} in the list twice"));
+            Err(ErrorKind::Invalid { path, reason }.into())
+        }
+    }
+}
+
+fn no_text(value: &Value, inner: &Shape, at: At<'_>) -> Error {
+    let expected = match inner {
+        Shape::Bool => "true or false",
+        Shape::IntOr(words, _) => words,
+        _ => "a number",
+    };
+    wrong(value, expected, at)
 }
 
 /// Of each item its long forms, in place of the item.
@@ -187,43 +173,45 @@ fn checked(value: &Value, check: Check, at: At<'_>) -> Result<(), Error> {
     })
 }
 
-fn variables(value: &mut Value, at: At<'_>, absent: impl Fn() -> Value) -> Result<(), Error> {
+/// Names and values; where a name stands alone, `absent` is its value. Null: they are variables, and docker compose
+/// looks at how their names end.
+fn variables(value: &mut Value, at: At<'_>, absent: &Value) -> Result<(), Error> {
     let mut map = Map::new();
     match value.take() {
         Value::Object(entries) => {
             for (key, entry) in entries {
-                let text = match &entry {
-                    Value::Null => absent(),
-                    _ => match scalar::text(&entry) {
-                        Some(text) => text.into(),
-                        None => {
-                            return Err(wrong(
-                                &entry,
-                                "text, a number, true, false or nothing",
-                                at.key(&key),
-                            ));
-                        }
-                    },
+                let at = at.key(&key);
+                if key.is_empty() {
+                    return Err(nameless(at));
+                }
+                let text = match scalar::text(&entry) {
+                    Some(_) if entry.is_null() => absent.clone(),
+                    Some(text) => text.into(),
+                    None => {
+                        let expected = "text, a number, true, false or nothing";
+                        return Err(wrong(&entry, expected, at));
+                    }
                 };
                 map.insert(key, text);
             }
         }
         Value::Array(items) => {
             for (index, item) in items.into_iter().enumerate() {
+                let at = at.index(index);
                 let Value::String(line) = item else {
-                    return Err(wrong(&item, VARIABLE, at.index(index)));
+                    return Err(wrong(&item, VARIABLE, at));
                 };
                 let (key, text) = match line.split_once('=') {
                     Some((key, text)) => (key, text.into()),
-                    None => (line.as_str(), absent()),
+                    None => (line.as_str(), absent.clone()),
                 };
-                if key.ends_with(char::is_whitespace) {
+                if absent.is_null() && key.is_empty() {
+                    return Err(nameless(at));
+                }
+                if absent.is_null() && key.ends_with(char::is_whitespace) {
                     let reason = format!("`{key}` ends with a blank");
-                    return Err(ErrorKind::Invalid {
-                        path: at.index(index).path(),
-                        reason,
-                    }
-                    .into());
+                    let path = at.path();
+                    return Err(ErrorKind::Invalid { path, reason }.into());
                 }
                 map.insert(key.to_owned(), text);
             }
@@ -234,24 +222,19 @@ fn variables(value: &mut Value, at: At<'_>, absent: impl Fn() -> Value) -> Resul
     Ok(())
 }
 
-fn named_variables(value: &Value, at: At<'_>) -> Result<(), Error> {
-    if value.get("").is_none() {
-        return Ok(());
-    }
-    let reason = "a variable has no name: nothing stands in front of `=`".to_owned();
-    let error = Error::from(ErrorKind::Invalid {
-        path: at.path(),
-        reason,
-    });
-    let path = Some(at.key("").path());
-    Err(Error { path, ..error })
+fn nameless(at: At<'_>) -> Error {
+    let path = at.above();
+    let reason = "it has no name: nothing stands in front of the value".to_owned();
+    let error = Error::from(ErrorKind::Invalid { path, reason });
+    let path = Some(at.path());
+    Error { path, ..error }
 }
 
 fn fields(value: &mut Value, table: &'static Table, at: At<'_>) -> Result<(), Error> {
     let Value::Object(map) = value else {
         return Err(wrong(value, "a map", at));
     };
-    if !table.extensions {
+    if table.extensions == Extensions::Dropped {
         map.retain(|key, _| !is_extension(key));
     }
     for (key, value) in map.iter_mut() {
@@ -265,7 +248,8 @@ fn fields(value: &mut Value, table: &'static Table, at: At<'_>) -> Result<(), Er
                     super::merge::keep_last(items, identity);
                 }
             }
-            None if is_extension(key) => {}
+            None if is_extension(key) && table.extensions == Extensions::Kept => {}
+            None if table.open => {}
             None => return Err(unknown(key, table, at)),
         }
     }
@@ -273,8 +257,7 @@ fn fields(value: &mut Value, table: &'static Table, at: At<'_>) -> Result<(), Er
 }
 
 fn unknown(key: &str, table: &Table, at: At<'_>) -> Error {
-    let mut owner = at.path();
-    owner.0.pop();
+    let owner = at.above();
     let owner = if owner.0.is_empty() {
         "a Compose file".to_owned()
     } else {
@@ -314,15 +297,22 @@ fn named(value: &mut Value, inner: &Shape, at: At<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn unit(unit: InvalidUnit, at: At<'_>) -> Error {
-    ErrorKind::Unit {
-        path: at.path(),
-        unit,
+fn map(value: &mut Value, inner: &Shape, at: At<'_>) -> Result<(), Error> {
+    let Value::Object(map) = value else {
+        return Err(wrong(value, "a map", at));
+    };
+    for (key, value) in map.iter_mut() {
+        let at = at.key(key);
+        if key.is_empty() {
+            return Err(nameless(at));
+        }
+        lower(value, inner, at)?;
     }
-    .into()
+    Ok(())
 }
 
-fn wrong(value: &Value, expected: &'static str, at: At<'_>) -> Error {
+/// A value of the wrong kind.
+pub(super) fn wrong(value: &Value, expected: &'static str, at: At<'_>) -> Error {
     ErrorKind::WrongType {
         path: at.path(),
         expected,
@@ -346,8 +336,6 @@ pub(super) fn kind(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::super::top_level::ROOT;
     use super::*;
 
@@ -405,8 +393,32 @@ mod tests {
                 "`services.a.env_file[1]` must be a path or a map, not a number",
             ),
             (
-                json!({"pids_limit": 1.5}),
-                "`services.a.pids_limit`: `1.5` is not a whole number",
+                json!({"scale": 1.5}),
+                "`services.a.scale`: `1.5` is not a whole number",
+            ),
+            (
+                json!({"mem_limit": 1.5}),
+                "`services.a.mem_limit`: it is a whole number of bytes, or text with a unit, as in `64m`",
+            ),
+            (
+                json!({"security_opt": ["a", "b", "a"]}),
+                "`services.a.security_opt[2]`: `a` is in the list twice",
+            ),
+            (
+                json!({"deploy": {"resources": {"limits": {"memory": 5}}}}),
+                "`services.a.deploy.resources.limits.memory` must be text, not a number",
+            ),
+            (
+                json!({"use_api_socket": "yes"}),
+                "`services.a.use_api_socket` must be true or false, not text",
+            ),
+            (
+                json!({"blkio_config": {"x-a": 1}}),
+                "`services.a.blkio_config` has no attribute `x-a`",
+            ),
+            (
+                json!({"labels": {"": 1}}),
+                "`services.a.labels`: it has no name: nothing stands in front of the value",
             ),
             (
                 json!({"tty": "maybe"}),
@@ -432,6 +444,13 @@ mod tests {
             "a Compose file has no attribute `servcies`"
         );
         assert_eq!(error.hints(), ["did you mean `services`?"]);
+    }
+
+    #[test]
+    fn numbers_are_cut_and_rounded_as_go_does_it() {
+        let lowered = service(json!({"pids_limit": 1.5, "cpus": 0.123_456_789, "mem_limit": -1}));
+        let expected = json!({"pids_limit": 1, "cpus": 0.123_456_79, "mem_limit": "-1"});
+        assert_eq!(lowered.unwrap(), expected);
     }
 
     #[test]

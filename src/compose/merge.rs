@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::error::{Error, ErrorKind};
-use super::lower::kind;
+use super::lower::{distinct, kind};
 use super::path::{At, Segment, TreePath};
 use super::pools::merge_pools;
 use super::schema::{Identity, Merge, Shape};
@@ -51,7 +51,13 @@ fn by_rule(
             }
             Ok(())
         }
-        (Value::Array(items), Value::Array(over)) => append(items, over, rule, at),
+        (Value::Array(items), Value::Array(over)) => {
+            append(items, over, rule, at)?;
+            match shape {
+                Shape::Distinct(_) => distinct(base, at),
+                _ => Ok(()),
+            }
+        }
         (Value::Array(items), Value::Object(over)) if at.as_written => {
             items.extend(as_list(over));
             Ok(())
@@ -85,7 +91,7 @@ fn as_list(map: Map<String, Value>) -> impl Iterator<Item = Value> {
 
 /// A key that both maps have.
 fn entry(base: &mut Value, over: Value, shape: &Shape, at: At<'_>) -> Result<(), Error> {
-    match shape {
+    match shape.canonical() {
         // A variable without a value is one all the same: it is taken from the environment.
         Shape::Variables | Shape::Labels => {
             *base = over;
@@ -95,21 +101,12 @@ fn entry(base: &mut Value, over: Value, shape: &Shape, at: At<'_>) -> Result<(),
             Some(field) => by_rule(base, over, &field.shape, field.merge, at),
             None => by_rule(base, over, &Shape::Any, Merge::Deep, at),
         },
-        Shape::Named(inner) => merge(base, over, inner, at),
-        Shape::Maybe(inner)
-        | Shape::IntOr(_, inner)
-        | Shape::Long(_, _, inner)
-        | Shape::Parsed(_, _, inner) => entry(base, over, inner, at),
+        Shape::Named(inner) | Shape::Map(inner) => merge(base, over, inner, at),
         _ => merge(base, over, &Shape::Any, at),
     }
 }
 
-fn append(
-    items: &mut Vec<Value>,
-    over: Vec<Value>,
-    rule: Merge,
-    at: At<'_>,
-) -> Result<(), Error> {
+fn append(items: &mut Vec<Value>, over: Vec<Value>, rule: Merge, at: At<'_>) -> Result<(), Error> {
     match rule {
         Merge::Pools => return merge_pools(items, over, at),
         Merge::Unique(identity) => {
@@ -268,13 +265,14 @@ mod tests {
 
     #[test]
     fn resets_drop_what_came_before() {
-        let mut tree =
-            json!({"services": {"a": {"ports": [1], "environment": {"A": "1", "B": "2"}, "volumes": [{"source": "v"}]}}});
+        let mut tree = json!({"services": {"a": {"ports": [1], "environment": {"A": "1", "B": "2"}, "volumes": [{"source": "v"}]}}});
         let paths = [
             TreePath::of(&["services", "a", "ports"]),
             TreePath::of(&["services", "a", "environment", "A"]),
             TreePath::of(&["services", "b", "ports"]),
-            TreePath::of(&["services", "a", "volumes"]).and_index(0).and("source"),
+            TreePath::of(&["services", "a", "volumes"])
+                .and_index(0)
+                .and("source"),
         ];
         reset(&mut tree, &paths);
         assert_eq!(

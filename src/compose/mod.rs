@@ -3,12 +3,14 @@
 //!
 //! `load` the line of steps · `files` which files, and their text · `environment` variables and env files
 //! (`dotenv` their grammar) · `tree` YAML into trees by the `reader` (`weight` before that, `reread` after it, `scalar` and `date` across YAML versions) · `project_name` ·
-//! `layers` documents into one tree: `interpolate`, `lower` (checked and canonical, by the tables of
-//! `top_level`, `attributes` and `parts` in the words of `schema`; `long_form`, `ports`, `mounts`, `words` for short
-//! forms, `values` for texts with a grammar), `include`, `extends`, `merge` (`identity` of list items, `pools` of addresses), `nulls` (what is left empty), `resolve` (paths) · `assemble` the tree
-//! into model types · `settle` what is left unsaid · `check` what must hold (`check_service` for one
-//! service) · `delivery` and `notice` warnings · `error`, with `place` and `locate` for its place (`path`
-//! says where in a tree), `hints` and `suggest` for what may help.
+//! `layers` documents into one tree: `interpolate`, `lower` (checked and canonical, `single` for values that are not made of
+//! others, by the tables of `top_level`, `attributes`, `deploy`, `parts` and `refused` in the words of `schema`; `long_form`,
+//! `ports`, `mounts`, `words` for short forms, `values` for texts with a grammar), `include`, `extends`, `merge` (`identity`
+//! of list items, `pools` of addresses), `nulls` (what is left empty), `resolve` (paths) · `required` what a whole tree must have · `assemble` the tree into model types, without
+//! what says nothing (`omit_empty`) · `settle` what is left unsaid · `check` what must hold (`check_service` and `watch` for
+//! one service) · `delivery` and `notice` warnings · `error`, with `place` and `locate` for its place (`path` says where in a
+//! tree), `hints` and `suggest` for what may help. Beside a load: `variables` that files ask for, `explain` where a value comes from
+//! (`origin` of variables).
 
 mod assemble;
 mod attributes;
@@ -16,6 +18,7 @@ mod check;
 mod check_service;
 mod date;
 mod delivery;
+mod deploy;
 mod dotenv;
 mod environment;
 mod error;
@@ -35,6 +38,7 @@ mod merge;
 mod mounts;
 mod notice;
 mod nulls;
+mod omit_empty;
 mod origin;
 mod parts;
 mod path;
@@ -43,16 +47,20 @@ mod pools;
 mod ports;
 mod project_name;
 mod reader;
+mod refused;
+mod required;
 mod reread;
 mod resolve;
 mod scalar;
 mod schema;
 mod settle;
+mod single;
 mod suggest;
 mod top_level;
 mod tree;
 mod values;
 mod variables;
+mod watch;
 mod weight;
 mod words;
 

@@ -12,8 +12,9 @@ use super::dotenv::Hole;
 use super::error::{Error, ErrorKind};
 use super::files::Sources;
 use super::interpolate::Unset;
+use super::omit_empty::says_nothing;
 use super::path::{At, TreePath};
-use super::schema::{Shape, Standing, Table};
+use super::schema::{Shape, Standing, Table, is_extension};
 use super::top_level::ROOT_TABLE;
 use crate::model::{Place, Warning};
 
@@ -128,7 +129,7 @@ impl Notices {
 /// Warns of every attribute that is valid and not carried out, in what is switched on.
 ///
 /// # Errors
-/// An attribute that larder refuses, or one that is needed and missing.
+/// An attribute that larder refuses.
 pub(super) fn not_carried_out(parts: &Parts, notices: &mut Notices) -> Result<(), Error> {
     let services = At::ROOT.key("services");
     for (name, service) in &parts.services {
@@ -146,15 +147,18 @@ fn table(
     let Value::Object(map) = value else {
         return Ok(());
     };
-    if let Some(missing) = attributes.needs.iter().find(|key| !map.contains_key(**key)) {
-        let path = at.key(missing).path();
-        return Err(ErrorKind::Required { path }.into());
-    }
     for (key, value) in map {
+        let at = at.key(key);
         let Some(field) = attributes.field(key) else {
+            if attributes.open && !is_extension(key) {
+                let text = format!(
+                    "`{}` is not known, and has no effect: docker compose passes over it, too",
+                    at.path()
+                );
+                notices.say_at(text, at.path(), None);
+            }
             continue;
         };
-        let at = at.key(key);
         match field.standing {
             Standing::Carried => shape(value, &field.shape, at, notices)?,
             Standing::Harmless => {}
@@ -165,6 +169,14 @@ fn table(
                 );
                 notices.say_at(text, at.path(), None);
             }
+            Standing::Dropped => {
+                let text = format!(
+                    "`{}` has no effect: docker compose leaves it out, too",
+                    at.path()
+                );
+                notices.say_at(text, at.path(), None);
+            }
+            Standing::Refused(_) if says_nothing(value) => {}
             Standing::Refused(what) => {
                 return Err(ErrorKind::Refused {
                     path: at.path(),
@@ -178,16 +190,9 @@ fn table(
 }
 
 fn shape(value: &Value, shape: &Shape, at: At<'_>, notices: &mut Notices) -> Result<(), Error> {
-    match (shape, value) {
+    match (shape.canonical(), value) {
         (Shape::Fields(attributes), _) => table(value, attributes, at, notices),
-        (
-            Shape::Maybe(inner)
-            | Shape::IntOr(_, inner)
-            | Shape::Long(_, _, inner)
-            | Shape::Parsed(_, _, inner),
-            _,
-        ) => self::shape(value, inner, at, notices),
-        (Shape::Named(inner), Value::Object(map)) => map
+        (Shape::Named(inner) | Shape::Map(inner), Value::Object(map)) => map
             .iter()
             .try_for_each(|(key, value)| self::shape(value, inner, at.key(key), notices)),
         (Shape::List(inner) | Shape::Items(_, _, inner), Value::Array(items)) => {

@@ -28,7 +28,7 @@ fn collect(value: &Value, shape: &Shape, at: At<'_>, errors: &mut Vec<Error>) {
             collect(value, shape, at, errors);
         }
     };
-    match (shape, value) {
+    match (shape.canonical(), value) {
         (Shape::Fields(table), Value::Object(map)) => {
             for (key, value) in map {
                 if let Some(field) = table.field(key) {
@@ -36,7 +36,7 @@ fn collect(value: &Value, shape: &Shape, at: At<'_>, errors: &mut Vec<Error>) {
                 }
             }
         }
-        (Shape::Named(shape), Value::Object(map)) => {
+        (Shape::Named(shape) | Shape::Map(shape), Value::Object(map)) => {
             for (key, value) in map {
                 inside(value, shape, at.key(key));
             }
@@ -46,20 +46,15 @@ fn collect(value: &Value, shape: &Shape, at: At<'_>, errors: &mut Vec<Error>) {
                 inside(item, shape, at.index(index));
             }
         }
-        (
-            Shape::Maybe(shape)
-            | Shape::Checked(_, shape)
-            | Shape::Long(_, _, shape)
-            | Shape::Parsed(_, _, shape),
-            value,
-        ) => collect(value, shape, at, errors),
         // Every shape is named, so that none that holds others is forgotten.
         (
             Shape::Any
             | Shape::Text
             | Shape::Scalar
+            | Shape::Digits
             | Shape::Bool
             | Shape::Int
+            | Shape::Whole
             | Shape::Number
             | Shape::Size
             | Shape::Duration
@@ -70,7 +65,17 @@ fn collect(value: &Value, shape: &Shape, at: At<'_>, errors: &mut Vec<Error>) {
             | Shape::Labels
             | Shape::Fields(_)
             | Shape::Named(_)
-            | Shape::Items(..),
+            | Shape::Map(_)
+            | Shape::Items(..)
+            // No canonical shape is one of these.
+            | Shape::Distinct(_)
+            | Shape::OnlyText(_)
+            | Shape::NoText(_)
+            | Shape::Maybe(_)
+            | Shape::Checked(..)
+            | Shape::IntOr(..)
+            | Shape::Long(..)
+            | Shape::Parsed(..),
             _,
         ) => {}
     }

@@ -1,11 +1,11 @@
-//! The attributes of what a service is made of, as tables: its build, deploy, health check, mounts and so on.
+//! The attributes of what a service is made of, as tables: its build, health check, mounts and so on.
 
-use super::identity::{before_equals, secret, whole};
+use super::identity::{before_equals, whole};
 use super::long_form as long;
 use super::schema::Merge::{Replace, ReplaceEach, Unique};
 use super::schema::Shape::{
-    Any, Bool, Checked, Duration, Fields, Int, IntOr, Labels, List, Long, Maybe, Named, Number,
-    OneOf, Parsed, Scalar, Size, Text, Texts, Variables,
+    Bool, Checked, Digits, Distinct, Duration, Fields, Int, IntOr, Labels, List, Long, Map, Maybe,
+    NoText, OneOf, Parsed, Scalar, Size, Text, Texts, Variables, Whole,
 };
 use super::schema::{Shape, Table, closed, field, table};
 use super::values;
@@ -17,28 +17,31 @@ pub(super) const COMMAND: Shape = Parsed(
     &Maybe(&List(&Text)),
 );
 
+/// Names and addresses for a hosts file.
+pub(super) static HOSTS: Shape = Parsed(long::hosts, "a list of `NAME=IP` or a map", &List(&Text));
+
 pub(super) static BUILD: Table = table(&[
     field(
         "additional_contexts",
-        Parsed(long::contexts, "a list of `NAME=CONTEXT` or a map", &Labels),
+        Parsed(
+            long::contexts,
+            "a list of `NAME=CONTEXT` or a map",
+            &Map(&Text),
+        ),
     ),
     field("args", Variables),
-    field("cache_from", Texts).later(),
-    field("cache_to", Texts).later(),
+    field("cache_from", List(&Text)).later(),
+    field("cache_to", List(&Text)).later(),
     field("context", Text),
     field("dockerfile", Text),
     field("dockerfile_inline", Text),
     field("entitlements", List(&Text)).later(),
-    field(
-        "extra_hosts",
-        Parsed(long::hosts, "a list of `NAME=IP` or a map", &List(&Text)),
-    )
-    .merge(Unique(whole)),
+    field("extra_hosts", Distinct(&HOSTS)).merge(Unique(whole)),
     field("isolation", Text).later(),
     field("labels", Labels),
     field("network", Text),
     field("no_cache", Bool),
-    field("platforms", Texts).merge(Unique(whole)),
+    field("platforms", List(&Text)),
     field("privileged", Bool).later(),
     field(
         "provenance",
@@ -54,13 +57,16 @@ pub(super) static BUILD: Table = table(&[
             "a name or a map",
             &Fields(&BUILD_SECRET),
         )),
-    )
-    .merge(Unique(secret)),
+    ),
     field("shm_size", Size),
-    field("ssh", Parsed(long::ssh, "a list or a map", &List(&Text))).merge(Unique(before_equals)),
-    field("tags", Texts).merge(Unique(whole)),
+    field(
+        "ssh",
+        Distinct(&Parsed(long::ssh, "a list or a map", &List(&Text))),
+    )
+    .merge(Unique(before_equals)),
+    field("tags", List(&Text)).merge(Unique(whole)),
     field("target", Text),
-    field("ulimits", Named(&ULIMIT)).merge(ReplaceEach),
+    field("ulimits", Map(&BUILD_ULIMIT)).merge(ReplaceEach),
 ]);
 
 pub(super) static DEPENDENCY: Table = closed(&[
@@ -72,104 +78,127 @@ pub(super) static DEPENDENCY: Table = closed(&[
             "service_completed_successfully",
         ]),
     ),
-    field("required", Bool),
+    field("required", NoText(&Bool)).kept(),
     field("restart", Bool).later(),
 ])
 .needs(&["condition"]);
 
-pub(super) static DEPLOY: Table = table(&[
-    field("endpoint_mode", Text).later(),
-    field("labels", Labels).harmless(),
-    field("mode", Text).later(),
-    field("placement", Any).later(),
-    field("replicas", Checked(values::count, &Int)),
-    field("resources", Fields(&RESOURCES)),
-    field("restart_policy", Fields(&RESTART_POLICY)).later(),
-    field("rollback_config", Any).later(),
-    field("update_config", Any).later(),
-]);
+/// What a service takes of the disks at most.
+pub(super) static BLKIO: Table = closed(&[
+    field("device_read_bps", List(&DEVICE_RATE)),
+    field("device_read_iops", List(&DEVICE_RATE)),
+    field("device_write_bps", List(&DEVICE_RATE)),
+    field("device_write_iops", List(&DEVICE_RATE)),
+    field("weight", Checked(values::weight, &NoText(&Int))),
+    field("weight_device", List(&DEVICE_WEIGHT)),
+])
+.strict();
 
-static RESOURCES: Table = closed(&[
-    field(
-        "limits",
-        Fields(&table(&[
-            field("cpus", Checked(values::not_negative, &Number)),
-            field("memory", Size),
-            field("pids", Int),
-        ])),
-    ),
-    field(
-        "reservations",
-        Fields(&table(&[
-            field("cpus", Checked(values::not_negative, &Number)).harmless(),
-            field("devices", List(&DEVICE_REQUEST)).later(),
-            field("generic_resources", Any).harmless(),
-            field("memory", Size),
-        ])),
-    ),
-]);
-
-static RESTART_POLICY: Table = table(&[
-    field("condition", Text),
-    field("delay", Duration),
-    field("max_attempts", Int),
-    field("window", Duration),
-]);
-
-pub(super) static DEVICE_REQUEST: Shape = Long(
-    long::device_request,
+static DEVICE_RATE: Shape = Long(
+    long::device_rate,
     "a map",
-    &Fields(&table(&[
-        field("capabilities", List(&Text)),
-        field("count", Int),
-        field("device_ids", List(&Text)),
-        field("driver", Text),
-        field("options", Labels),
-    ])),
+    &Fields(&closed(&[field("path", Text).kept(), field("rate", Size).kept()]).strict()),
 );
+
+static DEVICE_WEIGHT: Shape = Long(
+    long::device_weight,
+    "a map",
+    &Fields(
+        &closed(&[
+            field("path", Text).kept(),
+            field("weight", Checked(values::weight, &NoText(&Int))).kept(),
+        ])
+        .strict(),
+    ),
+);
+
+pub(super) static CREDENTIAL_SPEC: Table = table(&[
+    field("config", Text),
+    field("file", Text),
+    field("registry", Text),
+]);
+
+pub(super) static DEVELOP: Table = table(&[field("watch", List(&Fields(&WATCH)))]);
+
+static WATCH: Table = table(&[
+    field(
+        "action",
+        OneOf(&["rebuild", "restart", "sync", "sync+exec", "sync+restart"]),
+    )
+    .kept(),
+    field("exec", HOOK),
+    field("ignore", Distinct(&Texts)),
+    field("include", Distinct(&Texts)),
+    field("initial_sync", NoText(&Bool)),
+    field("path", Checked(values::not_blank, &Text)).kept(),
+    field("target", Text),
+])
+.needs(&["action", "path"]);
 
 pub(super) static DEVICE: Table = table(&[
     field("permissions", Text),
-    field("source", Text),
-    field("target", Text),
-]);
+    field("source", Checked(values::not_blank, &Text)),
+    field("target", Checked(values::not_blank, &Text)),
+])
+.needs(&["source", "target"]);
 
 pub(super) static ENV_FILE: Table = closed(&[
-    field("format", OneOf(&["raw", "dotenv", ".env"])),
-    field("path", Text),
-    field("required", Bool),
-]);
+    field("format", Text),
+    field("path", Text).kept(),
+    field("required", Bool).kept(),
+])
+.needs(&["path"])
+.strict();
 
 pub(super) static EXTENDS: Table = closed(&[field("file", Text), field("service", Text)]);
 
+/// `NAME: VALUE` as a driver takes it.
+pub(super) const OPTIONS: Shape = Map(&Scalar);
+
+/// The same where a name may stand alone.
+const LOG_OPTIONS: Shape = Map(&Long(long::blank, "text or a number", &Scalar));
+
 pub(super) static HEALTHCHECK: Table = closed(&[
     field("disable", Bool),
-    field("interval", Checked(values::not_negative, &Duration)),
-    field("retries", Checked(values::count, &Int)),
-    field("start_interval", Checked(values::not_negative, &Duration)),
-    field("start_period", Checked(values::not_negative, &Duration)),
+    field("interval", Checked(values::not_negative, &Duration)).kept(),
+    field("retries", Checked(values::natural, &Whole)).kept(),
+    field("start_interval", Checked(values::not_negative, &Duration)).kept(),
+    field("start_period", Checked(values::not_negative, &Duration)).kept(),
     field(
         "test",
         Long(long::health_test, "text or a list of text", &List(&Text)),
     )
     .merge(Replace),
-    field("timeout", Checked(values::not_negative, &Duration)),
+    field("timeout", Checked(values::not_negative, &Duration)).kept(),
 ]);
 
-pub(super) static HOOK: Shape = Fields(&table(&[
-    field("command", COMMAND),
-    field("environment", Variables),
+pub(super) const HOOK: Shape = Fields(&HOOK_TABLE);
+static HOOK_TABLE: Table = table(&[
+    field("command", COMMAND).kept(),
+    field("environment", Distinct(&Variables)),
     field("privileged", Bool),
     field("user", Text),
     field("working_dir", Text),
-]));
+])
+.needs(&["command"]);
 
-pub(super) static LOGGING: Table = closed(&[field("driver", Text), field("options", Labels)]);
+/// A hook in a container of its own; not known to docker compose 2.40 yet.
+pub(super) static PRE_START: Table = table(&[
+    field("command", COMMAND).kept(),
+    field("environment", Distinct(&Variables)),
+    field("image", Text),
+    field("per_replica", Bool),
+    field("privileged", Bool),
+    field("user", Text),
+    field("working_dir", Text),
+]);
+
+pub(super) static LOGGING: Table = closed(&[field("driver", Text), field("options", LOG_OPTIONS)]);
 
 pub(super) static ATTACHMENT: Table = table(&[
     field("aliases", List(&Text)).merge(Unique(whole)),
-    field("driver_opts", Labels).later(),
-    field("gw_priority", Int).later(),
+    field("driver_opts", OPTIONS).later(),
+    field("gw_priority", NoText(&Whole)).later(),
     field("interface_name", Text).later(),
     field("ipv4_address", Checked(values::ipv4, &Text)),
     field("ipv6_address", Checked(values::ipv6, &Text)),
@@ -177,7 +206,7 @@ pub(super) static ATTACHMENT: Table = table(&[
         .merge(Unique(whole))
         .later(),
     field("mac_address", Text).later(),
-    field("priority", Int),
+    field("priority", NoText(&Whole)),
 ]);
 
 pub(super) static PORT: Table = closed(&[
@@ -186,7 +215,7 @@ pub(super) static PORT: Table = closed(&[
     field("mode", Text),
     field("name", Text),
     field("protocol", Checked(values::protocol, &Text)),
-    field("published", Checked(values::ports, &Scalar)),
+    field("published", Checked(values::ports, &Digits)),
     field("target", Checked(values::port, &Int)),
 ]);
 
@@ -227,9 +256,10 @@ pub(super) static MOUNT: Table = closed(&[
             .later(),
             field("selinux", OneOf(&["z", "Z"])),
         ])),
-    ),
+    )
+    .kept(),
     field("consistency", Text),
-    field("image", Any),
+    field("image", Fields(&table(&[field("subpath", Text)]))).kept(),
     field("read_only", Bool),
     field("source", Text),
     field("target", Text),
@@ -238,11 +268,12 @@ pub(super) static MOUNT: Table = closed(&[
         Fields(&closed(&[
             field(
                 "mode",
-                Parsed(long::mode_number, "an octal mode, as in `0440`", &Int),
+                Parsed(long::mode_bits, "a number, as in `0o1777`", &NoText(&Int)),
             ),
-            field("size", Size),
+            field("size", Checked(values::not_negative, &Size)),
         ])),
-    ),
+    )
+    .kept(),
     field(
         "type",
         OneOf(&["bind", "cluster", "image", "npipe", "tmpfs", "volume"]),
@@ -250,14 +281,27 @@ pub(super) static MOUNT: Table = closed(&[
     field(
         "volume",
         Fields(&closed(&[
-            field("labels", Labels).later(),
+            field("labels", Distinct(&Labels)).later(),
             field("nocopy", Bool),
             field("subpath", Text),
         ])),
-    ),
-]);
+    )
+    .kept(),
+])
+.needs(&["type"]);
 
-pub(super) static ULIMIT: Shape = IntOr(
-    "a number, or a map with `soft` and `hard`",
-    &Fields(&closed(&[field("hard", Int), field("soft", Int)]).needs(&["hard", "soft"])),
-);
+pub(super) static ULIMIT: Shape = IntOr(ULIMIT_WORDS, &Fields(&LIMITS));
+
+/// The same in a build, where docker compose takes no text for a number.
+static BUILD_ULIMIT: Shape = NoText(&IntOr(ULIMIT_WORDS, &Fields(&NUMBERS)));
+
+const ULIMIT_WORDS: &str = "a number, or a map with `soft` and `hard`";
+
+static LIMITS: Table =
+    closed(&[field("hard", Int).kept(), field("soft", Int).kept()]).needs(&["hard", "soft"]);
+
+static NUMBERS: Table = closed(&[
+    field("hard", NoText(&Int)).kept(),
+    field("soft", NoText(&Int)).kept(),
+])
+.needs(&["hard", "soft"]);

@@ -63,6 +63,11 @@ impl<'a> At<'a> {
         }
     }
 
+    /// The position that this one belongs to.
+    pub(super) fn above(&self) -> TreePath {
+        self.above.map(At::path).unwrap_or_default()
+    }
+
     pub(super) fn path(&self) -> TreePath {
         let mut segments = Vec::new();
         let mut here = Some(self);

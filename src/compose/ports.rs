@@ -1,7 +1,7 @@
 //! Published ports: the short form, `[[IP:][HOST]:]CONTAINER[/PROTOCOL]`, with ranges, in long form
 //! (docker/go-connections `nat`), and what makes two of them the same.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
@@ -154,7 +154,7 @@ fn ip(text: &str) -> Result<String, String> {
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));
     let valid = match bracketed {
-        Some(inner) => inner.parse::<Ipv6Addr>().is_ok(),
+        Some(inner) => inner.is_empty() || inner.parse::<IpAddr>().is_ok(),
         // An IPv6 address needs its brackets: `::1:80:80` has too many colons to tell.
         None => text.is_empty() || text.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv4()),
     };
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn every_short_form() {
-        let cases: [(&str, &[&str]); 14] = [
+        let cases: [(&str, &[&str]); 15] = [
             ("80", &["0.0.0.0::80/tcp"]),
             ("3000-3001", &["0.0.0.0::3000/tcp", "0.0.0.0::3001/tcp"]),
             ("9-10", &["0.0.0.0::10/tcp", "0.0.0.0::9/tcp"]),
@@ -200,6 +200,7 @@ mod tests {
             (":80:80", &["0.0.0.0:80:80/tcp"]),
             ("0.0.0.0:81:81/TCP", &["0.0.0.0:81:81/tcp"]),
             ("6060:6060/udp", &["0.0.0.0:6060:6060/udp"]),
+            ("[1.1.1.1]:80:80", &["1.1.1.1:80:80/tcp"]),
             ("80/", &["0.0.0.0::80/tcp"]),
             ("80/udp/tcp", &["0.0.0.0::80/udp"]),
         ];

@@ -101,16 +101,22 @@ pub(super) fn int(value: &Value) -> Option<Value> {
     }
 }
 
-/// A number, also as text.
+/// A number without its fraction, as Go makes a whole number of one.
+pub(super) fn cut(float: f64) -> Value {
+    #[allow(clippy::cast_possible_truncation)] // that is what it is for
+    Value::from(float.trunc() as i64)
+}
+
+/// A number, also as text: of single precision, as compose-go has it.
 pub(super) fn number(value: &Value) -> Option<Value> {
-    match value {
-        Value::Number(_) => Some(value.clone()),
-        Value::String(text) => {
-            let float: f64 = text.parse().ok()?;
-            Number::from_f64(float).map(Value::Number)
-        }
-        _ => None,
-    }
+    let float: f64 = match value {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.parse().ok()?,
+        _ => return None,
+    };
+    #[allow(clippy::cast_possible_truncation)] // that is what it is for
+    let single = float as f32;
+    Number::from_f64(single.to_string().parse().ok()?).map(Value::Number)
 }
 
 /// What `!!binary` stands for, where that is text.

@@ -13,9 +13,13 @@ pub(super) enum Shape {
     Text,
     /// Text, or a number that becomes text.
     Scalar,
+    /// The same for a number without a fraction.
+    Digits,
     /// True or false, also as text: a variable has no other way.
     Bool,
     Int,
+    /// A number of which the fraction counts for nothing.
+    Whole,
     Number,
     /// Bytes: a number, or text with a unit; canonical as decimal text.
     Size,
@@ -33,6 +37,14 @@ pub(super) enum Shape {
     Fields(&'static Table),
     /// An object whose keys are names of the user's own.
     Named(&'static Shape),
+    /// The same for keys that may be any text.
+    Map(&'static Shape),
+    /// That, and where it is a list no item stands in it twice.
+    Distinct(&'static Shape),
+    /// That, written as text.
+    OnlyText(&'static Shape),
+    /// That, not written as text.
+    NoText(&'static Shape),
     /// Null, or that.
     Maybe(&'static Shape),
     /// That, and its text passes.
@@ -56,13 +68,41 @@ pub(super) type ParsedForm = fn(Value, At<'_>) -> Result<Value, Error>;
 /// The same for an item of a list.
 pub(super) type ItemForm = fn(Value, At<'_>) -> Result<Vec<Value>, Error>;
 
+impl Shape {
+    /// What a value has become once it is canonical.
+    pub(super) fn canonical(&self) -> &Shape {
+        match self {
+            Self::Maybe(inner)
+            | Self::Checked(_, inner)
+            | Self::Distinct(inner)
+            | Self::IntOr(_, inner)
+            | Self::OnlyText(inner)
+            | Self::NoText(inner)
+            | Self::Long(_, _, inner)
+            | Self::Parsed(_, _, inner) => inner.canonical(),
+            shape => shape,
+        }
+    }
+}
+
 /// The attributes of an object, sorted by name.
 pub(super) struct Table {
     pub(super) fields: &'static [Field],
-    /// Whether `x-*` keys are kept; dropped where the model has no room for them.
-    pub(super) extensions: bool,
+    pub(super) extensions: Extensions,
+    /// Whether it may have attributes that nobody knows; they are dropped.
+    pub(super) open: bool,
     /// What it cannot do without, once all files are merged.
     pub(super) needs: &'static [&'static str],
+}
+
+/// What becomes of `x-*` keys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extensions {
+    Kept,
+    /// The model has no room for them.
+    Dropped,
+    /// They are attributes that nobody knows.
+    Refused,
 }
 
 /// One attribute.
@@ -71,6 +111,8 @@ pub(super) struct Field {
     pub(super) shape: Shape,
     pub(super) merge: Merge,
     pub(super) standing: Standing,
+    /// Whether nothing, a zero or an empty text, is another thing than not to be there.
+    pub(super) kept: bool,
 }
 
 /// How a later file's value meets an earlier one's (compose-go `override/merge.go`, `uncity.go`).
@@ -101,6 +143,8 @@ pub(super) enum Standing {
     Harmless,
     /// Valid, not carried out yet: a warning.
     Later,
+    /// Valid, and left out by docker compose, too: a warning.
+    Dropped,
     /// Outside of what larder is for.
     Refused(&'static str),
 }
@@ -112,53 +156,54 @@ impl Field {
             shape,
             merge: Merge::Deep,
             standing: Standing::Carried,
+            kept: false,
         }
     }
 
     pub(super) const fn merge(self, merge: Merge) -> Self {
-        Self {
-            name: self.name,
-            shape: self.shape,
-            merge,
-            standing: self.standing,
-        }
+        Self { merge, ..self }
+    }
+
+    /// Nothing said is another thing than nothing.
+    pub(super) const fn kept(self) -> Self {
+        Self { kept: true, ..self }
     }
 
     pub(super) const fn later(self) -> Self {
-        Self {
-            name: self.name,
-            shape: self.shape,
-            merge: self.merge,
-            standing: Standing::Later,
-        }
+        self.standing(Standing::Later)
     }
 
     pub(super) const fn harmless(self) -> Self {
-        Self {
-            name: self.name,
-            shape: self.shape,
-            merge: self.merge,
-            standing: Standing::Harmless,
-        }
+        self.standing(Standing::Harmless)
+    }
+
+    pub(super) const fn dropped(self) -> Self {
+        self.standing(Standing::Dropped)
     }
 
     pub(super) const fn refused(self, what: &'static str) -> Self {
-        Self {
-            name: self.name,
-            shape: self.shape,
-            merge: self.merge,
-            standing: Standing::Refused(what),
-        }
+        self.standing(Standing::Refused(what))
+    }
+
+    const fn standing(self, standing: Standing) -> Self {
+        Self { standing, ..self }
     }
 }
 
 impl Table {
     pub(super) const fn needs(self, needs: &'static [&'static str]) -> Self {
-        Self {
-            fields: self.fields,
-            extensions: self.extensions,
-            needs,
-        }
+        Self { needs, ..self }
+    }
+
+    /// Not even extensions may be added.
+    pub(super) const fn strict(self) -> Self {
+        let extensions = Extensions::Refused;
+        Self { extensions, ..self }
+    }
+
+    /// Attributes that nobody knows are passed over.
+    pub(super) const fn open(self) -> Self {
+        Self { open: true, ..self }
     }
 
     pub(super) fn field(&self, name: &str) -> Option<&'static Field> {
@@ -179,7 +224,8 @@ pub(super) const fn field(name: &'static str, shape: Shape) -> Field {
 pub(super) const fn table(fields: &'static [Field]) -> Table {
     Table {
         fields,
-        extensions: true,
+        extensions: Extensions::Kept,
+        open: false,
         needs: &[],
     }
 }
@@ -188,7 +234,8 @@ pub(super) const fn table(fields: &'static [Field]) -> Table {
 pub(super) const fn closed(fields: &'static [Field]) -> Table {
     Table {
         fields,
-        extensions: false,
+        extensions: Extensions::Dropped,
+        open: false,
         needs: &[],
     }
 }

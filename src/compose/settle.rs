@@ -62,6 +62,9 @@ fn defaults(service: &mut Service, environment: &Environment) {
             .filter(|platform| !platform.is_empty())
             .map(str::to_owned)
     });
+    if let (Some(scale), Some(deploy)) = (service.scale, &mut service.deploy) {
+        deploy.replicas.get_or_insert(scale);
+    }
     service.dns.retain(|server| !server.is_empty());
     if service.pull_policy.as_deref() == Some("if_not_present") {
         service.pull_policy = Some("missing".to_owned());
@@ -102,11 +105,10 @@ pub(super) struct Implied {
 pub(super) fn implied(service: &Service) -> Vec<Implied> {
     let mut implied = Vec::new();
     let mut imply = |attribute, verb, name: &str, restart| {
-        let name = name.split(':').next().unwrap_or_default().to_owned();
         implied.push(Implied {
             attribute,
             verb,
-            name,
+            name: name.to_owned(),
             restart,
         });
     };
@@ -116,10 +118,15 @@ pub(super) fn implied(service: &Service) -> Vec<Implied> {
         list.into_iter().flatten().filter_map(Value::as_str)
     };
     for link in texts("links") {
-        imply("links", "links to", link, true);
+        let aliased = link
+            .split_once(':')
+            .filter(|(_, alias)| !alias.contains(':'));
+        let name = aliased.map_or(link, |(name, _)| name);
+        imply("links", "links to", name, true);
     }
     for from in texts("volumes_from").filter(|from| !from.starts_with("container:")) {
-        imply("volumes_from", "mounts the volumes of", from, false);
+        let name = from.split(':').next().unwrap_or_default();
+        imply("volumes_from", "mounts the volumes of", name, false);
     }
     let namespace = |key| other(key).and_then(Value::as_str);
     let shared = [

@@ -3,9 +3,12 @@
 
 use super::attributes::SERVICE_SHAPE;
 use super::long_form as long;
+use super::parts::OPTIONS;
+use super::refused::MODEL;
 use super::schema::Merge::{Pools, Replace};
 use super::schema::Shape::{
-    Any, Bool, Checked, Fields, Int, Labels, List, Long, Maybe, Named, OneOf, Parsed, Text, Texts,
+    Bool, Checked, Digits, Distinct, Fields, Int, Labels, List, Long, Map, Maybe, Named, OneOf,
+    Parsed, Text, Texts,
 };
 use super::schema::{Shape, Table, closed, field, table};
 use super::values;
@@ -22,11 +25,15 @@ pub(super) static ROOT_TABLE: Table = table(&[
         List(&Long(long::included, "a path or a map", &Fields(&INCLUDED))),
     )
     .merge(Replace),
-    field("models", Any).refused("AI models"),
+    field("models", Map(&MODEL)),
     field("name", Text),
     field(
         "networks",
-        Named(&Maybe(&Parsed(long::external, "a map", &Fields(&NETWORK)))),
+        Map(&Maybe(&Parsed(
+            long::external_by_name,
+            "a map",
+            &Fields(&NETWORK),
+        ))),
     ),
     field(
         "secrets",
@@ -36,7 +43,11 @@ pub(super) static ROOT_TABLE: Table = table(&[
     field("version", Text).harmless(),
     field(
         "volumes",
-        Named(&Maybe(&Parsed(long::external, "a map", &Fields(&VOLUME)))),
+        Named(&Maybe(&Parsed(
+            long::external_by_name,
+            "a map",
+            &Fields(&VOLUME),
+        ))),
     ),
     field("x-larder", Fields(&OF_LARDER)),
 ]);
@@ -57,9 +68,9 @@ static OF_LARDER: Table = closed(&[
 static NETWORK: Table = table(&[
     field("attachable", Bool),
     field("driver", Text),
-    field("driver_opts", Labels),
-    field("enable_ipv4", Bool).later(),
-    field("enable_ipv6", Bool),
+    field("driver_opts", OPTIONS),
+    field("enable_ipv4", Bool).kept().later(),
+    field("enable_ipv6", Bool).kept(),
     field("external", Bool),
     field("internal", Bool),
     field(
@@ -67,7 +78,7 @@ static NETWORK: Table = table(&[
         Fields(&closed(&[
             field("config", List(&Fields(&IPAM_POOL))).merge(Pools),
             field("driver", Text),
-            field("options", Labels),
+            field("options", Map(&Text)).dropped(),
         ])),
     ),
     field("labels", Labels),
@@ -75,7 +86,7 @@ static NETWORK: Table = table(&[
 ]);
 
 static IPAM_POOL: Table = closed(&[
-    field("aux_addresses", Labels),
+    field("aux_addresses", Map(&Text)),
     field("gateway", Checked(values::address, &Text)),
     field("ip_range", Checked(values::subnet, &Text)),
     field("subnet", Checked(values::subnet, &Text)),
@@ -83,36 +94,36 @@ static IPAM_POOL: Table = closed(&[
 
 static VOLUME: Table = table(&[
     field("driver", Text),
-    field("driver_opts", Labels),
+    field("driver_opts", OPTIONS),
     field("external", Bool),
-    field("labels", Labels),
+    field("labels", Distinct(&Labels)),
     field("name", Text),
 ]);
 
 static CONFIG: Table = table(&[
-    field("content", Text),
-    field("environment", Text),
+    field("content", Text).kept(),
+    field("environment", Text).kept(),
     field("external", Bool),
-    field("file", Text),
-    field("labels", Labels).harmless(),
+    field("file", Text).kept(),
+    field("labels", Distinct(&Labels)).harmless(),
     field("name", Text),
     field("template_driver", Text).later(),
 ]);
 
 static SECRET: Table = table(&[
     field("driver", Text).later(),
-    field("driver_opts", Labels).later(),
-    field("environment", Text),
+    field("driver_opts", Map(&Digits)).later(),
+    field("environment", Text).kept(),
     field("external", Bool),
-    field("file", Text),
-    field("labels", Labels).harmless(),
+    field("file", Text).kept(),
+    field("labels", Distinct(&Labels)).harmless(),
     field("name", Text),
     field("template_driver", Text).later(),
 ]);
 
 #[cfg(test)]
 mod tests {
-    use super::super::schema::Shape::{IntOr, Items};
+    use super::super::schema::Shape::Items;
     use super::*;
 
     fn check(table: &Table) {
@@ -125,18 +136,9 @@ mod tests {
     }
 
     fn walk(shape: &Shape) {
-        match shape {
+        match shape.canonical() {
             Fields(table) => check(table),
-            List(inner)
-            | Named(inner)
-            | Maybe(inner)
-            | Checked(_, inner)
-            | IntOr(_, inner)
-            | Long(_, _, inner)
-            | Parsed(_, _, inner)
-            | Items(_, _, inner) => {
-                walk(inner);
-            }
+            List(inner) | Named(inner) | Map(inner) | Items(_, _, inner) => walk(inner),
             _ => {}
         }
     }

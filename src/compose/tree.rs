@@ -70,7 +70,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<Document>, Error> {
             reread(&spots, number, &mut document.tree)?;
         }
     }
-    match documents.iter().position(|document| document.tree.is_null()) {
+    match documents
+        .iter()
+        .position(|document| document.tree.is_null())
+    {
         Some(empty) => Err(empty_document(text, empty)),
         None => Ok(documents),
     }
@@ -203,7 +206,8 @@ list: {<<: *l}";
         let error = parse("a: {b: '2001-01-01', c: [2001-01-01]}").unwrap_err();
         assert_eq!(error.path.unwrap().to_string(), "a.c[0]");
         let extended = tree("{x-a: 2001-01-01, b: {c: {x-d: 2001-1-2}}}");
-        let printed = json!({"x-a": "2001-01-01T00:00:00Z", "b": {"c": {"x-d": "2001-01-02T00:00:00Z"}}});
+        let printed =
+            json!({"x-a": "2001-01-01T00:00:00Z", "b": {"c": {"x-d": "2001-01-02T00:00:00Z"}}});
         assert_eq!(extended, printed);
         assert!(parse("services: {x-a: {image: 2001-01-01}}").is_err());
         let merged = "x-a: &a {b: 2001-01-01}\nc: {<<: *a}";
@@ -215,7 +219,12 @@ list: {<<: *l}";
         for text in ["", "# nothing\n", "\n  # nothing\n\n"] {
             assert_eq!(parse(text).unwrap().len(), 0, "{text:?}");
         }
-        for text in ["---\n", "~", "a: 1\n---\n", "a: 1\n---\n# nothing\n---\nb: 1\n"] {
+        for text in [
+            "---\n",
+            "~",
+            "a: 1\n---\n",
+            "a: 1\n---\n# nothing\n---\nb: 1\n",
+        ] {
             let error = parse(text).unwrap_err();
             assert!(matches!(*error.kind, ErrorKind::EmptyDocument), "{text:?}");
         }
@@ -230,7 +239,10 @@ list: {<<: *l}";
             "`b` is written twice"
         );
         let merges = "a: {<<: {b: 1}, <<: {c: 1}}";
-        assert_eq!(parse(merges).unwrap_err().to_string(), "`<<` is written twice");
+        assert_eq!(
+            parse(merges).unwrap_err().to_string(),
+            "`<<` is written twice"
+        );
         let number = parse("a: {1: 2}").unwrap_err();
         assert_eq!(
             number.to_string(),

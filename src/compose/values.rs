@@ -12,7 +12,7 @@ pub(super) fn restart(text: &str) -> Result<(), String> {
 
 /// `pull_policy`.
 pub(super) fn pull_policy(text: &str) -> Result<(), String> {
-    unless_empty(text, |text| said(text.parse::<PullPolicy>()))
+    said(text.parse::<PullPolicy>())
 }
 
 /// How many containers, or how many times.
@@ -24,6 +24,51 @@ pub(super) fn count(text: &str) -> Result<(), String> {
             u32::MAX
         )),
     }
+}
+
+/// A number that is not less than nothing.
+pub(super) fn natural(text: &str) -> Result<(), String> {
+    match text.parse::<i64>() {
+        Ok(0..) => Ok(()),
+        _ => Err(format!("`{text}` is not a whole number from 0 on")),
+    }
+}
+
+/// Hundredths.
+pub(super) fn percent(text: &str) -> Result<(), String> {
+    within(text, 0, 100)
+}
+
+/// `oom_score_adj`.
+pub(super) fn oom_score(text: &str) -> Result<(), String> {
+    within(text, -1000, 1000)
+}
+
+/// A weight among the users of a disk; 0 is none.
+pub(super) fn weight(text: &str) -> Result<(), String> {
+    if text == "0" {
+        Ok(())
+    } else {
+        within(text, 10, 1000)
+    }
+}
+
+fn within(text: &str, least: i64, most: i64) -> Result<(), String> {
+    let number = text.parse::<i64>().ok();
+    match number.filter(|number| (least..=most).contains(number)) {
+        Some(_) => Ok(()),
+        None => Err(format!(
+            "`{text}` is not a whole number from {least} to {most}"
+        )),
+    }
+}
+
+/// A path that is there.
+pub(super) fn not_blank(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    Ok(())
 }
 
 /// A number of seconds that something may take.
@@ -161,9 +206,14 @@ mod tests {
 
     #[test]
     fn what_the_engine_would_refuse_is_refused_here() {
-        let cases: [(Check, &[&str], &[&str]); 11] = [
+        let cases: [(Check, &[&str], &[&str]); 16] = [
             (restart, &["", "no", "any"], &["sometimes"]),
-            (pull_policy, &["", "daily"], &["sometimes"]),
+            (pull_policy, &["daily"], &["", "sometimes"]),
+            (natural, &["0", "5000000000"], &["-1", "1.5"]),
+            (percent, &["0", "100"], &["101", "-1"]),
+            (oom_score, &["-1000", "0"], &["1001"]),
+            (weight, &["0", "10", "1000"], &["9", "-1"]),
+            (not_blank, &["a"], &[""]),
             (count, &["0", "7"], &["-1", "5000000000"]),
             (seconds, &["1"], &["0", "-1"]),
             (not_negative, &["0.5", "1m30s"], &["-1", "-1s"]),

@@ -205,7 +205,11 @@ services:
             ..Service::default()
         };
         service.working_dir = Some("1_0 # x".into());
-        service.command = Some(["yes", "Off", "12:30", "yes no"].map(str::to_owned).to_vec());
+        service.command = Some(
+            ["yes", "Off", "12:30", "yes no"]
+                .map(str::to_owned)
+                .to_vec(),
+        );
         let yaml = "name: n\nservices:\n  a:\n    command:\n    - 'yes'\n    - 'Off'\n    - '12:30'\n    - yes no\n    \
                     hostname: '1_000'\n    user: '2001-01-01'\n    working_dir: '1_0 # x'\n";
         assert_eq!(project.to_yaml().unwrap(), yaml);

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::layout::{SERVICE, arrange};
+use super::layout::{SERVICE, arrange, as_in_go};
 use super::{Digest, Service};
 
 /// Attributes that are no part of the hash.
@@ -25,7 +25,7 @@ impl Service {
             }
         }
         arrange(&mut tree, &SERVICE, true);
-        capitalise(&mut tree);
+        as_in_go(&mut tree);
         Digest::of(go_json(&tree).as_bytes())
     }
 }
@@ -69,21 +69,6 @@ fn without_extensions(service: &mut Value) {
         }
     }
     walk("", service);
-}
-
-/// Go names these fields itself: `types.WeightDevice` and `types.ThrottleDevice` say nothing of JSON.
-fn capitalise(service: &mut Value) {
-    let Some(Value::Object(blkio)) = service.get_mut("blkio_config") else {
-        return;
-    };
-    let devices = blkio.values_mut().filter_map(Value::as_array_mut).flatten();
-    for device in devices.filter_map(Value::as_object_mut) {
-        let fields = std::mem::take(device).into_iter();
-        device.extend(fields.map(|(name, value)| {
-            let (first, rest) = name.split_at(1);
-            (first.to_uppercase() + rest, value)
-        }));
-    }
 }
 
 /// A tree as Go writes it: without blanks, and with what HTML would take for its own as `\u` escapes.

@@ -16,10 +16,10 @@ pub enum Ulimit {
     /// Each of its own.
     Both {
         /// Where the process is warned.
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default)]
         soft: i64,
         /// Where it is stopped.
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default)]
         hard: i64,
     },
 }
@@ -40,12 +40,6 @@ impl Ulimit {
             Self::Both { hard, .. } => hard,
         }
     }
-}
-
-/// Go leaves them out.
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over this
-fn is_zero(number: &i64) -> bool {
-    *number == 0
 }
 
 /// `deploy`: the part of it that docker compose carries out.

@@ -20,36 +20,50 @@ impl fmt::Display for Bytes {
 impl FromStr for Bytes {
     type Err = InvalidUnit;
 
-    /// docker/go-units `RAMInBytes`: a decimal number and `b`, `k`, `m`, `g`, `t` or `p`, each also with `b`
-    /// or `ib` behind it, all of them powers of 1024, in any case.
+    /// docker/go-units `RAMInBytes`: a decimal number and `b`, `k`, `m`, `g`, `t` or `p`, all but the first also with
+    /// `b` or `ib` behind it, all of them powers of 1024, in any case.
     fn from_str(text: &str) -> Result<Self, InvalidUnit> {
         let invalid = || InvalidUnit {
             text: text.to_owned(),
             kind: "a size, as in `64m` or `1.5g`",
         };
-        let digits = text
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(text.len());
-        let (number, unit) = text.split_at(digits);
-        let unit = unit.strip_prefix(' ').unwrap_or(unit).to_ascii_lowercase();
-        let power = match unit.trim_end_matches('b').trim_end_matches('i') {
-            "" if matches!(unit.as_str(), "" | "b") => 0,
-            "k" => 1,
-            "m" => 2,
-            "g" => 3,
-            "t" => 4,
-            "p" => 5,
+        let end = text
+            .rfind(|c: char| c.is_ascii_digit() || matches!(c, '.' | ' '))
+            .ok_or_else(invalid)?;
+        let (number, unit) = text.split_at(end + 1);
+        let number = number.strip_suffix(' ').unwrap_or(number);
+        let power = match unit.to_ascii_lowercase().as_str() {
+            "" | "b" => 0,
+            "k" | "kb" | "kib" => 1,
+            "m" | "mb" | "mib" => 2,
+            "g" | "gb" | "gib" => 3,
+            "t" | "tb" | "tib" => 4,
+            "p" | "pb" | "pib" => 5,
             _ => return Err(invalid()),
         };
-        let number: f64 = number.parse().map_err(|_| invalid())?;
-        let bytes = number * 1024f64.powi(power);
-        if bytes >= 9.2e18 {
+        if let (0, Ok(bytes @ 0..)) = (power, number.parse::<i64>()) {
+            return Ok(Self(bytes));
+        }
+        let bytes = decimal_number(number).ok_or_else(invalid)? * 1024f64.powi(power);
+        if !(0.0..9.2e18).contains(&bytes) {
             return Err(invalid());
         }
         #[allow(clippy::cast_possible_truncation)]
         // go-units truncates too, and the range was checked
         Ok(Self(bytes as i64))
     }
+}
+
+/// A number as Go reads it: an underscore may stand between two digits.
+fn decimal_number(text: &str) -> Option<f64> {
+    let bytes = text.as_bytes();
+    let is_digit = |at: Option<usize>| {
+        at.and_then(|at| bytes.get(at))
+            .is_some_and(u8::is_ascii_digit)
+    };
+    let mut underscores = text.match_indices('_');
+    let parted = underscores.all(|(at, _)| is_digit(at.checked_sub(1)) && is_digit(Some(at + 1)));
+    text.replace('_', "").parse().ok().filter(|_| parted)
 }
 
 impl Serialize for Bytes {
@@ -68,7 +82,11 @@ impl<'de> Deserialize<'de> for Bytes {
         }
         match Written::deserialize(deserializer)? {
             Written::Number(bytes) => Ok(Self(bytes)),
-            Written::Text(text) => text.parse().map_err(D::Error::custom),
+            // Less than nothing is no limit.
+            Written::Text(text) => match text.parse() {
+                Ok(bytes) => Ok(Self(bytes)),
+                Err(_) => text.parse().map_err(D::Error::custom),
+            },
         }
     }
 }
@@ -237,11 +255,28 @@ mod tests {
             ("1 g", 1_073_741_824),
             ("512", 512),
             ("12b", 12),
+            ("1_000", 1000),
+            ("+1e3", 1000),
+            (".5k", 512),
+            ("9223372036854775807", i64::MAX),
         ];
         for (text, bytes) in cases {
             assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
         }
-        for text in ["", "m", "1x", "-1", "1ib", "99999999t"] {
+        for text in [
+            "",
+            "m",
+            "1x",
+            "-1",
+            "1ib",
+            "1Gi",
+            "1bb",
+            "_1",
+            "1__0",
+            "1  g",
+            "inf",
+            "99999999t",
+        ] {
             assert!(text.parse::<Bytes>().is_err(), "{text}");
         }
     }

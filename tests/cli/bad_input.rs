@@ -181,8 +181,8 @@ services:
         error: `services.a.cpus`: `-1` is less than nothing  at compose.yaml:4:5
         error: `services.a.scale`: `-1` is not a whole number from 0 to 4294967295  at compose.yaml:4:5
         error: `services.a.healthcheck.interval`: `-1s` is less than nothing  at compose.yaml:4:19
-        error: `services.a.healthcheck.retries`: `-1` is not a whole number from 0 to 4294967295  at compose.yaml:4:19
-        error: `services.a.environment`: a variable has no name: nothing stands in front of `=`  at compose.yaml:4:19
+        error: `services.a.healthcheck.retries`: `-1` is not a whole number from 0 on  at compose.yaml:4:19
+        error: `services.a.environment`: it has no name: nothing stands in front of the value  at compose.yaml:4:19
         error: `services.a.networks.default.ipv4_address`: `999.1.1.1` is not an IPv4 address  at compose.yaml:4:26
         error: `services.a.restart`: `sometimes` is none of `no`, `always`, `on-failure`, `on-failure:TIMES` and `unless-stopped`  at compose.yaml:4:5
         error: `services.a.pull_policy`: `sometimes` is none of `always`, `missing`, `never`, `build`, `daily`, `weekly` and `every_12h`  at compose.yaml:4:5

@@ -132,7 +132,10 @@ fn variables_stay_as_they_are_written() {
     let written = sandbox.run("config --no-interpolate -o written.yaml");
     assert!(written.status.success() && written.stdout.is_empty());
     let mut again = sandbox.command(env!("CARGO_BIN_EXE_larder"));
-    let again = again.args(["-f", "written.yaml", "config"]).output().unwrap();
+    let again = again
+        .args(["-f", "written.yaml", "config"])
+        .output()
+        .unwrap();
     assert_eq!(
         String::from_utf8(again.stdout).unwrap(),
         String::from_utf8(before).unwrap()
@@ -216,5 +219,8 @@ fn images_get_the_digest_that_their_registry_has() {
     assert_eq!(before, "name: ''\nservices:\n  a:\n    image: BASE:1@");
     assert_eq!(digest.trim_end().len(), 64);
     let whole = stack.larder("config --resolve-image-digests");
-    assert!(whole.contains("user: '1'") && whole.contains(digest.trim_end()), "{whole}");
+    assert!(
+        whole.contains("user: '1'") && whole.contains(digest.trim_end()),
+        "{whole}"
+    );
 }
