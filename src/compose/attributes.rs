@@ -19,9 +19,9 @@ use super::{ports, values};
 
 pub(super) static SERVICE_SHAPE: Shape = Fields(&SERVICE);
 pub(super) static SERVICE: Table = table(&[
-    field("annotations", Labels).later(),
+    field("annotations", Labels),
     field("attach", Bool).kept().harmless(),
-    field("blkio_config", Fields(&BLKIO)).kept().later(),
+    field("blkio_config", Fields(&BLKIO)).kept(),
     field(
         "build",
         Long(long::build, "a folder or a map", &Fields(&BUILD)),
@@ -29,8 +29,8 @@ pub(super) static SERVICE: Table = table(&[
     .kept(),
     field("cap_add", List(&Text)).merge(Unique(whole)),
     field("cap_drop", List(&Text)).merge(Unique(whole)),
-    field("cgroup", OneOf(&["host", "private"])).later(),
-    field("cgroup_parent", Text).later(),
+    field("cgroup", OneOf(&["host", "private"])),
+    field("cgroup_parent", Text),
     field("command", COMMAND).merge(Replace).kept(),
     field(
         "configs",
@@ -42,15 +42,15 @@ pub(super) static SERVICE: Table = table(&[
     )
     .merge(Unique(config)),
     field("container_name", Checked(values::container_name, &Text)),
-    field("cpu_count", Checked(values::natural, &Int)).later(),
-    field("cpu_percent", Checked(values::percent, &Int)).later(),
-    field("cpu_period", Whole).later(),
-    field("cpu_quota", Whole).later(),
-    field("cpu_rt_period", Whole).later(),
-    field("cpu_rt_runtime", Whole).later(),
-    field("cpu_shares", Whole).later(),
+    field("cpu_count", Checked(values::natural, &Int)),
+    field("cpu_percent", Checked(values::percent, &Int)),
+    field("cpu_period", Whole),
+    field("cpu_quota", Whole),
+    field("cpu_rt_period", Whole),
+    field("cpu_rt_runtime", Whole),
+    field("cpu_shares", Whole),
     field("cpus", Checked(values::not_negative, &Number)),
-    field("cpuset", Text).later(),
+    field("cpuset", Text),
     field("credential_spec", Fields(&CREDENTIAL_SPEC))
         .kept()
         .later(),
@@ -64,21 +64,16 @@ pub(super) static SERVICE: Table = table(&[
     ),
     field("deploy", Maybe(&Fields(&DEPLOY))).kept(),
     field("develop", Maybe(&Fields(&DEVELOP))).kept().harmless(),
-    field("device_cgroup_rules", Distinct(&List(&Text))).later(),
+    field("device_cgroup_rules", Distinct(&List(&Text))),
     field(
         "devices",
         List(&Parsed(long::device, "text or a map", &Fields(&DEVICE))),
     )
-    .merge(Unique(device))
-    .later(),
+    .merge(Unique(device)),
     field("dns", Texts).merge(Unique(before_equals)),
-    field("dns_opt", List(&Text))
-        .merge(Unique(before_equals))
-        .later(),
-    field("dns_search", Texts)
-        .merge(Unique(before_equals))
-        .later(),
-    field("domainname", Text).later(),
+    field("dns_opt", List(&Text)).merge(Unique(before_equals)),
+    field("dns_search", Texts).merge(Unique(before_equals)),
+    field("domainname", Text),
     field("entrypoint", COMMAND).merge(Replace).kept(),
     field(
         "env_file",
@@ -97,25 +92,25 @@ pub(super) static SERVICE: Table = table(&[
     ),
     field("external_links", Distinct(&List(&Text))).later(),
     field("extra_hosts", Distinct(&HOSTS)).merge(Unique(whole)),
-    field("gpus", Parsed(long::gpus, "`all` or a list", &List(&GPU))).later(),
-    field("group_add", Distinct(&List(&Digits))).later(),
+    field("gpus", Parsed(long::gpus, "`all` or a list", &List(&GPU))),
+    field("group_add", Distinct(&List(&Digits))),
     field("healthcheck", Fields(&HEALTHCHECK)).kept(),
     field("hostname", Text),
     field("image", Text),
     field("init", Bool).kept(),
-    field("ipc", Text).later(),
-    field("isolation", Text).later(),
+    field("ipc", Text),
+    field("isolation", Checked(values::isolation, &Text)),
     field("label_file", Texts).merge(Unique(whole)),
     field("labels", Labels),
     field("links", List(&Text))
         .merge(Unique(before_equals))
         .later(),
     field("logging", Fields(&LOGGING)).merge(Logging).kept(),
-    field("mac_address", Text).later(),
+    field("mac_address", Text),
     field("mem_limit", Size),
     field("mem_reservation", Size),
-    field("mem_swappiness", Size).later(),
-    field("memswap_limit", Size).later(),
+    field("mem_swappiness", Size),
+    field("memswap_limit", Size),
     field(
         "models",
         Distinct(&Parsed(
@@ -134,9 +129,9 @@ pub(super) static SERVICE: Table = table(&[
             &Named(&Maybe(&Fields(&ATTACHMENT))),
         )),
     ),
-    field("oom_kill_disable", Bool).later(),
-    field("oom_score_adj", Checked(values::oom_score, &Int)).later(),
-    field("pid", Maybe(&Text)).later(),
+    field("oom_kill_disable", Bool),
+    field("oom_score_adj", Checked(values::oom_score, &Int)),
+    field("pid", Maybe(&Text)),
     field("pids_limit", Whole),
     field("platform", Checked(values::platform, &Text)),
     field(
@@ -155,7 +150,7 @@ pub(super) static SERVICE: Table = table(&[
     field("pull_refresh_after", Text).dropped(),
     field("read_only", Bool),
     field("restart", Checked(values::restart, &Text)),
-    field("runtime", Text).later(),
+    field("runtime", Text),
     field("scale", Checked(values::count, &Int)).kept(),
     field(
         "secrets",
@@ -171,15 +166,15 @@ pub(super) static SERVICE: Table = table(&[
     field("stdin_open", Bool),
     field("stop_grace_period", Duration).kept(),
     field("stop_signal", Text),
-    field("storage_opt", STORAGE_OPTIONS).later(),
+    field("storage_opt", STORAGE_OPTIONS),
     field("sysctls", Labels),
     field("tmpfs", Texts).merge(Unique(before_equals)),
     field("tty", Bool),
     field("ulimits", Map(&ULIMIT)).merge(ReplaceEach),
     field("use_api_socket", NoText(&Bool)).later(),
     field("user", Text),
-    field("userns_mode", Text).later(),
-    field("uts", Text).later(),
+    field("userns_mode", Text),
+    field("uts", Text),
     field(
         "volumes",
         List(&Parsed(long::volume, "text or a map", &Fields(&MOUNT))),

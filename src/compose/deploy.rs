@@ -10,17 +10,15 @@ use super::schema::{Shape, Table, closed, field, table};
 use super::values;
 
 pub(super) static DEPLOY: Table = table(&[
-    field("endpoint_mode", Text).later(),
+    field("endpoint_mode", Text).harmless(),
     field("labels", Labels).harmless(),
-    field("mode", Text).later(),
-    field("placement", Fields(&PLACEMENT)).later(),
+    field("mode", Text).harmless(),
+    field("placement", Fields(&PLACEMENT)).harmless(),
     field("replicas", Checked(values::count, &Int)).kept(),
     field("resources", Fields(&RESOURCES)),
-    field("restart_policy", Fields(&RESTART_POLICY))
-        .kept()
-        .later(),
-    field("rollback_config", Fields(&UPDATE)).kept().later(),
-    field("update_config", Fields(&UPDATE)).kept().later(),
+    field("restart_policy", Fields(&RESTART_POLICY)).kept(),
+    field("rollback_config", Fields(&UPDATE)).kept().harmless(),
+    field("update_config", Fields(&UPDATE)).kept().harmless(),
 ]);
 
 static PLACEMENT: Table = table(&[
@@ -46,7 +44,7 @@ static RESOURCES: Table = closed(&[
         "reservations",
         Fields(&table(&[
             field("cpus", Checked(values::not_negative, &Number)).harmless(),
-            field("devices", List(&RESERVED_DEVICE)).later(),
+            field("devices", List(&RESERVED_DEVICE)),
             field("generic_resources", List(&Fields(&GENERIC_RESOURCE))).harmless(),
             field("memory", OnlyText(&Size)),
         ])),
@@ -68,9 +66,9 @@ static GENERIC_RESOURCE: Table = table(&[field(
 .kept()]);
 
 static RESTART_POLICY: Table = table(&[
-    field("condition", Text),
+    field("condition", Checked(values::condition, &Text)),
     field("delay", Duration).kept(),
-    field("max_attempts", Checked(values::natural, &Int)).kept(),
+    field("max_attempts", Checked(values::count, &Int)).kept(),
     field("window", Duration).kept(),
 ]);
 

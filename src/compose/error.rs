@@ -168,8 +168,6 @@ pub(super) enum ErrorKind {
     IncludeConflict { path: TreePath },
     #[error("`{0}` is a remote resource, which larder does not fetch")]
     Remote(String),
-    #[error("`{path}` is a mount of type `{kind}`, which larder does not carry out yet")]
-    MountKind { path: TreePath, kind: String },
     #[error("`{path}` asks for {what}, which larder does not do")]
     Refused { path: TreePath, what: &'static str },
 }
@@ -246,7 +244,6 @@ impl From<ErrorKind> for Error {
             | ErrorKind::Merge { path, .. }
             | ErrorKind::Required { path }
             | ErrorKind::IncludeConflict { path }
-            | ErrorKind::MountKind { path, .. }
             | ErrorKind::Refused { path, .. } => Some(path.clone()),
             _ => None,
         };

@@ -98,9 +98,6 @@ impl Error {
             ErrorKind::IncludeConflict { .. } => {
                 "give one of them another name, or take one out".to_owned()
             }
-            ErrorKind::MountKind { .. } => {
-                "larder mounts `bind`, `volume` and `tmpfs`".to_owned()
-            }
             ErrorKind::ExtendsCycle(_) => {
                 "one of them has to stand alone: take one of these `extends` out".to_owned()
             }

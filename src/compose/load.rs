@@ -325,14 +325,13 @@ mod tests {
 services:
   api:
     image: api
-    gpus: all
+    build: {context: ., isolation: default}
     hostname: $NOBODY
     labels: {a: $NOBODY}
-    volumes: ['v:/data', {type: bind, source: /x, target: /x, bind: {recursive: enabled}}]
+    volumes: ['v:/data']
     develop: {watch: []}
-  off: {image: off, gpus: all, profiles: [p]}
-networks:
-  default: {enable_ipv4: true}
+    gpus: all
+  off: {build: {context: ., isolation: default}, profiles: [p]}
 ",
         )]);
         let project = folder.load(|_| {}).unwrap();
@@ -347,9 +346,7 @@ networks:
             [
                 "the variable `NOBODY` is not set: empty text stands in its place (compose.yaml:6:5)".to_owned(),
                 "`version` means nothing any more: leave it out (compose.yaml:1:1)".to_owned(),
-                format!("`services.api.gpus` {later} (compose.yaml:5:5)"),
-                format!("`services.api.volumes[1].bind.recursive` {later} (compose.yaml:8:70)"),
-                format!("`networks.default.enable_ipv4` {later} (compose.yaml:12:13)"),
+                format!("`services.api.build.isolation` {later} (compose.yaml:5:25)"),
                 "`v:/data` is read as a path on a Windows drive: a volume's name needs two letters here \
                  (compose.yaml:8:15)".to_owned(),
             ]

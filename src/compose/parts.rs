@@ -197,15 +197,13 @@ pub(super) static LOGGING: Table = closed(&[field("driver", Text), field("option
 
 pub(super) static ATTACHMENT: Table = table(&[
     field("aliases", List(&Text)).merge(Unique(whole)),
-    field("driver_opts", OPTIONS).later(),
-    field("gw_priority", NoText(&Whole)).later(),
-    field("interface_name", Text).later(),
+    field("driver_opts", OPTIONS),
+    field("gw_priority", NoText(&Whole)),
+    field("interface_name", Text),
     field("ipv4_address", Checked(values::ipv4, &Text)),
     field("ipv6_address", Checked(values::ipv6, &Text)),
-    field("link_local_ips", List(&Text))
-        .merge(Unique(whole))
-        .later(),
-    field("mac_address", Text).later(),
+    field("link_local_ips", List(&Text)).merge(Unique(whole)),
+    field("mac_address", Text),
     field("priority", NoText(&Whole)),
 ]);
 
@@ -248,12 +246,11 @@ pub(super) static MOUNT: Table = closed(&[
         "bind",
         Fields(&closed(&[
             field("create_host_path", Bool),
-            field("propagation", Text),
+            field("propagation", Checked(values::propagation, &Text)),
             field(
                 "recursive",
                 OneOf(&["enabled", "disabled", "writable", "readonly"]),
-            )
-            .later(),
+            ),
             field("selinux", OneOf(&["z", "Z"])),
         ])),
     )
@@ -281,7 +278,7 @@ pub(super) static MOUNT: Table = closed(&[
     field(
         "volume",
         Fields(&closed(&[
-            field("labels", Distinct(&Labels)).later(),
+            field("labels", Distinct(&Labels)),
             field("nocopy", Bool),
             field("subpath", Text),
         ])),

@@ -128,18 +128,18 @@ pub(super) fn implied(service: &Service) -> Vec<Implied> {
         let name = from.split(':').next().unwrap_or_default();
         imply("volumes_from", "mounts the volumes of", name, false);
     }
-    let namespace = |key| other(key).and_then(Value::as_str);
     let shared = [
-        ("ipc", "shares the memory of", namespace("ipc")),
-        ("pid", "shares the processes of", namespace("pid")),
-        ("uts", "shares the host name of", namespace("uts")),
+        ("ipc", "shares the memory of", &service.ipc),
+        ("pid", "shares the processes of", &service.pid),
+        ("uts", "shares the host name of", &service.uts),
         (
             "network_mode",
             "shares the network of",
-            service.network_mode.as_deref(),
+            &service.network_mode,
         ),
     ];
     for (attribute, verb, mode) in shared {
+        let mode = mode.as_deref();
         if let Some(name) = mode.and_then(|mode| mode.strip_prefix("service:")) {
             imply(attribute, verb, name, true);
         }

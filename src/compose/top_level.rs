@@ -69,7 +69,7 @@ static NETWORK: Table = table(&[
     field("attachable", Bool),
     field("driver", Text),
     field("driver_opts", OPTIONS),
-    field("enable_ipv4", Bool).kept().later(),
+    field("enable_ipv4", Bool).kept(),
     field("enable_ipv6", Bool).kept(),
     field("external", Bool),
     field("internal", Bool),

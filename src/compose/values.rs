@@ -10,6 +10,16 @@ pub(super) fn restart(text: &str) -> Result<(), String> {
     unless_empty(text, |text| said(text.parse::<RestartPolicy>()))
 }
 
+/// `deploy.restart_policy.condition`: the number of times stands beside it.
+pub(super) fn condition(text: &str) -> Result<(), String> {
+    unless_empty(text, |text| match text.parse() {
+        Ok(RestartPolicy::OnFailure(Some(_))) | Err(_) => Err(format!(
+            "`{text}` is none of `none`, `on-failure` and `any`"
+        )),
+        Ok(_) => Ok(()),
+    })
+}
+
 /// `pull_policy`.
 pub(super) fn pull_policy(text: &str) -> Result<(), String> {
     said(text.parse::<PullPolicy>())
@@ -145,6 +155,21 @@ pub(super) fn ipv6(text: &str) -> Result<(), String> {
     })
 }
 
+/// How mounts below a bind propagate.
+pub(super) fn propagation(text: &str) -> Result<(), String> {
+    const KNOWN: [&str; 6] = [
+        "private", "rprivate", "rshared", "rslave", "shared", "slave",
+    ];
+    unless_empty(text, |text| one_of(text, &KNOWN))
+}
+
+/// How a Windows engine keeps containers apart; the engine takes it in any case (moby `container.Isolation`).
+pub(super) fn isolation(text: &str) -> Result<(), String> {
+    unless_empty(text, |text| {
+        one_of(&text.to_lowercase(), &["default", "hyperv", "process"])
+    })
+}
+
 /// A network's range of addresses.
 pub(super) fn subnet(text: &str) -> Result<(), String> {
     unless_empty(text, |text| {
@@ -190,6 +215,13 @@ pub(super) fn platform(text: &str) -> Result<(), String> {
     })
 }
 
+fn one_of(text: &str, known: &[&str]) -> Result<(), String> {
+    if known.contains(&text) {
+        return Ok(());
+    }
+    Err(format!("`{text}` is none of `{}`", known.join("`, `")))
+}
+
 /// An empty text says nothing.
 fn unless_empty(text: &str, check: impl FnOnce(&str) -> Result<(), String>) -> Result<(), String> {
     if text.is_empty() { Ok(()) } else { check(text) }
@@ -206,7 +238,7 @@ mod tests {
 
     #[test]
     fn what_the_engine_would_refuse_is_refused_here() {
-        let cases: [(Check, &[&str], &[&str]); 16] = [
+        let cases: [(Check, &[&str], &[&str]); 19] = [
             (restart, &["", "no", "any"], &["sometimes"]),
             (pull_policy, &["daily"], &["", "sometimes"]),
             (natural, &["0", "5000000000"], &["-1", "1.5"]),
@@ -214,6 +246,13 @@ mod tests {
             (oom_score, &["-1000", "0"], &["1001"]),
             (weight, &["0", "10", "1000"], &["9", "-1"]),
             (not_blank, &["a"], &[""]),
+            (
+                condition,
+                &["", "any", "always", "on-failure"],
+                &["on-failure:3", "sometimes"],
+            ),
+            (isolation, &["", "Default", "process"], &["chroot"]),
+            (propagation, &["", "rslave"], &["slaves"]),
             (count, &["0", "7"], &["-1", "5000000000"]),
             (seconds, &["1"], &["0", "-1"]),
             (not_negative, &["0.5", "1m30s"], &["-1", "-1s"]),

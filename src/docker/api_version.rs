@@ -1,9 +1,7 @@
-//! Versions of the Docker Engine's API, and the refusal of what came with a later one.
+//! Versions of the Docker Engine's API.
 
 use std::fmt;
 use std::str::FromStr;
-
-use crate::runtime::EngineError;
 
 /// A version of the Docker Engine's API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,22 +11,6 @@ impl ApiVersion {
     /// Whether this version has what came with `other`.
     pub fn at_least(self, other: &str) -> bool {
         other.parse().is_ok_and(|other: Self| self >= other)
-    }
-
-    /// Refuses what came with a later version.
-    pub(super) fn has(
-        self,
-        needs: &'static str,
-        what: impl FnOnce() -> String,
-    ) -> Result<(), EngineError> {
-        if self.at_least(needs) {
-            return Ok(());
-        }
-        Err(EngineError::TooOld {
-            what: what(),
-            needs,
-            has: self.to_string(),
-        })
     }
 }
 

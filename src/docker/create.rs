@@ -5,18 +5,37 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use bollard::body_full;
-use bollard::models::{ContainerCreateBody, NetworkConnectRequest};
+use bollard::models::{ContainerCreateBody, ContainerCreateResponse, NetworkConnectRequest};
 use bollard::query_parameters::{
-    CreateContainerOptions, CreateContainerOptionsBuilder, InspectContainerOptions,
-    ListContainersOptionsBuilder, UploadToContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+    UploadToContainerOptionsBuilder,
 };
 
 use super::Docker;
 use super::connect::{CHANGE, QUICK};
-use super::definition::{Definition, Surroundings, definition};
+use super::definition::{Definition, Namespaces, Surroundings, definition};
 use super::error::{Words, status};
 use crate::model::{labels, security_option};
 use crate::runtime::{ContainerSpec, EngineError};
+
+/// What a create call says beside its body.
+struct CreateCall<'a> {
+    name: &'a str,
+    platform: Option<&'a str>,
+    /// The container's hardware address, which bollard's body has no room for.
+    mac_address: Option<&'a str>,
+}
+
+impl CreateCall<'_> {
+    /// Names and platforms are of letters, digits and marks that a query may hold as they are.
+    fn path(&self) -> String {
+        let platform = self
+            .platform
+            .map(|platform| format!("&platform={platform}"));
+        let platform = platform.unwrap_or_default();
+        format!("/containers/create?name={}{platform}", self.name)
+    }
+}
 
 impl Docker {
     pub(super) async fn create(&self, spec: &ContainerSpec<'_>) -> Result<String, EngineError> {
@@ -24,10 +43,16 @@ impl Docker {
         let Definition {
             body,
             platform,
+            mac_address,
             networks,
             files,
         } = definition(spec, &surroundings)?;
-        let id = self.create_from(spec, body, platform).await?;
+        let call = CreateCall {
+            name: spec.name,
+            platform: platform.as_deref(),
+            mac_address: mac_address.as_deref(),
+        };
+        let id = self.create_from(spec, body, &call).await?;
         let finished = async {
             for (network, endpoint) in networks {
                 let action = format!("attaching container `{}` to network `{network}`", spec.name);
@@ -57,24 +82,11 @@ impl Docker {
         &self,
         spec: &ContainerSpec<'_>,
         body: ContainerCreateBody,
-        platform: Option<String>,
+        call: &CreateCall<'_>,
     ) -> Result<String, EngineError> {
-        let action = format!("creating container `{}`", spec.name);
-        let mut options = CreateContainerOptionsBuilder::new().name(spec.name);
-        if let Some(platform) = &platform {
-            options = options.platform(platform);
-        }
-        let options = options.build();
-        let call = |body, options: CreateContainerOptions| {
-            self.call(
-                CHANGE,
-                &action,
-                self.client.create_container(Some(options), body),
-            )
-        };
-        match call(body.clone(), options.clone()).await {
-            Ok(created) if self.is_from(&created.id, spec).await? => return Ok(created.id),
-            Ok(created) => self.remove_container(&created.id, true).await?,
+        match self.create_call(call, body.clone()).await {
+            Ok(id) if self.is_from(&id, spec).await? => return Ok(id),
+            Ok(id) => self.remove_container(&id, true).await?,
             Err(error) if status(&error) == Some(404) => {}
             Err(error) => return Err(error),
         }
@@ -82,7 +94,29 @@ impl Docker {
             image: Some(spec.image.to_string()),
             ..body
         };
-        Ok(call(by_id, options).await?.id)
+        self.create_call(call, by_id).await
+    }
+
+    async fn create_call(
+        &self,
+        call: &CreateCall<'_>,
+        body: ContainerCreateBody,
+    ) -> Result<String, EngineError> {
+        let action = format!("creating container `{}`", call.name);
+        if let Some(mac_address) = call.mac_address {
+            // A body is plain data; it has no keys that are not strings.
+            let mut body = serde_json::to_value(body).unwrap_or_default();
+            body["MacAddress"] = mac_address.into();
+            let path = call.path();
+            let made = self.address.post::<ContainerCreateResponse>(&path, &body);
+            return Ok(self.call(CHANGE, &action, made).await?.id);
+        }
+        let mut options = CreateContainerOptionsBuilder::new().name(call.name);
+        if let Some(platform) = call.platform {
+            options = options.platform(platform);
+        }
+        let made = self.client.create_container(Some(options.build()), body);
+        Ok(self.call(CHANGE, &action, made).await?.id)
     }
 
     async fn is_from(&self, id: &str, spec: &ContainerSpec<'_>) -> Result<bool, EngineError> {
@@ -124,9 +158,14 @@ impl Docker {
             },
             api: self.api,
             proxies: self.config.proxy_variables(&self.address.text),
-            network_mode: match mode {
-                Some(mode) => Some(self.resolved(spec, mode).await?),
-                None => None,
+            namespaces: Namespaces {
+                network: match mode {
+                    Some(mode) => Some(self.resolved(spec, mode).await?),
+                    None => None,
+                },
+                ipc: service.and_then(|service| service.ipc.clone()),
+                pid: service.and_then(|service| service.pid.clone()),
+                uts: service.and_then(|service| service.uts.clone()),
             },
             security_opt,
             unconfined_paths,
@@ -176,13 +215,12 @@ fn security(folder: &Path, options: &[String]) -> std::io::Result<(Vec<String>, 
     for option in options {
         match security_option(option) {
             ("systempaths", "unconfined") => unconfined = true,
-            ("seccomp", "unconfined" | "builtin") | (_, "") => all.push(option.clone()),
-            ("seccomp", path) => {
+            ("seccomp", path) if !matches!(path, "" | "unconfined" | "builtin") => {
                 let text = fs_err::read_to_string(folder.join(path))?;
                 let profile: serde_json::Value = serde_json::from_str(&text)?;
                 all.push(format!("seccomp={profile}"));
             }
-            (key, value) => all.push(format!("{key}={value}")),
+            _ => all.push(option.clone()),
         }
     }
     Ok((all, unconfined))
@@ -206,7 +244,7 @@ mod tests {
         let (all, unconfined) = security(folder.path(), &options).unwrap();
         assert_eq!(
             all,
-            ["seccomp={\"a\":1}", "label=disable", "no-new-privileges"]
+            ["seccomp={\"a\":1}", "label:disable", "no-new-privileges"]
         );
         assert!(unconfined);
         assert!(security(folder.path(), &["seccomp=none.json".to_owned()]).is_err());

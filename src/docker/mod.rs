@@ -1,6 +1,6 @@
 //! The Docker Engine. bollard lives here (and where images are built), and nobody else speaks to an engine.
 //!
-//! `address` and `config_file` say where it is; `connect` reaches it, with `dial`, `greeting` and `api_version`;
+//! `address` and `config_file` say where it is; `connect` reaches it, with `dial`, `greeting` and `api_version`, `post` says what bollard cannot;
 //! `observe` takes one snapshot · `definition` puts services, networks and volumes into the engine's words,
 //! `create` makes containers of them, `container` moves them on, `network` and `volume` make what they share ·
 //! `image` and `pull` bring images, with `credentials`, `registry` says what there is · `exec`, `logs` (in `lines`, each with its `stamp`) and `watch` look into
@@ -27,6 +27,7 @@ mod listening;
 mod logs;
 mod network;
 mod observe;
+mod post;
 mod pull;
 mod registry;
 mod stamp;

@@ -17,7 +17,7 @@ impl Docker {
         project: &Project,
         key: &str,
     ) -> Result<(), EngineError> {
-        let request = network_request(project, key);
+        let request = network_request(project, key, self.api)?;
         let name = request.name.clone();
         let action = format!("creating network `{name}`");
         let call = self.client.create_network(request);

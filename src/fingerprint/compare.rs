@@ -460,7 +460,7 @@ mod tests {
     #[test]
     fn each_kind_of_change_to_a_file_is_named() {
         let all = "(line 5, `COPY . /app`)";
-        let cases = [
+        let cases = vec![
             (
                 app().file("src/a.py", "x"),
                 format!("`src/a.py` changed {all}"),

@@ -168,7 +168,7 @@ mod tests {
         };
         let services = [("a".to_owned(), service)].into();
         Project {
-            name: "n".into(),
+            name: "hub".into(),
             services,
             ..Project::default()
         }
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn yaml_is_laid_out_as_docker_compose_does() {
-        let yaml = "name: n
+        let yaml = "name: hub
 services:
   a:
     profiles:
@@ -210,7 +210,7 @@ services:
                 .map(str::to_owned)
                 .to_vec(),
         );
-        let yaml = "name: n\nservices:\n  a:\n    command:\n    - 'yes'\n    - 'Off'\n    - '12:30'\n    - yes no\n    \
+        let yaml = "name: hub\nservices:\n  a:\n    command:\n    - 'yes'\n    - 'Off'\n    - '12:30'\n    - yes no\n    \
                     hostname: '1_000'\n    user: '2001-01-01'\n    working_dir: '1_0 # x'\n";
         assert_eq!(project.to_yaml().unwrap(), yaml);
     }

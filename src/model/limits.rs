@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use super::Bytes;
+use super::{Bytes, DeviceRequest, Span, omit};
 
 /// A soft and a hard limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +52,30 @@ pub struct Deploy {
     /// Limits and reservations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
+    /// When the engine starts its containers again; stands over the service's `restart`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_policy: Option<DeployRestart>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
+}
+
+/// `deploy.restart_policy`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeployRestart {
+    /// `none`, `on-failure` or `any`, and the words of `restart`; none restarts nothing.
+    #[serde(skip_serializing_if = "omit::blank")]
+    pub condition: Option<String>,
+    /// The pause before a restart; no engine has it for a container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Span>,
+    /// How many times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+    /// The time in which a start must succeed; no engine has it for a container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<Span>,
     /// Everything else.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
@@ -82,7 +106,10 @@ pub struct Limits {
     /// Processes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pids: Option<i64>,
-    /// Everything else: devices, generic resources.
+    /// Devices that a driver gives.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<DeviceRequest>,
+    /// Everything else: generic resources.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
 }

@@ -2,9 +2,12 @@
 //! they were written in. Types here are the canonical Compose model (the long form of every attribute),
 //! so `larder config` prints them and the config hash is taken over them. This room reads nothing.
 
+mod blkio;
 mod build;
 mod canonical;
 mod compose_hash;
+mod cpu;
+mod devices;
 mod digest;
 mod graph;
 mod health;
@@ -13,8 +16,10 @@ mod image_ref;
 pub mod labels;
 mod layout;
 mod limits;
+mod memory;
 mod mount;
 mod network;
+mod omit;
 mod paths;
 mod policy;
 mod ports;
@@ -22,14 +27,20 @@ mod project;
 mod service;
 mod units;
 
+pub use blkio::{Blkio, DeviceRate, DeviceWeight};
 pub use build::Build;
 pub use canonical::print_tree;
+pub use cpu::Cpu;
+pub use devices::{Device, DeviceRequest};
 pub use digest::{Digest, DigestWriter, ImageId};
 pub use graph::{Cycle, start_order};
 pub use health::Healthcheck;
 pub use image_ref::{ImageRef, InvalidImageRef, familiar, short_name};
-pub use limits::{Deploy, Limits, Resources, Ulimit};
-pub use mount::{BindOptions, FileReference, Mount, MountKind, TmpfsOptions, VolumeOptions};
+pub use limits::{Deploy, DeployRestart, Limits, Resources, Ulimit};
+pub use memory::Scarcity;
+pub use mount::{
+    BindOptions, FileReference, ImageOptions, Mount, MountKind, TmpfsOptions, VolumeOptions,
+};
 pub use network::{Attachment, FileObject, Ipam, IpamPool, Network, Volume};
 pub use paths::clean;
 pub use policy::{InvalidPolicy, PullPolicy, RestartPolicy};

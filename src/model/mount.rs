@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Bytes;
+use super::{Bytes, omit};
 
 /// One mount in long form.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,9 +34,12 @@ pub struct Mount {
     /// Options of a tmpfs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tmpfs: Option<TmpfsOptions>,
+    /// Options of an image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageOptions>,
 }
 
-/// The kinds of mount that larder carries out.
+/// The kinds of mount.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MountKind {
@@ -47,6 +50,12 @@ pub enum MountKind {
     Bind,
     /// Memory.
     Tmpfs,
+    /// The files of an image, to be read (API 1.48).
+    Image,
+    /// A named pipe of a Windows host.
+    Npipe,
+    /// A volume of a Swarm cluster.
+    Cluster,
 }
 
 /// `bind`.
@@ -62,6 +71,9 @@ pub struct BindOptions {
     /// `z` or `Z`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selinux: Option<String>,
+    /// What becomes of mounts below it: `enabled`, `disabled`, `writable` or `readonly`.
+    #[serde(skip_serializing_if = "omit::blank")]
+    pub recursive: Option<String>,
     /// Everything else.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
@@ -77,6 +89,9 @@ pub struct VolumeOptions {
     /// A folder in the volume (API 1.45).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subpath: Option<String>,
+    /// Labels of an anonymous volume.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// Everything else.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
@@ -92,6 +107,15 @@ pub struct TmpfsOptions {
     /// The mode of its root folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<u32>,
+}
+
+/// `image` in a long mount.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ImageOptions {
+    /// A folder in the image.
+    #[serde(skip_serializing_if = "omit::blank")]
+    pub subpath: Option<String>,
 }
 
 /// A config or secret in a service.

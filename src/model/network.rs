@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::omit;
+
 /// A network of the project.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -30,6 +32,9 @@ pub struct Network {
     /// Whether containers of no service may join it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub attachable: bool,
+    /// Whether it has IPv4 addresses (API 1.48).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_ipv4: Option<bool>,
     /// Whether it has IPv6 addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_ipv6: Option<bool>,
@@ -87,6 +92,21 @@ pub struct Attachment {
     /// A fixed address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ipv6_address: Option<String>,
+    /// More addresses, valid on its link alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub link_local_ips: Vec<String>,
+    /// A fixed hardware address (API 1.44; below that one for the whole container).
+    #[serde(skip_serializing_if = "omit::blank")]
+    pub mac_address: Option<String>,
+    /// The interface's name in the container (API 1.49).
+    #[serde(skip_serializing_if = "omit::blank")]
+    pub interface_name: Option<String>,
+    /// Options for the network's driver.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub driver_opts: BTreeMap<String, String>,
+    /// Which network's gateway is the container's, highest first (API 1.48).
+    #[serde(skip_serializing_if = "omit::zero")]
+    pub gw_priority: Option<i64>,
     /// The order in which networks are attached, highest first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i64>,

@@ -1,13 +1,14 @@
 //! A service: one kind of container, and everything the Compose file says about running it.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Attachment, Build, Bytes, Deploy, FileReference, Healthcheck, Mount, Port, PullPolicy,
-    RestartPolicy, Span, Ulimit,
+    Attachment, Blkio, Build, Bytes, Cpu, Deploy, Device, DeviceRequest, FileReference,
+    Healthcheck, Mount, Port, PullPolicy, RestartPolicy, Scarcity, Span, Ulimit,
 };
 
 /// A service in canonical form: long syntax, paths absolute, environment resolved.
@@ -17,6 +18,12 @@ use super::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Service {
+    /// Notes for whoever runs the container (API 1.43).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// Its share of the disks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blkio_config: Option<Blkio>,
     /// How its image is built; `None` for one that is only pulled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
@@ -26,6 +33,12 @@ pub struct Service {
     /// Linux capabilities dropped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cap_drop: Vec<String>,
+    /// Whose control groups it sees: `host` or `private`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<String>,
+    /// The control group that its own lies in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup_parent: Option<String>,
     /// Replaces the image's CMD: `None` keeps it, an empty list clears it.
     pub command: Option<Vec<String>>,
     /// Configs mounted into the container.
@@ -34,6 +47,9 @@ pub struct Service {
     /// A container name of its own, in place of `<project>-<service>-1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_name: Option<String>,
+    /// Its share of the processors.
+    #[serde(flatten)]
+    pub cpu: Cpu,
     /// CPUs it may use at most.
     #[serde(
         skip_serializing_if = "Option::is_none",
@@ -46,9 +62,24 @@ pub struct Service {
     /// Replicas and resource limits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deploy: Option<Deploy>,
+    /// What it may do with devices that it is not given: `c 1:3 mr`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub device_cgroup_rules: Vec<String>,
+    /// Devices of the host.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
     /// DNS servers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dns: Vec<String>,
+    /// Options of its resolver.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns_opt: Vec<String>,
+    /// Domains in which it looks for short names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns_search: Vec<String>,
+    /// The container's domain name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domainname: Option<String>,
     /// Replaces the image's ENTRYPOINT (and drops its CMD): `None` keeps it.
     pub entrypoint: Option<Vec<String>>,
     /// The container's environment, `env_file` merged in; a `None` value removes the image's variable.
@@ -60,6 +91,12 @@ pub struct Service {
     /// Lines for the container's hosts file: name to addresses.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", with = "super::hosts")]
     pub extra_hosts: BTreeMap<String, Vec<String>>,
+    /// Graphics cards.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<DeviceRequest>,
+    /// More groups of its user.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub group_add: Vec<String>,
     /// When it counts as healthy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<Healthcheck>,
@@ -72,24 +109,39 @@ pub struct Service {
     /// Whether an init process reaps zombies; `None` leaves it to the engine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<bool>,
+    /// Whose memory it shares: `shareable`, `private`, `host`, `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipc: Option<String>,
+    /// How a Windows engine keeps containers apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<String>,
     /// Labels on the container.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// The log driver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logging: Option<Logging>,
+    /// Its hardware address, in the first of its networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac_address: Option<String>,
     /// Memory limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mem_limit: Option<Bytes>,
     /// Memory reservation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mem_reservation: Option<Bytes>,
+    /// What happens when memory gets scarce.
+    #[serde(flatten)]
+    pub scarcity: Scarcity,
     /// `none`, `host`, `bridge`, or another container's; excludes `networks`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_mode: Option<String>,
     /// The networks it is attached to.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub networks: BTreeMap<String, Option<Attachment>>,
+    /// Whose processes it sees: `host`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<String>,
     /// The number of processes it may have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pids_limit: Option<i64>,
@@ -114,6 +166,9 @@ pub struct Service {
     /// `no`, `always`, `unless-stopped`, `on-failure[:N]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restart: Option<String>,
+    /// What runs its processes: `runc`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
     /// How many containers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<u32>,
@@ -135,6 +190,9 @@ pub struct Service {
     /// The signal that stops it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,
+    /// Options of the engine's storage driver.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub storage_opt: BTreeMap<String, String>,
     /// Kernel parameters of its namespaces.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sysctls: BTreeMap<String, String>,
@@ -150,6 +208,12 @@ pub struct Service {
     /// The user it runs as.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// Whose users it has: `host`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub userns_mode: Option<String>,
+    /// Whose host name it has: `host`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uts: Option<String>,
     /// What is mounted into it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Mount>,
@@ -168,9 +232,34 @@ impl Service {
         self.scale.or(deployed).unwrap_or(1)
     }
 
-    /// When the engine starts its containers again; a text that is no policy was refused when the file was read.
+    /// When the engine starts its containers again: `deploy.restart_policy`, else `restart`. A text that is no policy
+    /// was refused when the file was read.
     pub fn restarts(&self) -> Option<RestartPolicy> {
-        self.restart.as_deref().and_then(|text| text.parse().ok())
+        let deployed = self.deploy.as_ref();
+        match deployed.and_then(|deploy| deploy.restart_policy.as_ref()) {
+            Some(deployed) => {
+                let policy = deployed.condition.as_deref()?.parse().ok()?;
+                Some(match policy {
+                    RestartPolicy::OnFailure(_) => RestartPolicy::OnFailure(deployed.max_attempts),
+                    other => other,
+                })
+            }
+            None => self.restart.as_deref()?.parse().ok(),
+        }
+    }
+
+    /// Its networks by priority, highest first, then by name (compose-go `NetworksByPriority`). The first one is the
+    /// container's own.
+    pub fn networks_by_priority(&self) -> Vec<(&String, Option<&Attachment>)> {
+        let networks = self.networks.iter();
+        let mut networks: Vec<_> = networks
+            .map(|(key, attachment)| (key, attachment.as_ref()))
+            .collect();
+        let priority = |attachment: Option<&Attachment>| attachment?.priority;
+        networks.sort_by_key(|(key, attachment)| {
+            (Reverse(priority(*attachment).unwrap_or_default()), *key)
+        });
+        networks
     }
 
     /// When an image that it only names is pulled; a text that is no policy was refused when the file was read.

@@ -345,13 +345,13 @@ fn what_is_missing_of_a_service_that_is_extended() {
         "#);
     let warned = sandbox.file(
         "b/c.yaml",
-        "services:\n  z:\n    image: redis\n    gpus: all\n",
+        "services:\n  z:\n    image: redis\n    build: {isolation: default}\n",
     );
     assert_snapshot!(warned.show("config -q"), @r#"
         exit 0
         --- stderr
-        warning: `services.a.gpus` is valid Compose, but larder does not carry it out yet
-          at b/c.yaml:4:5
+        warning: `services.a.build.isolation` is valid Compose, but larder does not carry it out yet
+          at b/c.yaml:4:13
         "#);
 }
 
@@ -424,7 +424,7 @@ fn what_may_help() {
         "tmpfs: {a: b}",
         "ports: [true]",
         "depends_on: b",
-        "volumes: [{type: npipe, source: a, target: /b}]",
+        "volumes: [{type: pipe, source: a, target: /b}]",
     ];
     assert_snapshot!(attributes.map(of).concat(), @r#"
         error: `services.a.user` must be text, not a number
@@ -444,8 +444,7 @@ fn what_may_help() {
         error: `services.a.tmpfs` must be text or a list of text, not a map
         error: `services.a.ports[0]` must be text, a number or a map, not true or false
         error: `services.a.depends_on` must be a list of services or a map of them, not text
-        error: `services.a.volumes[0].type` is a mount of type `npipe`, which larder does not carry out yet
-        hint: larder mounts `bind`, `volume` and `tmpfs`
+        error: `services.a.volumes[0].type`: `pipe` is not one of `bind`, `cluster`, `image`, `npipe`, `tmpfs`, `volume`
         "#);
     assert_snapshot!(up("services:\n  a:\n  image: redis\n"), @r#"
         exit 2

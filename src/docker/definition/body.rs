@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::models::{ContainerCreateBody, EndpointSettings, HealthConfig};
 
+use super::gate::{self, Gate};
 use super::{endpoints, files, host, labels, mounts, ports};
 use crate::docker::ApiVersion;
 use crate::docker::error::Words;
@@ -17,14 +18,27 @@ pub(in crate::docker) struct Surroundings {
     pub(in crate::docker) api: ApiVersion,
     /// Proxy variables, underneath the service's own environment.
     pub(in crate::docker) proxies: BTreeMap<String, String>,
-    /// The service's `network_mode`, a service in it resolved to its container.
-    pub(in crate::docker) network_mode: Option<String>,
+    /// Whose namespaces it is in.
+    pub(in crate::docker) namespaces: Namespaces,
     /// The service's `security_opt`, files read.
     pub(in crate::docker) security_opt: Vec<String>,
     /// Whether `/proc` and `/sys` are shown in full.
     pub(in crate::docker) unconfined_paths: bool,
     /// The volumes that the image declares, where that decides what is handed over.
     pub(in crate::docker) image_volumes: BTreeSet<String>,
+}
+
+/// Whose namespaces a container is in, as the service says it; a service in them is resolved to its container.
+#[derive(Debug, Default)]
+pub(in crate::docker) struct Namespaces {
+    /// `network_mode`.
+    pub(in crate::docker) network: Option<String>,
+    /// `ipc`.
+    pub(in crate::docker) ipc: Option<String>,
+    /// `pid`.
+    pub(in crate::docker) pid: Option<String>,
+    /// `uts`.
+    pub(in crate::docker) uts: Option<String>,
 }
 
 /// One container in the engine's words.
@@ -34,6 +48,9 @@ pub(in crate::docker) struct Definition {
     pub(in crate::docker) body: ContainerCreateBody,
     /// `os/arch[/variant]`, where one is asked for.
     pub(in crate::docker) platform: Option<String>,
+    /// Its hardware address, where no endpoint has it: a field of the create call that bollard does not know, as later
+    /// engines have it no more.
+    pub(in crate::docker) mac_address: Option<String>,
     /// The networks that it is attached to afterwards, by their names.
     pub(in crate::docker) networks: Vec<(String, EndpointSettings)>,
     /// The archive that is unpacked at its root afterwards.
@@ -57,13 +74,18 @@ pub(in crate::docker) fn definition(
         let words = format!("the project has no service `{}`", spec.service);
         return Err(refused(Box::new(Words(words))));
     };
-    let api = surroundings.api;
-    let networking =
-        endpoints::networking(spec, service, surroundings.network_mode.as_deref(), api);
-    let mounts = mounts::mounts(spec, service, &surroundings.image_volumes, api)?;
+    let gate = Gate {
+        api: surroundings.api,
+        kind: "service",
+        name: spec.service,
+    };
+    let mode = surroundings.namespaces.network.as_deref();
+    let networking = endpoints::networking(spec, service, mode, gate)?;
+    let mounts = mounts::mounts(spec, service, &surroundings.image_volumes, gate)?;
     let files = files::archive(spec.project, service).map_err(|error| refused(error.into()))?;
     let body = ContainerCreateBody {
         hostname: service.hostname.clone(),
+        domainname: service.domainname.clone(),
         user: service.user.clone(),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
@@ -73,17 +95,24 @@ pub(in crate::docker) fn definition(
         env: Some(environment(service, &surroundings.proxies)),
         cmd: service.command.clone(),
         entrypoint: service.entrypoint.clone(),
-        healthcheck: service
-            .healthcheck
-            .as_ref()
-            .map(|check| healthcheck(check, spec.service, api)),
+        healthcheck: match &service.healthcheck {
+            Some(check) => Some(healthcheck(check, gate)?),
+            None => None,
+        },
         image: Some(spec.project.image_name(spec.service)),
         working_dir: service.working_dir.clone(),
         labels: Some(labels::of_container(spec, service)),
         stop_signal: service.stop_signal.clone(),
         // Whole seconds, cut off: `500ms` is 0 and kills at once (docker/compose `ToSeconds`).
         stop_timeout: service.stop_grace_period.map(|span| span.0 / 1_000_000_000),
-        host_config: Some(host::host(service, surroundings, networking.mode, mounts)),
+        network_disabled: (mode == Some("disabled")).then_some(true),
+        host_config: Some(host::host(
+            service,
+            surroundings,
+            networking.mode,
+            mounts,
+            gate,
+        )?),
         networking_config: networking.at_create,
         ..ContainerCreateBody::default()
     };
@@ -91,6 +120,7 @@ pub(in crate::docker) fn definition(
         body,
         platform: service.platform.clone(),
         networks: networking.later,
+        mac_address: networking.mac_address,
         files,
     })
 }
@@ -116,31 +146,23 @@ fn environment(service: &Service, proxies: &BTreeMap<String, String>) -> Vec<Str
 }
 
 /// Nanoseconds throughout; what is left out is the image's.
-fn healthcheck(check: &Healthcheck, service: &str, api: ApiVersion) -> HealthConfig {
+fn healthcheck(check: &Healthcheck, gate: Gate<'_>) -> Result<HealthConfig, EngineError> {
     if check.is_disabled() {
-        return HealthConfig {
+        return Ok(HealthConfig {
             test: Some(vec!["NONE".to_owned()]),
             ..HealthConfig::default()
-        };
+        });
     }
     let nanoseconds = |span: Option<Span>| span.map(|span| span.0);
-    let mut start_interval = nanoseconds(check.start_interval);
-    if start_interval.is_some() && !api.at_least("1.44") {
-        // Nothing is lost by it: larder probes a starting container itself.
-        tracing::warn!(
-            "`healthcheck.start_interval` of service `{service}` is left out: it needs a Docker Engine \
-             with API 1.44 or later, and this one has {api}"
-        );
-        start_interval = None;
-    }
-    HealthConfig {
+    let start_interval = nanoseconds(check.start_interval);
+    Ok(HealthConfig {
         test: check.test.clone(),
         interval: nanoseconds(check.interval),
         timeout: nanoseconds(check.timeout),
         retries: check.retries.and_then(|retries| retries.try_into().ok()),
         start_period: nanoseconds(check.start_period),
-        start_interval,
-    }
+        start_interval: gate.pass(&gate::START_INTERVAL, start_interval)?,
+    })
 }
 
 #[cfg(test)]

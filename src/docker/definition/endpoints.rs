@@ -1,13 +1,15 @@
 //! How a container is attached to its networks.
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{EndpointIpamConfig, EndpointSettings, NetworkingConfig};
 
-use crate::docker::ApiVersion;
+use super::gate::{self, Gate};
 use crate::model::{Attachment, Service};
-use crate::runtime::ContainerSpec;
+use crate::runtime::{ContainerSpec, EngineError};
+
+/// The option of every driver that names the interface.
+const INTERFACE: &str = "com.docker.network.endpoint.ifname";
 
 /// A container's networks: what is said when it is created, and what only afterwards.
 #[derive(Debug, Default)]
@@ -18,89 +20,121 @@ pub(super) struct Networking {
     pub(super) at_create: Option<NetworkingConfig>,
     /// Networks to be attached between create and start: an engine below API 1.44 takes one at create.
     pub(super) later: Vec<(String, EndpointSettings)>,
+    /// The hardware address of the container as a whole: below API 1.44 an endpoint has none of its own.
+    pub(super) mac_address: Option<String>,
 }
 
 /// Puts a service's networks into the engine's words. `mode` is its `network_mode`, resolved.
+///
+/// # Errors
+/// The engine is too old for part of it.
 pub(super) fn networking(
     spec: &ContainerSpec<'_>,
     service: &Service,
     mode: Option<&str>,
-    api: ApiVersion,
-) -> Networking {
+    gate: Gate<'_>,
+) -> Result<Networking, EngineError> {
+    let modern = gate.api.at_least("1.44");
+    let own_mac = service.mac_address.as_ref();
     if let Some(mode) = mode {
-        return Networking {
+        return Ok(Networking {
+            at_create: own_mac
+                .filter(|_| modern)
+                .and_then(|mac| bridged(mode, mac)),
             mode: mode.to_owned(),
+            mac_address: own_mac.filter(|_| !modern).cloned(),
             ..Networking::default()
-        };
+        });
     }
-    let mut endpoints: Vec<(String, EndpointSettings)> = ordered(service)
-        .into_iter()
-        .map(|(key, attachment)| {
-            let name = spec.project.network_name(key);
-            (name, endpoint(spec, attachment))
-        })
-        .collect();
+    let mut endpoints = Vec::new();
+    let mut mac_address = None;
+    for (number, (key, attachment)) in service.networks_by_priority().into_iter().enumerate() {
+        let mut endpoint = endpoint(spec, attachment, gate)?;
+        let mac = attachment.and_then(|attachment| attachment.mac_address.as_ref());
+        if number == 0 {
+            let mac = mac.or(own_mac).cloned();
+            (endpoint.mac_address, mac_address) = if modern { (mac, None) } else { (None, mac) };
+        } else {
+            endpoint.mac_address = gate.pass(&gate::ENDPOINT_MAC, mac.cloned())?;
+        }
+        endpoints.push((spec.project.network_name(key), endpoint));
+    }
     let Some((first, _)) = endpoints.first() else {
-        return Networking {
+        return Ok(Networking {
             mode: "none".to_owned(),
             ..Networking::default()
-        };
+        });
     };
     let mode = first.clone();
-    let later = if api.at_least("1.44") {
+    let later = if modern {
         Vec::new()
     } else {
         endpoints.split_off(1)
     };
     let endpoints: HashMap<String, EndpointSettings> = endpoints.into_iter().collect();
-    Networking {
+    Ok(Networking {
         mode,
         at_create: Some(NetworkingConfig {
             endpoints_config: Some(endpoints),
         }),
         later,
-    }
+        mac_address,
+    })
 }
 
-/// The networks by priority, highest first, then by name (compose-go `NetworksByPriority`).
-fn ordered(service: &Service) -> Vec<(&String, Option<&Attachment>)> {
-    let mut networks: Vec<_> = service
-        .networks
-        .iter()
-        .map(|(key, attachment)| (key, attachment.as_ref()))
-        .collect();
-    let priority = |attachment: Option<&Attachment>| attachment.and_then(|a| a.priority);
-    networks.sort_by_key(|(key, attachment)| {
-        (Reverse(priority(*attachment).unwrap_or_default()), *key)
-    });
-    networks
+/// A hardware address in the engine's own network: from API 1.44 on an endpoint has it, also where there is no other
+/// reason to name one.
+fn bridged(mode: &str, mac: &str) -> Option<NetworkingConfig> {
+    let endpoint = EndpointSettings {
+        mac_address: Some(mac.to_owned()),
+        ..EndpointSettings::default()
+    };
+    ["bridge", "default"]
+        .contains(&mode)
+        .then(|| NetworkingConfig {
+            endpoints_config: Some([(mode.to_owned(), endpoint)].into()),
+        })
 }
 
-fn endpoint(spec: &ContainerSpec<'_>, attachment: Option<&Attachment>) -> EndpointSettings {
+fn endpoint(
+    spec: &ContainerSpec<'_>,
+    attachment: Option<&Attachment>,
+    gate: Gate<'_>,
+) -> Result<EndpointSettings, EngineError> {
     // The final name, even while a container that is to be replaced still has it.
     let mut aliases = vec![
         spec.project.container_name(spec.service, spec.number),
         spec.service.to_owned(),
     ];
     let Some(attachment) = attachment else {
-        return EndpointSettings {
+        return Ok(EndpointSettings {
             aliases: Some(aliases),
             ..EndpointSettings::default()
-        };
+        });
     };
     for alias in &attachment.aliases {
         if !aliases.contains(alias) {
             aliases.push(alias.clone());
         }
     }
-    let fixed = attachment.ipv4_address.is_some() || attachment.ipv6_address.is_some();
-    EndpointSettings {
+    let mut options: BTreeMap<String, String> = attachment.driver_opts.clone();
+    let interface = attachment.interface_name.clone();
+    if let Some(name) = gate.pass(&gate::INTERFACE_NAME, interface)? {
+        options.insert(INTERFACE.to_owned(), name);
+    }
+    Ok(EndpointSettings {
         aliases: Some(aliases),
-        ipam_config: fixed.then(|| EndpointIpamConfig {
+        ipam_config: Some(EndpointIpamConfig {
             ipv4_address: attachment.ipv4_address.clone(),
             ipv6_address: attachment.ipv6_address.clone(),
-            ..EndpointIpamConfig::default()
+            link_local_ips: (!attachment.link_local_ips.is_empty())
+                .then(|| attachment.link_local_ips.clone()),
         }),
+        driver_opts: (!options.is_empty()).then(|| options.into_iter().collect()),
+        gw_priority: gate.pass(
+            &gate::GATEWAY_PRIORITY,
+            attachment.gw_priority.filter(|priority| *priority != 0),
+        )?,
         ..EndpointSettings::default()
-    }
+    })
 }

@@ -1,35 +1,59 @@
 //! `HostConfig`: everything about a container that depends on its host.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
 use bollard::models::{
-    HostConfig, HostConfigLogConfig, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+    HostConfig, HostConfigCgroupnsModeEnum, HostConfigIsolationEnum, HostConfigLogConfig,
+    RestartPolicy, RestartPolicyNameEnum,
 };
 
+use super::gate::{self, Gate};
 use super::mounts::Storage;
+use super::resources::with_resources;
 use super::{Surroundings, ports};
-use crate::model::{self, Limits, Service};
+use crate::model::{self, Service};
+use crate::runtime::EngineError;
 
 /// A service's host configuration.
+///
+/// # Errors
+/// The engine is too old for part of it.
 pub(super) fn host(
     service: &Service,
     surroundings: &Surroundings,
     network_mode: String,
     storage: Storage,
-) -> HostConfig {
+    gate: Gate<'_>,
+) -> Result<HostConfig, EngineError> {
+    let annotations = (!service.annotations.is_empty()).then(|| to_map(&service.annotations));
+    let namespaces = &surroundings.namespaces;
     let host = HostConfig {
+        annotations: gate.pass(&gate::ANNOTATIONS, annotations)?,
         binds: Some(storage.binds),
         mounts: Some(storage.mounts),
         tmpfs: Some(storage.tmpfs),
-        cap_add: Some(service.cap_add.clone()),
-        cap_drop: Some(service.cap_drop.clone()),
+        cap_add: Some(capabilities(&service.cap_add)),
+        cap_drop: Some(capabilities(&service.cap_drop)),
         network_mode: Some(network_mode),
         port_bindings: Some(ports::bindings(service)),
         init: service.init,
+        ipc_mode: namespaces.ipc.clone(),
+        pid_mode: namespaces.pid.clone(),
+        uts_mode: namespaces.uts.clone(),
+        userns_mode: service.userns_mode.clone(),
+        cgroupns_mode: cgroup_namespace(service),
+        isolation: isolation(service),
+        runtime: service.runtime.clone(),
+        group_add: Some(service.group_add.clone()),
+        storage_opt: (!service.storage_opt.is_empty()).then(|| to_map(&service.storage_opt)),
         privileged: service.privileged,
         readonly_rootfs: service.read_only,
-        restart_policy: service.restarts().map(restart_policy),
+        restart_policy: restart_policy(service),
         shm_size: service.shm_size.map(|size| size.0),
-        sysctls: Some(service.sysctls.clone().into_iter().collect()),
+        sysctls: Some(to_map(&service.sysctls)),
         dns: Some(service.dns.clone()),
+        dns_options: Some(service.dns_opt.clone()),
+        dns_search: Some(service.dns_search.clone()),
         extra_hosts: Some(extra_hosts(service)),
         security_opt: Some(surroundings.security_opt.clone()),
         // Empty lists take the engine's own away (`systempaths=unconfined`).
@@ -37,66 +61,61 @@ pub(super) fn host(
         readonly_paths: surroundings.unconfined_paths.then(Vec::new),
         log_config: service.logging.as_ref().map(|logging| HostConfigLogConfig {
             typ: logging.driver.clone(),
-            config: Some(logging.options.clone().into_iter().collect()),
+            config: Some(to_map(&logging.options)),
         }),
-        ulimits: Some(
-            service
-                .ulimits
-                .iter()
-                .map(|(name, limit)| ResourcesUlimits {
-                    name: Some(name.clone()),
-                    soft: Some(limit.soft()),
-                    hard: Some(limit.hard()),
-                })
-                .collect(),
-        ),
         ..HostConfig::default()
     };
-    with_limits(host, service)
+    Ok(with_resources(host, service))
 }
 
-/// `deploy.resources` over the service's own attributes (docker/compose `getDeployResources`).
-fn with_limits(host: HostConfig, service: &Service) -> HostConfig {
-    let none = Limits::default();
-    let resources = service
-        .deploy
-        .as_ref()
-        .and_then(|deploy| deploy.resources.as_ref());
-    let limits = resources.and_then(|r| r.limits.as_ref()).unwrap_or(&none);
-    let reserved = resources
-        .and_then(|r| r.reservations.as_ref())
-        .unwrap_or(&none);
-    HostConfig {
-        memory: limits.memory.or(service.mem_limit).map(|size| size.0),
-        memory_reservation: reserved
-            .memory
-            .or(service.mem_reservation)
-            .map(|size| size.0),
-        nano_cpus: limits.cpus.or(service.cpus).map(nano),
-        pids_limit: limits
-            .pids
-            .or(service.pids_limit)
-            .filter(|limit| *limit != 0),
-        ..host
-    }
-}
-
-#[allow(clippy::cast_possible_truncation)] // docker compose truncates, and no host has 9 billion CPUs
-fn nano(cpus: f64) -> i64 {
-    (cpus * 1e9) as i64
-}
-
-fn restart_policy(policy: model::RestartPolicy) -> RestartPolicy {
-    let (name, attempts) = match policy {
-        model::RestartPolicy::No => (RestartPolicyNameEnum::NO, None),
-        model::RestartPolicy::Always => (RestartPolicyNameEnum::ALWAYS, None),
-        model::RestartPolicy::OnFailure(times) => (RestartPolicyNameEnum::ON_FAILURE, times),
-        model::RestartPolicy::UnlessStopped => (RestartPolicyNameEnum::UNLESS_STOPPED, None),
+/// `deploy.restart_policy`, also where it has no condition and so restarts nothing, else `restart`.
+fn restart_policy(service: &Service) -> Option<RestartPolicy> {
+    let deployed = service.deploy.as_ref();
+    let deployed = deployed.and_then(|deploy| deploy.restart_policy.as_ref());
+    let (name, attempts) = match service.restarts() {
+        None if deployed.is_none() => return None,
+        None => (RestartPolicyNameEnum::EMPTY, None),
+        Some(model::RestartPolicy::No) => (RestartPolicyNameEnum::NO, None),
+        Some(model::RestartPolicy::Always) => (RestartPolicyNameEnum::ALWAYS, None),
+        Some(model::RestartPolicy::OnFailure(times)) => (RestartPolicyNameEnum::ON_FAILURE, times),
+        Some(model::RestartPolicy::UnlessStopped) => (RestartPolicyNameEnum::UNLESS_STOPPED, None),
     };
-    RestartPolicy {
+    // With any other policy the engine refuses it.
+    let attempts = deployed.map_or(attempts, |deployed| deployed.max_attempts);
+    Some(RestartPolicy {
         name: Some(name),
         maximum_retry_count: attempts.map(i64::from),
-    }
+    })
+}
+
+/// Names in full, sorted, each once, as docker's own client writes them (moby `client/container_create.go`): the engine
+/// keeps what it is given, and shows it.
+fn capabilities(names: &[String]) -> Vec<String> {
+    let names: BTreeSet<String> = names
+        .iter()
+        .map(|name| {
+            let name = name.to_uppercase();
+            let is_whole = name == "ALL" || name.starts_with("CAP_");
+            if is_whole {
+                name
+            } else {
+                format!("CAP_{name}")
+            }
+        })
+        .collect();
+    names.into_iter().collect()
+}
+
+fn cgroup_namespace(service: &Service) -> Option<HostConfigCgroupnsModeEnum> {
+    service.cgroup.as_deref()?.parse().ok()
+}
+
+fn isolation(service: &Service) -> Option<HostConfigIsolationEnum> {
+    service.isolation.as_ref()?.to_lowercase().parse().ok()
+}
+
+fn to_map(texts: &BTreeMap<String, String>) -> HashMap<String, String> {
+    texts.clone().into_iter().collect()
 }
 
 fn extra_hosts(service: &Service) -> Vec<String> {

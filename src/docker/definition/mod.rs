@@ -4,11 +4,13 @@
 mod body;
 mod endpoints;
 mod files;
+mod gate;
 mod host;
 mod labels;
 mod mounts;
 mod ports;
+mod resources;
 mod shared;
 
-pub(super) use body::{Definition, Surroundings, definition};
+pub(super) use body::{Definition, Namespaces, Surroundings, definition};
 pub(super) use shared::{network_request, volume_request};

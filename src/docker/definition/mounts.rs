@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::{
-    Mount as EngineMount, MountBindOptions, MountTmpfsOptions, MountType, MountVolumeOptions,
+    Mount as EngineMount, MountBindOptions, MountImageOptions, MountTmpfsOptions, MountType,
+    MountVolumeOptions,
 };
 
 use super::files;
-use crate::docker::ApiVersion;
-use crate::model::{BindOptions, Mount, MountKind, Service};
+use super::gate::{self, Gate};
+use crate::model::{BindOptions, Mount, MountKind, Service, VolumeOptions};
 use crate::runtime::{ContainerSpec, EngineError};
 
 /// A container's mounts, in the two forms that the engine has for them.
@@ -32,7 +33,7 @@ pub(super) fn mounts(
     spec: &ContainerSpec<'_>,
     service: &Service,
     image_volumes: &BTreeSet<String>,
-    api: ApiVersion,
+    gate: Gate<'_>,
 ) -> Result<Storage, EngineError> {
     let mut all = Storage::default();
     let mut inherits: BTreeMap<&str, &str> = spec
@@ -42,12 +43,22 @@ pub(super) fn mounts(
         .collect();
     for mount in &service.volumes {
         match mount.kind {
-            MountKind::Bind => all.bind(mount, api),
+            MountKind::Bind => all.bind(mount, gate)?,
             MountKind::Volume => {
                 let inherited = inherits.remove(mount.target.as_str());
-                all.volume(spec, mount, inherited, api)?;
+                all.volume(spec, mount, inherited, gate)?;
             }
             MountKind::Tmpfs => all.mounts.push(tmpfs(mount)),
+            MountKind::Image => {
+                let mount = gate.pass(&gate::IMAGE_MOUNT, Some(image(mount)))?;
+                all.mounts.extend(mount);
+            }
+            MountKind::Npipe => all.mounts.push(engine_mount(mount, MountType::NPIPE)),
+            MountKind::Cluster => {
+                let mount = engine_mount(mount, MountType::CLUSTER);
+                let mount = gate.pass(&gate::CLUSTER_MOUNT, Some(mount))?;
+                all.mounts.extend(mount);
+            }
         }
     }
     inherits.retain(|target, _| image_volumes.contains(*target));
@@ -67,29 +78,38 @@ pub(super) fn mounts(
 }
 
 impl Storage {
-    fn bind(&mut self, mount: &Mount, api: ApiVersion) {
-        let source = mount.source.clone().unwrap_or_default();
+    fn bind(&mut self, mount: &Mount, gate: Gate<'_>) -> Result<(), EngineError> {
+        let none = BindOptions::default();
         let options = mount.bind.as_ref();
         let create = options.is_none_or(|bind| bind.create_host_path);
+        let options = options.unwrap_or(&none);
+        let source = mount.source.clone().unwrap_or_default();
+        let recursive = options.recursive.as_deref().unwrap_or_default();
+        // With a propagation docker compose takes the other form, which creates nothing on an old engine and knows no
+        // label of SELinux: what the file says comes first.
+        let as_text = create && (!gate.api.at_least("1.42") || options.selinux.is_some());
+        let plain = create && options.propagation.is_none();
         // The form with colons cannot hold a path that has one.
-        if create && !source.contains(':') {
+        if (plain || as_text) && recursive.is_empty() && !source.contains(':') {
             self.binds.push(bind_text(&source, mount));
-            return;
+            return Ok(());
         }
-        let propagation = options.and_then(|bind| bind.propagation.as_deref());
+        let only_read = gate.pass(
+            &gate::RECURSIVE_READ,
+            matches!(recursive, "writable" | "readonly").then_some(recursive),
+        )?;
+        let propagation = options.propagation.as_deref();
         self.mounts.push(EngineMount {
-            typ: Some(MountType::BIND),
-            source: Some(source),
-            target: Some(mount.target.clone()),
-            read_only: Some(mount.read_only),
-            consistency: mount.consistency.clone(),
             bind_options: Some(MountBindOptions {
                 propagation: propagation.and_then(|text| text.parse().ok()),
-                create_mountpoint: (create && api.at_least("1.42")).then_some(true),
-                ..MountBindOptions::default()
+                create_mountpoint: (create && gate.api.at_least("1.42")).then_some(true),
+                non_recursive: (recursive == "disabled").then_some(true),
+                read_only_non_recursive: (only_read == Some("writable")).then_some(true),
+                read_only_force_recursive: (only_read == Some("readonly")).then_some(true),
             }),
-            ..EngineMount::default()
+            ..engine_mount(mount, MountType::BIND)
         });
+        Ok(())
     }
 
     fn volume(
@@ -97,36 +117,52 @@ impl Storage {
         spec: &ContainerSpec<'_>,
         mount: &Mount,
         inherited: Option<&str>,
-        api: ApiVersion,
+        gate: Gate<'_>,
     ) -> Result<(), EngineError> {
-        let subpath = mount.volume.as_ref().and_then(|v| v.subpath.clone());
-        if subpath.is_some() {
-            api.has("1.45", || {
-                format!("`volume.subpath` of service `{}`", spec.service)
-            })?;
-        }
-        let named = mount
-            .source
-            .as_ref()
-            .map(|key| spec.project.volume_name(key));
-        if let (Some(name), None) = (&named, &subpath) {
+        let none = VolumeOptions::default();
+        let options = mount.volume.as_ref().unwrap_or(&none);
+        let subpath = options.subpath.clone().filter(|path| !path.is_empty());
+        let subpath = gate.pass(&gate::VOLUME_SUBPATH, subpath)?;
+        let key = mount.source.as_ref();
+        let named = key.map(|key| spec.project.volume_name(key));
+        let labelled = mount.bind.as_ref().is_some_and(|b| b.selinux.is_some());
+        // Text alone can ask for a label of SELinux.
+        let says_more = !options.labels.is_empty() || options.nocopy && !labelled;
+        if let Some(name) = &named
+            && subpath.is_none()
+            && !says_more
+        {
             self.binds.push(bind_text(name, mount));
             return Ok(());
         }
-        let nocopy = mount.volume.as_ref().is_some_and(|v| v.nocopy);
+        let options =
+            (options.nocopy || subpath.is_some() || !options.labels.is_empty()).then(|| {
+                MountVolumeOptions {
+                    no_copy: Some(options.nocopy),
+                    labels: (!options.labels.is_empty())
+                        .then(|| options.labels.clone().into_iter().collect()),
+                    subpath,
+                    ..MountVolumeOptions::default()
+                }
+            });
         self.mounts.push(EngineMount {
-            typ: Some(MountType::VOLUME),
             source: named.or_else(|| inherited.map(ToOwned::to_owned)),
-            target: Some(mount.target.clone()),
-            read_only: Some(mount.read_only),
-            volume_options: (nocopy || subpath.is_some()).then(|| MountVolumeOptions {
-                no_copy: Some(nocopy),
-                subpath,
-                ..MountVolumeOptions::default()
-            }),
-            ..EngineMount::default()
+            volume_options: options,
+            ..engine_mount(mount, MountType::VOLUME)
         });
         Ok(())
+    }
+}
+
+/// What every kind of mount says.
+fn engine_mount(mount: &Mount, kind: MountType) -> EngineMount {
+    EngineMount {
+        typ: Some(kind),
+        source: mount.source.clone(),
+        target: Some(mount.target.clone()),
+        read_only: Some(mount.read_only),
+        consistency: mount.consistency.clone(),
+        ..EngineMount::default()
     }
 }
 
@@ -148,15 +184,22 @@ fn bind_text(source: &str, mount: &Mount) -> String {
 
 fn tmpfs(mount: &Mount) -> EngineMount {
     EngineMount {
-        typ: Some(MountType::TMPFS),
-        target: Some(mount.target.clone()),
-        read_only: Some(mount.read_only),
         tmpfs_options: mount.tmpfs.as_ref().map(|options| MountTmpfsOptions {
             size_bytes: options.size.map(|size| size.0),
             mode: options.mode.map(i64::from),
             ..MountTmpfsOptions::default()
         }),
-        ..EngineMount::default()
+        ..engine_mount(mount, MountType::TMPFS)
+    }
+}
+
+fn image(mount: &Mount) -> EngineMount {
+    let options = mount.image.as_ref();
+    EngineMount {
+        image_options: options.map(|image| MountImageOptions {
+            subpath: image.subpath.clone(),
+        }),
+        ..engine_mount(mount, MountType::IMAGE)
     }
 }
 

@@ -4,18 +4,34 @@ use std::collections::BTreeMap;
 
 use bollard::models::{Ipam as EngineIpam, IpamConfig, NetworkCreateRequest, VolumeCreateRequest};
 
+use super::gate::{self, Gate};
 use super::labels;
+use crate::docker::ApiVersion;
 use crate::model::{Digest, Ipam, Project, labels as keys};
+use crate::runtime::EngineError;
 
 /// The call that makes a network of the project.
-pub(in crate::docker) fn network_request(project: &Project, key: &str) -> NetworkCreateRequest {
+///
+/// # Errors
+/// The engine is too old for part of it.
+pub(in crate::docker) fn network_request(
+    project: &Project,
+    key: &str,
+    api: ApiVersion,
+) -> Result<NetworkCreateRequest, EngineError> {
     let network = project.networks.get(key).cloned().unwrap_or_default();
     let config = Digest::of_tree("larder-network-v1", &network);
-    NetworkCreateRequest {
+    let gate = Gate {
+        api,
+        kind: "network",
+        name: key,
+    };
+    Ok(NetworkCreateRequest {
         name: project.network_name(key),
         driver: network.driver,
         internal: Some(network.internal),
         attachable: Some(network.attachable),
+        enable_ipv4: gate.pass(&gate::NETWORK_IPV4, network.enable_ipv4)?,
         enable_ipv6: network.enable_ipv6,
         ipam: network.ipam.map(ipam),
         options: Some(network.driver_opts.into_iter().collect()),
@@ -26,7 +42,7 @@ pub(in crate::docker) fn network_request(project: &Project, key: &str) -> Networ
             (keys::NETWORK, key),
         )),
         ..NetworkCreateRequest::default()
-    }
+    })
 }
 
 fn ipam(ipam: Ipam) -> EngineIpam {

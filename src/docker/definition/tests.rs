@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::{
-    Attachment, BindOptions, Bytes, Condition, Dependency, Deploy, Digest, ImageId, Limits, Mount,
-    MountKind, Project, Resources, TmpfsOptions, VolumeOptions, labels as keys,
+    Attachment, BindOptions, Bytes, Condition, Dependency, Deploy, DeployRestart, Digest, ImageId,
+    Limits, Mount, MountKind, Project, Resources, TmpfsOptions, VolumeOptions, labels as keys,
 };
 
 /// The definition of `service`, called `app` in project `p`, on an engine with `api`.
@@ -44,7 +44,10 @@ fn with_inherits(
     let surroundings = Surroundings {
         api: api.parse().unwrap(),
         proxies: BTreeMap::from([("HTTP_PROXY".to_owned(), "http://p".to_owned())]),
-        network_mode: project.services["app"].network_mode.clone(),
+        namespaces: Namespaces {
+            network: project.services["app"].network_mode.clone(),
+            ..Namespaces::default()
+        },
         security_opt: Vec::new(),
         unconfined_paths: false,
         image_volumes: ["/declared/by/image".to_owned()].into(),
@@ -195,32 +198,140 @@ fn plain_mounts_are_binds_as_docker_compose_sends_them() {
                 bind: Some(BindOptions {
                     create_host_path: true,
                     selinux: Some(text("z")),
-                    propagation: Some(text("rshared")),
                     ..BindOptions::default()
                 }),
                 ..mount(MountKind::Bind, Some("/src"), "/app")
             },
-            Mount {
-                volume: Some(VolumeOptions {
-                    nocopy: true,
-                    subpath: None,
-                    ..VolumeOptions::default()
-                }),
-                ..mount(MountKind::Volume, Some("data"), "/data")
-            },
+            mount(MountKind::Volume, Some("data"), "/data"),
         ],
         tmpfs: vec![text("/run:size=1m,mode=700"), text("/tmp")],
         ..Service::default()
     };
     let host = host(service);
-    assert_eq!(
-        host.binds.unwrap(),
-        ["/src:/app:ro,z,rshared", "p_data:/data:rw,nocopy"]
-    );
+    assert_eq!(host.binds.unwrap(), ["/src:/app:ro,z", "p_data:/data:rw"]);
     assert_eq!(host.mounts.unwrap().len(), 0);
     let tmpfs = host.tmpfs.unwrap();
     assert_eq!(tmpfs["/run"], "size=1m,mode=700");
     assert_eq!(tmpfs["/tmp"], "");
+}
+
+#[test]
+fn a_bind_that_is_to_be_created_and_propagates_is_a_mount_where_that_can_create() {
+    let bind = |selinux: Option<&str>| Service {
+        volumes: vec![Mount {
+            bind: Some(BindOptions {
+                create_host_path: true,
+                selinux: selinux.map(text),
+                propagation: Some(text("rshared")),
+                ..BindOptions::default()
+            }),
+            ..mount(MountKind::Bind, Some("/src"), "/app")
+        }],
+        ..Service::default()
+    };
+    let binds = |service: Service, api: &str| {
+        let host = defined(service, api).unwrap().body.host_config.unwrap();
+        host.binds.unwrap()
+    };
+    assert_eq!(binds(bind(None), "1.41"), ["/src:/app:rw,rshared"]);
+    assert_eq!(binds(bind(Some("Z")), "1.51"), ["/src:/app:rw,Z,rshared"]);
+    let host = defined(bind(None), "1.42").unwrap().body.host_config;
+    let mounts = host.unwrap().mounts.unwrap();
+    let options = mounts[0].bind_options.as_ref().unwrap();
+    assert_eq!(options.create_mountpoint, Some(true));
+    assert_eq!(options.propagation.unwrap().as_ref(), "rshared");
+}
+
+#[test]
+fn a_volume_that_stays_empty_is_a_mount() {
+    let nocopy = |selinux: Option<&str>| Service {
+        volumes: vec![Mount {
+            bind: selinux.map(|label| BindOptions {
+                selinux: Some(text(label)),
+                ..BindOptions::default()
+            }),
+            volume: Some(VolumeOptions {
+                nocopy: true,
+                ..VolumeOptions::default()
+            }),
+            ..mount(MountKind::Volume, Some("data"), "/data")
+        }],
+        ..Service::default()
+    };
+    let mounts = host(nocopy(None)).mounts.unwrap();
+    let options = mounts[0].volume_options.as_ref().unwrap();
+    assert_eq!(options.no_copy, Some(true));
+    assert_eq!(
+        host(nocopy(Some("z"))).binds.unwrap(),
+        ["p_data:/data:rw,z,nocopy"]
+    );
+}
+
+#[test]
+fn a_hardware_address_is_the_containers_below_1_44_and_an_endpoints_from_there() {
+    let on = |mode: Option<&str>| Service {
+        mac_address: Some(text("02:00:00:00:00:01")),
+        network_mode: mode.map(text),
+        networks: match mode {
+            Some(_) => BTreeMap::new(),
+            None => BTreeMap::from([(text("a"), None), (text("b"), None)]),
+        },
+        ..Service::default()
+    };
+    let endpoints = |definition: &Definition| {
+        let config = definition.body.networking_config.clone();
+        let endpoints = config.and_then(|config| config.endpoints_config);
+        let endpoints = endpoints.unwrap_or_default().into_iter();
+        let endpoints = endpoints.map(|(name, own)| (name, own.mac_address));
+        endpoints.collect::<BTreeMap<_, _>>()
+    };
+    let mac = || Some(text("02:00:00:00:00:01"));
+    let old = defined(on(None), "1.41").unwrap();
+    assert_eq!(old.mac_address, mac());
+    assert_eq!(endpoints(&old)["p_a"], None);
+    let new = defined(on(None), "1.44").unwrap();
+    assert_eq!(new.mac_address, None);
+    assert_eq!(
+        (&endpoints(&new)["p_a"], &endpoints(&new)["p_b"]),
+        (&mac(), &None)
+    );
+    let bridge = defined(on(Some("bridge")), "1.44").unwrap();
+    assert_eq!(endpoints(&bridge)["bridge"], mac());
+    assert_eq!(
+        defined(on(Some("bridge")), "1.41").unwrap().mac_address,
+        mac()
+    );
+}
+
+#[test]
+fn what_an_older_engine_has_no_field_for_is_left_out() {
+    let service = || Service {
+        annotations: BTreeMap::from([(text("a"), text("b"))]),
+        networks: BTreeMap::from([(
+            text("a"),
+            Some(Attachment {
+                gw_priority: Some(3),
+                interface_name: Some(text("eth9")),
+                ..Attachment::default()
+            }),
+        )]),
+        ..Service::default()
+    };
+    let sent = |api: &str| {
+        let body = defined(service(), api).unwrap().body;
+        let host = body.host_config.unwrap();
+        let endpoints = body.networking_config.unwrap().endpoints_config.unwrap();
+        let endpoint = endpoints["p_a"].clone();
+        (
+            host.annotations.is_some(),
+            endpoint.gw_priority,
+            endpoint.driver_opts.map_or(0, |options| options.len()),
+        )
+    };
+    assert_eq!(sent("1.41"), (false, None, 0));
+    assert_eq!(sent("1.43"), (true, None, 0));
+    assert_eq!(sent("1.48"), (true, Some(3), 0));
+    assert_eq!(sent("1.49"), (true, Some(3), 1));
 }
 
 #[test]
@@ -297,7 +408,7 @@ fn a_folder_of_a_volume_needs_api_1_45() {
     let error = defined(service(), "1.41").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`volume.subpath` of service `app` needs a Docker Engine with API 1.45 or later; this one has 1.41"
+        "`volumes.volume.subpath` of service `app` needs a Docker Engine with API 1.45 or later; this one has 1.41"
     );
     assert!(defined(service(), "1.45").is_ok());
 }
@@ -343,6 +454,31 @@ fn restart_policies_are_read_as_docker_compose_reads_them() {
     assert_eq!(policy("always"), (Name::ALWAYS, None));
     assert_eq!(policy("unless-stopped"), (Name::UNLESS_STOPPED, None));
     assert_eq!(policy("on-failure:3"), (Name::ON_FAILURE, Some(3)));
+
+    let deployed = |condition: Option<&str>, max_attempts| {
+        let restart_policy = Some(DeployRestart {
+            condition: condition.map(text),
+            max_attempts,
+            ..DeployRestart::default()
+        });
+        let service = Service {
+            restart: Some(text("always")),
+            deploy: Some(Deploy {
+                restart_policy,
+                ..Deploy::default()
+            }),
+            ..Service::default()
+        };
+        let policy = host(service).restart_policy.unwrap();
+        (policy.name.unwrap(), policy.maximum_retry_count)
+    };
+    assert_eq!(deployed(Some("any"), None), (Name::ALWAYS, None));
+    assert_eq!(deployed(Some("none"), None), (Name::NO, None));
+    assert_eq!(
+        deployed(Some("on-failure"), Some(2)),
+        (Name::ON_FAILURE, Some(2))
+    );
+    assert_eq!(deployed(None, None), (Name::EMPTY, None));
 }
 
 #[test]

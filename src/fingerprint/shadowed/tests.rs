@@ -88,7 +88,7 @@ fn what_is_mounted_over_does_not_count() {
 fn everything_else_counts() {
     let with = |lab: Lab| key(&lab).unwrap();
     let before = with(lab(DEV, MOUNT));
-    for (what, other) in [
+    let others = vec![
         (
             "a dependency",
             lab(DEV, MOUNT).file("requirements.txt", "2"),
@@ -120,7 +120,8 @@ fn everything_else_counts() {
                 &MOUNT.replace("}]", "}, {type: volume, target: /app/n}]"),
             ),
         ),
-    ] {
+    ];
+    for (what, other) in others {
         assert_ne!(with(other), before, "{what}");
     }
     for (what, other) in [
