@@ -13,6 +13,10 @@ pub(super) fn volume(text: &str) -> Result<Value, String> {
     if text.is_empty() {
         return Err("it is empty".to_owned());
     }
+    if text.len() <= 2 {
+        // docker compose looks no further, and so says nothing of what kind of volume it is.
+        return Ok(json!({"type": "volume", "target": clean(text)}));
+    }
     let parts = sections(text);
     if parts.iter().any(|part| part.is_empty()) {
         return Err("nothing stands between two colons".to_owned());
@@ -115,9 +119,10 @@ mod tests {
     fn every_short_form() {
         let bind = |source: &str| json!({"type": "bind", "source": source, "target": "/y", "bind": {"create_host_path": true}});
         let cases = [
+            ("/y", json!({"type": "volume", "target": "/y"})),
             (
-                "/y",
-                json!({"type": "volume", "target": "/y", "volume": {}}),
+                "/yy",
+                json!({"type": "volume", "target": "/yy", "volume": {}}),
             ),
             (
                 "ab:/y/",

@@ -116,6 +116,10 @@ pub(super) fn number(value: &Value) -> Option<Value> {
     };
     #[allow(clippy::cast_possible_truncation)] // that is what it is for
     let single = float as f32;
+    if single.fract() == 0.0 && single.abs() < 1e15 {
+        // Written without a point.
+        return Some(cut(single.into()));
+    }
     Number::from_f64(single.to_string().parse().ok()?).map(Value::Number)
 }
 
