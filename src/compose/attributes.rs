@@ -100,7 +100,7 @@ pub(super) static SERVICE: Table = table(&[
     field("init", Bool).kept(),
     field("ipc", Text),
     field("isolation", Checked(values::isolation, &Text)),
-    field("label_file", Texts).merge(Unique(whole)),
+    field("label_file", Texts),
     field("labels", Labels),
     field("links", List(&Text))
         .merge(Unique(before_equals))

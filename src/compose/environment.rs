@@ -32,6 +32,12 @@ impl Environment {
         self.0.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Forgets what `before` does not have, but for the variables of docker compose itself.
+    pub(super) fn keep_own_of_compose(&mut self, before: &Self) {
+        self.0
+            .retain(|name, _| name.starts_with("COMPOSE_") || before.0.contains_key(name));
+    }
+
     /// A look-up for who replaces variables.
     pub(super) fn lookup(&self) -> impl Fn(&str) -> Option<String> {
         |name| self.0.get(name).cloned()

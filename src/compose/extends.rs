@@ -1,7 +1,7 @@
 //! `extends`: a service that starts from another one, of this document or of another file (compose-go
 //! `loader/extends.go`). Iterative, so that a chain of any length is a list and not a stack.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -23,6 +23,8 @@ pub(super) struct Layer {
     pub(super) folder: PathBuf,
     pub(super) tree: Value,
     pub(super) resets: Vec<TreePath>,
+    /// What is wrong with services that are not in the tree for it.
+    pub(super) broken: HashMap<String, Error>,
 }
 
 /// Where other files come from: canonical, with their own paths resolved.
@@ -127,6 +129,9 @@ impl Family<'_> {
                 .map_err(|error| error.at(path.clone()))?,
         };
         let base = (layer, name.to_owned());
+        if let Some(error) = self.layers[layer].broken.remove(name) {
+            return Err(error);
+        }
         if self.service(&base).is_none() {
             let services = self.layers[layer]
                 .tree
@@ -244,6 +249,7 @@ mod tests {
             folder: PathBuf::new(),
             tree,
             resets: Vec::new(),
+            broken: HashMap::new(),
         }
     }
 

@@ -74,6 +74,10 @@ pub(super) fn choose(
             .get("COMPOSE_PATH_SEPARATOR")
             .filter(|text| !text.is_empty())
             .unwrap_or(":");
+        if list.split(separator).any(str::is_empty) {
+            let text = format!("`COMPOSE_FILE` is `{list}`, which names a file without a name");
+            return Err(ErrorKind::Rule(text).into());
+        }
         let files = list
             .split(separator)
             .map(|file| absolute(Path::new(file)))

@@ -3,13 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::environment::Environment;
 use super::error::{Error, ErrorKind};
-use super::layers::{Loader, local};
+use super::layers::{Loader, default_contexts, local};
 use super::path::TreePath;
-use super::resolve::Against;
+use super::resolve::{Against, resolve};
 
 /// How deep files may include each other.
 const DEPTH: usize = 32;
@@ -107,14 +107,28 @@ pub(super) fn apply(
         as_written: loader.as_written,
     };
     let mut imported = loader.model(&files, inner, &own, above).map_err(here)?;
-    if !loader.as_written {
+    let as_written = loader.as_written;
+    if !as_written {
         // What it takes from its environment comes from the included project's.
         own.fill(&mut imported);
     }
-    import(tree, imported)
+    import(tree, imported, |own| {
+        default_contexts(own);
+        resolve(own, against)?;
+        if !as_written {
+            environment.fill(own);
+        }
+        Ok(())
+    })
 }
 
-fn import(tree: &mut Value, mut imported: Value) -> Result<(), Error> {
+/// Brings in what `tree` does not have. What both define must be the same, once `finish` has made of a definition here
+/// what the included ones are already.
+fn import(
+    tree: &mut Value,
+    mut imported: Value,
+    finish: impl Fn(&mut Value) -> Result<(), Error>,
+) -> Result<(), Error> {
     for kind in RESOURCES {
         let Some(Value::Object(from)) = imported.get_mut(kind).map(Value::take) else {
             continue;
@@ -125,11 +139,15 @@ fn import(tree: &mut Value, mut imported: Value) -> Result<(), Error> {
         }
         for (name, value) in from {
             match into.get(&name) {
-                Some(own) if *own != value => {
-                    let path = TreePath::of(&[kind, &name]);
-                    return Err(ErrorKind::IncludeConflict { path }.into());
+                Some(own) => {
+                    let mut own = json!({ kind: { &name: own } });
+                    finish(&mut own)?;
+                    if own[kind][&name] != value {
+                        let path = TreePath::of(&[kind, &name]);
+                        return Err(ErrorKind::IncludeConflict { path }.into());
+                    }
                 }
-                _ => into[&name] = value,
+                None => into[&name] = value,
             }
         }
     }

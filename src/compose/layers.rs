@@ -1,10 +1,12 @@
 //! Files into one canonical tree: every document of every file is interpolated, checked, given its included
 //! and extended parts, and merged over what came before (compose-go `loadYamlFile`).
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::attributes::SERVICE_SHAPE;
 use super::environment::Environment;
 use super::error::{Error, ErrorKind};
 use super::extends::{self, Bases, Layer};
@@ -88,7 +90,7 @@ impl Loader<'_> {
     ) -> Result<(Value, Vec<TreePath>), Error> {
         let Document { tree, resets } = document;
         let mut tree = self.canonical(tree, file, environment)?;
-        nulls::has_services_if_any(&tree)?;
+        nulls::services_are_said(&tree)?;
         if let Some(list) = tree
             .as_object_mut()
             .and_then(|map| map.shift_remove("include"))
@@ -103,6 +105,7 @@ impl Loader<'_> {
             folder,
             tree,
             resets: resets.clone(),
+            broken: HashMap::new(),
         };
         let mut bases = Files {
             loader: self,
@@ -118,16 +121,7 @@ impl Loader<'_> {
         file: &Path,
         environment: &Environment,
     ) -> Result<Value, Error> {
-        let lookup = environment.lookup();
-        let (scope, mut unset) = (Scope::new(&lookup), Unset::default());
-        if self.as_written {
-            names_of_files(&mut tree, &scope, &mut unset)?;
-        } else {
-            interpolate::tree(&mut tree, At::ROOT, &scope, &mut unset)?;
-        }
-        for (name, path) in unset.iter() {
-            self.notices.unset(name, path, file);
-        }
+        self.interpolate(&mut tree, file, environment)?;
         ports::check(&tree)?;
         lower(&mut tree, &ROOT, self.root())?;
         if let Some(map) = tree.as_object_mut()
@@ -138,6 +132,25 @@ impl Loader<'_> {
                 .say_at(text, TreePath::of(&["version"]), Some(file));
         }
         Ok(tree)
+    }
+
+    fn interpolate(
+        &mut self,
+        tree: &mut Value,
+        file: &Path,
+        environment: &Environment,
+    ) -> Result<(), Error> {
+        let lookup = environment.lookup();
+        let (scope, mut unset) = (Scope::new(&lookup), Unset::default());
+        if self.as_written {
+            names_of_files(tree, &scope, &mut unset)?;
+        } else {
+            interpolate::tree(tree, At::ROOT, &scope, &mut unset)?;
+        }
+        for (name, path) in unset.iter() {
+            self.notices.unset(name, path, file);
+        }
+        Ok(())
     }
 }
 
@@ -158,7 +171,7 @@ fn names_of_files(tree: &mut Value, scope: &Scope<'_>, unset: &mut Unset) -> Res
 }
 
 /// A build without a context has the project's folder for one.
-fn default_contexts(tree: &mut Value) {
+pub(super) fn default_contexts(tree: &mut Value) {
     let services = tree.get_mut("services").and_then(Value::as_object_mut);
     for (_, service) in services.into_iter().flatten() {
         if let Some(Value::Object(build)) = service.get_mut("build") {
@@ -173,18 +186,45 @@ struct Files<'a, 'b> {
     environment: &'a Environment,
 }
 
+impl Files<'_, '_> {
+    /// The services of a document in canonical form. Of what is wrong with one nobody has to know who does not extend it,
+    /// as docker compose checks what comes out of a merge; the rest of the document counts for nothing.
+    fn services(
+        &mut self,
+        mut tree: Value,
+        file: &Path,
+        broken: &mut HashMap<String, Error>,
+    ) -> Result<Map<String, Value>, Error> {
+        self.loader.interpolate(&mut tree, file, self.environment)?;
+        ports::check(&tree)?;
+        let services = tree.get_mut("services").map(Value::take);
+        let Some(Value::Object(mut services)) = services else {
+            return Ok(Map::new());
+        };
+        let root = self.loader.root();
+        let above = root.key("services");
+        services.retain(|name, service| {
+            let lowered = match service {
+                Value::Null => nulls::refused(&SERVICE_SHAPE, above.key(name)),
+                _ => lower(service, &SERVICE_SHAPE, above.key(name)),
+            };
+            lowered
+                .map_err(|error| broken.insert(name.clone(), error.in_file(file)))
+                .is_ok()
+        });
+        Ok(services)
+    }
+}
+
 impl Bases for Files<'_, '_> {
     fn base(&mut self, file: &Path) -> Result<Layer, Error> {
         let number = self.loader.sources.open(file)?;
-        let mut tree = Value::Object(Map::new());
+        let mut tree = json!({ "services": {} });
         let mut resets = Vec::new();
+        let mut broken = HashMap::new();
         for document in self.loader.sources.take(number)? {
-            let layer = self.loader.canonical(document.tree, file, self.environment);
-            let mut layer = layer.map_err(|error| error.in_file(file))?;
-            if let Some(map) = layer.as_object_mut() {
-                // `include` counts for nothing here (compose-go `SkipInclude`).
-                map.shift_remove("include");
-            }
+            let services = self.services(document.tree, file, &mut broken);
+            let layer = json!({ "services": services.map_err(|error| error.in_file(file))? });
             reset(&mut tree, &document.resets);
             merge(&mut tree, layer, &ROOT, self.loader.root())
                 .map_err(|error| error.in_file(file))?;
@@ -202,6 +242,7 @@ impl Bases for Files<'_, '_> {
             folder,
             tree,
             resets,
+            broken,
         })
     }
 

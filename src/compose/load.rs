@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::environment::Environment;
-use super::error::Error;
+use super::error::{Error, ErrorKind};
 use super::files::{self, STDIN, Sources};
 use super::layers::Loader;
 use super::notice::{Notices, not_carried_out};
@@ -187,6 +187,9 @@ fn ground(
     notices: &mut Notices,
 ) -> Result<Ground, Error> {
     let mut environment = Environment::new(options.environment.clone());
+    if environment.get("PWD").is_none() {
+        environment.set("PWD", &options.working_dir.to_string_lossy());
+    }
     let env_files = env_files(options, &environment);
     let first_folder = project_folder(options, &options.files);
     add_env(&mut environment, &env_files, &first_folder, notices)?;
@@ -261,13 +264,32 @@ fn add_env(
     folder: &Path,
     notices: &mut Notices,
 ) -> Result<(), Error> {
-    let disabled = environment.get("COMPOSE_DISABLE_ENV_FILE");
-    let disabled =
-        disabled.is_some_and(|text| matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True"));
-    match (env_files.is_empty(), disabled) {
+    match (env_files.is_empty(), without_default(environment)?) {
         (false, _) => environment.add_files(env_files, notices),
-        (true, false) => environment.add_default_file(folder, notices),
         (true, true) => Ok(()),
+        (true, false) => {
+            let mut more = environment.clone();
+            more.add_default_file(folder, notices)?;
+            // The file may say that it counts for nothing: docker compose has its own variables from it before it asks.
+            if without_default(&more)? {
+                more.keep_own_of_compose(environment);
+            }
+            *environment = more;
+            Ok(())
+        }
+    }
+}
+
+/// Whether `COMPOSE_DISABLE_ENV_FILE` says that `.env` is not read.
+fn without_default(environment: &Environment) -> Result<bool, Error> {
+    let name = "COMPOSE_DISABLE_ENV_FILE";
+    match environment.get(name) {
+        None | Some("" | "0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
+        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
+        Some(other) => {
+            let text = format!("the variable `{name}` is `{other}`, and not `true` or `false`");
+            Err(ErrorKind::Rule(text).into())
+        }
     }
 }
 

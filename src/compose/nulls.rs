@@ -3,14 +3,15 @@
 
 use serde_json::Value;
 
-use super::error::{Error, ErrorKind};
+use super::error::Error;
 use super::lower::lower;
 use super::path::{At, Segment};
 use super::schema::Shape;
+use super::top_level::ROOT_TABLE;
 
 /// Whether `value` is empty where that is no value of its own.
 pub(super) fn is_unsaid(value: &Value, shape: &Shape, at: At<'_>) -> bool {
-    value.is_null() && lower(&mut Value::Null, shape, at).is_err()
+    value.is_null() && refused(shape, at).is_err()
 }
 
 /// The errors that the empty attributes of a document are, unless somebody says something there.
@@ -23,7 +24,7 @@ pub(super) fn unsaid(document: &Value, shape: &Shape) -> Vec<Error> {
 fn collect(value: &Value, shape: &Shape, at: At<'_>, errors: &mut Vec<Error>) {
     let mut inside = |value: &Value, shape: &Shape, at: At<'_>| {
         if value.is_null() {
-            errors.extend(lower(&mut Value::Null, shape, at).err());
+            errors.extend(refused(shape, at).err());
         } else {
             collect(value, shape, at, errors);
         }
@@ -94,22 +95,18 @@ pub(super) fn still_unsaid(tree: &Value, error: &Error) -> bool {
     node.is_none_or(Value::is_null)
 }
 
-/// The sections of a document that hold services, which docker compose wants to be maps before it merges.
+/// The error that emptiness is where that is no value.
+pub(super) fn refused(shape: &Shape, at: At<'_>) -> Result<(), Error> {
+    lower(&mut Value::Null, shape, at)
+}
+
+/// Looks at `services`, which docker compose wants to be a map before it merges.
 ///
 /// # Errors
-/// `services` is empty.
-pub(super) fn has_services_if_any(document: &Value) -> Result<(), Error> {
-    let empty = document.get("services").is_some_and(Value::is_null);
-    if !empty {
-        return Ok(());
+/// It is empty.
+pub(super) fn services_are_said(document: &Value) -> Result<(), Error> {
+    match (document.get("services"), ROOT_TABLE.field("services")) {
+        (Some(Value::Null), Some(field)) => refused(&field.shape, At::ROOT.key("services")),
+        _ => Ok(()),
     }
-    let path = At::ROOT.key("services").path();
-    let (expected, found, value) = ("a map", "empty", None);
-    Err(ErrorKind::WrongType {
-        path,
-        expected,
-        found,
-        value,
-    }
-    .into())
 }

@@ -2,7 +2,7 @@
 //! never skipped.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -26,7 +26,7 @@ pub(crate) fn config(fixture: &Fixture) -> Result<Value, String> {
         .args(["config", "--format", "json"])
         .envs(&fixture.env)
         .output()
-        .expect("`docker` ran a moment ago");
+        .expect("it ran a moment ago");
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
     }
@@ -51,12 +51,36 @@ pub(crate) fn hashes(fixture: &Fixture) -> BTreeMap<String, String> {
 
 /// docker compose with no environment but what finds it: the path, and the folder with the plugin.
 fn compose(folder: &Path) -> Command {
-    let variable = |name: &str| std::env::var(name).ok();
     let config =
         variable("DOCKER_CONFIG").or_else(|| Some(format!("{}/.docker", variable("HOME")?)));
-    let mut command = Command::new("docker");
-    command.arg("compose").current_dir(folder).env_clear();
+    let mut command = match plugin(config.as_deref()) {
+        Some(plugin) => Command::new(plugin),
+        None => {
+            let mut docker = Command::new("docker");
+            docker.arg("compose");
+            docker
+        }
+    };
+    command.current_dir(folder).env_clear();
     command.env("PATH", variable("PATH").unwrap_or_default());
     command.envs(config.map(|config| ("DOCKER_CONFIG", config)));
     command
+}
+
+/// The plugin's own program, where docker looks for it: called by itself it takes half the time.
+fn plugin(config: Option<&str>) -> Option<PathBuf> {
+    let own = config.map(|config| format!("{config}/cli-plugins"));
+    let shared = [
+        "/usr/local/lib/docker/cli-plugins",
+        "/usr/local/libexec/docker/cli-plugins",
+        "/usr/lib/docker/cli-plugins",
+        "/usr/libexec/docker/cli-plugins",
+    ];
+    let folders = own.into_iter().chain(shared.map(str::to_owned));
+    let files = folders.map(|folder| Path::new(&folder).join("docker-compose"));
+    files.into_iter().find(|file| file.is_file())
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
