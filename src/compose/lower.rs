@@ -272,12 +272,13 @@ fn unknown(key: &str, table: &Table, at: At<'_>) -> Error {
     .at(at.path())
 }
 
-fn named(value: &mut Value, inner: &Shape, at: At<'_>) -> Result<(), Error> {
+fn named(value: &mut Value, inner: &Shape, above: At<'_>) -> Result<(), Error> {
     let Value::Object(map) = value else {
-        return Err(wrong(value, "a map", at));
+        return Err(wrong(value, "a map", above));
     };
+    let mut empty: Option<String> = None;
     for (key, value) in map.iter_mut() {
-        let at = at.key(key);
+        let at = above.key(key);
         if key.is_empty()
             || !key
                 .bytes()
@@ -290,8 +291,18 @@ fn named(value: &mut Value, inner: &Shape, at: At<'_>) -> Result<(), Error> {
             }
             .into());
         }
-        if !is_unsaid(value, inner, at) {
-            lower(value, inner, at)?;
+        if is_unsaid(value, inner, at) {
+            empty.get_or_insert_with(|| key.clone());
+            continue;
+        }
+        let is_text = value.is_string();
+        if let Err(error) = lower(value, inner, at) {
+            // What belongs to an empty entry stands beside it: that is what is wrong.
+            let beside = empty.filter(|_| is_text && matches!(inner, Shape::Fields(_)));
+            return match beside {
+                Some(key) => lower(&mut Value::Null, inner, above.key(&key)),
+                None => Err(error),
+            };
         }
     }
     Ok(())

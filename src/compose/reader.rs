@@ -140,12 +140,12 @@ impl<'de> Visitor<'de> for Reader<'_> {
         let mut reset: HashSet<String> = HashSet::new();
         while let Some(key) = entries.next_key_seed(Key(self))? {
             self.spend(key.len())?;
-            let merges = key == "<<";
-            if map.contains_key(&key) || reset.contains(&key) || merges && merged.is_some() {
+            let is_merge = key == "<<";
+            if map.contains_key(&key) || reset.contains(&key) || is_merge && merged.is_some() {
                 let at = self.at.key(&key);
                 return Err(Reader { at, ..self }.fail(ErrorKind::DuplicateKey(key.clone())));
             }
-            if merges {
+            if is_merge {
                 merged = Some(entries.next_value_seed(self)?);
                 continue;
             }

@@ -53,14 +53,11 @@ pub(crate) fn hashes(fixture: &Fixture) -> BTreeMap<String, String> {
 fn compose(folder: &Path) -> Command {
     let config =
         variable("DOCKER_CONFIG").or_else(|| Some(format!("{}/.docker", variable("HOME")?)));
-    let mut command = match plugin(config.as_deref()) {
-        Some(plugin) => Command::new(plugin),
-        None => {
-            let mut docker = Command::new("docker");
-            docker.arg("compose");
-            docker
-        }
-    };
+    let mut command = Command::new("docker");
+    command.arg("compose");
+    if let Some(plugin) = plugin(config.as_deref()) {
+        command = Command::new(plugin);
+    }
     command.current_dir(folder).env_clear();
     command.env("PATH", variable("PATH").unwrap_or_default());
     command.envs(config.map(|config| ("DOCKER_CONFIG", config)));
