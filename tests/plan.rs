@@ -897,6 +897,34 @@ b: {image: 'x:1', platform: linux/ppc64le}
 }
 
 #[test]
+fn an_image_that_is_mounted_is_there_before_the_container() {
+    let mounting = scene(
+        "api: {build: {context: /src/api}}\n\
+         web:\n  image: web\n  volumes:\n  - {type: image, source: assets, target: /a}\n  \
+         - {type: image, source: hub-api, target: /b}\n  - {type: image, source: tools, target: /c}\n",
+    )
+    .recipe("api", "v1", None)
+    .image("web", &["web:latest"], &[])
+    .image("tools", &["tools:latest"], &[]);
+    let expected = format!(
+        "
+1  build api with docker: no image with fingerprint {v1} on the engine
+2  tag the image of api as hub-api:latest: docker compose and people call it that (after 1)
+3  create hub-api-1: it is not there (after 1, 2)
+4  start api: it is not there (after 3)
+5  wait until api is ready: `up` ends when it is (after 4)
+6  pull assets:latest: `web` mounts it, and it is not on the engine
+7  create hub-web-1: it is not there (after 1, 2, 6)
+8  start web: it is not there (after 7)
+9  wait until web is ready: `up` ends when it is (after 8)
+",
+        v1 = digest("v1").short(),
+    );
+    let text = mounting.text();
+    assert!(text.ends_with(&expected), "{text}");
+}
+
+#[test]
 fn a_digest_is_pulled_once() {
     let digest = format!("postgres@sha256:{}", "a".repeat(64));
     let pinned = scene(&format!("db: {{image: '{digest}', pull_policy: always}}"))

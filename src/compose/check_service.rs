@@ -230,7 +230,25 @@ impl Check<'_> {
                 path,
             )?;
         }
-        Ok(())
+        self.hardware_address()
+    }
+
+    /// A container has one in its first network (docker/compose `prepareContainerMACAddress`).
+    fn hardware_address(&self) -> Result<(), Error> {
+        let networks = self.service.networks_by_priority();
+        let Some((name, Some(attachment))) = networks.first() else {
+            return Ok(());
+        };
+        match (&self.service.mac_address, &attachment.mac_address) {
+            (Some(own), Some(other)) if own != other => {
+                let text = format!(
+                    "service `{}` has the `mac_address` `{own}`, and in its network `{name}` it has `{other}`",
+                    self.name
+                );
+                Err(self.rule("mac_address", text))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn mounts(&self) -> Result<(), Error> {

@@ -20,6 +20,7 @@ use crate::runtime::{ContainerSpec, EngineError};
 
 /// What a create call says beside its body.
 struct CreateCall<'a> {
+    service: &'a str,
     name: &'a str,
     platform: Option<&'a str>,
     /// The container's hardware address, which bollard's body has no room for.
@@ -35,6 +36,14 @@ impl CreateCall<'_> {
         let platform = platform.unwrap_or_default();
         format!("/containers/create?name={}{platform}", self.name)
     }
+
+    /// The new container's ID; what the engine left out of it is told, as docker compose tells it.
+    fn told(&self, made: ContainerCreateResponse) -> String {
+        for warning in &made.warnings {
+            tracing::warn!("the engine says of service `{}`: {warning}", self.service);
+        }
+        made.id
+    }
 }
 
 impl Docker {
@@ -48,6 +57,7 @@ impl Docker {
             files,
         } = definition(spec, &surroundings)?;
         let call = CreateCall {
+            service: spec.service,
             name: spec.name,
             platform: platform.as_deref(),
             mac_address: mac_address.as_deref(),
@@ -109,14 +119,14 @@ impl Docker {
             body["MacAddress"] = mac_address.into();
             let path = call.path();
             let made = self.address.post::<ContainerCreateResponse>(&path, &body);
-            return Ok(self.call(CHANGE, &action, made).await?.id);
+            return Ok(call.told(self.call(CHANGE, &action, made).await?));
         }
         let mut options = CreateContainerOptionsBuilder::new().name(call.name);
         if let Some(platform) = call.platform {
             options = options.platform(platform);
         }
         let made = self.client.create_container(Some(options.build()), body);
-        Ok(self.call(CHANGE, &action, made).await?.id)
+        Ok(call.told(self.call(CHANGE, &action, made).await?))
     }
 
     async fn is_from(&self, id: &str, spec: &ContainerSpec<'_>) -> Result<bool, EngineError> {

@@ -172,12 +172,13 @@ pub fn decide(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Error> {
     }
     for service in &order {
         let config = wanted.configs.get(service).copied();
-        if let Some(image) = draft
+        if let Some(mut image) = draft
             .chosen
             .get(service)
             .filter(|_| wanted.containers)
             .cloned()
         {
+            image.after.extend(draft.mounted_images(service));
             draft.containers(service, &image, config)?;
         }
     }

@@ -84,5 +84,7 @@ fn what_the_engine_has_is_carried_out_and_what_it_has_not_is_told_once() {
     let policy = docker(&["inspect", "--format", format, container]);
     assert_eq!(policy, "always example.org\n");
 
-    assert!(stack.larder("plan").ends_with("nothing to do\n"));
+    // One that the engine starts again may be looked at anew, and none is made anew.
+    let plan = stack.larder("plan");
+    assert!(!plan.contains("create"), "{plan}");
 }

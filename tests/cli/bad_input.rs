@@ -161,6 +161,9 @@ services:
         "depends_on: {a: {required: true}}",
         "ulimits: {nofile: {soft: 5}}",
         "x-larder: {probe: engin}",
+        "isolation: chroot",
+        "deploy: {restart_policy: {condition: sometimes}}",
+        "volumes: [{type: bind, source: ., target: /a, bind: {propagation: up}}]",
     ];
     let shown = attributes.map(|attribute| {
         let sandbox = Sandbox::with(&format!("{compose}    {attribute}\n"));
@@ -189,6 +192,26 @@ services:
         error: `services.a.depends_on.a.condition` is needed and missing  at compose.yaml:4:18
         error: `services.a.ulimits.nofile.hard` is needed and missing  at compose.yaml:4:15
         error: `services.a.x-larder.probe`: `engin` is not one of `engine`  at compose.yaml:4:16
+        error: `services.a.isolation`: `chroot` is none of `default`, `hyperv`, `process`  at compose.yaml:4:5
+        error: `services.a.deploy.restart_policy.condition`: `sometimes` is none of `none`, `on-failure` and `any`  at compose.yaml:4:31
+        error: `services.a.volumes[0].bind.propagation`: `up` is none of `private`, `rprivate`, `rshared`, `rslave`, `shared`, `slave`  at compose.yaml:4:58
+        "#);
+}
+
+#[test]
+fn two_hardware_addresses_for_one_interface() {
+    let compose = "\
+services:
+  a:
+    image: redis
+    mac_address: 02:42:ac:11:00:01
+    networks: {default: {mac_address: '02:42:ac:11:00:02'}}
+";
+    assert_snapshot!(up(compose), @r#"
+        exit 2
+        --- stderr
+        error: service `a` has the `mac_address` `02:42:ac:11:00:01`, and in its network `default` it has `02:42:ac:11:00:02`
+          at compose.yaml:4:5
         "#);
 }
 
