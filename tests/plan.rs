@@ -1416,3 +1416,45 @@ fn nothing_stands_in_without_proof() {
     let text = foreign.text();
     assert!(text.contains("larder did not make it"), "{text}");
 }
+
+/// Looking at all services, or all containers, for each of them would take minutes.
+#[test]
+fn a_chain_of_ten_thousand_services_is_planned_in_no_time() {
+    use std::fmt::Write;
+    const SERVICES: usize = 10_000;
+    let mut services = String::new();
+    for number in 0..SERVICES {
+        let _ = write!(
+            services,
+            "s{number}: {{image: img, ports: [{{target: 80, published: '{}', protocol: tcp}}], networks: {{default: null}}",
+            10_000 + number
+        );
+        let waits = "condition: service_healthy";
+        let _ = match number + 1 {
+            SERVICES => writeln!(services, "}}"),
+            next => writeln!(services, ", depends_on: {{s{next}: {{{waits}}}}}}}"),
+        };
+    }
+    let mut scene = scene(&services)
+        .network()
+        .image("new", &["img:latest"], &[]);
+    let begun = std::time::Instant::now();
+    let plan = scene.decide().unwrap();
+    // Created, started and waited for.
+    assert_eq!(plan.steps.len(), 3 * SERVICES);
+    for number in 0..SERVICES {
+        let service = format!("s{number}");
+        scene = scene.container(&service, "old", UP);
+        let container = scene.observed.containers.last_mut().unwrap();
+        container.ports.push(PublishedPort {
+            host_ip: None,
+            published: u16::try_from(10_000 + number).ok(),
+            target: 80,
+            protocol: "tcp".to_owned(),
+        });
+    }
+    let plan = scene.decide().unwrap();
+    // Each in place of another one: stopped, removed and renamed besides.
+    assert_eq!(plan.steps.len(), 6 * SERVICES);
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+}

@@ -89,12 +89,8 @@ impl Draft<'_> {
         if let Some(plan) = self.plan.services.get_mut(slot.service) {
             plan.containers.push(name.clone());
         }
-        let mut there: Vec<&Container> = self
-            .observed
-            .containers
-            .iter()
-            .filter(|c| !c.one_off && c.service == slot.service && c.number == slot.number)
-            .collect();
+        let there = self.census.containers(slot.service).iter().copied();
+        let mut there: Vec<&Container> = there.filter(|c| c.number == slot.number).collect();
         // The one that is as wanted is kept; of several, the running and rightly named one.
         there.sort_by_key(|c| {
             (
@@ -203,7 +199,7 @@ impl Draft<'_> {
         cleared: &[StepId],
     ) -> Started {
         let service = slot.service;
-        let taken = self.observed.containers.iter().any(|c| c.name == name);
+        let taken = self.census.is_taken(name);
         // docker compose's name for a container on its way in, so that its commands know it too.
         let first_name = match old {
             Some(old) if taken => format!("{}_{name}", &old.id[..old.id.len().min(12)]),
@@ -291,9 +287,9 @@ impl Draft<'_> {
 
     /// Containers with a number beyond the service's replicas.
     fn surplus(&mut self, service: &str, replicas: u32) {
-        let observed = self.observed;
-        let beyond = |c: &&Container| !c.one_off && c.service == service && c.number > replicas;
-        for container in observed.containers.iter().filter(beyond) {
+        let all = self.census.containers(service).iter().copied();
+        let beyond: Vec<&Container> = all.filter(|c| c.number > replicas).collect();
+        for container in beyond {
             self.remove(
                 service,
                 container,

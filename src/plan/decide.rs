@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::census::Census;
 use super::images::Chosen;
 use super::names::Names;
 use super::observed::Observed;
@@ -206,6 +207,7 @@ pub(super) struct Draft<'a> {
     pub(super) wanted: &'a Wanted<'a>,
     pub(super) observed: &'a Observed,
     pub(super) names: Names<'a>,
+    pub(super) census: Census<'a>,
     pub(super) plan: Plan,
     /// Dependency images in the making: key → step.
     pub(super) dependency_images: BTreeMap<Digest, StepId>,
@@ -244,6 +246,7 @@ impl<'a> Draft<'a> {
             wanted,
             observed,
             names: Names::of(wanted),
+            census: Census::of(wanted, observed),
             plan: Plan::default(),
             dependency_images: BTreeMap::new(),
             images: BTreeMap::new(),
@@ -342,24 +345,9 @@ impl<'a> Draft<'a> {
 
     /// The wait that `up` itself does for a service, unless a dependent's wait already says as much.
     pub(super) fn final_wait(&mut self, service: &str) {
-        let wanted = self.wanted;
-        let asking = |condition| {
-            let asks = |other: &&String| {
-                let dependency = wanted.project.services[*other].depends_on.get(service);
-                dependency.is_some_and(|dependency| dependency.condition == condition)
-            };
-            wanted.services.iter().find(asks)
-        };
-        let (until, dependent) = if let Some(dependent) = asking(Condition::Completed) {
-            (Readiness::Completed, Some(dependent))
-        } else if let Some(dependent) = asking(Condition::Healthy) {
-            (Readiness::Healthy, Some(dependent))
-        } else {
-            (Readiness::Ready, None)
-        };
-        match dependent {
-            Some(dependent) => self.wait(service, until, dependent),
-            None => self.wait_because(service, until, "`up` ends when it is"),
+        match self.census.awaited(service) {
+            Some((until, dependent)) => self.wait(service, until, dependent),
+            None => self.wait_because(service, Readiness::Ready, "`up` ends when it is"),
         };
     }
 

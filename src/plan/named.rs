@@ -1,6 +1,6 @@
 //! Images that a service only names: on the engine, built by another service, or pulled as `pull_policy` says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::decide::{Draft, Error, Wanted};
 use super::images::{Chosen, decided};
@@ -90,10 +90,8 @@ pub fn check(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Error> {
 /// # Errors
 /// As [`check`].
 pub fn first(wanted: &Wanted<'_>, observed: &Observed) -> Result<BTreeSet<String>, Error> {
-    let runs = |service: &String| {
-        let mut containers = observed.containers.iter();
-        containers.any(|container| !container.one_off && container.service == *service)
-    };
+    let containers = observed.containers.iter().filter(|own| !own.one_off);
+    let running: HashSet<&String> = containers.map(|own| &own.service).collect();
     let names = Names::of(wanted);
     let mut first = BTreeSet::new();
     for service in wanted.services {
@@ -101,7 +99,7 @@ pub fn first(wanted: &Wanted<'_>, observed: &Observed) -> Result<BTreeSet<String
             Some(Fingerprinted::Known(recipe)) => recipe.unpinned.is_some(),
             Some(Fingerprinted::Missing(_)) => false,
             None => {
-                runs(service)
+                running.contains(service)
                     && matches!(
                         origin(wanted, observed, &names, service)?,
                         Origin::Registry { .. }
@@ -208,7 +206,7 @@ fn is_pinned(name: &str) -> bool {
 /// Whether an image is the one a Compose file names: by tag, by digest, or by its ID.
 pub(super) fn is_named(image: &Image, name: &str) -> bool {
     let by_digest = || {
-        let parsed: ImageRef = name.parse().ok()?;
+        let parsed: ImageRef = name.contains('@').then(|| name.parse().ok())??;
         Some(format!("{}@{}", parsed.familiar_name(), parsed.digest?))
     };
     image.names.iter().any(|own| own == name)

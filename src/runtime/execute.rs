@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, broadcast, watch};
 
 use super::error::StepError;
 use super::event::{Event, EventSink, Progress};
+use super::ledger::{Ledger, Product};
 use super::ports::{BuildPart, BuildRequest, Builder, ContainerSpec, Engine, Happening};
 use super::readiness::{self, Proof, Watched};
 use crate::fingerprint::{Fingerprinted, Recipe};
@@ -64,7 +65,7 @@ pub struct Failure {
 /// Carries out the plan. Steps that need a failed one are skipped; all others go on.
 pub async fn execute<E: Engine, B: Builder>(run: Run<'_, E, B>) -> Outcome {
     let begun = Instant::now();
-    let mut board = Board::new(run.plan);
+    let mut ledger = Ledger::new(run.plan);
     let (news, _) = broadcast::channel(256);
     let ranges = Mutex::new(());
     let mut interrupt = run.interrupt.clone();
@@ -80,10 +81,10 @@ pub async fn execute<E: Engine, B: Builder>(run: Run<'_, E, B>) -> Outcome {
 
     loop {
         if !interrupted {
-            for id in board.ready() {
+            for id in ledger.take_ready() {
                 let step = &run.plan.steps[id.0];
                 run.events.send(Event::Started { step: step.clone() });
-                let needs = board.products.clone();
+                let needs = ledger.products_for(&step.action);
                 running.push(carry_out(&run, step, needs, news.clone(), &ranges));
             }
         }
@@ -92,16 +93,16 @@ pub async fn execute<E: Engine, B: Builder>(run: Run<'_, E, B>) -> Outcome {
                 None => break,
                 Some(Ended { id, took, result }) => match result {
                     Ok(product) => {
-                        board.done(id, product);
+                        ledger.done(id, product);
                         run.events.send(Event::Finished { id, took });
                     }
                     Err(StepError::Interrupted) => {
                         // It may have heard of it first.
                         interrupted = true;
-                        board.given_up(id);
+                        ledger.lost(id);
                     }
                     Err(error) => {
-                        board.failed(id);
+                        ledger.lost(id);
                         run.events.send(Event::Failed { id, took });
                         failures.push(Failure { step: run.plan.steps[id.0].clone(), error });
                     }
@@ -114,122 +115,15 @@ pub async fn execute<E: Engine, B: Builder>(run: Run<'_, E, B>) -> Outcome {
             Ok(()) = interrupt.changed(), if !interrupted => interrupted = *interrupt.borrow(),
         }
     }
-    for id in board.left() {
+    let failed = failures.iter().map(|failure: &Failure| failure.step.id);
+    for id in ledger.left(&failed.collect()) {
         run.events.send(Event::Skipped { id });
     }
     Outcome {
         failures,
-        proofs: board.proofs(),
+        proofs: ledger.proofs(),
         interrupted,
         took: begun.elapsed(),
-    }
-}
-
-/// What a step leaves for those behind it.
-#[derive(Clone, Debug)]
-enum Product {
-    Nothing,
-    Image(ImageId),
-    Container(String),
-    Proof(Proof),
-}
-
-/// Which steps are open, and what the others left.
-struct Board<'a> {
-    plan: &'a Plan,
-    state: Vec<State>,
-    products: BTreeMap<StepId, Product>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum State {
-    Open,
-    Taken,
-    Done,
-    Failed,
-    Skipped,
-}
-
-impl<'a> Board<'a> {
-    fn new(plan: &'a Plan) -> Self {
-        Self {
-            plan,
-            state: vec![State::Open; plan.steps.len()],
-            products: BTreeMap::new(),
-        }
-    }
-
-    /// Takes the open steps whose prerequisites are met.
-    fn ready(&mut self) -> Vec<StepId> {
-        let mut ready = Vec::new();
-        for step in &self.plan.steps {
-            let succeeded = |id: &StepId| self.state[id.0] == State::Done;
-            let ended = |id: &StepId| succeeded(id) || self.is_lost(*id);
-            if self.state[step.id.0] != State::Open {
-                continue;
-            }
-            if step.after.iter().all(succeeded) && step.settled.iter().all(ended) {
-                self.state[step.id.0] = State::Taken;
-                ready.push(step.id);
-            }
-        }
-        ready
-    }
-
-    /// Gives up the open steps that need one that is lost, and those that need these.
-    fn skip(&mut self) {
-        loop {
-            let lost = |step: &&Step| {
-                self.state[step.id.0] == State::Open
-                    && step.after.iter().any(|id| self.is_lost(*id))
-            };
-            let lost: Vec<StepId> = self
-                .plan
-                .steps
-                .iter()
-                .filter(lost)
-                .map(|step| step.id)
-                .collect();
-            if lost.is_empty() {
-                return;
-            }
-            for id in lost {
-                self.state[id.0] = State::Skipped;
-            }
-        }
-    }
-
-    fn is_lost(&self, id: StepId) -> bool {
-        matches!(self.state[id.0], State::Failed | State::Skipped)
-    }
-
-    fn done(&mut self, id: StepId, product: Product) {
-        self.state[id.0] = State::Done;
-        self.products.insert(id, product);
-    }
-
-    fn proofs(self) -> Vec<Proof> {
-        let proof = |product| match product {
-            Product::Proof(proof) => Some(proof),
-            _ => None,
-        };
-        self.products.into_values().filter_map(proof).collect()
-    }
-
-    fn failed(&mut self, id: StepId) {
-        self.state[id.0] = State::Failed;
-        self.skip();
-    }
-
-    fn given_up(&mut self, id: StepId) {
-        self.state[id.0] = State::Skipped;
-        self.skip();
-    }
-
-    /// The steps that were never begun, or given up.
-    fn left(&self) -> impl Iterator<Item = StepId> {
-        let open = |id: &usize| matches!(self.state[*id], State::Open | State::Skipped);
-        (0..self.plan.steps.len()).filter(open).map(StepId)
     }
 }
 
@@ -496,34 +390,5 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
         let service = self.run.project.services.get(self.service());
         let asked = service.and_then(|s| s.other.get("x-larder")?.get("probe")?.as_str());
         asked != Some("engine")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failure_reaches_a_step_that_stands_before_what_it_needs() {
-        let step = |id, after: &[usize]| Step {
-            id: StepId(id),
-            service: None,
-            action: Action::Stop {
-                container: String::new(),
-            },
-            cause: String::new(),
-            after: after.iter().copied().map(StepId).collect(),
-            settled: Vec::new(),
-        };
-        let mut behind_all = step(3, &[]);
-        behind_all.settled = vec![StepId(0)];
-        let plan = Plan {
-            steps: vec![step(0, &[2]), step(1, &[]), step(2, &[1]), behind_all],
-            ..Plan::default()
-        };
-        let mut board = Board::new(&plan);
-        assert_eq!(board.ready(), [StepId(1)]);
-        board.failed(StepId(1));
-        assert_eq!(board.ready(), [StepId(3)]);
     }
 }

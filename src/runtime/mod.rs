@@ -1,9 +1,10 @@
 //! Carries out a plan: the traits through which steps reach an engine and its builders, the events they
-//! report, the executor, and what it means for a container to be ready.
+//! report, the executor and its `ledger`, and what it means for a container to be ready.
 
 mod error;
 mod event;
 mod execute;
+mod ledger;
 mod ports;
 mod readiness;
 
