@@ -229,6 +229,15 @@ mod tests {
             config_hash(&project, "s"),
             Err(Error::Seccomp { .. })
         ));
+        let endless = with("security_opt", json!(["seccomp=/dev/zero"]));
+        let project = Project {
+            services: [("s".to_owned(), serde_json::from_value(endless).unwrap())].into(),
+            ..Project::default()
+        };
+        assert!(matches!(
+            config_hash(&project, "s"),
+            Err(Error::Seccomp { .. })
+        ));
     }
 
     #[test]

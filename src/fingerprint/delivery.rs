@@ -1,7 +1,8 @@
 //! The files that a service's container is given: configs, secrets, seccomp profiles. What of them it has, for its
 //! hash; what cannot be put there is told here, before anything changes.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -54,8 +55,7 @@ fn profiles(
 ) -> Result<(), Error> {
     for profile in service.seccomp_profiles() {
         let read = || -> io::Result<serde_json::Value> {
-            // Not `fs_err`: the message names the file as the service does.
-            let text = std::fs::read(project.working_dir.join(profile))?;
+            let text = profile_text(&project.working_dir.join(profile))?;
             Ok(serde_json::from_slice(&text)?)
         };
         let content = read().map_err(|source| Error::Seccomp {
@@ -66,6 +66,26 @@ fn profiles(
         writer.text("seccomp").tree(&content);
     }
     Ok(())
+}
+
+/// The largest seccomp profile that is read, in bytes; docker's own has 13 KB.
+const PROFILE: u64 = 2 << 20;
+
+/// What a file holds that is one, and no larger than a profile can be.
+fn profile_text(path: &Path) -> io::Result<Vec<u8>> {
+    // Not `fs_err`: the message names the file as the service does.
+    let metadata = std::fs::metadata(path)?;
+    let amiss = |reason: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    // A pipe would be waited for, and a device may have no end.
+    if !metadata.is_file() {
+        return amiss("it is no file");
+    }
+    if metadata.len() > PROFILE {
+        return amiss("it is larger than 2 MiB");
+    }
+    let mut text = Vec::new();
+    File::open(path)?.take(PROFILE).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// Looks for the secrets of a build. Without its variable there is no secret, and the build goes on, as in
