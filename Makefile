@@ -27,11 +27,12 @@ truth: ## random builds, edited at random, against docker without a cache (N=200
 	@scripts/setup registry
 	TRUTH_PAIRS=$(or $(N),2000) TRUTH_SEED=$(or $(SEED),1) TRUTH_WORKERS=$(or $(WORKERS),2) cargo test --locked --test truth -- --nocapture
 
-fuzz: ## what reads Dockerfiles, ignore files and wildcards, T seconds of made-up input each (T=600)
+FUZZED := dockerfile ignore_file wildcard compose interpolation dotenv ports volumes durations
+fuzz: ## what reads Dockerfiles, ignore files, Compose files and their parts, T seconds of made-up input each (T=600)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
-	@for target in dockerfile ignore_file wildcard; do \
+	@for target in $(FUZZED); do \
 		mkdir -p fuzz/corpus/$$target && cargo fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target \
-			-- -max_total_time=$(T) -max_len=1024 -timeout=10 || exit 1; done
+			-- -max_total_time=$(T) -max_len=2048 -timeout=10 </dev/null || exit 1; done
 
 bench: ## larder and docker compose side by side, as ratios (BENCH="--runs 10 --json FILE")
 	@scripts/setup bench

@@ -10,4 +10,5 @@ mod compose;
 #[path = "../../src/fingerprint/mod.rs"]
 mod fingerprint;
 
+pub use compose::fuzzing as project;
 pub use fingerprint::fuzzing;

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use super::args::{Plan, Report};
 use super::invocation::Invocation;
 use super::prepare::{Goal, load_and_prepare};
+use crate::compose;
 use crate::failure::Failure;
 use crate::fingerprint::{BaseRef, Fingerprinted};
 use crate::model::Project;
@@ -19,6 +22,7 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
     };
     let prepared = load_and_prepare(invocation, &args.services, goal).await?;
     let (decided, _) = prepared.decide(invocation).await?;
+    let outside = compose::outside(&prepared.project, &prepared.services);
     let verbose = args.verbose || invocation.global.verbose > 0;
     let known = || {
         let all = prepared.recipes.iter();
@@ -30,6 +34,7 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
     match args.format {
         Report::Json => {
             let mut document = plan::json(&decided);
+            document["outside"] = json!(outside);
             for (service, recipe) in known().filter(|_| verbose) {
                 document["services"][service]["chain"] = chain_json(recipe);
             }
@@ -40,6 +45,7 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
                 invocation.warning(warning);
             }
             invocation.screen.out(&plan::text(&decided));
+            invocation.screen.out(&plan::outside_text(&outside));
             for (_, recipe) in known().filter(|_| verbose) {
                 let text = chain(recipe, invocation.screen.columns());
                 invocation.screen.out(&format!("\n{text}"));

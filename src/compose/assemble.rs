@@ -15,8 +15,11 @@ use super::omit_empty::omit;
 use super::path::{Segment, TreePath};
 use super::schema::is_extension;
 use super::top_level::ROOT_TABLE;
-use super::{dotenv, files};
-use crate::model::{Project, Service};
+use super::{dotenv, text};
+use crate::model::{Named, Project, Service};
+
+/// So many services may a project have. Ten thousand take larder 70 MB, and an engine hours.
+const SERVICES: usize = 30_000;
 
 /// A merged tree with its services apart.
 pub(super) struct Parts {
@@ -50,6 +53,9 @@ impl Parts {
             Some(Value::Object(services)) => services,
             _ => Map::new(),
         };
+        if services.len() > SERVICES {
+            return Err(ErrorKind::Services(SERVICES).into());
+        }
         let mut active: BTreeSet<String> = profiles.iter().cloned().collect();
         for name in named {
             let Some(service) = services.get(name) else {
@@ -84,6 +90,25 @@ impl Parts {
     pub(super) fn profiles(&self) -> BTreeSet<String> {
         let on = self.services.values().flat_map(profiles_of);
         on.chain(self.off.values().flatten().cloned()).collect()
+    }
+
+    /// The files that give services variables and labels, with who names them.
+    pub(super) fn files(&self) -> impl Iterator<Item = Named> {
+        let lists = self.services.iter().flat_map(|(name, service)| {
+            let of = move |key| (name, key, service.get(key).and_then(Value::as_array));
+            [of("env_file"), of("label_file")]
+        });
+        lists.flat_map(|(name, key, list)| {
+            let items = list.into_iter().flatten().enumerate();
+            items.filter_map(move |(index, item)| {
+                let file = item.get("path").unwrap_or(item).as_str()?;
+                Some(Named {
+                    file: file.into(),
+                    by: format!("services.{name}.{key}[{index}]"),
+                    service: Some(name.clone()),
+                })
+            })
+        })
     }
 
     /// Forgets the files that give services variables and labels.
@@ -123,7 +148,7 @@ impl Parts {
             if !self.keeps_env_files {
                 read_env_files(&mut service, &path, environment, notices)?;
             }
-            read_label_files(&mut service, &path, notices)?;
+            read_label_files(&mut service, &path, environment, notices)?;
             omit(&mut service, &SERVICE);
             mount_kinds(&service, &path)?;
             let service: Service = typed(service, path)?;
@@ -248,6 +273,7 @@ fn read_env_files(
 fn read_label_files(
     service: &mut Value,
     path: &TreePath,
+    environment: &Environment,
     notices: &mut Notices,
 ) -> Result<(), Error> {
     let Some(map) = service.as_object_mut() else {
@@ -257,8 +283,8 @@ fn read_label_files(
         let mut labels = BTreeMap::new();
         for file in list.iter().filter_map(Value::as_str).map(Path::new) {
             let text =
-                files::read_env(file).map_err(|error| error.at(path.clone().and("label_file")))?;
-            let holes = dotenv::parse(&text, &mut labels, &|_| None)
+                text::read_env(file).map_err(|error| error.at(path.clone().and("label_file")))?;
+            let holes = dotenv::parse(&text, &mut labels, &|_| None, environment.meter())
                 .map_err(|bad| bad.of(file).at(path.clone().and("label_file")))?;
             notices.holes(holes, file);
         }
@@ -307,10 +333,10 @@ fn env_files(
         if !required && !file.exists() {
             continue;
         }
-        let text = files::read_env(&file).map_err(|error| error.at(path()))?;
+        let text = text::read_env(&file).map_err(|error| error.at(path()))?;
         let parsed = match entry.get("format").and_then(Value::as_str) {
-            None | Some("" | ".env") => dotenv::parse(&text, &mut read, &lookup),
-            Some("raw") => dotenv::parse_raw(&text, &mut read, &lookup).map(|()| Vec::new()),
+            None | Some("" | ".env") => dotenv::parse(&text, &mut read, &lookup, environment.meter()),
+            Some("raw") => dotenv::parse_raw(&text, &mut read, &lookup, environment.meter()).map(|()| Vec::new()),
             Some(other) => {
                 let (path, reason) = (path().and("format"), format!("`{other}` is not `raw`"));
                 return Err(ErrorKind::Invalid { path, reason }.into());

@@ -1,10 +1,39 @@
 //! The grammar of `.env`, `env_file` and `label_file` (compose-go `dotenv/parser.go`), and docker's plainer
 //! `format: raw`. Knows text and a look-up function; which file it is, and what wins over what, is the caller's.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::error::{Error, ErrorKind};
-use super::interpolate::{EXPANSION, Scope, substitute};
+use super::interpolate::{Scope, substitute};
+
+/// So much may all env files of a project hold together, each counted as often as it is read.
+const ALL: usize = 64 << 20;
+/// What a variable costs besides its text.
+const VARIABLE: usize = 128;
+
+/// What is left of [`ALL`].
+#[derive(Debug)]
+pub(super) struct Meter(Cell<usize>);
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self(Cell::new(ALL))
+    }
+}
+
+impl Meter {
+    fn spend(&self, line: usize, bytes: usize) -> Result<(), BadLine> {
+        let left = self.0.get().checked_sub(bytes);
+        let reason = || format!("the env files hold more than {} MiB", ALL >> 20);
+        let left = left.ok_or_else(|| BadLine {
+            line,
+            reason: reason(),
+        })?;
+        self.0.set(left);
+        Ok(())
+    }
+}
 
 /// A line that cannot be read.
 #[derive(Debug)]
@@ -24,23 +53,26 @@ pub(super) struct Hole {
 /// a name without a value takes `lookup`'s, and is left out when that has none.
 ///
 /// # Errors
-/// A name with characters that names do not have, a quote without its end, a bad variable in a value.
+/// A name with characters that names do not have, a quote without its end, a bad variable in a value, more than `meter`
+/// has left.
 pub(super) fn parse(
     text: &str,
     vars: &mut BTreeMap<String, String>,
     lookup: &dyn Fn(&str) -> Option<String>,
+    meter: &Meter,
 ) -> Result<Vec<Hole>, BadLine> {
+    meter.spend(1, text.len())?;
     let mut cursor = Cursor {
         rest: text,
         line: 1,
     };
     let mut holes = Vec::new();
-    let mut held = 0;
     while cursor.skip_to_statement() {
         let line = cursor.line;
         let (key, has_value) = cursor.key()?;
         if !has_value {
             if let Some(value) = lookup(&key) {
+                meter.spend(line, value.len() + VARIABLE)?;
                 vars.insert(key, value);
             }
             continue;
@@ -60,11 +92,7 @@ pub(super) fn parse(
                 value
             }
         };
-        held += value.len();
-        if held > EXPANSION {
-            let reason = format!("the variables hold more than {} MiB", EXPANSION >> 20);
-            return Err(BadLine { line, reason });
-        }
+        meter.spend(line, value.len() + VARIABLE)?;
         vars.insert(key, value);
     }
     Ok(holes)
@@ -104,7 +132,9 @@ pub(super) fn parse_raw(
     text: &str,
     vars: &mut BTreeMap<String, String>,
     lookup: &dyn Fn(&str) -> Option<String>,
+    meter: &Meter,
 ) -> Result<(), BadLine> {
+    meter.spend(1, text.len())?;
     for (index, line) in text.lines().enumerate() {
         let line = line.trim_start_matches(BLANKS);
         if line.is_empty() || line.starts_with('#') {
@@ -121,6 +151,7 @@ pub(super) fn parse_raw(
             });
         }
         if let Some(value) = value.map(str::to_owned).or_else(|| lookup(name)) {
+            meter.spend(index + 1, value.len() + VARIABLE)?;
             vars.insert(name.to_owned(), value);
         }
     }
@@ -311,7 +342,8 @@ mod tests {
 
     fn parsed(text: &str) -> Result<Vec<(String, String)>, String> {
         let mut vars = BTreeMap::new();
-        parse(text, &mut vars, &lookup).map_err(|bad| format!("{}: {}", bad.line, bad.reason))?;
+        parse(text, &mut vars, &lookup, &Meter::default())
+            .map_err(|bad| format!("{}: {}", bad.line, bad.reason))?;
         Ok(vars.into_iter().collect())
     }
 
@@ -357,7 +389,7 @@ mod tests {
     #[test]
     fn what_is_asked_for_in_vain_is_told_with_its_line() {
         let text = "A=p$w0rd\n\nB=$2y$10$abc$A\nC='$d'\nD=$$e\nE=${f:-g}\n";
-        let holes = parse(text, &mut BTreeMap::new(), &lookup).unwrap();
+        let holes = parse(text, &mut BTreeMap::new(), &lookup, &Meter::default()).unwrap();
         let holes: Vec<_> = holes
             .iter()
             .map(|hole| (hole.line, hole.name.as_str()))
@@ -383,10 +415,11 @@ mod tests {
     #[test]
     fn raw_files_are_taken_as_they_stand() {
         let mut vars = BTreeMap::new();
-        parse_raw("# c\nA='$B' # x\nSHELL\nNONE\n", &mut vars, &lookup).unwrap();
+        let meter = Meter::default();
+        parse_raw("# c\nA='$B' # x\nSHELL\nNONE\n", &mut vars, &lookup, &meter).unwrap();
         assert_eq!(vars["A"], "'$B' # x");
         assert_eq!(vars["SHELL"], "/bin/sh");
         assert_eq!(vars.len(), 2);
-        assert!(parse_raw("A B=1", &mut vars, &lookup).is_err());
+        assert!(parse_raw("A B=1", &mut vars, &lookup, &meter).is_err());
     }
 }

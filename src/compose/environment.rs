@@ -3,44 +3,66 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use super::dotenv::Meter;
 use super::error::Error;
 use super::notice::Notices;
-use super::{dotenv, files};
+use super::{dotenv, text};
 use crate::model::FileObject;
 
-/// Names and values, the process environment first.
+/// Names and values: the process environment first, then what was added. What is the same is shared by those of included
+/// projects, of which there may be a thousand.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Environment(BTreeMap<String, String>);
+pub(super) struct Environment {
+    layers: Vec<Rc<BTreeMap<String, String>>>,
+    meter: Rc<Meter>,
+}
 
 impl Environment {
     pub(super) fn new(variables: BTreeMap<String, String>) -> Self {
-        Self(variables)
+        Self {
+            layers: vec![Rc::new(variables)],
+            ..Self::default()
+        }
     }
 
     pub(super) fn into_variables(self) -> BTreeMap<String, String> {
-        self.0
+        let mut all = BTreeMap::new();
+        for layer in self.layers.into_iter().rev() {
+            all.extend(Rc::unwrap_or_clone(layer));
+        }
+        all
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        let found = self.layers.iter().find_map(|layer| layer.get(name));
+        found.map(String::as_str)
     }
 
     pub(super) fn set(&mut self, name: &str, value: &str) {
-        self.0.insert(name.to_owned(), value.to_owned());
+        let set = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        self.layers.insert(0, Rc::new(set));
     }
 
     /// Forgets what `before` does not have, but for the variables of docker compose itself.
     pub(super) fn keep_own_of_compose(&mut self, before: &Self) {
-        self.0
-            .retain(|name, _| name.starts_with("COMPOSE_") || before.0.contains_key(name));
+        for layer in &mut self.layers {
+            Rc::make_mut(layer)
+                .retain(|name, _| name.starts_with("COMPOSE_") || before.get(name).is_some());
+        }
     }
 
     /// A look-up for who replaces variables.
     pub(super) fn lookup(&self) -> impl Fn(&str) -> Option<String> {
-        |name| self.0.get(name).cloned()
+        |name| self.get(name).map(str::to_owned)
+    }
+
+    /// What env files of the project may still hold.
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// Gives their values to what a canonical tree takes from here: variables of services that have none, and
@@ -78,14 +100,14 @@ impl Environment {
     ) -> Result<(), Error> {
         let mut added = BTreeMap::new();
         for path in paths {
-            let text = files::read_env(path)?;
-            let lookup = |name: &str| self.0.get(name).cloned();
-            let holes = dotenv::parse(&text, &mut added, &lookup).map_err(|bad| bad.of(path))?;
+            let text = text::read_env(path)?;
+            let lookup = self.lookup();
+            let holes = dotenv::parse(&text, &mut added, &lookup, self.meter())
+                .map_err(|bad| bad.of(path))?;
             notices.holes(holes, path);
         }
-        for (name, value) in added {
-            self.0.entry(name).or_insert(value);
-        }
+        added.retain(|name, _| self.get(name).is_none());
+        self.layers.push(Rc::new(added));
         Ok(())
     }
 

@@ -46,6 +46,10 @@ pub(super) enum ErrorKind {
     Expansion,
     #[error("the file has more than {0} values")]
     TooMany(usize),
+    #[error("with this file the Compose files have more than {0} values")]
+    TooManyTogether(usize),
+    #[error("with this file the Compose files are larger than {0} MiB")]
+    TooLargeTogether(usize),
     #[error("the YAML nests more than {0} deep, or refers to itself")]
     Depth(usize),
     #[error("`{0}` is written twice")]
@@ -137,6 +141,8 @@ pub(super) enum ErrorKind {
         first: String,
         second: String,
     },
+    #[error("the project has more than {0} services")]
+    Services(usize),
     #[error("{0}")]
     Rule(String),
     #[error("the model has nothing at `{subject}`")]

@@ -16,6 +16,7 @@ use super::path::{At, Segment, TreePath};
 use super::top_level::ROOT;
 use super::tree::{self, Document};
 use super::variables;
+use super::weight::Budget;
 use crate::model::{Inherited, Place, Project};
 
 /// What is known of a value or a variable.
@@ -301,7 +302,7 @@ impl Reading<'_> {
 
 /// A file's documents in canonical form, their variables as they are written. They did load a moment ago.
 fn documents(text: &str) -> Vec<Document> {
-    let mut documents = tree::parse(text).unwrap_or_default();
+    let mut documents = tree::parse(text, &mut Budget::default()).unwrap_or_default();
     documents.retain_mut(|document| lower(&mut document.tree, &ROOT, At::AS_WRITTEN).is_ok());
     documents
 }

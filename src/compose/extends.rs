@@ -13,8 +13,10 @@ use super::path::{At, Segment, TreePath};
 use crate::model::Inherited;
 
 /// So many values may services take over from others, ten thousand of a hundred each: a large one that many extend
-/// is as good a bomb as an alias.
+/// is as good a bomb as an alias. A long text counts as several.
 const VALUES: usize = 1_000_000;
+/// So many bytes of text count as a value.
+const TEXT: usize = 64;
 
 /// A file's services in canonical form, as `extends` sees them.
 pub(super) struct Layer {
@@ -51,7 +53,9 @@ pub(super) fn apply(layer: Layer, bases: &mut dyn Bases) -> Result<Value, Error>
         _ => Vec::new(),
     };
     let mut family = Family {
+        resets: vec![by_service(&layer)],
         layers: vec![layer],
+        opened: HashMap::new(),
         done: HashSet::new(),
         left: VALUES,
         bases,
@@ -65,8 +69,25 @@ pub(super) fn apply(layer: Layer, bases: &mut dyn Bases) -> Result<Value, Error>
 /// A service: the number of its layer, and its name.
 type Member = (usize, String);
 
+/// The resets of a layer in each of its services.
+type Resets = HashMap<String, Vec<TreePath>>;
+
+fn by_service(layer: &Layer) -> Resets {
+    let mut resets = Resets::new();
+    for path in &layer.resets {
+        if let Some(Segment::Key(service)) = path.0.get(1) {
+            let own = resets.entry(service.clone()).or_default();
+            own.push(path.clone());
+        }
+    }
+    resets
+}
+
 struct Family<'a> {
     layers: Vec<Layer>,
+    resets: Vec<Resets>,
+    /// The layers that are files of their own; the first one is a document of its file.
+    opened: HashMap<PathBuf, usize>,
     done: HashSet<Member>,
     /// What is left of [`VALUES`].
     left: usize,
@@ -154,18 +175,15 @@ impl Family<'_> {
 
     fn open(&mut self, file: &str, from: usize) -> Result<usize, Error> {
         let path = self.bases.resolve(file, &self.layers[from].folder)?;
-        // The first layer is one document of its file, not the file.
-        if let Some(known) = self
-            .layers
-            .iter()
-            .skip(1)
-            .position(|layer| layer.file == path)
-        {
-            return Ok(known + 1);
+        if let Some(known) = self.opened.get(&path) {
+            return Ok(*known);
         }
         let layer = self.bases.base(&path)?;
+        let number = self.layers.len();
+        self.resets.push(by_service(&layer));
         self.layers.push(layer);
-        Ok(self.layers.len() - 1)
+        self.opened.insert(path, number);
+        Ok(number)
     }
 
     fn merge(&mut self, member: &Member, base: &Member) -> Result<(), Error> {
@@ -175,16 +193,15 @@ impl Family<'_> {
         if let Some(map) = service.as_object_mut() {
             map.shift_remove("extends");
         }
-        let mut merged = self.service(base).cloned().unwrap_or(Value::Null);
-        let left = self.left.checked_sub(values(&merged));
+        // Counted before there is a second one of it.
+        let cost = self.service(base).map_or(0, |base| values(base));
+        let left = self.left.checked_sub(cost);
         self.left = left.ok_or_else(|| {
             let path = TreePath::of(&["services", &member.1, "extends"]);
             Error::from(ErrorKind::Extended(VALUES)).at(path)
         })?;
-        let own = Segment::Key(member.1.clone());
-        let resets = self.layers[member.0].resets.iter();
-        let mut resets = resets.filter(|path| path.0.get(1) == Some(&own)).peekable();
-        if resets.peek().is_some() {
+        let mut merged = self.service(base).cloned().unwrap_or(Value::Null);
+        if let Some(resets) = self.resets[member.0].get(&member.1) {
             let mut tree = serde_json::json!({ "services": { &member.1: merged } });
             reset(&mut tree, resets);
             merged = tree["services"][&member.1].take();
@@ -211,8 +228,12 @@ impl Family<'_> {
 
 fn values(tree: &Value) -> usize {
     match tree {
+        Value::String(text) => 1 + text.len() / TEXT,
         Value::Array(items) => 1 + items.iter().map(values).sum::<usize>(),
-        Value::Object(map) => 1 + map.values().map(values).sum::<usize>(),
+        Value::Object(map) => {
+            let keys = map.keys().map(|key| key.len() / TEXT).sum::<usize>();
+            1 + keys + map.values().map(values).sum::<usize>()
+        }
         _ => 1,
     }
 }

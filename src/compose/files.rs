@@ -1,16 +1,17 @@
 //! Which Compose files a command works on, and their text: searched, read within a limit, parsed once. Keeps
 //! the texts, so that an error or a warning can be given its line.
 
-use std::fs::File;
-use std::io::Read;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
 use super::error::{Error, ErrorKind};
 use super::path::Segment;
 use super::place::Places;
+use super::text::{LIMIT, read, read_from};
 use super::tree::{Document, parse};
-use crate::model::{Inherited, Project};
+use super::weight::Budget;
+use crate::model::{Inherited, Named, Project};
 
 /// The names looked for in a folder and those above it, best first (compose-go `DefaultFileNames`).
 pub(super) const DEFAULT_NAMES: &[&str] = &[
@@ -25,11 +26,6 @@ const OVERRIDE_NAMES: &[&str] = &[
     "docker-compose.override.yml",
     "docker-compose.override.yaml",
 ];
-
-/// The largest Compose file that is read, in bytes.
-const LIMIT: u64 = 8 << 20;
-/// The largest env file, in bytes: a process cannot be given as much.
-const ENV_LIMIT: u64 = 2 << 20;
 
 /// Standard input, as `-f -` names it.
 pub(super) const STDIN: &str = "-";
@@ -116,8 +112,11 @@ pub(super) fn choose(
 #[derive(Default)]
 pub(super) struct Sources {
     files: Vec<Source>,
+    numbers: HashMap<PathBuf, usize>,
+    budget: Budget,
     inherited: Vec<Inherited>,
     merged: Vec<PathBuf>,
+    named: Vec<Named>,
 }
 
 struct Source {
@@ -130,27 +129,35 @@ struct Source {
 impl Sources {
     /// Reads and parses a file, once however often it is named.
     pub(super) fn open(&mut self, file: &Path) -> Result<usize, Error> {
-        if let Some(known) = self.files.iter().position(|source| source.file == file) {
-            return Ok(known);
+        if let Some(known) = self.numbers.get(file) {
+            return Ok(*known);
         }
         let text = if file == Path::new(STDIN) {
             read_from(std::io::stdin().lock(), file, LIMIT)
         } else {
             read(file, LIMIT)
-        };
+        }?;
+        self.add(file, text)
+    }
+
+    /// A file by its text.
+    pub(super) fn add(&mut self, file: &Path, text: String) -> Result<usize, Error> {
+        let kept = self.budget.keep(&text);
+        kept.map_err(|kind| Error::from(kind).in_file(file))?;
+        let number = self.files.len();
+        self.numbers.insert(file.to_owned(), number);
         self.files.push(Source {
             file: file.to_owned(),
-            text: text?,
+            text,
             documents: None,
         });
-        let number = self.files.len() - 1;
         self.files[number].documents = Some(self.parse(number)?);
         Ok(number)
     }
 
-    fn parse(&self, number: usize) -> Result<Vec<Document>, Error> {
+    fn parse(&mut self, number: usize) -> Result<Vec<Document>, Error> {
         let source = &self.files[number];
-        parse(&source.text).map_err(|error| error.in_file(&source.file))
+        parse(&source.text, &mut self.budget).map_err(|error| error.in_file(&source.file))
     }
 
     /// A file's documents, for reading.
@@ -176,6 +183,11 @@ impl Sources {
         self.merged.push(file.to_owned());
     }
 
+    /// An attribute names a file that is read.
+    pub(super) fn named(&mut self, by: Named) {
+        self.named.push(by);
+    }
+
     /// For finding the places of paths.
     pub(super) fn places(&self) -> Places<'_> {
         let files = self.files.iter();
@@ -189,6 +201,7 @@ impl Sources {
         project.texts = files.map(|source| (source.file, source.text)).collect();
         project.inherited = self.inherited.into();
         project.layers = self.merged;
+        project.named = self.named.into();
     }
 
     /// Gives an error the line that it is about.
@@ -209,53 +222,6 @@ impl Sources {
         }
         error
     }
-}
-
-/// An env file's text.
-///
-/// # Errors
-/// It is missing, a folder, unreadable, too large, or not UTF-8.
-pub(super) fn read_env(path: &Path) -> Result<String, Error> {
-    read(path, ENV_LIMIT).map_err(|error| match *error.kind {
-        ErrorKind::MissingFile(path) => ErrorKind::NoEnvFile(path).into(),
-        _ => error,
-    })
-}
-
-fn read(path: &Path, limit: u64) -> Result<String, Error> {
-    let opened = File::open(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => ErrorKind::MissingFile(path.to_owned()),
-        _ => ErrorKind::Read {
-            path: path.to_owned(),
-            source,
-        },
-    })?;
-    if opened.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        return Err(ErrorKind::Folder(path.to_owned()).into());
-    }
-    read_from(opened, path, limit)
-}
-
-fn read_from(from: impl Read, path: &Path, limit: u64) -> Result<String, Error> {
-    let mut bytes = Vec::new();
-    let read = from.take(limit + 1).read_to_end(&mut bytes);
-    read.map_err(|source| ErrorKind::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    if bytes.len() as u64 > limit {
-        return Err(ErrorKind::TooLarge {
-            path: path.to_owned(),
-            limit,
-        }
-        .into());
-    }
-    let text = String::from_utf8(bytes).map_err(|_| ErrorKind::NotText(path.to_owned()))?;
-    // A byte order mark would count as a column, and as part of the first key.
-    Ok(match text.strip_prefix('\u{feff}') {
-        Some(marked) => marked.to_owned(),
-        None => text,
-    })
 }
 
 #[cfg(test)]
@@ -315,12 +281,6 @@ mod tests {
             chosen(&["compose.yaml"], &list, "").unwrap(),
             ["a.yml", "b.yml"]
         );
-    }
-
-    #[test]
-    fn a_byte_order_mark_is_no_text() {
-        let read = read_from("\u{feff}a: 1".as_bytes(), Path::new("x"), LIMIT);
-        assert_eq!(read.unwrap(), "a: 1");
     }
 
     #[test]

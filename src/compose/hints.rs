@@ -68,7 +68,9 @@ impl Error {
                 format!("there is `{holds}` in it")
             }
             ErrorKind::Yaml(text) => yaml(text)?.to_owned(),
-            ErrorKind::TooMany(_) => {
+            ErrorKind::TooMany(_)
+            | ErrorKind::TooManyTogether(_)
+            | ErrorKind::TooLargeTogether(_) => {
                 "no Compose file needs that many: is it the right one?".to_owned()
             }
             ErrorKind::TooLarge { .. } => {

@@ -10,6 +10,7 @@ use super::error::{Error, ErrorKind};
 use super::layers::{Loader, default_contexts, local};
 use super::path::TreePath;
 use super::resolve::{Against, resolve};
+use crate::model::Named;
 
 /// How deep files may include each other.
 const DEPTH: usize = 32;
@@ -82,6 +83,7 @@ pub(super) fn apply(
             .collect();
         return Err(here(ErrorKind::IncludeCycle(names).into()));
     }
+    names(loader, entry, &files, "");
     loader.included += files.len();
     if loader.included > FILES {
         return Err(here(ErrorKind::Includes(FILES).into()));
@@ -99,6 +101,7 @@ pub(super) fn apply(
             .iter()
             .map(|file| against.absolute(file).into())
             .collect();
+        names(loader, entry, &env_files, ".env_file");
         own.add_files(&env_files, loader.notices).map_err(here)?;
     }
     let inner = Against {
@@ -120,6 +123,17 @@ pub(super) fn apply(
         }
         Ok(())
     })
+}
+
+/// Notes the files that an entry names.
+fn names(loader: &mut Loader<'_>, entry: &Entry, files: &[PathBuf], attribute: &str) {
+    for file in files {
+        loader.sources.named(Named {
+            file: file.clone(),
+            by: format!("{}{attribute}", entry.path),
+            service: None,
+        });
+    }
 }
 
 /// Brings in what `tree` does not have. What both define must be the same, once `finish` has made of a definition here

@@ -12,29 +12,49 @@ use super::path::{At, TreePath};
 /// How deep variables may stand in each other's defaults; nobody writes ten.
 const DEPTH: usize = 64;
 
-/// So many bytes may variables put into a document, or into one value of an env file.
+/// So many bytes may variables put into the documents of a project, or into one value of an env file.
 pub(super) const EXPANSION: usize = 32 << 20;
+
+/// So many variables that are not set are told apart; nobody reads more.
+const UNSET: usize = 10_000;
 
 /// Where variables come from, and which ones were asked for in vain.
 pub(super) struct Scope<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
-    unset: RefCell<Vec<String>>,
+    unset: RefCell<Names>,
     /// What is left of [`EXPANSION`].
     left: Cell<usize>,
 }
 
+/// Names in the order in which they came, each once.
+#[derive(Default)]
+struct Names {
+    ordered: Vec<String>,
+    known: HashSet<String>,
+}
+
 impl<'a> Scope<'a> {
     pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self::within(lookup, EXPANSION)
+    }
+
+    /// The same where something is spent already.
+    pub(super) fn within(lookup: &'a dyn Fn(&str) -> Option<String>, left: usize) -> Self {
         Self {
             lookup,
             unset: RefCell::default(),
-            left: Cell::new(EXPANSION),
+            left: Cell::new(left),
         }
+    }
+
+    /// What may still be spent.
+    pub(super) fn left(&self) -> usize {
+        self.left.get()
     }
 
     /// The variables that were asked for in vain since the last time.
     pub(super) fn take_unset(&self) -> Vec<String> {
-        self.unset.take()
+        self.unset.take().ordered
     }
 
     fn spend(&self, text: &str) -> Result<(), Error> {
@@ -54,7 +74,7 @@ pub(super) struct Unset {
 impl Unset {
     /// Notes a variable; whether it is a new one.
     pub(super) fn add(&mut self, name: &str, path: impl FnOnce() -> TreePath) -> bool {
-        let new = !self.names.contains(name);
+        let new = self.names.len() < UNSET && !self.names.contains(name);
         if new {
             self.names.insert(name.to_owned());
             self.found.push((name.to_owned(), path()));
@@ -184,6 +204,8 @@ fn expand(name: &str, operation: &str, scope: &Scope<'_>, depth: usize) -> Resul
     };
     let word = nested(chars.as_str(), scope, depth + 1)?;
     let value = (scope.lookup)(name);
+    // Also where it is not used: it was copied.
+    scope.spend(value.as_deref().unwrap_or_default())?;
     let counts = value
         .as_ref()
         .is_some_and(|value| !(or_empty && value.is_empty()));
@@ -203,9 +225,10 @@ fn expand(name: &str, operation: &str, scope: &Scope<'_>, depth: usize) -> Resul
 fn plain(name: &str, scope: &Scope<'_>) -> String {
     (scope.lookup)(name).unwrap_or_else(|| {
         let mut unset = scope.unset.borrow_mut();
-        // `$A$A$A` a million times is one name.
-        if unset.last().is_none_or(|last| last != name) {
-            unset.push(name.to_owned());
+        // `$A$B` a million times is two names.
+        if unset.known.len() < UNSET && !unset.known.contains(name) {
+            unset.known.insert(name.to_owned());
+            unset.ordered.push(name.to_owned());
         }
         String::new()
     })

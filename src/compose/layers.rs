@@ -33,6 +33,10 @@ pub(super) struct Loader<'a> {
     pub(super) included: usize,
     /// Whether variables are left as they are written.
     pub(super) as_written: bool,
+    /// What variables may still put into documents.
+    pub(super) variables: usize,
+    /// How many ports services may still have.
+    pub(super) ports: usize,
 }
 
 impl Loader<'_> {
@@ -122,7 +126,7 @@ impl Loader<'_> {
         environment: &Environment,
     ) -> Result<Value, Error> {
         self.interpolate(&mut tree, file, environment)?;
-        ports::check(&tree)?;
+        ports::check(&tree, &mut self.ports)?;
         lower(&mut tree, &ROOT, self.root())?;
         if let Some(map) = tree.as_object_mut()
             && map.shift_remove("version").is_some()
@@ -141,12 +145,14 @@ impl Loader<'_> {
         environment: &Environment,
     ) -> Result<(), Error> {
         let lookup = environment.lookup();
-        let (scope, mut unset) = (Scope::new(&lookup), Unset::default());
+        let scope = Scope::within(&lookup, self.variables);
+        let mut unset = Unset::default();
         if self.as_written {
             names_of_files(tree, &scope, &mut unset)?;
         } else {
             interpolate::tree(tree, At::ROOT, &scope, &mut unset)?;
         }
+        self.variables = scope.left();
         for (name, path) in unset.iter() {
             self.notices.unset(name, path, file);
         }
@@ -196,7 +202,7 @@ impl Files<'_, '_> {
         broken: &mut HashMap<String, Error>,
     ) -> Result<Map<String, Value>, Error> {
         self.loader.interpolate(&mut tree, file, self.environment)?;
-        ports::check(&tree)?;
+        ports::check(&tree, &mut self.loader.ports)?;
         let services = tree.get_mut("services").map(Value::take);
         let Some(Value::Object(mut services)) = services else {
             return Ok(Map::new());

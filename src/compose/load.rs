@@ -11,7 +11,7 @@ use super::files::{self, STDIN, Sources};
 use super::layers::Loader;
 use super::notice::{Notices, not_carried_out};
 use super::resolve::Against;
-use super::{assemble, check, delivery, project_name, required, settle};
+use super::{assemble, check, delivery, interpolate, ports, project_name, required, settle};
 use crate::model::{Project, Warning, clean};
 
 /// What a project is loaded from. All of it is data: nothing is asked of the process.
@@ -46,7 +46,26 @@ pub struct LoadOptions {
 /// # Errors
 /// Whatever makes the files no project: see [`Error`], which knows the place and what may help.
 pub fn load(options: &LoadOptions) -> Result<Project, Error> {
+    load_with(options, Sources::default())
+}
+
+/// The same of one text, whatever files are named.
+#[cfg(any(test, fuzzing))]
+pub(super) fn load_text(options: &LoadOptions, text: &str) -> Result<Project, Error> {
+    let file = options.working_dir.join(files::DEFAULT_NAMES[0]);
     let mut sources = Sources::default();
+    sources.add(&file, text.to_owned())?;
+    let files = vec![file];
+    load_with(
+        &LoadOptions {
+            files,
+            ..options.clone()
+        },
+        sources,
+    )
+}
+
+fn load_with(options: &LoadOptions, mut sources: Sources) -> Result<Project, Error> {
     let mut notices = Notices::default();
     let loaded = run(options, &mut sources, &mut notices);
     loaded
@@ -132,6 +151,9 @@ fn run(
     if options.keep_env_files {
         parts.keep_env_files();
     }
+    for named in parts.files() {
+        sources.named(named);
+    }
     not_carried_out(&parts, notices)?;
     let off = parts.off.clone();
     let profiles = parts.profiles();
@@ -168,6 +190,8 @@ fn model(
         home,
         included: 0,
         as_written,
+        variables: interpolate::EXPANSION,
+        ports: ports::PORTS,
     };
     loader.model(&ground.files, against, &ground.environment, &mut Vec::new())
 }

@@ -1,16 +1,16 @@
 //! The door: Compose files and an environment in, a [`model::Project`](crate::model::Project) out, or an error
 //! that knows its line. In the order of a load:
 //!
-//! `load` the line of steps · `files` which files, and their text · `environment` variables and env files
+//! `load` the line of steps · `files` which files (`text` reads one) · `environment` variables and env files
 //! (`dotenv` their grammar) · `tree` YAML into trees by the `reader` (`weight` before that, `reread` after it, `scalar` and `date` across YAML versions) · `project_name` ·
 //! `layers` documents into one tree: `interpolate`, `lower` (checked and canonical, `single` for values that are not made of
 //! others, by the tables of `top_level`, `attributes`, `deploy`, `parts` and `refused` in the words of `schema`; `long_form`,
 //! `ports`, `mounts`, `words` for short forms, `values` for texts with a grammar), `include`, `extends`, `merge` (`identity`
 //! of list items, `pools` of addresses), `nulls` (what is left empty), `resolve` (paths) · `required` what a whole tree must have · `assemble` the tree into model types, without
 //! what says nothing (`omit_empty`) · `settle` what is left unsaid · `check` what must hold (`check_service` and `watch` for
-//! one service) · `delivery` and `notice` warnings · `error`, with `place` and `locate` for its place (`path` says where in a
+//! one service) · `delivery` and `notice` warnings · `outside` paths that leave the project · `error`, with `place` and `locate` for its place (`path` says where in a
 //! tree), `hints` and `suggest` for what may help. Beside a load: `variables` that files ask for, `explain` where a value comes from
-//! (`origin` of variables).
+//! (`origin` of variables). `fuzzing` and `made_up` are for tests.
 
 mod assemble;
 mod attributes;
@@ -25,6 +25,8 @@ mod error;
 mod explain;
 mod extends;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod hints;
 mod identity;
 mod include;
@@ -34,12 +36,15 @@ mod load;
 mod locate;
 mod long_form;
 mod lower;
+#[cfg(test)]
+mod made_up;
 mod merge;
 mod mounts;
 mod notice;
 mod nulls;
 mod omit_empty;
 mod origin;
+mod outside;
 mod parts;
 mod path;
 mod place;
@@ -56,6 +61,7 @@ mod schema;
 mod settle;
 mod single;
 mod suggest;
+mod text;
 mod top_level;
 mod tree;
 mod values;
@@ -68,6 +74,7 @@ pub use error::Error;
 pub use explain::{Explanation, Source, Used, explain};
 pub(crate) use hints::named_here;
 pub use load::{LoadOptions, environment, load, load_as_written};
+pub use outside::{Outside, outside};
 pub use place::place;
 pub(crate) use suggest::{nearby, nearest};
 pub use variables::{Variable, variables};

@@ -20,11 +20,15 @@ use crate::model::{Place, Warning};
 
 /// So many warnings are told one by one: each has to be looked up, and nobody reads more.
 const SHOWN: usize = 200;
+/// So many unset variables of env files are counted.
+const HOLES: usize = 10_000;
 
 /// Warnings on their way.
 #[derive(Default)]
 pub(super) struct Notices {
+    /// [`SHOWN`] of them.
     pending: Vec<Pending>,
+    more: usize,
     unset: Unset,
     /// What env files ask for in vain: several services, and several steps of a load, may read one file.
     in_env_files: HashSet<(PathBuf, String)>,
@@ -39,8 +43,16 @@ struct Pending {
 }
 
 impl Notices {
+    fn tell(&mut self, pending: Pending) {
+        if self.pending.len() < SHOWN {
+            self.pending.push(pending);
+        } else {
+            self.more += 1;
+        }
+    }
+
     pub(super) fn say(&mut self, text: String) {
-        self.pending.push(Pending {
+        self.tell(Pending {
             text,
             path: None,
             file: None,
@@ -49,7 +61,7 @@ impl Notices {
     }
 
     pub(super) fn say_at(&mut self, text: String, path: TreePath, file: Option<&Path>) {
-        self.pending.push(Pending {
+        self.tell(Pending {
             text,
             path: Some(path),
             file: file.map(Path::to_owned),
@@ -71,12 +83,15 @@ impl Notices {
     /// Variables that an env file asks for and that are not set, each said once for the file.
     pub(super) fn holes(&mut self, holes: Vec<Hole>, file: &Path) {
         for Hole { line, name } in holes {
+            if self.in_env_files.len() > HOLES {
+                return;
+            }
             let text = format!(
                 "the variable `{name}` is not set: empty text stands in its place; a `$` that is meant stands in \
                  single quotes, or is written `$$`"
             );
             if self.in_env_files.insert((file.to_owned(), name)) {
-                self.pending.push(Pending {
+                self.tell(Pending {
                     text,
                     path: None,
                     file: Some(file.to_owned()),
@@ -103,12 +118,11 @@ impl Notices {
     /// The warnings with their places.
     pub(super) fn located(self, sources: &Sources) -> Vec<Warning> {
         let mut places = sources.places();
-        let more = self.pending.len().saturating_sub(SHOWN);
-        let more = (more > 0).then(|| Warning {
-            text: format!("there are {more} more things to warn of"),
+        let more = (self.more > 0).then(|| Warning {
+            text: format!("there are {} more things to warn of", self.more),
             place: None,
         });
-        let located = self.pending.into_iter().take(SHOWN).map(|pending| {
+        let located = self.pending.into_iter().map(|pending| {
             let place = match (pending.path, pending.line, pending.file) {
                 (_, Some(line), Some(file)) => Some(Place {
                     file,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::error::Error;
 use super::explain::{Source, Used};
 use super::load::{LoadOptions, load, variables_of};
-use super::{dotenv, files};
+use super::{dotenv, text};
 
 /// The variables of a load, and the files that define some of them.
 pub(super) struct Origins {
@@ -85,7 +85,7 @@ impl Origins {
 
 /// Where an env file defines a variable; of several lines the last.
 fn defined_in(file: &Path, name: &str) -> Option<Source> {
-    let text = files::read_env(file).ok()?;
+    let text = text::read_env(file).ok()?;
     let definitions = dotenv::definitions(&text).into_iter();
     let (line, written) = definitions
         .filter(|(_, key, _)| key == name)

@@ -101,24 +101,26 @@ fn parse(text: &str) -> Result<Vec<Value>, String> {
     Ok(ports.into_iter().map(|(_, port)| port).collect())
 }
 
-/// The most ports that the services of a document may have: more than there are.
-const PORTS: usize = 100_000;
+/// The most ports that the documents of a project may have: more than there are.
+pub(super) const PORTS: usize = 100_000;
 
-/// Counts the ports that ranges stand for, before any of them is taken apart: a line has 65,536 of them.
+/// Counts the ports that ranges stand for, before any of them is taken apart: a line has 65,536 of them. `left` is what
+/// other documents left of [`PORTS`].
 ///
 /// # Errors
-/// There are too many in the document.
-pub(super) fn check(tree: &Value) -> Result<(), Error> {
+/// There are too many.
+pub(super) fn check(tree: &Value, left: &mut usize) -> Result<(), Error> {
     let services = tree.get("services").and_then(Value::as_object);
-    let mut all = 0;
     for (name, service) in services.into_iter().flatten() {
-        let ports = service.get("ports").and_then(Value::as_array);
-        for (index, text) in ports.into_iter().flatten().enumerate() {
-            all += text.as_str().map_or(1, count);
-            if all > PORTS {
-                let path = TreePath::of(&["services", name, "ports"]).and_index(index);
-                let text = format!("with `{path}` there are more than {PORTS} ports");
-                return Err(Error::from(ErrorKind::Rule(text)).at(path));
+        for list in ["ports", "expose"] {
+            let ports = service.get(list).and_then(Value::as_array);
+            for (index, text) in ports.into_iter().flatten().enumerate() {
+                let rest = left.checked_sub(text.as_str().map_or(1, count));
+                *left = rest.ok_or_else(|| {
+                    let path = TreePath::of(&["services", name, list]).and_index(index);
+                    let text = format!("with `{path}` there are more than {PORTS} ports");
+                    Error::from(ErrorKind::Rule(text)).at(path)
+                })?;
             }
         }
     }

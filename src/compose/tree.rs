@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::error::{Error, ErrorKind};
 use super::locate::Spots;
 use super::path::{At, TreePath};
-use super::reader::{NODE, Reader, State};
+use super::reader::{Reader, State};
 use super::reread::reread;
-use super::weight;
+use super::weight::Budget;
 use crate::model::Place;
 
 /// One document of a file.
@@ -23,12 +23,6 @@ pub(super) struct Document {
     pub(super) resets: Vec<TreePath>,
 }
 
-/// What aliases may add to a file, in units of [`Reader::spend`]: to a small one about 200,000 nodes, to a large
-/// one 64 times itself (ten thousand services that share a block of fifty lines), never more than the last. A bomb
-/// needs billions.
-const EXPANSION: usize = 8 << 20;
-const EXPANSION_RATIO: usize = 64;
-const EXPANSION_LIMIT: usize = 32 << 20;
 /// How deep a document may nest: serde_yaml's own limit.
 pub(super) const DEPTH: usize = 128;
 
@@ -36,11 +30,10 @@ pub(super) const DEPTH: usize = 128;
 ///
 /// # Errors
 /// Text that is not YAML, a key written twice or not text, an empty document among others, a date, and aliases that expand beyond the budget.
-pub(super) fn parse(text: &str) -> Result<Vec<Document>, Error> {
-    weight::check(text)?;
-    let expansion = (EXPANSION + text.len() * EXPANSION_RATIO).min(EXPANSION_LIMIT);
+pub(super) fn parse(text: &str, budget: &mut Budget) -> Result<Vec<Document>, Error> {
+    let allowance = budget.begin(text)?;
     let state = State {
-        budget: Cell::new(text.len() * (NODE + 1) + expansion),
+        budget: Cell::new(allowance.all),
         resets: RefCell::default(),
         failed: RefCell::default(),
         doubtful: Cell::new(false),
@@ -61,6 +54,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Document>, Error> {
             Err(error) => return Err(state.failed.take().unwrap_or_else(|| yaml_error(&error))),
         }
     }
+    budget.end(allowance, state.budget.get());
     if says_nothing(text) {
         return Ok(Vec::new());
     }
@@ -122,6 +116,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn parse(text: &str) -> Result<Vec<Document>, Error> {
+        super::parse(text, &mut Budget::default())
+    }
 
     fn tree(text: &str) -> Value {
         parse(text).unwrap().remove(0).tree

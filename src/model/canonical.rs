@@ -1,6 +1,8 @@
 //! A project as text: the canonical Compose file, laid out and escaped as `docker compose config` prints it, so
 //! that either tool loads it to the same project.
 
+use std::fmt::Write;
+
 use serde_json::{Map, Value};
 
 use super::Project;
@@ -71,7 +73,18 @@ pub fn print_tree(tree: &impl serde::Serialize, as_json: bool) -> Result<String,
 }
 
 fn json(tree: &Value) -> Result<String, serde_json::Error> {
-    let mut text = serde_json::to_string_pretty(tree)?;
+    let mut text = String::new();
+    for char in serde_json::to_string_pretty(tree)?.chars() {
+        // JSON takes them as they are; a reader of YAML refuses them, or reads a line's end.
+        if matches!(
+            char,
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}'
+        ) {
+            let _ = write!(text, "\\u{:04x}", u32::from(char));
+        } else {
+            text.push(char);
+        }
+    }
     text.push('\n');
     Ok(text)
 }

@@ -45,6 +45,6 @@ pub use network::{Attachment, FileObject, Ipam, IpamPool, Network, Volume};
 pub use paths::clean;
 pub use policy::{InvalidPolicy, PullPolicy, RestartPolicy};
 pub use ports::{InvalidPort, Port, PortRange};
-pub use project::{Inherited, Place, Project, UnknownService, Warning};
+pub use project::{Inherited, Named, Place, Project, UnknownService, Warning};
 pub use service::{Condition, Dependency, Logging, Service, security_option};
 pub use units::{Bytes, InvalidUnit, Span};

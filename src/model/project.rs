@@ -55,6 +55,9 @@ pub struct Project {
     /// Which services took over from which: what one has may be written in another.
     #[serde(skip)]
     pub inherited: Arc<[Inherited]>,
+    /// The files that it was read from and that another file names: included ones, `env_file` and `label_file`.
+    #[serde(skip)]
+    pub named: Arc<[Named]>,
     /// Services that are off because none of their profiles is active.
     #[serde(skip)]
     pub disabled: BTreeSet<String>,
@@ -233,6 +236,17 @@ pub struct Inherited {
     pub base: String,
     /// The file of that one.
     pub base_file: PathBuf,
+}
+
+/// A file that an attribute names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The file, absolute.
+    pub file: PathBuf,
+    /// The attribute: `services.web.env_file[0]`.
+    pub by: String,
+    /// Whose attribute it is, where it is a service's.
+    pub service: Option<String>,
 }
 
 /// A place in a file, for a person to go to.

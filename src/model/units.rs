@@ -164,7 +164,7 @@ impl FromStr for Span {
         if rest.is_empty() {
             return Err(invalid());
         }
-        let mut nanos = 0f64;
+        let mut nanos = 0u64;
         while !rest.is_empty() {
             let digits = rest
                 .find(|c: char| !c.is_ascii_digit() && c != '.')
@@ -174,27 +174,48 @@ impl FromStr for Span {
                 .find(|c: char| c.is_ascii_digit() || c == '.')
                 .unwrap_or(tail.len());
             let (unit, tail) = tail.split_at(end);
-            let unit = match unit {
-                "ns" => 1.0,
-                "us" | "µs" | "μs" => 1e3,
-                "ms" => 1e6,
-                "s" => 1e9,
-                "m" => 60e9,
-                "h" => 3600e9,
-                "d" => 86_400e9,
-                "w" => 604_800e9,
-                _ => return Err(invalid()),
-            };
-            nanos += number.parse::<f64>().map_err(|_| invalid())? * unit;
+            let part = unit_nanos(unit).and_then(|unit| times(number, unit));
+            let sum = part.and_then(|part| nanos.checked_add(part));
+            nanos = sum.ok_or_else(invalid)?;
             rest = tail;
         }
-        if nanos >= 9.2e18 {
-            return Err(invalid());
-        }
-        #[allow(clippy::cast_possible_truncation)] // whole nanoseconds, and the range was checked
-        let nanos = nanos.round() as i64;
+        let nanos = i64::try_from(nanos).map_err(|_| invalid())?;
         Ok(Self(if negative { -nanos } else { nanos }))
     }
+}
+
+/// A unit of a duration in nanoseconds.
+fn unit_nanos(unit: &str) -> Option<u64> {
+    Some(match unit {
+        "ns" => 1,
+        "us" | "µs" | "μs" => 1_000,
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "m" => 60_000_000_000,
+        "h" => 3_600_000_000_000,
+        "d" => 86_400_000_000_000,
+        "w" => 604_800_000_000_000,
+        _ => return None,
+    })
+}
+
+/// A decimal number times a unit, what is below a nanosecond cut off. The whole part is exact, as in Go: what is printed is
+/// read to the same.
+fn times(number: &str, unit: u64) -> Option<u64> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let digits = |text: &str| match text {
+        "" => Some(0),
+        text => text.parse::<u64>().ok(),
+    };
+    let whole = digits(whole)?.checked_mul(unit)?;
+    // More than 18 digits are far below a nanosecond.
+    let fraction = fraction.get(..fraction.len().min(18))?;
+    let scale = 10u128.pow(u32::try_from(fraction.len()).ok()?);
+    let part = u128::from(digits(fraction)?) * u128::from(unit) / scale;
+    whole.checked_add(u64::try_from(part).ok()?)
 }
 
 impl Serialize for Span {
@@ -240,7 +261,13 @@ mod tests {
             assert_eq!(text.parse(), Ok(Span(nanos)));
         }
         assert_eq!("1d".parse(), Ok(Span(86_400_000_000_000)));
-        for text in ["90", "1m30", "1 m", "", "s", "-", "1x"] {
+        let long = Span(9_007_200_254_740_993_123);
+        assert_eq!(long.to_string().parse(), Ok(long));
+        assert_eq!("0.1234567891234567891h".parse(), Ok(Span(444_444_440_844)));
+        assert_eq!("1.9ns".parse(), Ok(Span(1)));
+        for text in [
+            "90", "1m30", "1 m", "", "s", "-", "1x", ".s", "1.2.3s", "-.-s", "106752d",
+        ] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }
@@ -259,6 +286,7 @@ mod tests {
             ("+1e3", 1000),
             (".5k", 512),
             ("9223372036854775807", i64::MAX),
+            ("9007199254740993", 9_007_199_254_740_993),
         ];
         for (text, bytes) in cases {
             assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");

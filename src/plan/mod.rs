@@ -32,7 +32,7 @@ pub use observed::{
 };
 pub use one_shots::asked_starts;
 pub use platforms::asked_platforms;
-pub use render::{json, sentence, text};
+pub use render::{json, outside_text, sentence, text};
 pub use step::{
     Action, BuilderKind, ContainerSource, ImageSource, Outcome, Plan, Readiness, ServicePlan, Step,
     StepId,

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::step::{Action, Plan, Step};
+use crate::compose::Outside;
 use crate::model::short_name;
 
 /// The plan for a person: a line per service, then the steps in order with their causes.
@@ -36,6 +37,31 @@ pub fn text(plan: &Plan) -> String {
             .collect();
         if !after.is_empty() {
             let _ = write!(out, " (after {})", after.join(", "));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// So many of those that name a path are told.
+const NAMED_BY: usize = 5;
+
+/// The paths outside of the project's folder for a person: each with who names it. Nothing where there are none.
+pub fn outside_text(outside: &[Outside]) -> String {
+    let mut out = String::new();
+    if !outside.is_empty() {
+        out.push_str("\noutside the project\n");
+    }
+    for one in outside {
+        let _ = write!(out, "  {}", one.path.display());
+        if let Some(to) = &one.leads_to {
+            let _ = write!(out, " → {}", to.display());
+        }
+        let shown: Vec<&str> = one.named_by.iter().map(String::as_str).collect();
+        let (shown, more) = shown.split_at(shown.len().min(NAMED_BY));
+        let _ = write!(out, ": {}", shown.join(", "));
+        if !more.is_empty() {
+            let _ = write!(out, " and {} more", more.len());
         }
         out.push('\n');
     }

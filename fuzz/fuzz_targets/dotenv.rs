@@ -1,0 +1,6 @@
+//! Env files.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| larder_fuzz::project::dotenv(data));
