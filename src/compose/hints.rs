@@ -44,6 +44,9 @@ impl Error {
                 format!("looked for {names}; `-f FILE` names another")
             }
             ErrorKind::MissingFile(file) => missing_file(file, self.path.is_some())?,
+            ErrorKind::Read { source, .. } if source.kind() == std::io::ErrorKind::TimedOut => {
+                return None;
+            }
             ErrorKind::Read { .. } => "larder runs as you: is it yours to read?".to_owned(),
             ErrorKind::DuplicateKey(_) => "keep one of the two".to_owned(),
             ErrorKind::KeyType("a map") => "`{{ … }}` stands in quotes".to_owned(),

@@ -41,8 +41,175 @@ fn an_alias_bomb_is_refused_at_once() {
         exit 2
         --- stderr
         error: the YAML aliases stand for more than the file may expand to
-          at compose.yaml
+          at compose.yaml:1:45
         "#);
+}
+
+/// Whatever it is loaded for.
+#[test]
+fn no_command_expands_an_alias_bomb() {
+    let level = |(own, below): (char, char)| {
+        let aliases = vec![format!("*{below}"); 10].join(",");
+        format!("x-{own}: &{own} [{aliases}]\n")
+    };
+    let levels: String = ('b'..='i').zip('a'..).map(level).collect();
+    let bomb = format!("x-a: &a [x,x,x,x,x,x,x,x,x,x]\n{levels}services: {{a: {{image: a}}}}\n");
+    let sandbox = Sandbox::with(&bomb);
+    for line in [
+        "config",
+        "plan",
+        "up",
+        "build",
+        "down",
+        "ps",
+        "logs",
+        "stop",
+        "start",
+        "restart",
+        "why a",
+        "fingerprint",
+        "lock",
+        "exec a true",
+    ] {
+        let shown = run(&sandbox, line);
+        assert!(
+            shown.contains("error: the YAML aliases stand for more than the file may expand to"),
+            "{line}: {shown}"
+        );
+    }
+}
+
+/// A comment is no reason to expand more.
+#[test]
+fn a_bomb_in_a_large_file() {
+    let comment = format!("# {}\n", ":".repeat(250_000));
+    let bomb = format!(
+        "{}x-a: &a [{}]\nx-b: &b [{}]\nx-c: [{}]\nservices: {{a: {{image: a}}}}\n",
+        comment + &format!("# {}\n", "x".repeat(1 << 20)).repeat(6),
+        ["{}"; 100].join(","),
+        ["*a"; 100].join(","),
+        ["*b"; 1000].join(",")
+    );
+    assert_snapshot!(config(&bomb), @r#"
+        exit 2
+        --- stderr
+        error: the YAML aliases stand for more than the file may expand to
+          at compose.yaml:8:202
+        "#);
+}
+
+#[test]
+fn more_values_than_anybody_writes_in_many_files() {
+    let values = format!("x-a: [{}]\nservices: {{}}\n", "a,".repeat(290_000));
+    let sandbox = Sandbox::with("include: [b.yaml, c.yaml, d.yaml]\nservices: {}\n");
+    let sandbox = sandbox.file("b.yaml", &values).file("c.yaml", &values);
+    assert_snapshot!(run(&sandbox.file("d.yaml", &values), "config -q"), @r#"
+        exit 2
+        --- stderr
+        error: with this file the Compose files have more than 600000 values
+          at d.yaml
+        hint: no Compose file needs that many: is it the right one?
+        "#);
+}
+
+#[test]
+fn more_services_than_an_engine_can_have() {
+    let services: String = (0..30_001)
+        .map(|n| format!("  s{n}: {{image: a}}\n"))
+        .collect();
+    assert_snapshot!(config(&format!("services:\n{services}")), @r#"
+        exit 2
+        --- stderr
+        error: the project has more than 30000 services
+        "#);
+    let services: String = (0..29_999)
+        .map(|n| format!("  s{n}: {{image: a}}\n"))
+        .collect();
+    assert_snapshot!(config(&format!("services:\n{services}")), @"exit 0");
+}
+
+/// One service waits for the next, and for hundreds of others.
+#[test]
+fn a_dense_graph_of_services() {
+    let service = |number: usize| {
+        let names: Vec<String> = (0..number).map(|other| format!("s{other}")).collect();
+        format!(
+            "  s{number}: {{image: a, depends_on: [{}]}}\n",
+            names.join(",")
+        )
+    };
+    let services: String = (0..700).map(service).collect();
+    assert_snapshot!(config(&format!("services:\n{services}")), @"exit 0");
+}
+
+/// What nobody writes to, and what never ends.
+#[test]
+fn pipes_and_devices_in_the_place_of_files() {
+    let pipe = |sandbox: &Sandbox, name: &str| {
+        let made = sandbox.command("mkfifo").arg(name).status().unwrap();
+        assert!(made.success());
+    };
+    for (compose, name) in [
+        ("services: {a: {image: a}}", ".env"),
+        ("services: {a: {image: a, env_file: e}}", "e"),
+        ("services: {a: {image: a, label_file: e}}", "e"),
+        ("services: {a: {extends: {file: e, service: b}}}", "e"),
+        ("include: [e]", "e"),
+    ] {
+        let sandbox = Sandbox::with(compose);
+        pipe(&sandbox, name);
+        let shown = run(&sandbox, "config -q");
+        assert!(
+            shown.contains(&format!("error: cannot read `[hub]/{name}`")),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("caused by: nobody writes to this pipe\n"),
+            "{shown}"
+        );
+    }
+    let sandbox = Sandbox::new();
+    pipe(&sandbox, "compose.yaml");
+    assert_snapshot!(run(&sandbox, "config -q"), @r#"
+        exit 2
+        --- stderr
+        error: cannot read `[hub]/compose.yaml`
+        caused by: nobody writes to this pipe
+        "#);
+    let sandbox = Sandbox::with("services: {a: {image: a, env_file: /dev/zero}}");
+    let shown = run(&sandbox, "config -q");
+    assert!(
+        shown.contains("error: `/dev/zero` is larger than 2 MiB"),
+        "{shown}"
+    );
+}
+
+/// One file, read for each of many services.
+#[test]
+fn an_env_file_for_everybody() {
+    let services: String = (0..1000)
+        .map(|n| format!("  s{n}: {{image: a, env_file: e}}\n"))
+        .collect();
+    let sandbox = Sandbox::with(&format!("services:\n{services}"));
+    let sandbox = sandbox.file("e", &"A=1 # x\n".repeat(200_000));
+    assert_snapshot!(run(&sandbox, "config -q"), @r#"
+        exit 2
+        --- stderr
+        error: the env file has a line that cannot be read: the env files hold more than 64 MiB
+          at e:83015:1
+        hint: service `s2` names this file
+        "#);
+}
+
+/// A million names, none of which is set.
+#[test]
+fn variables_that_nobody_knows() {
+    let names: String = (0..1_000_000).map(|n| format!("$v{n}")).collect();
+    let shown = config(&format!(
+        "services: {{a: {{image: a, hostname: \"{names}\"}}}}"
+    ));
+    assert!(shown.starts_with("exit 0"), "{shown}");
+    assert_eq!(shown.matches("is not set").count(), 200);
 }
 
 #[test]
@@ -160,6 +327,22 @@ fn more_ports_than_there_are() {
         --- stderr
         error: with `services.a.ports[1]` there are more than 100000 ports
           at compose.yaml:1:65
+        "#);
+}
+
+/// One long text, taken over ten thousand times.
+#[test]
+fn a_long_text_that_many_extend() {
+    let text = "x".repeat(1 << 20);
+    let services: String = (0..10_000)
+        .map(|n| format!("  s{n}: {{extends: base}}\n"))
+        .collect();
+    let compose = format!("services:\n  base: {{image: a, hostname: {text}}}\n{services}");
+    assert_snapshot!(config(&compose), @r#"
+        exit 2
+        --- stderr
+        error: services take over more than 1000000 values from those they extend
+          at compose.yaml:64:9
         "#);
 }
 
