@@ -28,6 +28,10 @@ fn config(compose: &str) -> String {
     run(&Sandbox::with(compose), "config -q")
 }
 
+fn repeated(count: usize, line: impl Fn(usize) -> String) -> String {
+    (0..count).map(line).collect()
+}
+
 /// Aliases of aliases: 10^9 nodes when followed. docker compose reads it until the machine's memory is gone.
 #[test]
 fn an_alias_bomb_is_refused_at_once() {
@@ -114,17 +118,13 @@ fn more_values_than_anybody_writes_in_many_files() {
 
 #[test]
 fn more_services_than_an_engine_can_have() {
-    let services: String = (0..30_001)
-        .map(|n| format!("  s{n}: {{image: a}}\n"))
-        .collect();
+    let services = repeated(30_001, |n| format!("  s{n}: {{image: a}}\n"));
     assert_snapshot!(config(&format!("services:\n{services}")), @r#"
         exit 2
         --- stderr
         error: the project has more than 30000 services
         "#);
-    let services: String = (0..29_999)
-        .map(|n| format!("  s{n}: {{image: a}}\n"))
-        .collect();
+    let services = repeated(29_999, |n| format!("  s{n}: {{image: a}}\n"));
     assert_snapshot!(config(&format!("services:\n{services}")), @"exit 0");
 }
 
@@ -187,9 +187,7 @@ fn pipes_and_devices_in_the_place_of_files() {
 /// One file, read for each of many services.
 #[test]
 fn an_env_file_for_everybody() {
-    let services: String = (0..1000)
-        .map(|n| format!("  s{n}: {{image: a, env_file: e}}\n"))
-        .collect();
+    let services = repeated(1000, |n| format!("  s{n}: {{image: a, env_file: e}}\n"));
     let sandbox = Sandbox::with(&format!("services:\n{services}"));
     let sandbox = sandbox.file("e", &"A=1 # x\n".repeat(200_000));
     assert_snapshot!(run(&sandbox, "config -q"), @r#"
@@ -204,7 +202,7 @@ fn an_env_file_for_everybody() {
 /// A million names, none of which is set.
 #[test]
 fn variables_that_nobody_knows() {
-    let names: String = (0..1_000_000).map(|n| format!("$v{n}")).collect();
+    let names = repeated(1_000_000, |n| format!("$v{n}"));
     let shown = config(&format!(
         "services: {{a: {{image: a, hostname: \"{names}\"}}}}"
     ));
@@ -334,9 +332,7 @@ fn more_ports_than_there_are() {
 #[test]
 fn a_long_text_that_many_extend() {
     let text = "x".repeat(1 << 20);
-    let services: String = (0..10_000)
-        .map(|n| format!("  s{n}: {{extends: base}}\n"))
-        .collect();
+    let services = repeated(10_000, |n| format!("  s{n}: {{extends: base}}\n"));
     let compose = format!("services:\n  base: {{image: a, hostname: {text}}}\n{services}");
     assert_snapshot!(config(&compose), @r#"
         exit 2
