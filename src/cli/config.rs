@@ -92,8 +92,12 @@ fn listed(project: &Project, args: &Config) -> Result<Option<String>, Failure> {
 }
 
 fn lines_of<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> String {
-    let lines = lines.into_iter();
-    lines.map(|line| format!("{}\n", line.as_ref())).collect()
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(line.as_ref());
+        text.push('\n');
+    }
+    text
 }
 
 /// docker compose's hashes of the services that are named: `*`, or a list with commas.

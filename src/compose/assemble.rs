@@ -335,8 +335,11 @@ fn env_files(
         }
         let text = text::read_env(&file).map_err(|error| error.at(path()))?;
         let parsed = match entry.get("format").and_then(Value::as_str) {
-            None | Some("" | ".env") => dotenv::parse(&text, &mut read, &lookup, environment.meter()),
-            Some("raw") => dotenv::parse_raw(&text, &mut read, &lookup, environment.meter()).map(|()| Vec::new()),
+            None | Some("" | ".env") => {
+                dotenv::parse(&text, &mut read, &lookup, environment.meter())
+            }
+            Some("raw") => dotenv::parse_raw(&text, &mut read, &lookup, environment.meter())
+                .map(|()| Vec::new()),
             Some(other) => {
                 let (path, reason) = (path().and("format"), format!("`{other}` is not `raw`"));
                 return Err(ErrorKind::Invalid { path, reason }.into());

@@ -131,11 +131,14 @@ fn is_variable(text: &str) -> bool {
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
+/// A path, and what is there.
+type Found<'a> = (Vec<Segment>, &'a Value);
+
+/// How much of a path there is, and what there is below that.
+type Missing = (String, Vec<String>);
+
 /// Follows a path whose keys may have dots; where it ends, what there is instead.
-fn find<'a>(
-    value: &'a Value,
-    parts: &[String],
-) -> Result<(Vec<Segment>, &'a Value), (String, Vec<String>)> {
+fn find<'a>(value: &'a Value, parts: &[String]) -> Result<Found<'a>, Missing> {
     if parts.is_empty() {
         return Ok((Vec::new(), value));
     }

@@ -87,10 +87,7 @@ impl Origins {
 fn defined_in(file: &Path, name: &str) -> Option<Source> {
     let text = text::read_env(file).ok()?;
     let definitions = dotenv::definitions(&text).into_iter();
-    let (line, written) = definitions
-        .filter(|(_, key, _)| key == name)
-        .map(|(line, _, written)| (line, written))
-        .last()?;
+    let (line, _, written) = definitions.rev().find(|(_, key, _)| key == name)?;
     Some(Source::line(file, Some(line), written))
 }
 
@@ -111,15 +108,15 @@ pub(super) fn in_env_files(
     let files = service.and_then(|service| service.other.get("env_file"));
     let files = files.and_then(Value::as_array).into_iter().flatten();
     let paths = files.filter_map(|file| file.as_str().or_else(|| file.get("path")?.as_str()));
-    let sources = paths.filter_map(|path| match name {
-        Some(name) => defined_in(Path::new(path), name),
-        None => {
-            let source = Source::line(Path::new(path), None, None);
-            Some(Source {
-                adds: true,
-                ..source
-            })
+    let sources = paths.filter_map(|path| {
+        if let Some(name) = name {
+            return defined_in(Path::new(path), name);
         }
+        let source = Source::line(Path::new(path), None, None);
+        Some(Source {
+            adds: true,
+            ..source
+        })
     });
     sources.collect()
 }

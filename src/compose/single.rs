@@ -70,6 +70,10 @@ fn size(value: &mut Value, at: At<'_>) -> Result<(), Error> {
             let (path, reason) = (at.path(), reason.to_owned());
             return Err(ErrorKind::Invalid { path, reason }.into());
         }
+        Value::Number(number) if number.as_i64().is_some_and(|bytes| bytes < -1) => {
+            let (path, reason) = (at.path(), format!("`{number}` is less than nothing"));
+            return Err(ErrorKind::Invalid { path, reason }.into());
+        }
         Value::Number(number) => number.as_i64().map(Bytes),
         // Unlimited, where a limit can be that; only as a number for compose-go 2.9, as text too for later ones.
         Value::String(text) if text == "-1" => Some(Bytes(-1)),

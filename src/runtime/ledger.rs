@@ -80,27 +80,27 @@ impl<'a> Ledger<'a> {
 
     /// What the steps left that an action speaks of.
     pub(super) fn products_for(&self, action: &Action) -> BTreeMap<StepId, Product> {
-        let made = match action {
-            Action::Create {
-                image: ImageSource::Step(made),
-                ..
-            }
-            | Action::Tag {
-                image: ImageSource::Step(made),
-                ..
-            }
-            | Action::Start {
-                container: ContainerSource::Step(made),
-            }
-            | Action::Rename {
-                container: ContainerSource::Step(made),
-                ..
-            }
-            | Action::Wait {
-                container: ContainerSource::Step(made),
-                ..
-            } => made,
-            _ => return BTreeMap::new(),
+        let (Action::Create {
+            image: ImageSource::Step(made),
+            ..
+        }
+        | Action::Tag {
+            image: ImageSource::Step(made),
+            ..
+        }
+        | Action::Start {
+            container: ContainerSource::Step(made),
+        }
+        | Action::Rename {
+            container: ContainerSource::Step(made),
+            ..
+        }
+        | Action::Wait {
+            container: ContainerSource::Step(made),
+            ..
+        }) = action
+        else {
+            return BTreeMap::new();
         };
         let product = self.products.get(made).cloned();
         product

@@ -70,7 +70,7 @@ fn build_section(example: &Example, written: &Written) -> Build {
         source: id.clone(),
         ..FileReference::default()
     };
-    let limit = |files| Ulimit {
+    let limit = |files| Ulimit::Both {
         soft: files,
         hard: files,
     };
