@@ -27,20 +27,23 @@ pub fn compose(data: &[u8]) {
     again(&project);
 }
 
-/// Holds `config` of `config` against itself, in both of its forms.
+/// Holds `config` of `config` against itself. What is printed as JSON spells out parts that are empty, as docker compose's
+/// does, so of that only the JSON is the same.
 ///
 /// # Panics
 /// They differ.
 pub fn again(project: &Project) {
     let json = project.to_json().expect("a project is JSON");
     let yaml = project.to_yaml().expect("a project is YAML");
-    for text in [&yaml, &json] {
+    let of = |text: &str| {
         let again = loaded(text);
-        let again =
-            again.unwrap_or_else(|error| panic!("its own output is refused: {error}\n{text}"));
-        assert_eq!(again.to_json().expect("a project is JSON"), json, "{text}");
-        assert_eq!(again.to_yaml().expect("a project is YAML"), yaml, "{text}");
-    }
+        again.unwrap_or_else(|error| panic!("its own output is refused: {error}\n{text}"))
+    };
+    let read = of(&yaml);
+    assert_eq!(read.to_yaml().expect("a project is YAML"), yaml);
+    assert_eq!(read.to_json().expect("a project is JSON"), json);
+    let read = of(&json);
+    assert_eq!(read.to_json().expect("a project is JSON"), json);
 }
 
 /// A project of one file that is no file, in a folder that is not there, with every profile on.

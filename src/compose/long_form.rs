@@ -82,11 +82,13 @@ pub(super) fn keyed_by_name(value: Value, at: At<'_>) -> Result<Value, Error> {
 
 /// A list of services to wait for, with docker compose's defaults.
 pub(super) fn depends_on(value: Value, at: At<'_>) -> Result<Value, Error> {
-    named(
-        value,
-        at,
-        || json!({"condition": "service_started", "required": true}),
-    )
+    named(value, at, || {
+        // There may be hundreds of thousands of them.
+        let mut dependency = Map::with_capacity(2);
+        dependency.insert("condition".into(), "service_started".into());
+        dependency.insert("required".into(), true.into());
+        dependency.into()
+    })
 }
 
 fn named(value: Value, at: At<'_>, content: impl Fn() -> Value) -> Result<Value, Error> {

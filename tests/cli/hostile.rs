@@ -138,7 +138,7 @@ fn a_dense_graph_of_services() {
             names.join(",")
         )
     };
-    let services: String = (0..700).map(service).collect();
+    let services: String = (0..600).map(service).collect();
     assert_snapshot!(config(&format!("services:\n{services}")), @"exit 0");
 }
 
