@@ -408,6 +408,10 @@ mod tests {
                 "`services.a.scale`: `1.5` is not a whole number",
             ),
             (
+                json!({"memswap_limit": -2}),
+                "`services.a.memswap_limit`: `-2` is less than nothing",
+            ),
+            (
                 json!({"mem_limit": 1.5}),
                 "`services.a.mem_limit`: it is a whole number of bytes, or text with a unit, as in `64m`",
             ),
