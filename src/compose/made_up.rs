@@ -229,7 +229,7 @@ fn project(attributes: &Map<String, Value>) -> Value {
 fn config_of_config_is_itself() {
     let taken: RefCell<BTreeSet<String>> = RefCell::default();
     let mut runner = TestRunner::new(Config {
-        cases: 2000,
+        cases: 400,
         failure_persistence: None,
         ..Config::default()
     });
