@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::layout::{SERVICE, arrange, as_in_go};
+use super::layout::{SERVICE, arrange};
 use super::{Digest, Service};
 
 /// Attributes that are no part of the hash.
@@ -69,6 +69,36 @@ fn without_extensions(service: &mut Value) {
         }
     }
     walk("", service);
+}
+
+/// What Go's JSON says of a service in its own way: the devices of `blkio_config` have no names for JSON
+/// (`types.WeightDevice`, `types.ThrottleDevice`), so their fields' stand there, and a limit of 0 is left out.
+fn as_in_go(service: &mut Value) {
+    let blkio = service
+        .get_mut("blkio_config")
+        .and_then(Value::as_object_mut);
+    let lists = blkio
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, list)| list.as_array_mut());
+    for device in lists.flatten().filter_map(Value::as_object_mut) {
+        let fields = std::mem::take(device).into_iter();
+        device.extend(fields.map(|(name, value)| {
+            let (first, rest) = name.split_at(1);
+            (first.to_uppercase() + rest, value)
+        }));
+    }
+    without_zero_limits(service.get_mut("build"));
+    without_zero_limits(Some(service));
+}
+
+fn without_zero_limits(owner: Option<&mut Value>) {
+    let limits = owner.and_then(|owner| owner.get_mut("ulimits")?.as_object_mut());
+    for (_, limit) in limits.into_iter().flatten() {
+        if let Value::Object(both) = limit {
+            both.retain(|_, number| number != 0);
+        }
+    }
 }
 
 /// A tree as Go writes it: without blanks, and with what HTML would take for its own as `\u` escapes.

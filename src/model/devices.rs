@@ -39,17 +39,17 @@ impl Device {
 #[serde(default)]
 pub struct DeviceRequest {
     /// What they must be able to do.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub capabilities: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Vec<String>>,
     /// The driver that knows them.
     #[serde(skip_serializing_if = "omit::blank")]
     pub driver: Option<String>,
-    /// How many; -1 for all.
-    #[serde(skip_serializing_if = "omit::zero")]
+    /// How many; -1 for all, which none at all means, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<i64>,
     /// Which ones.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub device_ids: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_ids: Option<Vec<String>>,
     /// Options for the driver.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,

@@ -9,11 +9,57 @@ pub(crate) fn ours(project: &Project) -> Value {
     let mut tree = serde_json::from_str(&text).expect("it prints JSON");
     unescape(&mut tree);
     for (name, section) in tree.as_object_mut().into_iter().flatten() {
-        if !name.starts_with("x-") {
+        if name.starts_with("x-") {
+            without_empty_lists(section);
+        } else {
             without_extensions(section, true);
+        }
+        if name == "services" {
+            let services = section.as_object_mut().into_iter().flatten();
+            services.for_each(|(_, service)| as_in_go(service));
         }
     }
     tree
+}
+
+/// What Go's JSON says of a service in its own way, which no Compose file can say: the devices of `blkio_config` have no names for JSON
+/// (`types.WeightDevice`, `types.ThrottleDevice`), so their fields' stand there, and a limit of 0 is left out.
+fn as_in_go(service: &mut Value) {
+    let blkio = service
+        .get_mut("blkio_config")
+        .and_then(Value::as_object_mut);
+    let lists = blkio
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, list)| list.as_array_mut());
+    for device in lists.flatten().filter_map(Value::as_object_mut) {
+        let fields = std::mem::take(device).into_iter();
+        device.extend(fields.map(|(name, value)| {
+            let (first, rest) = name.split_at(1);
+            (first.to_uppercase() + rest, value)
+        }));
+    }
+    without_zero_limits(service.get_mut("build"));
+    without_zero_limits(Some(service));
+}
+
+fn without_zero_limits(owner: Option<&mut Value>) {
+    let limits = owner.and_then(|owner| owner.get_mut("ulimits")?.as_object_mut());
+    for (_, limit) in limits.into_iter().flatten() {
+        if let Value::Object(both) = limit {
+            both.retain(|_, number| number != 0);
+        }
+    }
+}
+
+/// A list without items is nothing to Go, and stays so in extensions, which it knows nothing of.
+fn without_empty_lists(value: &mut Value) {
+    match value {
+        Value::Object(map) => map.values_mut().for_each(without_empty_lists),
+        Value::Array(items) if items.is_empty() => *value = Value::Null,
+        Value::Array(items) => items.iter_mut().for_each(without_empty_lists),
+        _ => {}
+    }
 }
 
 /// docker compose's output with its escapes undone.

@@ -138,13 +138,13 @@ fn requests(service: &Service) -> Vec<EngineRequest> {
         ..EngineRequest::default()
     });
     let gpus = service.gpus.iter().map(|gpu| {
-        let mut capabilities = gpu.capabilities.clone();
+        let mut capabilities = gpu.capabilities.clone().unwrap_or_default();
         capabilities.push("gpu".to_owned());
         request(gpu, capabilities)
     });
     reserved
         .iter()
-        .map(|device| request(device, device.capabilities.clone()))
+        .map(|device| request(device, device.capabilities.clone().unwrap_or_default()))
         .chain(named)
         .chain(gpus)
         .collect()
@@ -154,7 +154,7 @@ fn request(device: &DeviceRequest, capabilities: Vec<String>) -> EngineRequest {
     EngineRequest {
         driver: device.driver.clone(),
         count: device.count,
-        device_ids: filled(&device.device_ids),
+        device_ids: device.device_ids.as_deref().and_then(filled),
         capabilities: Some(vec![capabilities]),
         options: (!device.options.is_empty()).then(|| device.options.clone().into_iter().collect()),
     }
@@ -201,7 +201,7 @@ mod tests {
 
     fn asked(capability: &str) -> DeviceRequest {
         DeviceRequest {
-            capabilities: vec![capability.to_owned()],
+            capabilities: Some(vec![capability.to_owned()]),
             count: Some(-1),
             ..DeviceRequest::default()
         }
