@@ -37,10 +37,10 @@ async fn a_service_lives_and_dies_and_docker_compose_sees_it() {
         .project
         .volumes
         .insert("data".into(), Volume::default());
-    let back = Attachment {
+    let back = Box::new(Attachment {
         aliases: vec!["cache".into()],
         ..Attachment::default()
-    };
+    });
     stack.add(
         "redis",
         Service {

@@ -24,6 +24,7 @@ mod paths;
 mod policy;
 mod ports;
 mod project;
+mod rare;
 mod service;
 mod units;
 

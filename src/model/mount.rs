@@ -111,11 +111,14 @@ pub struct TmpfsOptions {
 
 /// `image` in a long mount.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct ImageOptions {
     /// A folder in the image.
     #[serde(skip_serializing_if = "omit::blank")]
     pub subpath: Option<String>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 /// A config or secret in a service.

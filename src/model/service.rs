@@ -23,7 +23,7 @@ pub struct Service {
     pub annotations: BTreeMap<String, String>,
     /// Its share of the disks.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub blkio_config: Option<Blkio>,
+    pub blkio_config: Option<Box<Blkio>>,
     /// How its image is built; `None` for one that is only pulled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
@@ -48,8 +48,12 @@ pub struct Service {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_name: Option<String>,
     /// Its share of the processors.
-    #[serde(flatten)]
-    pub cpu: Cpu,
+    #[serde(
+        flatten,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::rare::deserialize"
+    )]
+    pub cpu: Option<Box<Cpu>>,
     /// CPUs it may use at most.
     #[serde(
         skip_serializing_if = "Option::is_none",
@@ -61,7 +65,7 @@ pub struct Service {
     pub depends_on: BTreeMap<String, Dependency>,
     /// Replicas and resource limits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub deploy: Option<Deploy>,
+    pub deploy: Option<Box<Deploy>>,
     /// What it may do with devices that it is not given: `c 1:3 mr`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub device_cgroup_rules: Vec<String>,
@@ -131,14 +135,18 @@ pub struct Service {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mem_reservation: Option<Bytes>,
     /// What happens when memory gets scarce.
-    #[serde(flatten)]
-    pub scarcity: Scarcity,
+    #[serde(
+        flatten,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::rare::deserialize"
+    )]
+    pub scarcity: Option<Box<Scarcity>>,
     /// `none`, `host`, `bridge`, or another container's; excludes `networks`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_mode: Option<String>,
     /// The networks it is attached to.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub networks: BTreeMap<String, Option<Attachment>>,
+    pub networks: BTreeMap<String, Option<Box<Attachment>>>,
     /// Whose processes it sees: `host`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<String>,
@@ -253,7 +261,7 @@ impl Service {
     pub fn networks_by_priority(&self) -> Vec<(&String, Option<&Attachment>)> {
         let networks = self.networks.iter();
         let mut networks: Vec<_> = networks
-            .map(|(key, attachment)| (key, attachment.as_ref()))
+            .map(|(key, attachment)| (key, attachment.as_deref()))
             .collect();
         let priority = |attachment: Option<&Attachment>| attachment?.priority;
         networks.sort_by_key(|(key, attachment)| {

@@ -10,8 +10,11 @@ use crate::model::{Blkio, Cpu, DeviceRate, DeviceRequest, Limits, Scarcity, Serv
 /// A host configuration with a service's resources in it.
 pub(super) fn with_resources(host: HostConfig, service: &Service) -> HostConfig {
     let host = with_limits(host, service);
-    let host = with_cpu(host, &service.cpu);
-    let host = with_scarcity(host, &service.scarcity);
+    let host = with_scarcity(host, service.scarcity.as_deref());
+    let host = match &service.cpu {
+        Some(cpu) => with_cpu(host, cpu),
+        None => host,
+    };
     let host = match &service.blkio_config {
         Some(blkio) => with_blkio(host, blkio),
         None => host,
@@ -72,7 +75,9 @@ fn with_cpu(host: HostConfig, cpu: &Cpu) -> HostConfig {
     }
 }
 
-fn with_scarcity(host: HostConfig, scarcity: &Scarcity) -> HostConfig {
+fn with_scarcity(host: HostConfig, scarcity: Option<&Scarcity>) -> HostConfig {
+    let none = Scarcity::default();
+    let scarcity = scarcity.unwrap_or(&none);
     HostConfig {
         memory_swap: scarcity.with_swap.map(|size| size.0),
         memory_swappiness: scarcity
@@ -220,13 +225,13 @@ mod tests {
                 device("a.org/b=d"),
             ],
             gpus: vec![asked("compute")],
-            deploy: Some(Deploy {
+            deploy: Some(Box::new(Deploy {
                 resources: Some(Resources {
                     limits: None,
                     reservations: Some(reservations),
                 }),
                 ..Deploy::default()
-            }),
+            })),
             ..Service::default()
         };
         let host = with_resources(HostConfig::default(), &service);

@@ -132,11 +132,11 @@ fn a_variable_without_a_value_takes_the_images_away() {
 #[test]
 fn one_endpoint_below_1_44_and_all_from_there() {
     let attachment = |priority| {
-        Some(Attachment {
+        Some(Box::new(Attachment {
             priority: Some(priority),
             aliases: vec![text("api"), text("app")],
             ..Attachment::default()
-        })
+        }))
     };
     let service = || Service {
         networks: BTreeMap::from([
@@ -309,11 +309,11 @@ fn what_an_older_engine_has_no_field_for_is_left_out() {
         annotations: BTreeMap::from([(text("a"), text("b"))]),
         networks: BTreeMap::from([(
             text("a"),
-            Some(Attachment {
+            Some(Box::new(Attachment {
                 gw_priority: Some(3),
                 interface_name: Some(text("eth9")),
                 ..Attachment::default()
-            }),
+            })),
         )]),
         ..Service::default()
     };
@@ -424,13 +424,13 @@ fn deploy_limits_stand_over_the_services_own() {
         mem_limit: Some(Bytes(1024)),
         cpus: Some(0.5),
         mem_reservation: Some(Bytes(512)),
-        deploy: Some(Deploy {
+        deploy: Some(Box::new(Deploy {
             resources: Some(Resources {
                 limits: Some(limits),
                 reservations: None,
             }),
             ..Deploy::default()
-        }),
+        })),
         ..Service::default()
     });
     assert_eq!(host.memory, Some(2048));
@@ -463,10 +463,10 @@ fn restart_policies_are_read_as_docker_compose_reads_them() {
         });
         let service = Service {
             restart: Some(text("always")),
-            deploy: Some(Deploy {
+            deploy: Some(Box::new(Deploy {
                 restart_policy,
                 ..Deploy::default()
-            }),
+            })),
             ..Service::default()
         };
         let policy = host(service).restart_policy.unwrap();
