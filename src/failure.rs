@@ -477,6 +477,7 @@ mod tests {
     fn start() -> Action {
         Action::Start {
             container: ContainerSource::Id("c".to_owned()),
+            hooks: 0,
         }
     }
 

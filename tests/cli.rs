@@ -6,6 +6,8 @@
 mod attributes;
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/behaviour.rs"]
+mod behaviour;
 #[path = "cli/build_section.rs"]
 mod build_section;
 #[path = "cli/chained.rs"]

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::{Stream, StreamExt, stream};
-use larder::model::{Condition as DependsOn, Dependency, Digest, ImageId, Project, Service};
+use larder::model::{Condition as DependsOn, Dependency, Digest, Hook, ImageId, Project, Service};
 use larder::plan::{BuilderKind, Builders, Health, Image, Observed, Wanted, decide};
 use larder::runtime::{
     BuildError, BuildRequest, Builder, Condition, ContainerSpec, Engine, EngineError, Event,
-    EventSink, Happening, HappeningKind, Listening, Outcome, Progress, Run, StepError, execute,
+    EventSink, Happening, HappeningKind, HookEnd, Listening, Outcome, Progress, Run, StepError,
+    execute,
 };
 use tokio::sync::watch;
 
@@ -25,6 +26,8 @@ struct Notebook {
     slow: &'static str,
     looping: &'static str,
     stuck: &'static str,
+    /// What is run in `api` after its start; `fails` ends with code 1, `hangs` never ends.
+    hooks: &'static [&'static str],
 }
 
 impl Default for Notebook {
@@ -36,6 +39,7 @@ impl Default for Notebook {
             slow: "",
             looping: "",
             stuck: "",
+            hooks: &[],
         }
     }
 }
@@ -154,6 +158,20 @@ impl Engine for Notebook {
         }
         Ok(i64::from(container == self.slow))
     }
+    async fn run_hook(
+        &self,
+        container: &str,
+        hook: &Hook,
+        _: &Progress,
+    ) -> Result<HookEnd, EngineError> {
+        self.note(format!("hook {hook} in {container}"));
+        if hook.to_string() == "hangs" {
+            std::future::pending::<()>().await;
+        }
+        let code = i64::from(hook.to_string() == "fails");
+        let output = vec!["said".to_owned()];
+        Ok(HookEnd { code, output })
+    }
     async fn last_lines(&self, _: &str, _: usize) -> Result<Vec<String>, EngineError> {
         Ok(vec!["no such table".to_owned()])
     }
@@ -228,7 +246,12 @@ async fn run(
     timeout: Option<Duration>,
     interrupt_after: Option<Duration>,
 ) -> (Outcome, usize) {
-    let project = project();
+    let mut project = project();
+    let hooks = engine.hooks.iter().map(|command| Hook {
+        command: Some(vec![(*command).to_owned()]),
+        ..Hook::default()
+    });
+    project.services.get_mut("api").unwrap().post_start = hooks.collect();
     let services = project.services.keys().cloned().collect();
     let configs = project
         .services
@@ -349,6 +372,59 @@ async fn a_failure_skips_what_needs_it_and_nothing_else() {
     assert!(calls.contains(&"start cache".to_owned()), "{calls:?}");
     assert!(!calls.contains(&"start web".to_owned()), "{calls:?}");
     assert_eq!(skipped, 2, "the start of web, and the wait for it");
+}
+
+#[tokio::test]
+async fn hooks_come_behind_the_start_and_before_those_that_wait_for_it() {
+    let engine = Notebook {
+        hooks: &["one", "two"],
+        ..Notebook::default()
+    };
+    let (outcome, _) = run(&engine, None, None).await;
+    assert!(outcome.failures.is_empty(), "{:?}", outcome.failures);
+    let calls = engine.calls();
+    let order = [
+        "start api",
+        "hook one in api",
+        "hook two in api",
+        "start web",
+    ];
+    let order = order.map(|call| position(&calls, call));
+    assert!(order.is_sorted(), "{calls:?}");
+    assert!(!calls.contains(&"stop api".to_owned()), "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_hook_that_fails_stops_its_container() {
+    let engine = Notebook {
+        hooks: &["fails", "two"],
+        ..Notebook::default()
+    };
+    let (outcome, _) = run(&engine, None, None).await;
+    let [failure] = outcome.failures.as_slice() else {
+        panic!("{:?}", outcome.failures)
+    };
+    assert_eq!(
+        failure.error.to_string(),
+        "`post_start` hook 1 of service `api`, `fails`, ended with code 1"
+    );
+    assert_eq!(failure.error.output(), ["said"]);
+    let calls = engine.calls();
+    assert!(position(&calls, "hook fails in api") < position(&calls, "stop api"));
+    for never in ["hook two in api", "start web"] {
+        assert!(!calls.contains(&never.to_owned()), "{calls:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_hook_that_is_broken_off_stops_its_container() {
+    let engine = Notebook {
+        hooks: &["hangs"],
+        ..Notebook::default()
+    };
+    let (outcome, _) = run(&engine, None, Some(Duration::from_millis(300))).await;
+    assert!(outcome.interrupted && outcome.failures.is_empty());
+    assert!(engine.calls().contains(&"stop api".to_owned()));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use larder::fingerprint::{
     BaseRef, Context, Cut, Dockerfile, Fingerprinted, Platform, Recipe, Section, Shadowed,
 };
-use larder::model::{Build, Digest, ImageId, Network, Project, Service, labels};
+use larder::model::{Build, Digest, ImageId, Network, Project, Service, Share, labels};
 use larder::plan::{
     Action, BuilderKind, Builders, Container, Error, Health, Image, Observed, Plan, PublishedPort,
     Resource, State, Step, StepId, Wanted, asked_platforms, asked_starts, check, decide, first,
@@ -172,8 +172,8 @@ impl Scene {
                 .keys()
                 .map(|key| (format!("hub_{key}"), "n1".to_owned()))
                 .collect(),
-            shares: None,
-            cut_off: false,
+            shares: BTreeSet::new(),
+            cut_off: None,
             ports: Vec::new(),
         });
         self
@@ -569,6 +569,10 @@ fn a_network_that_is_gone_takes_its_containers_along() {
     );
 }
 
+fn network(of: &str) -> BTreeSet<(Share, String)> {
+    BTreeSet::from([(Share::Network, of.to_owned())])
+}
+
 #[test]
 fn a_shared_network_ends_with_the_container_that_has_it() {
     let services = "
@@ -580,7 +584,7 @@ side: {image: 'postgres:16', network_mode: 'service:db', depends_on: {db: {condi
             .image("pg", &["postgres:16"], &[])
             .container("db", "pg", db)
             .container("side", "pg", side)
-            .with(|scene| scene.observed.containers[1].shares = Some(shares.to_owned()))
+            .with(|scene| scene.observed.containers[1].shares = network(shares))
             .text()
     };
     let (db, stopped) = ("db0123456789abcdef", State::Exited(137));
@@ -596,7 +600,7 @@ side: {image: 'postgres:16', network_mode: 'service:db', depends_on: {db: {condi
         .container("side", "pg", PLAIN)
         .with(|scene| {
             let side = &mut scene.observed.containers[1];
-            (side.shares, side.cut_off) = (Some(db.to_owned()), true);
+            (side.shares, side.cut_off) = (network(db), Some(Share::Network));
         })
         .text();
     assert!(
@@ -1457,4 +1461,282 @@ fn a_chain_of_ten_thousand_services_is_planned_in_no_time() {
     // Each in place of another one: stopped, removed and renamed besides.
     assert_eq!(plan.steps.len(), 6 * SERVICES);
     assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+}
+
+/// What a container has of another one.
+fn shared(share: Share, id: &str) -> BTreeSet<(Share, String)> {
+    BTreeSet::from([(share, id.to_owned())])
+}
+
+/// The container of a service is not what is wanted any more.
+fn outdated(scene: &mut Scene, service: &str) {
+    let mut all = scene.observed.containers.iter_mut();
+    let own = all.find(|own| own.service == service).unwrap();
+    let other = digest("another").to_string();
+    own.labels.insert(labels::CONFIG.to_owned(), other);
+}
+
+const DB: &str = "db0123456789abcdef";
+
+fn db_and_side(side: &str, state: State) -> Scene {
+    let services = format!("db: {{image: img}}\nside: {{image: img, {side}}}\n");
+    scene(&services)
+        .image("img", &["img:latest"], &[])
+        .container("db", "img", PLAIN)
+        .container("side", "img", state)
+}
+
+const STARTED: &str = "depends_on: {db: {condition: service_started}}";
+const WITH: &str = "depends_on: {db: {condition: service_started, restart: true}}";
+
+#[test]
+fn a_new_container_is_made_with_that_of_the_other_service() {
+    let mut scene = db_and_side(&format!("pid: 'service:db', {STARTED}"), PLAIN);
+    scene.observed.containers.remove(1);
+    let kept = larder::plan::json(&scene.decide().unwrap());
+    let id = serde_json::json!({"service:db": {"id": DB}});
+    assert_eq!(kept["steps"][0]["shares"], id);
+    scene.observed.containers.clear();
+    let plan = scene.decide().unwrap();
+    let expected = "\
+1  create hub-db-1: it is not there
+2  start db: it is not there (after 1)
+3  wait until db is ready: `up` ends when it is (after 2)
+4  create hub-side-1: it is not there (after 2)
+5  start side: it is not there (after 2, 4)
+6  wait until side is ready: `up` ends when it is (after 5)
+";
+    assert!(text(&plan).ends_with(expected), "{}", text(&plan));
+    let step = serde_json::json!({"service:db": {"step": 0}});
+    assert_eq!(larder::plan::json(&plan)["steps"][3]["shares"], step);
+}
+
+#[test]
+fn what_shares_processes_is_stopped_before_the_one_that_has_them() {
+    let scene = db_and_side(&format!("pid: 'service:db', {WITH}"), PLAIN).with(|scene| {
+        scene.observed.containers[1].shares = shared(Share::Processes, DB);
+        outdated(scene, "db");
+    });
+    let expected = "\
+ 1  create db0123456789_hub-db-1: its configuration changed
+ 2  stop db (db0123456789): its configuration changed (after 1, 8)
+ 3  remove db (db0123456789): its configuration changed (after 2)
+ 4  rename to hub-db-1: its configuration changed (after 3)
+ 5  start db: its configuration changed (after 4)
+ 6  wait until db is ready: `up` ends when it is (after 5)
+ 7  create side01234567_hub-side-1: the container whose processes it shares is replaced (after 5)
+ 8  stop side (side01234567): the container whose processes it shares is replaced (after 1)
+ 9  remove side (side01234567): the container whose processes it shares is replaced (after 7, 8)
+10  rename to hub-side-1: the container whose processes it shares is replaced (after 9)
+11  start side: the container whose processes it shares is replaced (after 5, 10)
+12  wait until side is ready: `up` ends when it is (after 11)
+";
+    assert!(scene.text().ends_with(expected), "{}", scene.text());
+}
+
+#[test]
+fn memory_and_processes_end_with_the_container_that_has_them_and_volumes_do_not() {
+    for (side, share) in [
+        ("ipc: 'service:db'", Share::Memory),
+        ("pid: 'service:db'", Share::Processes),
+        ("volumes_from: ['db:ro']", Share::Volumes),
+        ("links: [db], network_mode: bridge", Share::Links),
+    ] {
+        let there = |id: &str, db, lost| {
+            db_and_side(&format!("{side}, {STARTED}"), PLAIN)
+                .with(|scene| {
+                    scene.observed.containers[0].state = db;
+                    scene.observed.containers[1].shares = shared(share, id);
+                    scene.observed.containers[1].cut_off = lost;
+                })
+                .text()
+        };
+        assert!(there(DB, PLAIN, None).ends_with("\nnothing to do\n"));
+        let replaced = there("another", PLAIN, None);
+        let said = format!("hub-side-1: the container {} is replaced", share.whose());
+        assert!(replaced.contains(&said), "{replaced}");
+        let lost = there(DB, PLAIN, Some(share));
+        assert!(lost.contains("was started after it"), "{lost}");
+        let anew = there(DB, State::Exited(1), None);
+        let ends = share.ends_with_process();
+        assert_eq!(anew.contains("starts anew"), ends, "{anew}");
+        assert_eq!(anew.contains("create"), ends, "{anew}");
+    }
+}
+
+#[test]
+fn a_container_of_somebody_elses_is_looked_for_by_its_name() {
+    let there = |id: Option<&str>, shares: &str| {
+        db_and_side(
+            "pid: 'container:theirs', volumes_from: ['container:theirs:ro']",
+            PLAIN,
+        )
+        .with(|scene| {
+            let others = &mut scene.observed.others;
+            others.insert("theirs".to_owned(), id.map(ToOwned::to_owned));
+            let both = [Share::Processes, Share::Volumes];
+            scene.observed.containers[1].shares =
+                both.map(|share| (share, shares.to_owned())).into();
+        })
+    };
+    let asked = there(None, "").ask(|wanted, _| larder::plan::asked_containers(wanted));
+    assert_eq!(asked, BTreeSet::from(["theirs".to_owned()]));
+    let same = there(Some("1"), "1").text();
+    assert!(same.ends_with("\nnothing to do\n"), "{same}");
+    let replaced = there(Some("2"), "1").text();
+    assert!(
+        replaced.contains("whose processes it shares is replaced"),
+        "{replaced}"
+    );
+    let error = there(None, "1").decide().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "service `side` shares the processes of container `theirs`, but the engine has none of that name"
+    );
+}
+
+#[test]
+fn a_container_of_the_projects_own_may_be_named() {
+    let side = format!("pid: 'container:hub-db-1', {STARTED}");
+    let mut scene = db_and_side(&side, PLAIN);
+    scene.observed.containers.clear();
+    scene.observed.others.insert("hub-db-1".to_owned(), None);
+    let plan = larder::plan::json(&scene.decide().unwrap());
+    let step = serde_json::json!({"container:hub-db-1": {"step": 0}});
+    assert_eq!(plan["steps"][3]["shares"], step);
+}
+
+#[test]
+fn links_need_a_network_of_ones_own() {
+    let refused = |side: &str| db_and_side(side, PLAIN).decide().unwrap_err().to_string();
+    let expected =
+        "service `side` has links and `network_mode: host`, and an engine takes only one of them";
+    assert_eq!(refused("links: [db], network_mode: host"), expected);
+    assert_eq!(refused("external_links: [x], network_mode: host"), expected);
+    assert!(
+        db_and_side("links: [db], network_mode: none", PLAIN)
+            .decide()
+            .is_ok()
+    );
+}
+
+#[test]
+fn what_goes_with_a_service_is_started_once_more_when_that_one_is_replaced() {
+    let goes = db_and_side(WITH, PLAIN).with(|scene| outdated(scene, "db"));
+    let expected = "\
+1  create db0123456789_hub-db-1: its configuration changed
+2  stop db (db0123456789): its configuration changed (after 1, 7)
+3  remove db (db0123456789): its configuration changed (after 2)
+4  rename to hub-db-1: its configuration changed (after 3)
+5  start db: its configuration changed (after 4)
+6  wait until db is ready: `up` ends when it is (after 5)
+7  stop side (side01234567): `db`, which it goes with, is replaced (after 1)
+8  start side: `db`, which it goes with, is replaced (after 5, 7)
+9  wait until side is ready: `up` ends when it is (after 8)
+";
+    assert!(goes.text().ends_with(expected), "{}", goes.text());
+    let stays = db_and_side(STARTED, PLAIN).with(|scene| outdated(scene, "db"));
+    assert!(!stays.text().contains("stop side"), "{}", stays.text());
+    let down = db_and_side(WITH, State::Exited(0)).with(|scene| outdated(scene, "db"));
+    assert!(!down.text().contains("stop side"), "{}", down.text());
+    let restarted = db_and_side(WITH, PLAIN)
+        .with(|scene| scene.observed.containers[0].state = State::Exited(1));
+    assert!(
+        !restarted.text().contains("stop side"),
+        "{}",
+        restarted.text()
+    );
+}
+
+#[test]
+fn hooks_are_part_of_the_start_and_of_the_stop() {
+    let hooks = "post_start: [{command: [a]}], pre_stop: [{command: [b]}, {command: [c]}]";
+    let scene = db_and_side(hooks, PLAIN).with(|scene| outdated(scene, "side"));
+    let expected = "\
+1  create side01234567_hub-side-1: its configuration changed
+2  run its 2 `pre_stop` hooks, then stop side (side01234567): its configuration changed (after 1)
+3  remove side (side01234567): its configuration changed (after 2)
+4  rename to hub-side-1: its configuration changed (after 3)
+5  start side and run its `post_start` hook: its configuration changed (after 4)
+6  wait until side is ready: `up` ends when it is (after 5)
+";
+    assert!(scene.text().ends_with(expected), "{}", scene.text());
+    let json = larder::plan::json(&scene.decide().unwrap());
+    assert_eq!(json["steps"][1]["hooks"], 2);
+    assert_eq!(json["steps"][1]["regardless"], true);
+    assert_eq!(json["steps"][4]["hooks"], 1);
+    assert_eq!(json["steps"][2].get("hooks"), None);
+}
+
+#[test]
+fn a_hook_has_a_command() {
+    let scene = db_and_side("post_start: [{command: [a]}, {command: []}]", PLAIN);
+    let error = scene.decide().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`post_start` hook 2 of service `side` has no command to run"
+    );
+}
+
+proptest::proptest! {
+    /// However containers go together, whatever is replaced and whoever gets whose port: no step waits for itself, and what
+    /// has another's processes is stopped before that one.
+    #[test]
+    fn what_goes_together_ends_in_order(
+        edges in proptest::collection::vec(0_usize..5, 10),
+        outdated_ones in proptest::collection::vec(proptest::bool::ANY, 5),
+        ports in proptest::sample::subsequence(&PORTS[..], 5).prop_shuffle(),
+        running in proptest::collection::vec(0_usize..4, 5),
+    ) {
+        use std::fmt::Write;
+        let names = ["a", "b", "c", "d", "e"];
+        let mut services = String::new();
+        let mut edge = edges.iter();
+        let mut pairs = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            let mut depends_on = Vec::new();
+            let mut pid = String::new();
+            for other in &names[..index] {
+                let kind = *edge.next().unwrap();
+                if kind == 0 {
+                    continue;
+                }
+                depends_on.push(format!("{other}: {{condition: service_started, restart: {}}}", kind > 1));
+                if kind > 2 && pid.is_empty() {
+                    pid = format!("pid: 'service:{other}', ");
+                    pairs.push(((*name).to_owned(), (*other).to_owned()));
+                }
+            }
+            let _ = writeln!(
+                services,
+                "{name}: {{image: img, {pid}depends_on: {{{}}}, ports: [{{target: 80, published: '{}', protocol: tcp}}]}}",
+                depends_on.join(", "), ports[index]
+            );
+        }
+        let mut scene = scene(&services).image("img", &["img:latest"], &[]);
+        for (index, name) in names.iter().enumerate() {
+            let state = if running[index] == 0 { State::Exited(1) } else { PLAIN };
+            scene = scene.container(name, "img", state);
+            publishing(&mut scene, index, PORTS[index]);
+            if let Some((_, host)) = pairs.iter().find(|(guest, _)| guest == name) {
+                let id = format!("{host}0123456789abcdef");
+                scene.observed.containers[index].shares = shared(Share::Processes, &id);
+            }
+            if outdated_ones[index] {
+                outdated(&mut scene, name);
+            }
+        }
+        let plan = scene.decide().unwrap();
+        proptest::prop_assert!(ends(&plan), "{}", text(&plan));
+        let stop = |service: &str| plan.steps.iter().find(|step| {
+            step.service.as_deref() == Some(service) && matches!(step.action, Action::Stop { .. })
+        });
+        for (guest, host) in &pairs {
+            if let (Some(guest), Some(host)) = (stop(guest), stop(host)) {
+                proptest::prop_assert!(
+                    needs(&plan, host.id, guest.id) || needs(&plan, guest.id, host.id), "{}", text(&plan)
+                );
+            }
+        }
+    }
 }

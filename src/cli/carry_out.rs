@@ -173,7 +173,10 @@ mod tests {
         Step {
             id: StepId(0),
             service: Some(service.to_owned()),
-            action: Action::Start { container },
+            action: Action::Start {
+                container,
+                hooks: 0,
+            },
             cause: String::new(),
             after: Vec::new(),
             settled: Vec::new(),

@@ -196,6 +196,7 @@ pub(super) async fn prepare(
         agent: invocation.ssh_agent(),
     };
     if goal.containers {
+        prepared.ask_others().await?;
         prepared.ask_starts().await?;
         prepared.recall().await?;
         // Before base images are pulled for what cannot be started.
@@ -383,9 +384,19 @@ impl Prepared {
     /// Looks at the engine once more.
     pub(super) async fn observe(&mut self) -> Result<(), Failure> {
         self.observed = self.engine.observe(&self.project.name).await?;
+        self.ask_others().await?;
         self.ask_starts().await?;
         self.recall().await?;
         self.ask_platforms().await
+    }
+
+    /// Asks for the containers that services name.
+    async fn ask_others(&mut self) -> Result<(), Failure> {
+        for name in plan::asked_containers(&self.wanted(BY_DOCKER)) {
+            let id = self.engine.container_named(&name).await?;
+            self.observed.others.insert(name, id);
+        }
+        Ok(())
     }
 
     /// Asks when containers were started, where that matters. One that is gone meanwhile does not say.

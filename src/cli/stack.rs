@@ -33,17 +33,46 @@ pub(super) fn of_services<'a>(
     Ok(chosen)
 }
 
-/// Adds the running containers that share the network of one of them: it ends when that one does. Docker compose restarts
-/// them, too.
-pub(super) fn with_guests<'a>(containers: &'a [Container], chosen: &mut Vec<&'a Container>) {
-    let hosts: BTreeSet<&String> = chosen.iter().map(|container| &container.id).collect();
-    let guest = |container: &&Container| {
-        let host = container.shares.as_ref();
-        container.state.is_running()
-            && host.is_some_and(|host| hosts.contains(host))
-            && !hosts.contains(&container.id)
-    };
-    chosen.extend(containers.iter().filter(guest));
+/// Adds the running containers that go with one of them: those that have its network, memory or processes, which end when it
+/// does, and those that depend on its service with `restart: true`. Docker compose restarts them, too.
+pub(super) fn with_guests<'a>(
+    containers: &'a [Container],
+    project: Option<&Project>,
+    chosen: &mut Vec<&'a Container>,
+) {
+    loop {
+        let ids: BTreeSet<&str> = chosen.iter().map(|own| own.id.as_str()).collect();
+        let services: BTreeSet<&str> = chosen.iter().map(|own| own.service.as_str()).collect();
+        let goes = |container: &&Container| {
+            let mut shares = container.shares.iter();
+            let mut hosts = restarts_with(container, project).into_iter();
+            container.state.is_running()
+                && !container.one_off
+                && !ids.contains(container.id.as_str())
+                && (shares
+                    .any(|(share, id)| share.ends_with_process() && ids.contains(id.as_str()))
+                    || hosts.any(|name| services.contains(name)))
+        };
+        let further: Vec<&Container> = containers.iter().filter(goes).collect();
+        if further.is_empty() {
+            return;
+        }
+        chosen.extend(further);
+    }
+}
+
+/// The services with which a container is restarted, as the project says, or else its label.
+fn restarts_with<'a>(container: &'a Container, project: Option<&'a Project>) -> Vec<&'a str> {
+    if let Some(service) = project.and_then(|project| project.services.get(&container.service)) {
+        let on = service.depends_on.iter().filter(|(_, on)| on.restart);
+        return on.map(|(name, _)| name.as_str()).collect();
+    }
+    let label = container.labels.get(labels::DEPENDS_ON);
+    let entries = label.map(String::as_str).unwrap_or_default().split(',');
+    let restarting = entries.filter(|entry| entry.ends_with(":true"));
+    restarting
+        .filter_map(|entry| entry.split(':').next())
+        .collect()
 }
 
 /// The containers in waves: those of each wave depend only on those of earlier ones, as the project says, or their labels
@@ -127,8 +156,8 @@ pub(super) mod tests {
             labels: BTreeMap::from([label]),
             volumes: BTreeMap::new(),
             networks: BTreeMap::new(),
-            shares: None,
-            cut_off: false,
+            shares: BTreeSet::new(),
+            cut_off: None,
             ports: Vec::new(),
         }
     }

@@ -47,8 +47,10 @@ fn plan(containers: Vec<&Container>, project: Option<&Project>) -> Plan {
             let steps = draft.gate(name, condition, &container.service);
             if required { &mut after } else { &mut settled }.extend(steps);
         }
+        let definition = project.and_then(|project| project.services.get(&container.service));
         let start = Action::Start {
             container: ContainerSource::Id(container.id.clone()),
+            hooks: definition.map_or(0, |own| own.post_start.len()),
         };
         let service = Some(container.service.as_str());
         let id = draft.plan.add(service, start, "asked for", after);

@@ -9,6 +9,7 @@ use super::invocation::{Invocation, Named};
 use super::stack;
 use crate::docker::Docker;
 use crate::failure::Failure;
+use crate::model::Project;
 use crate::plan::{Action, Container, ContainerSource, Plan, StepId};
 use crate::runtime::Engine;
 
@@ -38,7 +39,8 @@ pub(super) async fn turn(
     let mut chosen = chosen(&observed.containers, &named, &args.services)?;
     if turn == Turn::Restart {
         all_there(&chosen, &named, &args.services)?;
-        stack::with_guests(&observed.containers, &mut chosen);
+        let project = named.project.as_ref();
+        stack::with_guests(&observed.containers, project, &mut chosen);
     }
     let count = chosen.iter().filter(|c| is_due(c, turn)).count();
     if count == 0 {
@@ -97,7 +99,7 @@ pub(super) async fn turn_all(
         wave.retain(|container| is_due(container, turn));
     }
     waves.retain(|wave| !wave.is_empty());
-    let plan = plan(&waves, turn);
+    let plan = plan(&waves, turn, named.project.as_ref());
     let carried = carry_out_on(invocation, engine, named, &[], &plan);
     carried.await.map(drop)
 }
@@ -108,14 +110,14 @@ fn is_due(container: &Container, turn: Turn) -> bool {
 }
 
 /// A wave comes after the one before it.
-fn plan(waves: &[Vec<&Container>], turn: Turn) -> Plan {
+fn plan(waves: &[Vec<&Container>], turn: Turn, project: Option<&Project>) -> Plan {
     let mut plan = Plan::default();
     let mut before: Vec<StepId> = Vec::new();
     for wave in waves {
         let mut last = Vec::new();
         for container in wave {
             let mut after = before.clone();
-            for action in actions(container, turn) {
+            for action in actions(container, turn, project) {
                 after = vec![plan.add(Some(&container.service), action, "asked for", after)];
             }
             last.extend(after);
@@ -126,16 +128,20 @@ fn plan(waves: &[Vec<&Container>], turn: Turn) -> Plan {
 }
 
 /// What is done to a container, in order. Whoever is to be told what takes long must be told of its stop.
-fn actions(container: &Container, turn: Turn) -> Vec<Action> {
+fn actions(container: &Container, turn: Turn, project: Option<&Project>) -> Vec<Action> {
+    let service = project.and_then(|project| project.services.get(&container.service));
     let container = container.id.clone();
     let stop = Action::Stop {
         container: container.clone(),
+        hooks: service.map_or(0, |service| service.pre_stop.len()),
+        regardless: false,
     };
     match turn {
         Turn::Stop => vec![stop],
         Turn::Restart => {
             let container = ContainerSource::Id(container);
-            vec![stop, Action::Start { container }]
+            let hooks = service.map_or(0, |service| service.post_start.len());
+            vec![stop, Action::Start { container, hooks }]
         }
         // One that did not run may run by now, and has its grace period, too.
         Turn::Remove { volumes } => vec![stop, Action::Remove { container, volumes }],
@@ -152,7 +158,7 @@ mod tests {
     fn a_wave_comes_after_all_of_the_one_before() {
         let [a, b, c] = ["a", "b", "c"].map(|service| container(service, ""));
         let waves = [vec![&a, &b], vec![&c]];
-        let text = plan::text(&super::plan(&waves, Turn::Restart));
+        let text = plan::text(&super::plan(&waves, Turn::Restart, None));
         assert_eq!(
             text.trim(),
             "1  stop a (id-a): asked for

@@ -51,9 +51,7 @@ pub(super) static SERVICE: Table = table(&[
     field("cpu_shares", Whole),
     field("cpus", Checked(values::not_negative, &Number)),
     field("cpuset", Text),
-    field("credential_spec", Fields(&CREDENTIAL_SPEC))
-        .kept()
-        .later(),
+    field("credential_spec", Fields(&CREDENTIAL_SPEC)).kept(),
     field(
         "depends_on",
         Distinct(&Parsed(
@@ -90,7 +88,7 @@ pub(super) static SERVICE: Table = table(&[
         "extends",
         Long(long::extends, "a service or a map", &Fields(&EXTENDS)),
     ),
-    field("external_links", Distinct(&List(&Text))).later(),
+    field("external_links", Distinct(&List(&Text))),
     field("extra_hosts", Distinct(&HOSTS)).merge(Unique(whole)),
     field("gpus", Parsed(long::gpus, "`all` or a list", &List(&GPU))),
     field("group_add", Distinct(&List(&Digits))),
@@ -102,9 +100,7 @@ pub(super) static SERVICE: Table = table(&[
     field("isolation", Checked(values::isolation, &Text)),
     field("label_file", Texts),
     field("labels", Labels),
-    field("links", List(&Text))
-        .merge(Unique(before_equals))
-        .later(),
+    field("links", List(&Text)).merge(Unique(before_equals)),
     field("logging", Fields(&LOGGING)).merge(Logging).kept(),
     field("mac_address", Text),
     field("mem_limit", Size),
@@ -139,9 +135,10 @@ pub(super) static SERVICE: Table = table(&[
         Items(ports::long, "text, a number or a map", &Fields(&PORT)),
     )
     .merge(Unique(ports::identity)),
-    field("post_start", List(&HOOK)).later(),
-    field("pre_start", List(&Fields(&PRE_START))).later(),
-    field("pre_stop", List(&HOOK)).later(),
+    field("post_start", List(&HOOK)),
+    field("pre_start", List(&Fields(&PRE_START)))
+        .refused("a hook before the start (docker compose 5.3 and later)"),
+    field("pre_stop", List(&HOOK)),
     field("privileged", Bool),
     field("profiles", List(&Text)).merge(Unique(whole)),
     field("provider", Fields(&PROVIDER))
@@ -171,7 +168,7 @@ pub(super) static SERVICE: Table = table(&[
     field("tmpfs", Texts).merge(Unique(before_equals)),
     field("tty", Bool),
     field("ulimits", Map(&ULIMIT)).merge(ReplaceEach),
-    field("use_api_socket", NoText(&Bool)).later(),
+    field("use_api_socket", NoText(&Bool)),
     field("user", Text),
     field("userns_mode", Text),
     field("uts", Text),
@@ -180,7 +177,7 @@ pub(super) static SERVICE: Table = table(&[
         List(&Parsed(long::volume, "text or a map", &Fields(&MOUNT))),
     )
     .merge(Unique(mount)),
-    field("volumes_from", Distinct(&List(&Text))).later(),
+    field("volumes_from", Distinct(&List(&Text))),
     field("working_dir", Text),
     field("x-larder", Fields(&OF_LARDER)),
 ]);

@@ -1,13 +1,12 @@
 //! What a Compose file leaves unsaid: defaults, dependencies that other attributes imply, the `default` network,
 //! names (compose-go `normalize.go` and `transform/defaults.go`).
 
-use serde_json::Value;
-
 use super::environment::Environment;
 use super::notice::Notices;
 use super::path::TreePath;
 use crate::model::{
-    Condition, Dependency, FileObject, MountKind, Network, Project, Service, Volume, clean,
+    Condition, Dependency, FileObject, MountKind, Network, Owner, Project, Service, Share, Volume,
+    clean, link,
 };
 
 /// Writes out what is unsaid.
@@ -21,6 +20,7 @@ pub(super) fn settle(project: &mut Project, environment: &Environment, notices: 
         }
         uses_default |= service.networks.contains_key("default");
         warn_of_drives(name, service, notices);
+        warn_of_reach(name, service, notices);
     }
     if uses_default {
         project.networks.entry("default".to_owned()).or_default();
@@ -112,36 +112,26 @@ pub(super) fn implied(service: &Service) -> Vec<Implied> {
             restart,
         });
     };
-    let other = |key| service.other.get(key);
-    let texts = |key| {
-        let list = other(key).and_then(Value::as_array);
-        list.into_iter().flatten().filter_map(Value::as_str)
-    };
-    for link in texts("links") {
-        let aliased = link
-            .split_once(':')
-            .filter(|(_, alias)| !alias.contains(':'));
-        let name = aliased.map_or(link, |(name, _)| name);
-        imply("links", "links to", name, true);
+    for entry in &service.links {
+        imply("links", Share::Links.verb(), link(entry).0, true);
     }
-    for from in texts("volumes_from").filter(|from| !from.starts_with("container:")) {
-        let name = from.split(':').next().unwrap_or_default();
-        imply("volumes_from", "mounts the volumes of", name, false);
-    }
-    let shared = [
-        ("ipc", "shares the memory of", &service.ipc),
-        ("pid", "shares the processes of", &service.pid),
-        ("uts", "shares the host name of", &service.uts),
-        (
-            "network_mode",
-            "shares the network of",
-            &service.network_mode,
-        ),
-    ];
-    for (attribute, verb, mode) in shared {
-        let mode = mode.as_deref();
-        if let Some(name) = mode.and_then(|mode| mode.strip_prefix("service:")) {
+    let mut shared = |attribute, verb, mode: &Option<String>| {
+        if let Some(Owner::Service(name)) = mode.as_deref().and_then(Owner::of_mode) {
             imply(attribute, verb, name, true);
+        }
+    };
+    for (share, mode) in [
+        (Share::Memory, &service.ipc),
+        (Share::Processes, &service.pid),
+        (Share::Network, &service.network_mode),
+    ] {
+        shared(share.attribute(), share.verb(), mode);
+    }
+    shared("uts", "shares the host name of", &service.uts);
+    // Last, as a dependency has the switches of the attribute that implies it first.
+    for entry in &service.volumes_from {
+        if let (Owner::Service(name), _) = Owner::of_volumes(entry) {
+            imply("volumes_from", Share::Volumes.verb(), name, false);
         }
     }
     implied
@@ -171,6 +161,26 @@ fn warn_of_drives(name: &str, service: &Service, notices: &mut Notices) {
             let path = path.and_item(index, &mount.target);
             notices.say_at(text, path, None);
         }
+    }
+}
+
+/// What a service may do beyond its container, and what it asks for in vain.
+fn warn_of_reach(name: &str, service: &Service, notices: &mut Notices) {
+    let mut say = |attribute, text| {
+        let path = TreePath::of(&["services", name, attribute]);
+        notices.say_at(text, path, None);
+    };
+    if service.use_api_socket == Some(true) {
+        let text = format!(
+            "`{name}` gets the engine's socket and your credentials for registries: it can do there whatever you can"
+        );
+        say("use_api_socket", text);
+    }
+    if let Some(mode) = service.uts.as_deref().filter(|mode| *mode != "host") {
+        let text = format!(
+            "`uts: {mode}` of `{name}` has no effect: an engine shares no host name but that of its own machine, `host`"
+        );
+        say("uts", text);
     }
 }
 

@@ -1,21 +1,22 @@
 //! Creating a container: the call itself, then what the engine takes only afterwards. A container that is not
 //! finished is removed again.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use bollard::body_full;
 use bollard::models::{ContainerCreateBody, ContainerCreateResponse, NetworkConnectRequest};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
-    UploadToContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, InspectContainerOptions, UploadToContainerOptionsBuilder,
 };
 
 use super::Docker;
 use super::connect::{CHANGE, QUICK};
-use super::definition::{Definition, Namespaces, Surroundings, definition};
-use super::error::{Words, status};
-use crate::model::{labels, security_option};
+use super::definition::{
+    Definition, Sharing, Surroundings, asks_for_api_socket, definition, sharing,
+};
+use super::error::status;
+use crate::model::{CredentialSpec, Service, security_option};
 use crate::runtime::{ContainerSpec, EngineError};
 
 /// What a create call says beside its body.
@@ -147,73 +148,71 @@ impl Docker {
     }
 
     async fn surroundings(&self, spec: &ContainerSpec<'_>) -> Result<Surroundings, EngineError> {
-        let service = spec.project.services.get(spec.service);
-        let mode = service.and_then(|service| service.network_mode.clone());
-        let options = service.map_or(&[][..], |service| &service.security_opt);
-        let (security_opt, unconfined_paths) = security(&spec.project.working_dir, options)
-            .map_err(|error| EngineError::Refused {
-                action: format!("reading `security_opt` of service `{}`", spec.service),
-                status: None,
-                source: error.into(),
-            })?;
+        let service = spec.definition()?;
+        let read = security(&spec.project.working_dir, &service.security_opt);
+        let (mut security_opt, unconfined_paths) = read.map_err(|error| EngineError::Refused {
+            action: format!("reading `security_opt` of service `{}`", spec.service),
+            status: None,
+            source: error.into(),
+        })?;
+        security_opt.extend(self.credential_spec(spec.service, service).await?);
+        let sharing = sharing(spec, service)?;
         let declares = |target: &String| {
-            let mut volumes = service.iter().flat_map(|service| &service.volumes);
+            let mut volumes = service.volumes.iter();
             volumes.any(|mount| mount.target == *target)
         };
+        let all_declared = spec.inherits.keys().all(declares);
+        let mut image_volumes = BTreeSet::new();
+        let mut mounted_by_others = BTreeSet::new();
+        if !all_declared {
+            image_volumes = self.image_volumes(spec.image).await?;
+            mounted_by_others = self.mounted_by(&sharing).await?;
+        }
+        let mut api_credentials = None;
+        if asks_for_api_socket(service) {
+            api_credentials = Some(self.config.all_credentials().await);
+        }
         Ok(Surroundings {
-            image_volumes: if spec.inherits.keys().all(declares) {
-                BTreeSet::new()
-            } else {
-                self.image_volumes(spec.image).await?
-            },
             api: self.api,
             proxies: self.config.proxy_variables(&self.address.text),
-            namespaces: Namespaces {
-                network: match mode {
-                    Some(mode) => Some(self.resolved(spec, mode).await?),
-                    None => None,
-                },
-                ipc: service.and_then(|service| service.ipc.clone()),
-                pid: service.and_then(|service| service.pid.clone()),
-                uts: service.and_then(|service| service.uts.clone()),
-            },
+            sharing,
+            mounted_by_others,
+            api_credentials,
             security_opt,
             unconfined_paths,
+            image_volumes,
         })
     }
 
-    /// `service:NAME` as `container:ID`, the newest of that service's containers.
-    async fn resolved(
-        &self,
-        spec: &ContainerSpec<'_>,
-        mode: String,
-    ) -> Result<String, EngineError> {
-        let Some(other) = mode.strip_prefix("service:") else {
-            return Ok(mode);
-        };
-        let filters = [
-            format!("{}={}", labels::PROJECT, spec.project.name),
-            format!("{}={other}", labels::SERVICE),
-            format!("{}=False", labels::ONE_OFF),
-        ];
-        let options = ListContainersOptionsBuilder::new()
-            .all(true)
-            .filters(&HashMap::from([("label", filters.to_vec())]))
-            .build();
-        let action = format!("looking for the containers of service `{other}`");
-        let call = self.client.list_containers(Some(options));
-        let found = self.call(QUICK, &action, call).await?;
-        let newest = found.into_iter().max_by_key(|container| container.created);
-        match newest.and_then(|container| container.id) {
-            Some(id) => Ok(format!("container:{id}")),
-            None => Err(EngineError::Refused {
-                action: format!("creating container `{}`", spec.name),
-                status: None,
-                source: Box::new(Words(format!(
-                    "its `network_mode` is `{mode}`, and service `{other}` has no container yet"
-                ))),
-            }),
+    /// Where the containers whose volumes a service has too have something mounted.
+    async fn mounted_by(&self, sharing: &Sharing) -> Result<BTreeSet<String>, EngineError> {
+        let mut targets = BTreeSet::new();
+        for entry in &sharing.volumes_from {
+            let id = entry.split(':').next().unwrap_or_default();
+            let mounts = self.look(id).await?.mounts.unwrap_or_default();
+            targets.extend(mounts.into_iter().filter_map(|mount| mount.destination));
         }
+        Ok(targets)
+    }
+
+    /// A service's `credential_spec` for an engine of Windows containers. One of Linux refuses what it does not know, so it
+    /// is left out there, as docker compose does everywhere.
+    async fn credential_spec(
+        &self,
+        name: &str,
+        service: &Service,
+    ) -> Result<Option<String>, EngineError> {
+        let spec = service.credential_spec.as_ref();
+        let Some(source) = spec.and_then(CredentialSpec::source) else {
+            return Ok(None);
+        };
+        if self.facts().await?.platform.starts_with("windows/") {
+            return Ok(Some(format!("credentialspec={source}")));
+        }
+        tracing::warn!(
+            "`credential_spec` of service `{name}` is left out: it is for Windows containers"
+        );
+        Ok(None)
     }
 }
 

@@ -1,12 +1,15 @@
 //! Credentials for a registry, from where `docker login` put them. They go to the engine with a pull, and
 //! into no message.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde::{Deserialize, Serialize};
+use serde_json::Serializer;
+use serde_json::ser::PrettyFormatter;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
@@ -86,6 +89,57 @@ impl ConfigFile {
     }
 }
 
+/// `config.json` with credentials and nothing else.
+#[derive(Serialize)]
+struct Kept {
+    auths: BTreeMap<String, KeptAuth>,
+}
+
+/// One registry's credentials as `docker login` writes them without a helper.
+#[derive(Serialize)]
+struct KeptAuth {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    auth: String,
+    #[serde(rename = "identitytoken", skip_serializing_if = "Option::is_none")]
+    identity_token: Option<String>,
+}
+
+impl ConfigFile {
+    /// All credentials, those that helpers keep included, as a `config.json` that needs no helper (docker/cli
+    /// `GetAllCredentials`, `SaveToWriter`).
+    pub(super) async fn all_credentials(&self) -> String {
+        let mut keys: BTreeSet<String> = self.cred_helpers.keys().cloned().collect();
+        match &self.creds_store {
+            Some(helper) => keys.extend(listed(helper).await),
+            None => keys.extend(self.auths.keys().cloned()),
+        }
+        let mut auths = BTreeMap::new();
+        for key in keys {
+            let Some(found) = self.credentials(&key).await else {
+                continue;
+            };
+            let pair = format!("{}:{}", found.username, found.password);
+            let auth = if found.username.is_empty() && found.password.is_empty() {
+                String::new()
+            } else {
+                STANDARD.encode(pair)
+            };
+            let identity_token = found.identity_token;
+            let kept = KeptAuth {
+                auth,
+                identity_token,
+            };
+            auths.insert(key, kept);
+        }
+        let mut text = Vec::new();
+        let tabs = PrettyFormatter::with_indent(b"\t");
+        let mut writer = Serializer::with_formatter(&mut text, tabs);
+        // A map of text has nothing that JSON cannot hold.
+        let _ = Kept { auths }.serialize(&mut writer);
+        String::from_utf8(text).unwrap_or_default()
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Answer {
@@ -93,34 +147,47 @@ struct Answer {
     secret: String,
 }
 
-/// Asks `docker-credential-HELPER`. One that has none, or does not work, means a pull without credentials.
-async fn helped(helper: &str, key: &str) -> Option<Credentials> {
+/// The registries that a helper keeps credentials for.
+async fn listed(helper: &str) -> Vec<String> {
+    let listed = asked(helper, "list", "").await;
+    let listed = listed.and_then(|output| serde_json::from_slice(&output).ok());
+    let listed: BTreeMap<String, String> = listed.unwrap_or_default();
+    listed.into_keys().collect()
+}
+
+/// What `docker-credential-HELPER` answers. One that does not work means no credentials.
+async fn asked(helper: &str, verb: &str, input: &str) -> Option<Vec<u8>> {
     let program = format!("docker-credential-{helper}");
     let run = async {
         let mut child = Command::new(&program)
-            .arg("get")
+            .arg(verb)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
-        if let Some(mut input) = child.stdin.take() {
-            input.write_all(key.as_bytes()).await?;
+        if let Some(mut pipe) = child.stdin.take() {
+            pipe.write_all(input.as_bytes()).await?;
         }
         child.wait_with_output().await
     };
-    let output = match tokio::time::timeout(HELPER, run).await {
-        Ok(Ok(output)) => output,
+    match tokio::time::timeout(HELPER, run).await {
+        Ok(Ok(output)) => Some(output.stdout),
         Ok(Err(error)) => {
             tracing::warn!("`{program}` gave no credentials: {error}");
-            return None;
+            None
         }
         Err(_) => {
             tracing::warn!("`{program}` gave no credentials in time");
-            return None;
+            None
         }
-    };
-    let answer: Answer = serde_json::from_slice(&output.stdout).ok()?;
+    }
+}
+
+/// Asks a helper for the credentials of one registry. One that has none means a pull without credentials.
+async fn helped(helper: &str, key: &str) -> Option<Credentials> {
+    let output = asked(helper, "get", key).await?;
+    let answer: Answer = serde_json::from_slice(&output).ok()?;
     let server_address = key.to_owned();
     // A helper marks a token by this name (docker-credential-helpers).
     Some(if answer.username == "<token>" {
@@ -159,6 +226,21 @@ mod tests {
             );
             assert!(file.credentials("docker.io").await.is_none());
         }
+    }
+
+    #[tokio::test]
+    async fn all_credentials_are_one_file() {
+        let auth = STANDARD.encode("me:pa:ss");
+        let file = file(&format!(
+            r#"{{"r.example": {{"auth": "{auth}"}}, "t.example": {{"auth": "", "identitytoken": "t"}}, "none": {{"auth": ""}}}}"#
+        ));
+        let expected = format!(
+            "{{\n\t\"auths\": {{\n\t\t\"r.example\": {{\n\t\t\t\"auth\": \"{auth}\"\n\t\t}},\n\t\t\"t.example\": {{\n\t\t\t\
+             \"identitytoken\": \"t\"\n\t\t}}\n\t}}\n}}"
+        );
+        assert_eq!(file.all_credentials().await, expected);
+        let none = ConfigFile::default().all_credentials().await;
+        assert_eq!(none, "{\n\t\"auths\": {}\n}");
     }
 
     #[tokio::test]

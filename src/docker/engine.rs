@@ -6,10 +6,10 @@ use futures_util::Stream;
 
 use super::Docker;
 use super::listening::listening;
-use crate::model::{ImageId, Project};
+use crate::model::{Hook, ImageId, Project};
 use crate::plan::Observed;
 use crate::runtime::{
-    Condition, ContainerSpec, Engine, EngineError, Happening, Listening, Progress,
+    Condition, ContainerSpec, Engine, EngineError, Happening, HookEnd, Listening, Progress,
 };
 
 impl Engine for Docker {
@@ -80,6 +80,15 @@ impl Engine for Docker {
 
     async fn probe(&self, container: &str, command: &[String]) -> Result<i64, EngineError> {
         self.probe_container(container, command).await
+    }
+
+    async fn run_hook(
+        &self,
+        container: &str,
+        hook: &Hook,
+        progress: &Progress,
+    ) -> Result<HookEnd, EngineError> {
+        self.hook(container, hook, progress).await
     }
 
     async fn last_lines(&self, container: &str, lines: usize) -> Result<Vec<String>, EngineError> {

@@ -1,4 +1,4 @@
-//! Commands run in a container: a probe whose output nobody sees, and a person's own.
+//! Commands run in a container: a probe whose output nobody sees, a hook of the service, and a person's own.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -12,8 +12,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Docker;
 use super::connect::{CHANGE, QUICK};
 use super::container::short;
+use super::lines::{Lines, LogLine, plain};
 use super::terminal::{self, Raw};
-use crate::runtime::EngineError;
+use crate::model::Hook;
+use crate::runtime::{EngineError, HookEnd, Progress};
+
+/// So much of what a hook prints is kept for an error.
+const LAST_LINES: usize = 20;
 
 /// A command for a container.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +58,57 @@ impl Docker {
             while let Some(Ok(_)) = output.next().await {}
         }
         self.exit_code(&id, &action).await
+    }
+
+    pub(super) async fn hook(
+        &self,
+        container: &str,
+        hook: &Hook,
+        progress: &Progress,
+    ) -> Result<HookEnd, EngineError> {
+        let action = format!("running a hook in container `{}`", short(container));
+        // A name alone takes the container's variable away, as at create.
+        let variables = hook.environment.iter();
+        let variables = variables.map(|(name, value)| match value {
+            Some(value) => format!("{name}={value}"),
+            None => name.clone(),
+        });
+        let request = CreateExecOptions {
+            cmd: hook.command.clone(),
+            env: Some(variables.collect()),
+            user: hook.user.clone(),
+            privileged: hook.privileged,
+            working_dir: hook.working_dir.clone(),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..CreateExecOptions::default()
+        };
+        let call = self.client.create_exec(container, request);
+        let id = self.call(QUICK, &action, call).await?.id;
+        let call = self.client.start_exec(&id, None::<StartExecOptions>);
+        let started = self.call(CHANGE, &action, call).await?;
+        let mut output = Vec::new();
+        if let StartExecResults::Attached {
+            output: mut pieces, ..
+        } = started
+        {
+            let mut lines = Lines::default();
+            let mut tell = |read: Vec<LogLine>| {
+                for line in read {
+                    let line = plain(&line.text);
+                    progress.output(&line);
+                    output.push(line);
+                }
+                output.drain(..output.len().saturating_sub(LAST_LINES));
+            };
+            while let Some(piece) = pieces.next().await {
+                let piece = piece.map_err(|error| self.failed(&action, error))?;
+                tell(lines.push(&piece));
+            }
+            tell(lines.finish());
+        }
+        let code = self.exit_code(&id, &action).await?;
+        Ok(HookEnd { code, output })
     }
 
     /// Runs a command in a container to its end, with this program's standard streams; its exit code. It is 0 when

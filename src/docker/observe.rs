@@ -1,7 +1,7 @@
 //! One snapshot of the engine for a project: four lists at the same time, and nothing per service but for those that
-//! share another's network.
+//! share another's namespaces.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, ImageSummary, PortSummary};
 use bollard::query_parameters::{
@@ -12,7 +12,7 @@ use futures_util::future::try_join_all;
 use super::Docker;
 use super::connect::QUICK;
 use super::stamp::Stamp;
-use crate::model::{ImageId, labels};
+use crate::model::{ImageId, Owner, Share, labels, shares_in};
 use crate::plan::{Container, Health, Image, Observed, PublishedPort, Resource, State};
 use crate::runtime::EngineError;
 
@@ -68,23 +68,29 @@ impl Docker {
                     labels: sorted(Some(volume.labels)),
                 })
                 .collect(),
+            others: BTreeMap::new(),
         })
     }
 
-    /// The containers, with what the list does not say of those that share a network.
+    /// The containers, with what the list does not say of those that have something of others.
     async fn shared(&self, listed: Vec<ContainerSummary>) -> Result<Vec<Container>, EngineError> {
         let mut containers: Vec<Container> = listed.into_iter().map(container).collect();
         let running = containers.iter_mut().filter(|own| own.state.is_running());
-        let looks = running.filter_map(|own| Some((own.shares.clone()?, own)));
-        try_join_all(looks.map(async |(host, own)| {
-            own.cut_off = self.started_after(&host, &own.id).await?;
+        try_join_all(running.map(async |own| {
+            let ends = |(share, _): &&(Share, String)| share.ends_with_process();
+            for (share, host) in own.shares.iter().filter(ends) {
+                if self.started_after(host, &own.id).await? {
+                    own.cut_off = Some(*share);
+                    break;
+                }
+            }
             Ok(())
         }))
         .await?;
         Ok(containers)
     }
 
-    /// Whether a container was started after another: a network ends with the process that has it, and the container
+    /// Whether a container was started after another: a namespace ends with the process that has it, and the container
     /// that joined it keeps what is left of it. So it is where one of them is gone by now, or does not say.
     async fn started_after(&self, host: &str, guest: &str) -> Result<bool, EngineError> {
         Ok(
@@ -93,6 +99,20 @@ impl Docker {
                 _ => true,
             },
         )
+    }
+
+    /// The ID of a container that is named, whoever made it; `None` where there is none.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn container_named(&self, name: &str) -> Result<Option<String>, EngineError> {
+        match self.look(name).await {
+            Ok(found) => Ok(found.id),
+            Err(EngineError::Refused {
+                status: Some(404), ..
+            }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// When a container was started last; `None` where it is gone, or does not say.
@@ -145,16 +165,30 @@ fn container(summary: ContainerSummary) -> Container {
             .into_iter()
             .map(|(name, network)| (name, network.network_id.unwrap_or_default()))
             .collect(),
-        shares: summary
-            .host_config
-            .and_then(|config| config.network_mode)
-            .and_then(|mode| Some(mode.strip_prefix("container:")?.to_owned())),
+        shares: shares(
+            summary
+                .host_config
+                .as_ref()
+                .and_then(|config| config.network_mode.as_deref()),
+            label(labels::SHARES),
+        ),
         // Filled in where it shares one.
-        cut_off: false,
+        cut_off: None,
         ports: ports(summary.ports.unwrap_or_default()),
         id: summary.id.unwrap_or_default(),
         labels,
     }
+}
+
+/// What a container has of others: its network, as the engine lists it, and what its label says.
+fn shares(network_mode: Option<&str>, label: Option<&str>) -> BTreeSet<(Share, String)> {
+    let network = network_mode.and_then(Owner::of_mode);
+    let network = network.and_then(|owner| match owner {
+        Owner::Container(id) => Some((Share::Network, id.to_owned())),
+        Owner::Service(_) => None,
+    });
+    let said = shares_in(label.unwrap_or_default());
+    said.chain(network).collect()
 }
 
 /// A container's own name; the names that links gave it have another container's in front.

@@ -24,6 +24,18 @@ const BESIDE_THE_CONTAINER: &[&str] = &[
     "secrets",
 ];
 
+/// Attributes that were in the hash before they were in the container: one that was made then is made anew.
+const CARRIED_LATER: &[&str] = &[
+    "external_links",
+    "ipc",
+    "links",
+    "pid",
+    "post_start",
+    "use_api_socket",
+    "uts",
+    "volumes_from",
+];
+
 /// The digest of a service's container: its canonical definition, the engine's names of its networks and
 /// volumes, and the content of its configs, secrets and seccomp profiles. Only what is set is in it, so that a new version of
 /// larder that knows more attributes gives the same digest for a file that does not use them.
@@ -38,7 +50,11 @@ pub fn config_hash(project: &Project, name: &str) -> Result<Digest, Error> {
     };
     let service = project.services.get(name).ok_or_else(unknown)?;
     let mut writer = DigestWriter::new("larder-config-v1");
-    writer.tree(&definition(service));
+    let tree = definition(service);
+    writer.tree(&tree);
+    if CARRIED_LATER.iter().any(|name| tree.get(name).is_some()) {
+        writer.text("carried out");
+    }
     writer.number(service.networks.len() as u64);
     for key in service.networks.keys() {
         writer.text(key).text(&project.network_name(key));

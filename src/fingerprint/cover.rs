@@ -63,9 +63,11 @@ fn uncovers(service: &Service) -> bool {
         let name = name.to_uppercase();
         UNCOVERING.contains(&name.strip_prefix("CAP_").unwrap_or(&name))
     };
+    let mut hooks = service.post_start.iter().chain(&service.pre_stop);
     service.privileged == Some(true)
+        || hooks.any(|hook| hook.privileged == Some(true))
         || service.cap_add.iter().any(uncovering)
-        || service.other.contains_key("volumes_from")
+        || !service.volumes_from.is_empty()
 }
 
 /// Whether another service runs the image by its name: it has other mounts.

@@ -43,6 +43,9 @@ pub const CONTEXT: &str = "dev.larder.context";
 pub const CONFIG: &str = "dev.larder.config";
 /// On the container of a service that is run to its end: the digest of what it mounts of the machine.
 pub const MOUNTED: &str = "dev.larder.mounted";
+/// On a container that has something of another one, beside its network: `ipc=ID`, `pid=ID`, `volumes_from=ID`, `links=ID`,
+/// joined by commas. A list of containers says the network.
+pub const SHARES: &str = "dev.larder.shares";
 
 /// On an image and its containers: the fingerprint without what bind mounts hide of it, where they hide something. Empty
 /// elsewhere, as above.

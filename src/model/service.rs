@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     Attachment, Blkio, Build, Bytes, Cpu, Deploy, Device, DeviceRequest, FileReference,
-    Healthcheck, Mount, Port, PullPolicy, RestartPolicy, Scarcity, Span, Ulimit,
+    Healthcheck, Hook, Mount, Port, PullPolicy, RestartPolicy, Scarcity, Span, Ulimit,
 };
 
 /// A service in canonical form: long syntax, paths absolute, environment resolved.
@@ -60,6 +60,9 @@ pub struct Service {
         serialize_with = "super::limits::go_number"
     )]
     pub cpus: Option<f64>,
+    /// What a Windows container signs in to its domain with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential_spec: Option<CredentialSpec>,
     /// The services it waits for.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub depends_on: BTreeMap<String, Dependency>,
@@ -92,6 +95,9 @@ pub struct Service {
     /// Ports open to the other containers: `80`, `80/udp`, `3000-3005`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expose: Vec<String>,
+    /// Containers of others, under names of its own: `CONTAINER[:ALIAS]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub external_links: Vec<String>,
     /// Lines for the container's hosts file: name to addresses.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", with = "super::hosts")]
     pub extra_hosts: BTreeMap<String, Vec<String>>,
@@ -113,7 +119,7 @@ pub struct Service {
     /// Whether an init process reaps zombies; `None` leaves it to the engine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<bool>,
-    /// Whose memory it shares: `shareable`, `private`, `host`, `none`.
+    /// Whose shared memory it has: `shareable`, `private`, `host`, `none`, or another container's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ipc: Option<String>,
     /// How a Windows engine keeps containers apart.
@@ -122,6 +128,9 @@ pub struct Service {
     /// Labels on the container.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Other services under names of its own: `SERVICE[:ALIAS]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
     /// The log driver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logging: Option<Logging>,
@@ -147,7 +156,7 @@ pub struct Service {
     /// The networks it is attached to.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub networks: BTreeMap<String, Option<Box<Attachment>>>,
-    /// Whose processes it sees: `host`.
+    /// Whose processes it sees: `host`, or another container's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<String>,
     /// The number of processes it may have.
@@ -159,6 +168,12 @@ pub struct Service {
     /// Published ports.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Port>,
+    /// What is run in a container right after its start.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub post_start: Vec<Hook>,
+    /// What is run in a container before it is stopped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pre_stop: Vec<Hook>,
     /// Whether it runs with all the engine's privileges.
     #[serde(skip_serializing_if = "is_off")]
     pub privileged: Option<bool>,
@@ -213,6 +228,9 @@ pub struct Service {
     /// Resource limits of its processes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub ulimits: BTreeMap<String, Ulimit>,
+    /// Whether it gets the engine's socket and the credentials of whoever calls.
+    #[serde(skip_serializing_if = "is_off")]
+    pub use_api_socket: Option<bool>,
     /// The user it runs as.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -225,6 +243,9 @@ pub struct Service {
     /// What is mounted into it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Mount>,
+    /// Whose volumes it has too: `SERVICE[:MODE]`, `container:NAME[:MODE]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub volumes_from: Vec<String>,
     /// The folder its process starts in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,
@@ -305,7 +326,7 @@ fn yes() -> bool {
 
 /// Switches that are off unless somebody turns them on are printed only when they are on.
 #[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref)] // serde hands over this
-fn is_off(switch: &Option<bool>) -> bool {
+pub(super) fn is_off(switch: &Option<bool>) -> bool {
     *switch != Some(true)
 }
 
@@ -351,4 +372,37 @@ pub struct Logging {
     /// Its options.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
+}
+
+/// `credential_spec`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CredentialSpec {
+    /// A config of a swarm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// A file in the engine's folder of credential specs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// A value in the Windows registry of the engine's machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
+    /// `x-*`.
+    #[serde(flatten)]
+    pub extensions: BTreeMap<String, Value>,
+}
+
+impl CredentialSpec {
+    /// The engine's name for it: `file://NAME`, `registry://NAME`, `config://NAME`.
+    pub fn source(&self) -> Option<String> {
+        let sources = [
+            ("config", &self.config),
+            ("file", &self.file),
+            ("registry", &self.registry),
+        ];
+        let named = sources
+            .into_iter()
+            .find_map(|(kind, name)| Some((kind, name.as_deref()?)));
+        named.map(|(kind, name)| format!("{kind}://{name}"))
+    }
 }

@@ -6,7 +6,7 @@ use super::decide::{Draft, Error, Started};
 use super::images::Chosen;
 use super::observed::{Container, Health, State};
 use super::one_shots::Since;
-use super::stale::{Host, Slot, networks_of, stale};
+use super::stale::{Slot, networks_of, stale};
 use super::step::{Action, ContainerSource, Readiness, StepId};
 use crate::model::{Digest, MountKind, RestartPolicy, Service, labels};
 
@@ -22,8 +22,8 @@ impl Draft<'_> {
         let Some(config) = config else { return Ok(()) };
         let mut resources = self.resources_of(definition)?;
         let gates = self.gates(service);
-        let host = self.host(definition);
-        resources.extend(host.iter().flat_map(|host| host.steps.iter().copied()));
+        let hosts = self.hosts(service, definition)?;
+        resources.extend(hosts.iter().flat_map(|host| host.steps.iter().copied()));
         let networks = networks_of(self.wanted.project, self.observed, definition);
         let mut started = Vec::new();
         for number in 1..=definition.replicas() {
@@ -36,7 +36,7 @@ impl Draft<'_> {
                 one_shot: self.one_shots.contains(service),
                 resources: &resources,
                 networks: &networks,
-                host: host.as_ref(),
+                hosts: &hosts,
                 gates: &gates,
             };
             started.push(self.container(&spec));
@@ -62,23 +62,6 @@ impl Draft<'_> {
             }
         }
         Ok(steps)
-    }
-
-    /// What becomes of the containers whose network a service shares: `network_mode: service:NAME`.
-    fn host(&self, service: &Service) -> Option<Host> {
-        let name = service.network_mode.as_deref()?.strip_prefix("service:")?;
-        let started = self.started.get(name)?;
-        let kept = started.iter().filter_map(|own| match &own.container {
-            ContainerSource::Id(id) => Some(id.clone()),
-            ContainerSource::Step(_) => None,
-        });
-        let steps: Vec<StepId> = started.iter().filter_map(|own| own.step).collect();
-        let starts = |step: &StepId| matches!(self.plan.steps[step.0].action, Action::Start { .. });
-        Some(Host {
-            kept: kept.collect(),
-            anew: steps.iter().any(starts),
-            steps,
-        })
     }
 
     fn container(&mut self, slot: &Slot<'_>) -> Started {
@@ -136,7 +119,15 @@ impl Draft<'_> {
             before = vec![self.step(Some(slot.service), action, cause, before)];
         }
         let mut holds = Vec::new();
+        let restarted = self.restarted(slot.service);
         let step = match container.state {
+            State::Running(_) | State::Restarting if restarted.is_some() => {
+                let cause = restarted.unwrap_or_default();
+                let gates = slot.gates.0.iter().copied().chain(before.clone());
+                let gates: Vec<StepId> = gates.collect();
+                let stop = self.stop(slot.service, container, cause.clone(), gates);
+                Some(self.start(slot, source.clone(), cause, [stop]))
+            }
             State::Running(health) => {
                 let may_fall = container.is_young() && self.starts_again(slot.service);
                 if health == Health::Healthy || health == Health::None && !may_fall {
@@ -179,6 +170,7 @@ impl Draft<'_> {
             step: step.or(before.first().copied()),
             holds,
             since,
+            replaces: false,
         }
     }
 
@@ -205,14 +197,17 @@ impl Draft<'_> {
             Some(old) if taken => format!("{}_{name}", &old.id[..old.id.len().min(12)]),
             _ => name.to_owned(),
         };
+        let shares = slot.hosts.iter();
+        let shares = shares.map(|host| (host.key.clone(), host.container.clone()));
         let action = Action::Create {
             number: slot.number,
             name: first_name.clone(),
             image: slot.image.source.clone(),
             config: slot.config,
             stands_in: slot.image.stands_in.map(Box::new),
-            mounted: slot.mounted,
+            mounted: slot.mounted.map(Box::new),
             inherits: old.map(|old| self.inherited(slot, old)).unwrap_or_default(),
+            shares: shares.collect(),
         };
         let after = slot.image.after.iter().chain(slot.resources).chain(cleared);
         let after: Vec<StepId> = after.copied().collect();
@@ -239,6 +234,7 @@ impl Draft<'_> {
             step: Some(step),
             holds: Vec::new(),
             since: Since::Anew,
+            replaces: old.is_some(),
         }
     }
 
@@ -253,9 +249,10 @@ impl Draft<'_> {
             .into_iter()
             .chain(slot.gates.0.iter().copied())
             .collect();
+        let hooks = self.wanted.project.services[slot.service].post_start.len();
         let step = self.step(
             Some(slot.service),
-            Action::Start { container },
+            Action::Start { container, hooks },
             cause,
             after,
         );
@@ -273,14 +270,28 @@ impl Draft<'_> {
     ) -> StepId {
         let mut after: Vec<StepId> = after.into_iter().collect();
         if container.state.is_running() {
-            let action = Action::Stop {
-                container: container.id.clone(),
-            };
-            after = vec![self.step(Some(service), action, cause.clone(), after)];
+            after = vec![self.stop(service, container, cause.clone(), after)];
         }
         let action = Action::Remove {
             container: container.id.clone(),
             volumes: false,
+        };
+        self.step(Some(service), action, cause, after)
+    }
+
+    fn stop(
+        &mut self,
+        service: &str,
+        container: &Container,
+        cause: String,
+        after: impl IntoIterator<Item = StepId>,
+    ) -> StepId {
+        let definition = self.wanted.project.services.get(service);
+        let hooks = definition.map_or(0, |own| own.pre_stop.len());
+        let action = Action::Stop {
+            container: container.id.clone(),
+            hooks,
+            regardless: hooks > 0,
         };
         self.step(Some(service), action, cause, after)
     }

@@ -1,16 +1,17 @@
 //! The decision: from what is wanted and what is there, the steps between. Pure: no clock, environment,
 //! network or terminal, so what `larder plan` prints is what `up` does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::census::Census;
+use super::hosts::own_names;
 use super::images::Chosen;
 use super::names::Names;
 use super::observed::Observed;
 use super::one_shots::Since;
 use super::step::{Action, BuilderKind, ContainerSource, Plan, Readiness, ServicePlan, StepId};
 use crate::fingerprint::{Change, Fingerprinted, Platform};
-use crate::model::{Condition, Cycle, Digest, ImageRef, Project, start_order};
+use crate::model::{Condition, Cycle, Digest, HookTime, ImageRef, Project, Share, start_order};
 
 /// What a run is asked to reach.
 #[derive(Clone, Debug)]
@@ -70,6 +71,36 @@ pub enum Error {
         /// The engine's name for it.
         name: String,
     },
+    /// A container of somebody else's is not there.
+    #[error("service `{service}` {} container `{name}`, but the engine has none of that name", .share.verb())]
+    NoContainer {
+        /// The service.
+        service: String,
+        /// What it has of it.
+        share: Share,
+        /// The container.
+        name: String,
+    },
+    /// A hook that runs nothing.
+    #[error("`{time}` hook {number} of service `{service}` has no command to run")]
+    NoCommand {
+        /// The service.
+        service: String,
+        /// When it is run.
+        time: HookTime,
+        /// Which it is, from 1.
+        number: usize,
+    },
+    /// Links without a network of its own.
+    #[error(
+        "service `{service}` has links and `network_mode: {mode}`, and an engine takes only one of them"
+    )]
+    Links {
+        /// The service.
+        service: String,
+        /// Its `network_mode`.
+        mode: String,
+    },
     /// An image may not be pulled, and is not there.
     #[error(
         "service `{service}` has `pull_policy: {policy}`, but image `{image}` is not on the engine{}",
@@ -116,6 +147,17 @@ impl Error {
                 format!("make it with `docker network create {name}`")
             }
             Self::ExternalVolume { name } => format!("make it with `docker volume create {name}`"),
+            Self::NoContainer { share, .. } => format!(
+                "start it first, or name a service of this project in `{}`",
+                share.attribute()
+            ),
+            Self::NoCommand { .. } => {
+                "give it a `command`, or take it out: a container's own command is not its hook's"
+                    .to_owned()
+            }
+            Self::Links { .. } => "take out `links` and `external_links`: names are looked up in \
+                                   the network that it has"
+                .to_owned(),
             Self::NeverPulled { image, policy, .. } if policy == "build" => {
                 format!("nothing builds `{image}`: add a `build`, or change `pull_policy`")
             }
@@ -184,7 +226,10 @@ pub fn decide(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Error> {
         }
     }
     if wanted.containers {
+        let guests = draft.stops_of_guests();
+        draft.stop_guests_first(&guests);
         draft.wait_for_ports();
+        draft.keep_guests_first(&guests);
         draft.strangers();
     }
     Ok(draft.plan)
@@ -223,6 +268,8 @@ pub(super) struct Draft<'a> {
     pub(super) started: BTreeMap<String, Vec<Started>>,
     /// Of each service the newest among it and those that it depends on: since when, and which.
     pub(super) newest: BTreeMap<String, (Since, String)>,
+    /// The services by the names of their containers, where that matters.
+    pub(super) own_names: HashMap<String, &'a str>,
     /// The services that are run to their end.
     pub(super) one_shots: BTreeSet<&'a str>,
     /// Waits, made once however many wait for the same.
@@ -238,6 +285,8 @@ pub(super) struct Started {
     pub(super) holds: Vec<Readiness>,
     /// Since when it runs.
     pub(super) since: Since,
+    /// Whether it takes the place of another one.
+    pub(super) replaces: bool,
 }
 
 impl<'a> Draft<'a> {
@@ -255,6 +304,7 @@ impl<'a> Draft<'a> {
             resources: BTreeMap::new(),
             started: BTreeMap::new(),
             newest: BTreeMap::new(),
+            own_names: own_names(wanted),
             one_shots: wanted.project.one_shots(),
             waits: BTreeMap::new(),
         }

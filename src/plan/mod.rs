@@ -4,12 +4,14 @@
 //! `observed` is the snapshot, `decide` the decision, `step` the plan and `render` how it reads.
 //! Images: `images` decides about what is built and `named` about what is only named, by the `names` and `platforms` of the
 //! whole project; `mounted_images` are mounted as files; `stand_in` is about what bind mounts hide.
-//! Containers: `containers` decides, by the `census` of all and by what is `stale`, what `one_shots` have done and which `moved_ports` are free.
+//! Containers: `containers` decides, by the `census` of all and by what is `stale`, what they have of their `hosts`, what
+//! `one_shots` have done and which `moved_ports` are free.
 //! Networks and volumes: `resources`.
 
 mod census;
 mod containers;
 mod decide;
+mod hosts;
 mod images;
 mod mounted_images;
 mod moved_ports;
@@ -25,6 +27,7 @@ mod stand_in;
 mod step;
 
 pub use decide::{Builders, Error, Wanted, decide, stranger_warning};
+pub use hosts::asked_containers;
 pub use images::beyond_dagger;
 pub use named::{check, first};
 pub use observed::{

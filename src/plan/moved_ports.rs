@@ -49,7 +49,7 @@ impl Draft<'_> {
     }
 
     /// Has a step wait for another, unless that one waits for it.
-    fn put_behind(&mut self, step: StepId, needed: StepId) {
+    pub(super) fn put_behind(&mut self, step: StepId, needed: StepId) {
         let unordered =
             step != needed && !self.needs(step, needed) && !self.comes_after(needed, step);
         if unordered {
@@ -71,7 +71,7 @@ impl Draft<'_> {
 
     /// Has a stop wait for nothing that waits for a start: not for what its service depends on, and not for the new
     /// container in its place, where that shares another's network. In their place it waits for all that the start needs.
-    fn free(&mut self, stop: StepId, start: StepId) {
+    pub(super) fn free(&mut self, stop: StepId, start: StepId) {
         let all = self.plan.steps[stop.0].after.iter().copied();
         let (cut, after): (Vec<StepId>, Vec<StepId>) =
             all.partition(|needed| *needed == start || self.comes_after(*needed, start));
@@ -91,6 +91,7 @@ impl Draft<'_> {
         }
         if let Action::Start {
             container: ContainerSource::Step(new),
+            ..
         } = self.plan.steps[start.0].action
         {
             self.put_behind(stop, new);
@@ -145,7 +146,7 @@ fn held<'a>(observed: &'a Observed, plan: &Plan) -> BTreeMap<u16, Vec<Held<'a>>>
     let containers: BTreeMap<&String, &Container> = containers.map(|own| (&own.id, own)).collect();
     let mut held: BTreeMap<u16, Vec<Held<'a>>> = BTreeMap::new();
     for step in &plan.steps {
-        let Action::Stop { container } = &step.action else {
+        let Action::Stop { container, .. } = &step.action else {
             continue;
         };
         let Some(holder) = containers.get(container) else {

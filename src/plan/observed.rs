@@ -1,9 +1,9 @@
 //! One snapshot of an engine, as data: what the docker room saw, before anybody decides anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fingerprint::Platform;
-use crate::model::{Digest, ImageId};
+use crate::model::{Digest, ImageId, Share};
 
 /// What is on the engine, taken by a constant number of calls.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,9 @@ pub struct Observed {
     pub networks: Vec<Resource>,
     /// All volumes.
     pub volumes: Vec<Resource>,
+    /// The containers that services name as whose something is, whoever made them: name → ID, `None` where there is none.
+    /// Those of [`super::asked_containers`].
+    pub others: BTreeMap<String, Option<String>>,
 }
 
 impl Observed {
@@ -79,10 +82,10 @@ pub struct Container {
     pub volumes: BTreeMap<String, String>,
     /// The networks it is attached to: name → the ID it had when the container last ran, empty before that.
     pub networks: BTreeMap<String, String>,
-    /// The ID of the container whose network it shares, where it does.
-    pub shares: Option<String>,
-    /// Whether it runs, and the container whose network it shares was started after it: that network is another one.
-    pub cut_off: bool,
+    /// What it has of other containers, with the IDs (or names) of those.
+    pub shares: BTreeSet<(Share, String)>,
+    /// What it has lost, where it runs and the container that has it was started after it.
+    pub cut_off: Option<Share>,
     /// Its published ports.
     pub ports: Vec<PublishedPort>,
 }

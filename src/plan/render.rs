@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::step::{Action, Plan, Step};
 use crate::compose::Outside;
-use crate::model::short_name;
+use crate::model::{HookTime, short_name};
 
 /// The plan for a person: a line per service, then the steps in order with their causes.
 pub fn text(plan: &Plan) -> String {
@@ -96,12 +96,31 @@ pub fn sentence(step: &Step) -> String {
         }
         Action::Tag { name, .. } => format!("tag the image of {service} as {name}"),
         Action::Create { name, .. } => format!("create {name}"),
-        Action::Stop { container } => format!("stop {service} ({})", short(container)),
+        Action::Stop {
+            container, hooks, ..
+        } => {
+            let stopped = format!("stop {service} ({})", short(container));
+            match hooks_of(*hooks, HookTime::PreStop) {
+                Some(hooks) => format!("run {hooks}, then {stopped}"),
+                None => stopped,
+            }
+        }
         Action::Remove { container, .. } => format!("remove {service} ({})", short(container)),
         Action::Rename { name, .. } => format!("rename to {name}"),
-        Action::Start { .. } => format!("start {service}"),
+        Action::Start { hooks, .. } => match hooks_of(*hooks, HookTime::PostStart) {
+            Some(hooks) => format!("start {service} and run {hooks}"),
+            None => format!("start {service}"),
+        },
         Action::Unpause { container } => format!("unpause {service} ({})", short(container)),
         Action::Wait { until, .. } => format!("wait until {service} is {until}"),
+    }
+}
+
+fn hooks_of(count: usize, time: HookTime) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some(format!("its `{time}` hook")),
+        more => Some(format!("its {more} `{time}` hooks")),
     }
 }
 

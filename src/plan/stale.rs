@@ -1,5 +1,6 @@
 //! Whether a container that is there is the one that is wanted.
 
+use super::hosts::Host;
 use super::images::Chosen;
 use super::observed::{Container, Observed, State};
 use super::step::{ImageSource, StepId};
@@ -42,10 +43,10 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
             Some("it was never started, and may be unfinished".to_owned())
         }
         Some(_) => detached(container, slot.networks)
-            .or_else(|| slot.host?.lost_by(container).map(ToOwned::to_owned))
+            .or_else(|| slot.hosts.iter().find_map(|host| host.lost_by(container)))
             .or_else(|| {
-                let text = "the container whose network it shares was started after it";
-                container.cut_off.then(|| text.to_owned())
+                let whose = container.cut_off?.whose();
+                Some(format!("the container {whose} was started after it"))
             }),
     }
 }
@@ -98,32 +99,8 @@ pub(super) struct Slot<'a> {
     pub(super) resources: &'a [StepId],
     /// The networks it is attached to, with the IDs that the engine has under their names.
     pub(super) networks: &'a [(String, Vec<&'a str>)],
-    /// The containers whose network it shares, where it does.
-    pub(super) host: Option<&'a Host>,
+    /// The containers that it has something of.
+    pub(super) hosts: &'a [Host],
     /// Steps that must have succeeded, and steps that must have ended, before it starts.
     pub(super) gates: &'a (Vec<StepId>, Vec<StepId>),
-}
-
-/// The containers whose network a service shares.
-pub(super) struct Host {
-    /// The IDs of those that are kept.
-    pub(super) kept: Vec<String>,
-    /// The steps behind which they run.
-    pub(super) steps: Vec<StepId>,
-    /// Whether one of them starts anew.
-    pub(super) anew: bool,
-}
-
-impl Host {
-    /// Why a container does not share the network any more: a container's network ends with its process.
-    fn lost_by(&self, container: &Container) -> Option<&'static str> {
-        let shares = container.shares.as_ref();
-        if !shares.is_some_and(|id| self.kept.contains(id)) {
-            Some("the container whose network it shares is replaced")
-        } else if container.state.is_running() && self.anew {
-            Some("the container whose network it shares starts anew")
-        } else {
-            None
-        }
-    }
 }

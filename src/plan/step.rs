@@ -196,15 +196,24 @@ pub enum Action {
         stands_in: Option<Box<Digest>>,
         /// The digest of what it mounts, where it is run to its end.
         #[serde(skip_serializing_if = "Option::is_none")]
-        mounted: Option<Digest>,
+        mounted: Option<Box<Digest>>,
         /// Anonymous volumes handed over from the container it replaces: target → the volume's name.
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         inherits: BTreeMap<String, String>,
+        /// The containers that it has something of: `service:NAME` or `container:NAME` → the container.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        shares: BTreeMap<String, ContainerSource>,
     },
-    /// Stops a container that is to be replaced or removed.
+    /// Stops a container, behind the service's `pre_stop` hooks.
     Stop {
         /// Its ID.
         container: String,
+        /// How many hooks are run before.
+        #[serde(skip_serializing_if = "is_zero")]
+        hooks: usize,
+        /// Whether it is stopped even where a hook fails: something else needs it to go.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        regardless: bool,
     },
     /// Removes a container.
     Remove {
@@ -221,10 +230,13 @@ pub enum Action {
         /// The name.
         name: String,
     },
-    /// Starts a container.
+    /// Starts a container, and runs the service's `post_start` hooks in it.
     Start {
         /// The container.
         container: ContainerSource,
+        /// How many hooks are run.
+        #[serde(skip_serializing_if = "is_zero")]
+        hooks: usize,
     },
     /// Resumes a paused container.
     Unpause {
@@ -238,6 +250,11 @@ pub enum Action {
         /// What it waits for.
         until: Readiness,
     },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over this
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// What a wait waits for.

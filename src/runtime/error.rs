@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::ports::{BuildError, EngineError};
+use crate::model::HookTime;
 use crate::plan::Readiness;
 
 /// A step failed.
@@ -57,6 +58,51 @@ pub enum StepError {
         /// What its health check said last.
         #[source]
         check: Option<CheckFailed>,
+        /// The last lines it printed.
+        output: Vec<String>,
+    },
+    /// A hook failed.
+    #[error("`{time}` hook {number} of service `{service}`, `{command}`, ended with code {code}")]
+    Hook {
+        /// The service.
+        service: String,
+        /// When it was run.
+        time: HookTime,
+        /// Which it is, from 1.
+        number: usize,
+        /// What was run.
+        command: String,
+        /// Its exit code.
+        code: i64,
+        /// The last lines it printed.
+        output: Vec<String>,
+    },
+    /// A hook could not be run.
+    #[error("`{time}` hook {number} of service `{service}`, `{command}`, cannot be run")]
+    HookRefused {
+        /// The service.
+        service: String,
+        /// When it was to be run.
+        time: HookTime,
+        /// Which it is, from 1.
+        number: usize,
+        /// What was to be run.
+        command: String,
+        /// What the engine says.
+        #[source]
+        source: EngineError,
+    },
+    /// A container ended before its hooks had run.
+    #[error(
+        "service `{service}` ended with code {code} before its `post_start` hook {number} was done"
+    )]
+    EndedBeforeHook {
+        /// The service.
+        service: String,
+        /// The hook, from 1.
+        number: usize,
+        /// The code its process ended with.
+        code: i64,
         /// The last lines it printed.
         output: Vec<String>,
     },
@@ -117,6 +163,8 @@ impl StepError {
             Self::Exited { output, .. }
             | Self::Unhealthy { output, .. }
             | Self::TimedOut { output, .. }
+            | Self::Hook { output, .. }
+            | Self::EndedBeforeHook { output, .. }
             | Self::Build(BuildError::Instruction { output, .. }) => output,
             _ => &[],
         }
@@ -133,6 +181,14 @@ impl StepError {
             | Self::Unhealthy { service, .. }
             | Self::TimedOut { service, .. } => {
                 format!("`larder logs {service}` shows all that it printed")
+            }
+            Self::Hook {
+                time: HookTime::PostStart,
+                service,
+                ..
+            } => format!("the container of `{service}` was stopped: the next `up` starts it anew"),
+            Self::EndedBeforeHook { service, .. } => {
+                format!("hooks run beside its process, so `{service}` must stay up meanwhile")
             }
             Self::NoHealthcheck { service } => format!("add a `healthcheck` to `{service}`"),
             _ => return Vec::new(),

@@ -2,6 +2,7 @@
 //! side by side. It decides nothing: what a step does, and why, is the plan's.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,11 +13,12 @@ use tokio::sync::{Mutex, broadcast, watch};
 
 use super::error::StepError;
 use super::event::{Event, EventSink, Progress};
+use super::hooks::Hooks;
 use super::ledger::{Ledger, Product};
 use super::ports::{BuildPart, BuildRequest, Builder, ContainerSpec, Engine, Happening};
 use super::readiness::{self, Proof, Watched};
 use crate::fingerprint::{Fingerprinted, Recipe};
-use crate::model::{Digest, ImageId, Project, RestartPolicy, Service, labels};
+use crate::model::{Digest, HookTime, ImageId, Project, RestartPolicy, Service, labels};
 use crate::plan::{Action, BuilderKind, ContainerSource, ImageSource, Plan, Step, StepId};
 
 /// Everything that one execution needs.
@@ -227,8 +229,13 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
                 stands_in,
                 mounted,
                 inherits,
+                shares,
             } => {
                 let image = self.image(image)?;
+                let shares = shares.iter();
+                let shares: Result<BTreeMap<String, String>, StepError> = shares
+                    .map(|(key, source)| Ok((key.clone(), self.container(source)?)))
+                    .collect();
                 let recipe = match self.run.recipes.get(self.service()) {
                     Some(Fingerprinted::Known(recipe)) => Some(recipe),
                     _ => None,
@@ -246,24 +253,33 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
                     dependencies: recipe.and_then(|recipe| recipe.dependencies),
                     shadowed: recipe.and_then(|recipe| Some(recipe.shadowed.as_ref()?.key)),
                     config: *config,
-                    mounted: *mounted,
+                    mounted: mounted.as_deref().copied(),
                     inherits,
+                    shares: &shares?,
                 };
                 return Ok(Product::Container(engine.create_container(&spec).await?));
             }
-            Action::Stop { container } => engine.stop(container, None).await?,
+            Action::Stop {
+                container,
+                hooks,
+                regardless,
+            } => self.stop(container, *hooks, *regardless).await?,
             Action::Remove { container, volumes } => engine.remove(container, *volumes).await?,
             Action::Rename { container, name } => {
                 engine.rename(&self.container(container)?, name).await?;
             }
-            Action::Start { container } => {
+            Action::Start { container, hooks } => {
+                let container = self.container(container)?;
                 // The engine picks from a port range and binds it in two steps: two at once may pick the same.
-                let _turn = if self.publishes_range() {
+                let turn = if self.publishes_range() {
                     Some(ranges.lock().await)
                 } else {
                     None
                 };
-                engine.start(&self.container(container)?).await?;
+                engine.start(&container).await?;
+                drop(turn);
+                let hooks = self.hooks(&container, HookTime::PostStart, *hooks);
+                hooks.after_start().await?;
             }
             Action::Unpause { container } => engine.unpause(container).await?,
             Action::Wait { container, until } => {
@@ -282,6 +298,40 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
             }
         }
         Ok(Product::Nothing)
+    }
+
+    /// Stops a container behind its hooks. Where something else needs it to go, a hook that fails is told and no more.
+    async fn stop(&self, container: &str, hooks: usize, regardless: bool) -> Result<(), StepError> {
+        let hooks = self.hooks(container, HookTime::PreStop, hooks);
+        match hooks.before_stop().await {
+            Err(error @ (StepError::Hook { .. } | StepError::HookRefused { .. })) if regardless => {
+                let output = error.output().iter();
+                output.for_each(|line| self.progress.output(line));
+                let cause = error.source();
+                let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+                self.progress
+                    .note(format!("{error}{cause}; it is stopped all the same"));
+            }
+            ended => ended?,
+        }
+        Ok(self.run.engine.stop(container, None).await?)
+    }
+
+    /// The first hooks of the step's service, as many as the plan says.
+    fn hooks<'b>(&'b self, container: &'b str, time: HookTime, count: usize) -> Hooks<'b, E> {
+        let service = self.run.project.services.get(self.service());
+        let all = service.map_or(&[][..], |service| match time {
+            HookTime::PostStart => &service.post_start,
+            HookTime::PreStop => &service.pre_stop,
+        });
+        Hooks {
+            engine: self.run.engine,
+            service: self.service(),
+            container,
+            all: &all[..count.min(all.len())],
+            interrupt: self.run.interrupt.clone(),
+            progress: &self.progress,
+        }
     }
 
     async fn build_dependencies(

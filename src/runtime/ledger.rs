@@ -80,32 +80,28 @@ impl<'a> Ledger<'a> {
 
     /// What the steps left that an action speaks of.
     pub(super) fn products_for(&self, action: &Action) -> BTreeMap<StepId, Product> {
-        let (Action::Create {
-            image: ImageSource::Step(made),
-            ..
-        }
-        | Action::Tag {
-            image: ImageSource::Step(made),
-            ..
-        }
-        | Action::Start {
-            container: ContainerSource::Step(made),
-        }
-        | Action::Rename {
-            container: ContainerSource::Step(made),
-            ..
-        }
-        | Action::Wait {
-            container: ContainerSource::Step(made),
-            ..
-        }) = action
-        else {
-            return BTreeMap::new();
+        let of_image = |source: &ImageSource| match source {
+            ImageSource::Step(made) => Some(*made),
+            _ => None,
         };
-        let product = self.products.get(made).cloned();
-        product
-            .map(|product| (*made, product))
-            .into_iter()
+        let of_container = |source: &ContainerSource| match source {
+            ContainerSource::Step(made) => Some(*made),
+            ContainerSource::Id(_) => None,
+        };
+        let made: Vec<StepId> = match action {
+            Action::Create { image, shares, .. } => {
+                let shares = shares.values().filter_map(of_container);
+                shares.chain(of_image(image)).collect()
+            }
+            Action::Tag { image, .. } => of_image(image).into_iter().collect(),
+            Action::Start { container, .. }
+            | Action::Rename { container, .. }
+            | Action::Wait { container, .. } => of_container(container).into_iter().collect(),
+            _ => Vec::new(),
+        };
+        let products = made.into_iter();
+        products
+            .filter_map(|made| Some((made, self.products.get(&made)?.clone())))
             .collect()
     }
 
@@ -168,6 +164,8 @@ mod tests {
             service: None,
             action: Action::Stop {
                 container: String::new(),
+                hooks: 0,
+                regardless: false,
             },
             cause: String::new(),
             after: after.iter().copied().map(StepId).collect(),

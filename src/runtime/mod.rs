@@ -4,6 +4,7 @@
 mod error;
 mod event;
 mod execute;
+mod hooks;
 mod ledger;
 mod ports;
 mod readiness;
@@ -13,6 +14,6 @@ pub use event::{Event, EventSink, Progress};
 pub use execute::{Failure, Outcome, Run, execute};
 pub use ports::{
     BuildError, BuildPart, BuildRequest, Builder, Condition, ContainerSpec, Duplex, Engine,
-    EngineAccess, EngineError, Happening, HappeningKind, Listening, Login,
+    EngineAccess, EngineError, Happening, HappeningKind, HookEnd, Listening, Login,
 };
 pub use readiness::Proof;

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::error::CheckFailed;
 use super::event::Progress;
 use crate::fingerprint::Recipe;
-use crate::model::{Digest, Healthcheck, ImageId, Project};
+use crate::model::{Digest, Healthcheck, Hook, ImageId, Project, Service};
 use crate::plan::{BuilderKind, Observed};
 
 /// A Docker Engine. Every call may be made from several tasks at once.
@@ -108,6 +108,14 @@ pub trait Engine: Send + Sync {
         command: &[String],
     ) -> impl Future<Output = Result<i64, EngineError>> + Send;
 
+    /// Runs a hook in a container to the end, and tells each line that it prints.
+    fn run_hook(
+        &self,
+        container: &str,
+        hook: &Hook,
+        progress: &Progress,
+    ) -> impl Future<Output = Result<HookEnd, EngineError>> + Send;
+
     /// The last lines of a container's output, without control characters.
     fn last_lines(
         &self,
@@ -176,6 +184,32 @@ pub struct ContainerSpec<'a> {
     pub mounted: Option<Digest>,
     /// Anonymous volumes handed over: target → the volume's name.
     pub inherits: &'a BTreeMap<String, String>,
+    /// The containers that it has something of: `service:NAME` or `container:NAME` → the ID.
+    pub shares: &'a BTreeMap<String, String>,
+}
+
+impl<'a> ContainerSpec<'a> {
+    /// The service.
+    ///
+    /// # Errors
+    /// The project does not have it.
+    pub fn definition(&self) -> Result<&'a Service, EngineError> {
+        let service = self.project.services.get(self.service);
+        service.ok_or_else(|| EngineError::Refused {
+            action: format!("defining container `{}`", self.name),
+            status: None,
+            source: format!("the project has no service `{}`", self.service).into(),
+        })
+    }
+}
+
+/// How a hook ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HookEnd {
+    /// Its exit code.
+    pub code: i64,
+    /// The last lines that it printed.
+    pub output: Vec<String>,
 }
 
 /// What a container is doing right now, as an inspection shows it.

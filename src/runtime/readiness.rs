@@ -305,7 +305,8 @@ async fn failure<E: Engine>(engine: &E, watched: &Watched<'_>, condition: &Condi
     }
 }
 
-async fn last_lines<E: Engine>(engine: &E, container: &str) -> Vec<String> {
+/// The last lines of a container's output, for an error.
+pub(super) async fn last_lines<E: Engine>(engine: &E, container: &str) -> Vec<String> {
     // The failure is the news; that its log cannot be read is not.
     engine
         .last_lines(container, LAST_LINES)

@@ -95,6 +95,8 @@ mod tests {
             service: Some("api".to_owned()),
             action: Action::Stop {
                 container: "abc".to_owned(),
+                hooks: 0,
+                regardless: false,
             },
             cause: String::new(),
             after: Vec::new(),
@@ -114,6 +116,8 @@ mod tests {
             service: Some("api".to_owned()),
             action: Action::Stop {
                 container: "abc".to_owned(),
+                hooks: 0,
+                regardless: false,
             },
             cause: "its image changed".to_owned(),
             after: vec![StepId(1)],

@@ -188,8 +188,8 @@ mod tests {
             labels: BTreeMap::new(),
             volumes: BTreeMap::new(),
             networks: BTreeMap::new(),
-            shares: None,
-            cut_off: false,
+            shares: BTreeSet::new(),
+            cut_off: None,
             ports,
         }
     }

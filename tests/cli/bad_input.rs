@@ -339,6 +339,39 @@ fn dependencies_that_other_attributes_imply() {
 }
 
 #[test]
+fn what_an_engine_would_refuse_half_of_a_stack_later() {
+    let of = |attribute: &str| {
+        up(&format!(
+            "services:\n  a:\n    image: redis\n    {attribute}\n  b: {{image: redis}}\n"
+        ))
+    };
+    assert_snapshot!(of("volumes_from: ['b:zz']"), @r#"
+        exit 2
+        --- stderr
+        error: `services.a.volumes_from[0]`: `zz` is neither `ro` nor `rw`
+          at compose.yaml:4:20
+        "#);
+    assert_snapshot!(of("volumes_from: ['container::ro']"), @r#"
+        exit 2
+        --- stderr
+        error: `services.a.volumes_from[0]`: `container::ro` names no container
+          at compose.yaml:4:20
+        "#);
+    assert_snapshot!(of("pre_stop: [{user: root}]"), @r#"
+        exit 2
+        --- stderr
+        error: `services.a.pre_stop[0].command` is needed and missing
+          at compose.yaml:4:16
+        "#);
+    assert_snapshot!(of("pre_start: [{command: [a]}]"), @r#"
+        exit 2
+        --- stderr
+        error: `services.a.pre_start` asks for a hook before the start (docker compose 5.3 and later), which larder does not do
+          at compose.yaml:4:5
+        "#);
+}
+
+#[test]
 fn what_is_wrong_in_a_service_that_is_extended() {
     let compose = "services:\n  a:\n    extends: {file: b/c.yaml, service: z}\n";
     let sandbox = Sandbox::with(compose).file(

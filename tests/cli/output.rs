@@ -11,7 +11,7 @@ services:
   api:
     image: redis:7-alpine
     ports: ['8080:80']
-    credential_spec: {file: spec.json}
+    use_api_socket: true
 ";
 
 #[test]
@@ -23,8 +23,6 @@ fn the_model_goes_to_standard_output_and_warnings_do_not() {
         name: hub
         services:
           api:
-            credential_spec:
-              file: spec.json
             image: redis:7-alpine
             networks:
               default: null
@@ -33,11 +31,12 @@ fn the_model_goes_to_standard_output_and_warnings_do_not() {
               target: 80
               published: '8080'
               protocol: tcp
+            use_api_socket: true
         networks:
           default:
             name: hub_default
         --- stderr
-        warning: `services.api.credential_spec` is valid Compose, but larder does not carry it out yet
+        warning: `api` gets the engine's socket and your credentials for registries: it can do there whatever you can
           at compose.yaml:5:5
         "#);
 }

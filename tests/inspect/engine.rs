@@ -66,6 +66,8 @@ async fn create(engine: &Docker, project: &Project) -> Result<(), larder::runtim
         engine.create_volume(project, key).await?;
     }
     let observed = engine.observe(&project.name).await?;
+    // Those that have something of others come behind them in the alphabet.
+    let mut shares = BTreeMap::new();
     for (service, definition) in &project.services {
         let image = project.image_name(service);
         let image: &ImageId = &observed
@@ -85,8 +87,10 @@ async fn create(engine: &Docker, project: &Project) -> Result<(), larder::runtim
                 config: Digest::of(b"a hash of larder's own, which is not compared"),
                 mounted: None,
                 inherits: &BTreeMap::new(),
+                shares: &shares,
             };
-            engine.create_container(&spec).await?;
+            let id = engine.create_container(&spec).await?;
+            shares.entry(format!("service:{service}")).or_insert(id);
         }
     }
     Ok(())

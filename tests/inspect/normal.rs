@@ -8,6 +8,11 @@ use super::engine::Shown;
 
 /// What the engine shows of a project, by the names that its parts have in the Compose file.
 pub(crate) fn normal(shown: Shown, project: &str) -> Value {
+    let ids = shown.containers.iter().filter_map(|own| {
+        let id = own["Id"].as_str()?.to_owned();
+        Some((id, own["Name"].as_str()?.to_owned()))
+    });
+    let ids: Vec<(String, String)> = ids.collect();
     let mut tree = json!({
         "containers": by_name(shown.containers, container),
         "networks": by_name(shown.networks, network),
@@ -16,8 +21,25 @@ pub(crate) fn normal(shown: Shown, project: &str) -> Value {
     let volumes = shown.volumes.into_iter().map(volume);
     tree["volumes"] = volumes.collect::<Map<String, Value>>().into();
     drop_empty(&mut tree);
+    name_containers(&mut tree, &ids);
     rename(&mut tree, project);
     tree
+}
+
+/// Each creation has IDs of its own, also where one container names another.
+fn name_containers(tree: &mut Value, ids: &[(String, String)]) {
+    match tree {
+        Value::String(text) => {
+            for (id, name) in ids {
+                *text = text.replace(id, name);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| name_containers(item, ids)),
+        Value::Object(map) => map
+            .values_mut()
+            .for_each(|value| name_containers(value, ids)),
+        _ => {}
+    }
 }
 
 fn by_name(objects: Vec<Value>, normal: fn(&mut Map<String, Value>)) -> Value {
@@ -54,7 +76,7 @@ fn container(object: &mut Map<String, Value>) {
     // docker compose walks maps of Go, which have no order.
     sort(&mut config["Env"]);
     let host = &mut object["HostConfig"];
-    for name in ["Binds", "ExtraHosts", "Mounts", "Ulimits"] {
+    for name in ["Binds", "ExtraHosts", "Links", "Mounts", "Ulimits"] {
         sort(&mut host[name]);
     }
     ports(&mut object["Config"]["ExposedPorts"]);

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bollard::models::{ContainerCreateBody, EndpointSettings, HealthConfig};
 
 use super::gate::{self, Gate};
-use super::{endpoints, files, host, labels, mounts, ports};
+use super::sharing::Sharing;
+use super::{api_socket, endpoints, files, host, labels, mounts, ports};
 use crate::docker::ApiVersion;
-use crate::docker::error::Words;
 use crate::model::{Healthcheck, Service, Span};
 use crate::runtime::{ContainerSpec, EngineError};
 
@@ -18,27 +18,18 @@ pub(in crate::docker) struct Surroundings {
     pub(in crate::docker) api: ApiVersion,
     /// Proxy variables, underneath the service's own environment.
     pub(in crate::docker) proxies: BTreeMap<String, String>,
-    /// Whose namespaces it is in.
-    pub(in crate::docker) namespaces: Namespaces,
+    /// What it has of other containers.
+    pub(in crate::docker) sharing: Sharing,
+    /// Where the containers whose volumes it has too have something mounted.
+    pub(in crate::docker) mounted_by_others: BTreeSet<String>,
+    /// The text of a `config.json` with credentials, where the service asks for it.
+    pub(in crate::docker) api_credentials: Option<String>,
     /// The service's `security_opt`, files read.
     pub(in crate::docker) security_opt: Vec<String>,
     /// Whether `/proc` and `/sys` are shown in full.
     pub(in crate::docker) unconfined_paths: bool,
     /// The volumes that the image declares, where that decides what is handed over.
     pub(in crate::docker) image_volumes: BTreeSet<String>,
-}
-
-/// Whose namespaces a container is in, as the service says it; a service in them is resolved to its container.
-#[derive(Debug, Default)]
-pub(in crate::docker) struct Namespaces {
-    /// `network_mode`.
-    pub(in crate::docker) network: Option<String>,
-    /// `ipc`.
-    pub(in crate::docker) ipc: Option<String>,
-    /// `pid`.
-    pub(in crate::docker) pid: Option<String>,
-    /// `uts`.
-    pub(in crate::docker) uts: Option<String>,
 }
 
 /// One container in the engine's words.
@@ -65,24 +56,21 @@ pub(in crate::docker) fn definition(
     spec: &ContainerSpec<'_>,
     surroundings: &Surroundings,
 ) -> Result<Definition, EngineError> {
-    let refused = |source| EngineError::Refused {
-        action: format!("defining container `{}`", spec.name),
-        status: None,
-        source,
-    };
-    let Some(service) = spec.project.services.get(spec.service) else {
-        let words = format!("the project has no service `{}`", spec.service);
-        return Err(refused(Box::new(Words(words))));
-    };
+    let service = spec.definition()?;
     let gate = Gate {
         api: surroundings.api,
         kind: "service",
         name: spec.service,
     };
-    let mode = surroundings.namespaces.network.as_deref();
-    let networking = endpoints::networking(spec, service, mode, gate)?;
-    let mounts = mounts::mounts(spec, service, &surroundings.image_volumes, gate)?;
-    let files = files::archive(spec.project, service).map_err(|error| refused(error.into()))?;
+    let networking = endpoints::networking(spec, service, &surroundings.sharing, gate)?;
+    let mounts = mounts::mounts(spec, service, surroundings, gate)?;
+    let credentials = surroundings.api_credentials.as_deref();
+    let files = files::archive(spec.project, service, credentials);
+    let files = files.map_err(|error| EngineError::Refused {
+        action: format!("defining container `{}`", spec.name),
+        status: None,
+        source: error.into(),
+    })?;
     let body = ContainerCreateBody {
         hostname: service.hostname.clone(),
         domainname: service.domainname.clone(),
@@ -101,11 +89,12 @@ pub(in crate::docker) fn definition(
         },
         image: Some(spec.project.image_name(spec.service)),
         working_dir: service.working_dir.clone(),
-        labels: Some(labels::of_container(spec, service)),
+        labels: Some(labels::of_container(spec, service, &surroundings.sharing)),
         stop_signal: service.stop_signal.clone(),
         // Whole seconds, cut off: `500ms` is 0 and kills at once (docker/compose `ToSeconds`).
         stop_timeout: service.stop_grace_period.map(|span| span.0 / 1_000_000_000),
-        network_disabled: (mode == Some("disabled")).then_some(true),
+        network_disabled: (surroundings.sharing.network_mode.as_deref() == Some("disabled"))
+            .then_some(true),
         host_config: Some(host::host(
             service,
             surroundings,
@@ -131,6 +120,10 @@ fn environment(service: &Service, proxies: &BTreeMap<String, String>) -> Vec<Str
         .iter()
         .map(|(name, value)| (name.as_str(), Some(value.as_str())))
         .collect();
+    if api_socket::asks(service) {
+        let (name, value) = api_socket::variable();
+        all.insert(name, Some(value));
+    }
     all.extend(
         service
             .environment

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use bollard::models::{EndpointIpamConfig, EndpointSettings, NetworkingConfig};
 
 use super::gate::{self, Gate};
+use super::sharing::Sharing;
 use crate::model::{Attachment, Service};
 use crate::runtime::{ContainerSpec, EngineError};
 
@@ -24,19 +25,19 @@ pub(super) struct Networking {
     pub(super) mac_address: Option<String>,
 }
 
-/// Puts a service's networks into the engine's words. `mode` is its `network_mode`, resolved.
+/// Puts a service's networks into the engine's words.
 ///
 /// # Errors
 /// The engine is too old for part of it.
 pub(super) fn networking(
     spec: &ContainerSpec<'_>,
     service: &Service,
-    mode: Option<&str>,
+    sharing: &Sharing,
     gate: Gate<'_>,
 ) -> Result<Networking, EngineError> {
     let modern = gate.api.at_least("1.44");
     let own_mac = service.mac_address.as_ref();
-    if let Some(mode) = mode {
+    if let Some(mode) = sharing.network_mode.as_deref() {
         return Ok(Networking {
             at_create: own_mac
                 .filter(|_| modern)
@@ -57,6 +58,7 @@ pub(super) fn networking(
         } else {
             endpoint.mac_address = gate.pass(&gate::ENDPOINT_MAC, mac.cloned())?;
         }
+        endpoint.links = (!sharing.links.is_empty()).then(|| sharing.links.clone());
         endpoints.push((spec.project.network_name(key), endpoint));
     }
     let Some((first, _)) = endpoints.first() else {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use bollard::models::Mount as EngineMount;
 
+use super::api_socket;
 use super::mounts::file_bind;
 use crate::model::{FileObject, FileReference, Project, Service};
 
@@ -15,10 +16,26 @@ pub(super) fn binds(project: &Project, service: &Service) -> Vec<EngineMount> {
         .collect()
 }
 
-/// An archive of those that are texts, to be unpacked at the container's root; `None` when there are none.
-pub(super) fn archive(project: &Project, service: &Service) -> std::io::Result<Option<Vec<u8>>> {
+/// An archive of those that are texts, and of the credentials that the service asks for, to be unpacked at the container's
+/// root; `None` when there are none.
+pub(super) fn archive(
+    project: &Project,
+    service: &Service,
+    credentials: Option<&str>,
+) -> std::io::Result<Option<Vec<u8>>> {
     let mut archive = tar::Builder::new(Vec::new());
     let mut entries = 0;
+    if let Some(content) = credentials {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o444);
+        header.set_uid(0);
+        header.set_gid(0);
+        let path = api_socket::config();
+        let path = path.trim_start_matches('/');
+        archive.append_data(&mut header, path, content.as_bytes())?;
+        entries += 1;
+    }
     for (target, reference, object) in references(project, service) {
         let Some(content) = object.text().filter(|_| !object.is_empty_variable()) else {
             continue;
@@ -121,7 +138,7 @@ mod tests {
             .collect();
         assert_eq!(targets, ["/run/secrets/key", "/run/secrets/deep/key"]);
 
-        let bytes = archive(&project, &service).unwrap().unwrap();
+        let bytes = archive(&project, &service, Some("{}")).unwrap().unwrap();
         let mut archive = tar::Archive::new(bytes.as_slice());
         let shown = archive.entries().unwrap().map(|entry| {
             let mut entry = entry.unwrap();
@@ -135,6 +152,7 @@ mod tests {
         assert_eq!(
             shown.collect::<Vec<_>>(),
             [
+                "run/secrets/docker/config.json 444 (0, 0) {}",
                 "etc/motd 444 (0, 0) hello",
                 "run/secrets/token 440 (103, 104) t0k"
             ]

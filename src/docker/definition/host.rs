@@ -26,9 +26,12 @@ pub(super) fn host(
     gate: Gate<'_>,
 ) -> Result<HostConfig, EngineError> {
     let annotations = (!service.annotations.is_empty()).then(|| to_map(&service.annotations));
-    let namespaces = &surroundings.namespaces;
+    let sharing = &surroundings.sharing;
+    let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
     let host = HostConfig {
         annotations: gate.pass(&gate::ANNOTATIONS, annotations)?,
+        volumes_from: some(&sharing.volumes_from),
+        links: some(&sharing.links),
         binds: Some(storage.binds),
         mounts: Some(storage.mounts),
         tmpfs: Some(storage.tmpfs),
@@ -37,9 +40,9 @@ pub(super) fn host(
         network_mode: Some(network_mode),
         port_bindings: Some(ports::bindings(service)),
         init: service.init,
-        ipc_mode: namespaces.ipc.clone(),
-        pid_mode: namespaces.pid.clone(),
-        uts_mode: namespaces.uts.clone(),
+        ipc_mode: sharing.ipc_mode.clone(),
+        pid_mode: sharing.pid_mode.clone(),
+        uts_mode: service.uts.clone(),
         userns_mode: service.userns_mode.clone(),
         cgroupns_mode: cgroup_namespace(service),
         isolation: isolation(service),

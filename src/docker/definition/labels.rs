@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use crate::model::{Condition, Digest, Project, Service, labels};
+use super::sharing::Sharing;
+use crate::model::{Condition, Digest, Project, Service, labels, shares_label};
 use crate::runtime::ContainerSpec;
 
 /// The labels of a container.
-pub(super) fn of_container(spec: &ContainerSpec<'_>, service: &Service) -> HashMap<String, String> {
+pub(super) fn of_container(
+    spec: &ContainerSpec<'_>,
+    service: &Service,
+    sharing: &Sharing,
+) -> HashMap<String, String> {
     let project = spec.project;
     let mut all = of(project, &service.labels, &spec.config);
     let mut set = |key: &str, value: String| {
@@ -17,6 +22,9 @@ pub(super) fn of_container(spec: &ContainerSpec<'_>, service: &Service) -> HashM
     set(labels::CONFIG_HASH, format!("larder-{}", spec.config));
     if let Some(mounted) = spec.mounted {
         set(labels::MOUNTED, mounted.to_string());
+    }
+    if let Some(shares) = shares_label(&sharing.shares) {
+        set(labels::SHARES, shares);
     }
     set(labels::SERVICE, spec.service.to_owned());
     set(labels::NUMBER, spec.number.to_string());
@@ -109,8 +117,9 @@ mod tests {
             config: Digest::of(b"c"),
             mounted: None,
             inherits: &BTreeMap::new(),
+            shares: &BTreeMap::new(),
         };
-        let all = of_container(&spec, &service);
+        let all = of_container(&spec, &service, &Sharing::default());
         for label in [labels::FINGERPRINT, labels::DEPENDENCIES, labels::SHADOWED] {
             assert_eq!(all.get(label).map(String::as_str), Some(""), "{label}");
         }

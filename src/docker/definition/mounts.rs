@@ -1,14 +1,14 @@
 //! What a container sees in its file system beside its image.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{
     Mount as EngineMount, MountBindOptions, MountImageOptions, MountTmpfsOptions, MountType,
     MountVolumeOptions,
 };
 
-use super::files;
 use super::gate::{self, Gate};
+use super::{Surroundings, api_socket, files};
 use crate::model::{BindOptions, Mount, MountKind, Service, VolumeOptions};
 use crate::runtime::{ContainerSpec, EngineError};
 
@@ -25,14 +25,15 @@ pub(super) struct Storage {
 }
 
 /// Puts a service's mounts into the engine's words. An anonymous volume is handed over where the service or the image
-/// declares it still (compose `buildContainerMountOptions`): elsewhere it would hide what the image has there now.
+/// declares it still (compose `buildContainerMountOptions`): elsewhere it would hide what the image has there now. What comes with
+/// `volumes_from` is that of the other container.
 ///
 /// # Errors
 /// The engine is too old for one of them.
 pub(super) fn mounts(
     spec: &ContainerSpec<'_>,
     service: &Service,
-    image_volumes: &BTreeSet<String>,
+    surroundings: &Surroundings,
     gate: Gate<'_>,
 ) -> Result<Storage, EngineError> {
     let mut all = Storage::default();
@@ -61,7 +62,10 @@ pub(super) fn mounts(
             }
         }
     }
-    inherits.retain(|target, _| image_volumes.contains(*target));
+    let hides = &surroundings.mounted_by_others;
+    inherits.retain(|target, _| {
+        surroundings.image_volumes.contains(*target) && !hides.contains(*target)
+    });
     all.mounts
         .extend(inherits.into_iter().map(|(target, volume)| EngineMount {
             typ: Some(MountType::VOLUME),
@@ -70,6 +74,9 @@ pub(super) fn mounts(
             ..EngineMount::default()
         }));
     all.mounts.extend(files::binds(spec.project, service));
+    if api_socket::asks(service) {
+        all.binds.push(api_socket::bind());
+    }
     for entry in &service.tmpfs {
         let (path, options) = entry.split_once(':').unwrap_or((entry, ""));
         all.tmpfs.insert(path.to_owned(), options.to_owned());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::sharing;
 use super::*;
 use crate::model::{
     Attachment, BindOptions, Bytes, Condition, Dependency, Deploy, DeployRestart, Digest, ImageId,
@@ -18,14 +19,29 @@ fn with_inherits(
     api: &str,
     inherits: &[(&str, &str)],
 ) -> Result<Definition, EngineError> {
+    with_others(service, api, inherits, &[("service:db", "1db")])
+}
+
+/// The same where other containers are there, and the project has a service `db` with two of them.
+fn with_others(
+    service: Service,
+    api: &str,
+    inherits: &[(&str, &str)],
+    shares: &[(&str, &str)],
+) -> Result<Definition, EngineError> {
+    let db = Service {
+        scale: Some(2),
+        ..Service::default()
+    };
     let project = Project {
         name: "p".to_owned(),
-        services: BTreeMap::from([("app".to_owned(), service)]),
+        services: BTreeMap::from([("app".to_owned(), service), ("db".to_owned(), db)]),
         working_dir: "/shop".into(),
         files: vec!["/shop/a.yaml".into(), "/shop/b.yaml".into()],
         ..Project::default()
     };
     let owned = |(target, volume): &(&str, &str)| ((*target).to_owned(), (*volume).to_owned());
+    let shares = shares.iter().map(owned).collect();
     let inherits = inherits.iter().map(owned).collect();
     let image = ImageId("sha256:abc".to_owned());
     let spec = ContainerSpec {
@@ -40,17 +56,23 @@ fn with_inherits(
         config: Digest::of(b"c"),
         mounted: None,
         inherits: &inherits,
+        shares: &shares,
     };
+    let own = &project.services["app"];
     let surroundings = Surroundings {
         api: api.parse().unwrap(),
         proxies: BTreeMap::from([("HTTP_PROXY".to_owned(), "http://p".to_owned())]),
-        namespaces: Namespaces {
-            network: project.services["app"].network_mode.clone(),
-            ..Namespaces::default()
-        },
+        sharing: sharing(&spec, own)?,
+        mounted_by_others: (!own.volumes_from.is_empty())
+            .then(|| "/of/others".to_owned())
+            .into_iter()
+            .collect(),
+        api_credentials: own.use_api_socket.map(|_| "{}".to_owned()),
         security_opt: Vec::new(),
         unconfined_paths: false,
-        image_volumes: ["/declared/by/image".to_owned()].into(),
+        image_volumes: ["/declared/by/image", "/of/others"]
+            .map(ToOwned::to_owned)
+            .into(),
     };
     definition(&spec, &surroundings)
 }
@@ -519,4 +541,109 @@ fn a_health_check_is_in_nanoseconds_and_leaves_out_what_is_not_said() {
         ..declared()
     };
     assert_eq!(check("1.44", off).test.unwrap(), ["NONE"]);
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_others_have_is_asked_for_by_container() {
+    let service = || Service {
+        network_mode: Some(text("service:db")),
+        ipc: Some(text("service:db")),
+        pid: Some(text("container:x")),
+        uts: Some(text("host")),
+        volumes_from: texts(&["db:ro", "container:y", "container:z:rw"]),
+        ..Service::default()
+    };
+    let shares = [("service:db", "1db"), ("container:y", "1y")];
+    let body = with_others(service(), "1.41", &[], &shares).unwrap().body;
+    let host = body.host_config.unwrap();
+    let mode = |mode: &Option<String>| mode.clone().unwrap_or_default();
+    assert_eq!(mode(&host.network_mode), "container:1db");
+    assert_eq!(mode(&host.ipc_mode), "container:1db");
+    assert_eq!(mode(&host.pid_mode), "container:x");
+    assert_eq!(mode(&host.uts_mode), "host");
+    let from = texts(&["1db:ro", "1y", "z:rw"]);
+    assert_eq!(host.volumes_from, Some(from));
+    let label = &body.labels.unwrap()[keys::SHARES];
+    assert_eq!(
+        label,
+        "ipc=1db,pid=x,volumes_from=1db,volumes_from=1y,volumes_from=z"
+    );
+    let error = with_others(service(), "1.41", &[], &[]).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(
+        cause,
+        "it asks for `service:db`, and service `db` has no container"
+    );
+}
+
+#[test]
+fn links_have_the_aliases_that_docker_compose_gives() {
+    let service = Service {
+        links: texts(&["db:data"]),
+        external_links: texts(&["other", "that:there", "a:b:c"]),
+        networks: BTreeMap::from([(text("one"), None), (text("two"), None)]),
+        ..Service::default()
+    };
+    let all = defined(service, "1.44").unwrap().body;
+    // The number is that of the container that links.
+    let expected = texts(&[
+        "p-db-1:data",
+        "p-db-1:db-2",
+        "p-db-1:p-db-2",
+        "p-db-2:data",
+        "p-db-2:db-2",
+        "p-db-2:p-db-2",
+        "other:other",
+        "that:there",
+        "a:a",
+    ]);
+    assert_eq!(all.host_config.unwrap().links, Some(expected.clone()));
+    let endpoints = all.networking_config.unwrap().endpoints_config.unwrap();
+    assert_eq!(endpoints.len(), 2);
+    for endpoint in endpoints.values() {
+        assert_eq!(endpoint.links, Some(expected.clone()));
+    }
+    assert!(!all.labels.unwrap().contains_key(keys::SHARES));
+    assert_eq!(host(Service::default()).links, None);
+}
+
+#[test]
+fn a_volume_that_comes_from_another_is_not_handed_over() {
+    let service = Service {
+        volumes_from: texts(&["db"]),
+        ..Service::default()
+    };
+    let old = [("/of/others", "old"), ("/declared/by/image", "own")];
+    let body = with_inherits(service, "1.41", &old).unwrap().body;
+    let mounts = body.host_config.unwrap().mounts.unwrap();
+    let targets: Vec<_> = mounts.into_iter().filter_map(|own| own.target).collect();
+    assert_eq!(targets, ["/declared/by/image"]);
+}
+
+#[test]
+fn the_api_socket_comes_with_credentials() {
+    let service = |environment: &[(&str, &str)]| Service {
+        use_api_socket: Some(true),
+        environment: environment
+            .iter()
+            .map(|(name, value)| (text(name), Some(text(value))))
+            .collect(),
+        ..Service::default()
+    };
+    let given = defined(service(&[]), "1.41").unwrap();
+    let socket = "/var/run/docker.sock:/var/run/docker.sock:rw";
+    assert_eq!(
+        given.body.host_config.unwrap().binds,
+        Some(texts(&[socket]))
+    );
+    let variable = text("DOCKER_CONFIG=/run/secrets/docker");
+    assert!(given.body.env.unwrap().contains(&variable));
+    assert!(given.files.is_some());
+    let own = defined(service(&[("DOCKER_CONFIG", "/own")]), "1.41").unwrap();
+    assert!(!own.body.env.unwrap().contains(&variable));
+    assert!(defined(Service::default(), "1.41").unwrap().files.is_none());
 }

@@ -38,6 +38,7 @@ fn wait() -> Action {
 fn start() -> Action {
     Action::Start {
         container: ContainerSource::Id("c".to_owned()),
+        hooks: 0,
     }
 }
 
