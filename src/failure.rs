@@ -90,6 +90,14 @@ pub enum Failure {
         /// Where it is named.
         place: Option<Box<Place>>,
     },
+    /// A registry does not have the image of a service.
+    #[error("image `{image}` is not in its registry")]
+    NoDigest {
+        /// The image.
+        image: String,
+        /// Where it is named.
+        place: Option<Box<Place>>,
+    },
     /// A file cannot be written.
     #[error("`{}` cannot be written", path.display())]
     Unwritten {
@@ -193,6 +201,7 @@ impl Failure {
             }
             Self::Fell { .. }
             | Self::NotInRegistry { .. }
+            | Self::NoDigest { .. }
             | Self::Unwritten { .. }
             | Self::NotRunning(_)
             | Self::NoContainer(_)
@@ -239,9 +248,9 @@ impl Failure {
             Self::Compose(error) => error.place().cloned(),
             Self::Fingerprint(error) => error.place(),
             Self::Unbuildable { place, .. } => place.clone(),
-            Self::Registry { place, .. } | Self::NotInRegistry { place, .. } => {
-                place.as_deref().cloned()
-            }
+            Self::Registry { place, .. }
+            | Self::NotInRegistry { place, .. }
+            | Self::NoDigest { place, .. } => place.as_deref().cloned(),
             _ => None,
         }
     }
@@ -267,6 +276,9 @@ impl Failure {
             Self::Registry { source, .. } => source.hints(),
             Self::NotInRegistry { .. } => {
                 vec!["`docker login` where it needs an account, or build it as a service of this project".to_owned()]
+            }
+            Self::NoDigest { .. } => {
+                vec!["only an image that a registry has, and gives to you (`docker login`), can be pinned".to_owned()]
             }
             Self::Frozen => {
                 vec!["leave out `--frozen`, or unset LARDER_FROZEN, to write it".to_owned()]

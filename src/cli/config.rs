@@ -180,7 +180,7 @@ async fn resolve_digests(invocation: &Invocation, project: &mut Project) -> Resu
                 let digest = Some(digest);
                 Ok((service, ImageRef { digest, ..image }))
             }
-            Ok(None) => Err(Failure::NotInRegistry {
+            Ok(None) => Err(Failure::NoDigest {
                 image: image.familiar(),
                 place,
             }),

@@ -188,5 +188,5 @@ const STORAGE_OPTIONS: Shape = Map(&Long(long::blank, "text or a number", &Digit
 static OF_LARDER: Table = closed(&[
     field("dependencies", List(&Text)),
     field("probe", OneOf(&["engine"])),
-    field("shadowed", Bool),
+    field("shadowed", Bool).kept(),
 ]);

@@ -61,7 +61,7 @@ static INCLUDED: Table = closed(&[
 /// What larder itself is told of a project.
 static OF_LARDER: Table = closed(&[
     field("builder", OneOf(&["auto", "dagger", "docker"])),
-    field("frozen", Bool),
+    field("frozen", Bool).kept(),
     field("timeout", Checked(values::seconds, &Int)),
 ]);
 

@@ -419,9 +419,9 @@ fn files_and_names_that_are_empty() {
         error: `configs.x.file`: it is empty
           at compose.yaml:2:15
         "#);
-    let compose = "services: {a: {image: redis, networks: [n]}}\nnetworks: {n: {external: true, name: \"${N:-}\"}}\n";
+    let compose = "services: {a: {image: redis, networks: [net]}}\nnetworks: {net: {external: true, name: \"${N:-}\"}}\n";
     let shown = Sandbox::with(compose).show("config");
-    assert!(shown.contains("name: n\n"), "{shown}");
+    assert!(shown.contains("name: net\n"), "{shown}");
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn variables_are_listed_with_their_defaults() {
     ARGS   true
     KEY    false      A
     PORT   false      8080
-    TAG    false      1
+    TAG    false      3
     ");
     let json = sandbox.run("config --variables --format json").stdout;
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
@@ -90,6 +90,17 @@ fn variables_stay_as_they_are_written() {
     --- stdout
     name: hub
     services:
+      db:
+        build:
+          context: [hub]/db
+        env_file:
+        - path: [hub]/db.env
+      tool:
+        profiles:
+        - tools
+        image: tool
+        networks:
+          back: null
       web:
         command: run ${ARGS:?say how}
         depends_on:
@@ -107,22 +118,12 @@ fn variables_stay_as_they_are_written() {
         - type: volume
           source: data
           target: /data
+          volume: {}
         - type: bind
-          source: '[hub]/src'
+          source: [hub]/src
           target: /src
           bind:
             create_host_path: true
-      db:
-        build:
-          context: '[hub]/db'
-        env_file:
-        - path: '[hub]/db.env'
-      tool:
-        profiles:
-        - tools
-        image: tool
-        networks:
-          back: null
     networks:
       back: null
     volumes:
@@ -207,7 +208,8 @@ fn images_get_the_digest_that_their_registry_has() {
     exit 1
     --- stderr
     error: image `BASE:2` is not in its registry
-      at compose.yaml:1:80
+      at compose.yaml:1:54
+    hint: only an image that a registry has, and gives to you (`docker login`), can be pinned
     ");
     stack.sandbox.write(
         "compose.yaml",
