@@ -65,7 +65,11 @@ impl Check<'_> {
         if known.contains_key(name) {
             return Ok(());
         }
-        let known = known.keys().cloned().collect();
+        // A service is nothing that it could wait for itself.
+        let others = known
+            .keys()
+            .filter(|name| what != "service" || *name != self.name);
+        let known = others.cloned().collect();
         let service = self.name.to_owned();
         Err(Error::from(ErrorKind::Undefined {
             service,

@@ -211,7 +211,15 @@ impl Error {
 
     /// Names the variable whose absence explains a bad value.
     pub(super) fn with_hole(mut self, notices: &Notices) -> Self {
-        if let Some(name) = self.path.as_ref().and_then(|path| notices.hole(path)) {
+        // An unknown key is wrong whatever its value; what is empty may be named by another path than it was written at.
+        let is_key = matches!(*self.kind, ErrorKind::UnknownKey { .. });
+        let is_empty = self.to_string().contains("``");
+        let path = self.path.as_ref().filter(|_| !is_key);
+        let hole = |path: &TreePath| {
+            let attribute = || notices.hole_in_attribute(path).filter(|_| is_empty);
+            notices.hole(path).or_else(attribute)
+        };
+        if let Some(name) = path.and_then(hole) {
             self.note = Some(format!("the variable `{name}` is not set"));
         }
         self

@@ -322,11 +322,10 @@ fn active_profiles(options: &LoadOptions, environment: &Environment) -> Vec<Stri
         return options.profiles.clone();
     }
     let list = environment.get("COMPOSE_PROFILES").unwrap_or_default();
-    list.split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect()
+    // Of no text at all one profile without a name is left, which `profiles: [""]` asks for (compose-go
+    // `WithDefaultProfiles`).
+    let names = list.split(',').map(str::trim);
+    names.map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -115,6 +115,15 @@ impl Notices {
             .map(|(name, _)| name)
     }
 
+    /// The unset variable that left a hole in the attribute of a service that `path` is in.
+    pub(super) fn hole_in_attribute(&self, path: &TreePath) -> Option<&str> {
+        const ATTRIBUTE: usize = 3;
+        let attribute = path.0.get(..ATTRIBUTE)?;
+        let mut holes = self.unset.iter();
+        let found = holes.find(|(_, at)| at.0.get(..ATTRIBUTE) == Some(attribute));
+        found.map(|(name, _)| name)
+    }
+
     /// The warnings with their places.
     pub(super) fn located(self, sources: &Sources) -> Vec<Warning> {
         let mut places = sources.places();

@@ -67,9 +67,13 @@ fn named_in(
     };
     let lookup = environment.lookup();
     let in_place = |error: Error| error.at(TreePath::of(&["name"])).in_file(file);
-    let name = normalised(&substitute(&written, &Scope::new(&lookup)).map_err(in_place)?);
+    let scope = Scope::new(&lookup);
+    let name = normalised(&substitute(&written, &scope).map_err(in_place)?);
     if name.is_empty() {
-        return Err(in_place(ErrorKind::ProjectName(written).into()));
+        let unset = scope.take_unset().into_iter().next();
+        let note = unset.map(|name| format!("the variable `{name}` is not set"));
+        let error = in_place(ErrorKind::ProjectName(written).into());
+        return Err(Error { note, ..error });
     }
     Ok(Some(name))
 }
