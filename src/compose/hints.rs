@@ -242,6 +242,9 @@ fn unknown_key(key: &str, known: &[&'static str]) -> String {
 }
 
 fn undefined(what: &str, name: &str, known: &[String]) -> String {
+    if what == "service" && known.is_empty() {
+        return "there is no other service here".to_owned();
+    }
     let here = named_here(&format!("{what}s"), name, known);
     let content = match what {
         "network" | "volume" => "{}",
