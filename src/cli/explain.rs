@@ -71,6 +71,9 @@ impl Shown<'_> {
 
     fn variable(&self, variable: &Used) -> Vec<String> {
         let name = &variable.name;
+        if let (None, [source]) = (&variable.value, &variable.sources[..]) {
+            return vec![format!("    {name} is from {}", self.source(source))];
+        }
         let Some(value) = &variable.value else {
             return vec![format!("    {name} is not set")];
         };

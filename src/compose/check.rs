@@ -16,9 +16,31 @@ pub(super) fn check(project: &Project, off: &BTreeMap<String, Vec<String>>) -> R
     for (name, service) in &project.services {
         check_service::check(project, off, name, service)?;
     }
+    replicas(project)?;
     resources(project)?;
     container_names(project)?;
     cycles(project)
+}
+
+/// So many containers may a project have: a plan has steps for each.
+const CONTAINERS: u64 = 30_000;
+
+fn replicas(project: &Project) -> Result<(), Error> {
+    let mut all = 0;
+    for (name, service) in &project.services {
+        all += u64::from(service.replicas());
+        if all > CONTAINERS {
+            let text = format!("with service `{name}` there are more than {CONTAINERS} containers");
+            let attribute = if service.scale.is_some() {
+                "scale"
+            } else {
+                "deploy"
+            };
+            let path = TreePath::of(&["services", name, attribute]);
+            return Err(Error::from(ErrorKind::Rule(text)).at(path));
+        }
+    }
+    Ok(())
 }
 
 fn resources(project: &Project) -> Result<(), Error> {

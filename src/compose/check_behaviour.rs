@@ -17,6 +17,17 @@ pub(super) fn check(name: &str, service: &Service) -> Result<(), Error> {
             return Err(ErrorKind::Invalid { path, reason }.into());
         }
     }
+    let modes = [
+        ("ipc", &service.ipc),
+        ("network_mode", &service.network_mode),
+        ("pid", &service.pid),
+    ];
+    for (attribute, mode) in modes {
+        if mode.as_deref() == Some("container:") {
+            let (path, reason) = (path.and(attribute), "it names no container".to_owned());
+            return Err(ErrorKind::Invalid { path, reason }.into());
+        }
+    }
     Ok(())
 }
 

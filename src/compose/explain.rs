@@ -47,6 +47,20 @@ pub struct Source {
     pub adds: bool,
 }
 
+impl Used {
+    /// One of an included file, which has variables of its own.
+    fn of_included(name: String) -> Self {
+        Self {
+            name,
+            value: None,
+            sources: vec![Source::elsewhere(
+                "the included project's own variables",
+                None,
+            )],
+        }
+    }
+}
+
 impl Source {
     /// One that no file is.
     pub(super) fn elsewhere(what: &str, written: Option<String>) -> Self {
@@ -277,7 +291,11 @@ impl Reading<'_> {
             .read
             .entry(file.to_owned())
             .or_insert_with(|| (documents(&text.1), Spots::read(&text.1)));
-        let found = spots.find(path).filter(|found| found.depth == path.0.len());
+        // What is told of an item is the list that it is in.
+        let keys = |segment: &Segment| matches!(segment, Segment::Key(_));
+        let least = path.0.iter().take_while(|segment| keys(segment)).count();
+        let found = spots.find(path).filter(|found| found.depth >= least);
+        let included = !self.project.files.iter().any(|own| own == file) && extended.is_none();
         for document in documents {
             let Some(value) = at(&document.tree, path) else {
                 continue;
@@ -294,7 +312,13 @@ impl Reading<'_> {
                 written: shown(value),
                 variables: asked
                     .into_iter()
-                    .map(|variable| self.origins.used(variable.name))
+                    .map(|variable| {
+                        if included {
+                            Used::of_included(variable.name)
+                        } else {
+                            self.origins.used(variable.name)
+                        }
+                    })
                     .collect(),
                 adds: (value.is_object() || value.is_array())
                     && !document.resets.iter().any(is_reset),

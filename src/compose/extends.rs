@@ -35,6 +35,8 @@ pub(super) trait Bases {
     fn base(&mut self, file: &Path) -> Result<Layer, Error>;
     /// The path that `file:` means.
     fn resolve(&self, file: &str, folder: &Path) -> Result<PathBuf, Error>;
+    /// The top of each document.
+    fn root(&self) -> At<'static>;
     /// Is told who took over from whom.
     fn inherited(&mut self, by: Inherited);
 }
@@ -206,7 +208,8 @@ impl Family<'_> {
             reset(&mut tree, resets);
             merged = tree["services"][&member.1].take();
         }
-        let services = At::ROOT.key("services");
+        let root = self.bases.root();
+        let services = root.key("services");
         merge(
             &mut merged,
             service,
@@ -248,6 +251,10 @@ mod tests {
     struct Library(Vec<(&'static str, Value)>);
 
     impl Bases for Library {
+        fn root(&self) -> At<'static> {
+            At::ROOT
+        }
+
         fn base(&mut self, file: &Path) -> Result<Layer, Error> {
             let (_, tree) = self
                 .0

@@ -210,11 +210,11 @@ impl Files<'_, '_> {
         let root = self.loader.root();
         let above = root.key("services");
         services.retain(|name, service| {
-            let lowered = match service {
-                Value::Null => nulls::refused(&SERVICE_SHAPE, above.key(name)),
-                _ => lower(service, &SERVICE_SHAPE, above.key(name)),
-            };
-            lowered
+            if service.is_null() {
+                // Nothing of its own, for whoever extends it.
+                *service = json!({});
+            }
+            lower(service, &SERVICE_SHAPE, above.key(name))
                 .map_err(|error| broken.insert(name.clone(), error.in_file(file)))
                 .is_ok()
         });
@@ -250,6 +250,10 @@ impl Bases for Files<'_, '_> {
             resets,
             broken,
         })
+    }
+
+    fn root(&self) -> At<'static> {
+        self.loader.root()
     }
 
     fn inherited(&mut self, by: Inherited) {

@@ -79,7 +79,7 @@ pub(super) static DEPENDENCY: Table = closed(&[
         ]),
     ),
     field("required", NoText(&Bool)).kept(),
-    field("restart", Bool).later(),
+    field("restart", Bool),
 ])
 .needs(&["condition"]);
 

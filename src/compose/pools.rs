@@ -10,7 +10,7 @@ use super::path::At;
 use super::schema::Shape;
 
 /// So many pairs of pools are looked at. An engine takes two pools, one of each kind of address.
-const PAIRS: usize = 10_000;
+const PAIRS: usize = 1_000;
 
 /// Merges `over` into `base`.
 ///

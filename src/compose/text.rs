@@ -20,6 +20,8 @@ const ENV_LIMIT: u64 = 2 << 20;
 const LOOK: Duration = Duration::from_millis(10);
 /// So often is a pipe looked at that nobody has open to write.
 const LOOKS: usize = 300;
+/// As many times is waited for who has one open and writes nothing: half a minute.
+const WAITS: usize = 10 * LOOKS;
 
 /// An env file's text.
 ///
@@ -91,21 +93,27 @@ pub(super) fn read_from(from: impl Read, path: &Path, limit: u64) -> Result<Stri
 /// A pipe, as of `--env-file <(…)`: who has it open to write may take long, and somebody must have it open.
 struct Pipe {
     file: File,
-    /// Whether somebody wrote.
+    /// Whether somebody has it open.
     begun: bool,
 }
 
 impl Read for Pipe {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut looks = LOOKS;
+        let (mut looks, mut waits) = (LOOKS, WAITS);
+        let silent = |what| io::Error::new(io::ErrorKind::TimedOut, what);
         loop {
             match self.file.read(buffer) {
                 Ok(0) if !self.begun => {
-                    looks = looks.checked_sub(1).ok_or_else(|| {
-                        io::Error::new(io::ErrorKind::TimedOut, "nobody writes to this pipe")
-                    })?;
+                    looks = looks
+                        .checked_sub(1)
+                        .ok_or_else(|| silent("nobody writes to this pipe"))?;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.begun = true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.begun = true;
+                    waits = waits
+                        .checked_sub(1)
+                        .ok_or_else(|| silent("who has this pipe open writes nothing"))?;
+                }
                 read => {
                     self.begun = true;
                     return read;

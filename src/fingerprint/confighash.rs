@@ -65,6 +65,30 @@ const CARRIED_LATER: &[&str] = &[
     "volumes_from",
 ];
 
+/// The same in a part of the service.
+fn was_carried_later(service: &Value) -> bool {
+    const OF_DEPLOY: [&str; 2] = ["/restart_policy", "/resources/reservations/devices"];
+    const OF_NETWORK: [&str; 5] = [
+        "driver_opts",
+        "gw_priority",
+        "interface_name",
+        "link_local_ips",
+        "mac_address",
+    ];
+    const OF_MOUNT: [&str; 2] = ["/bind/recursive", "/volume/labels"];
+    let has = |name: &&str| service.get(*name).is_some();
+    let deploy = service.get("deploy");
+    let mut of_deploy = OF_DEPLOY.iter();
+    let networks = service.get("networks").and_then(Value::as_object);
+    let mut networks = networks.into_iter().flatten();
+    let mounts = service.get("volumes").and_then(Value::as_array);
+    let mut mounts = mounts.into_iter().flatten();
+    CARRIED_LATER.iter().any(has)
+        || deploy.is_some_and(|deploy| of_deploy.any(|path| deploy.pointer(path).is_some()))
+        || networks.any(|(_, network)| OF_NETWORK.iter().any(|key| network.get(key).is_some()))
+        || mounts.any(|mount| OF_MOUNT.iter().any(|path| mount.pointer(path).is_some()))
+}
+
 /// The digest of a service's container: its canonical definition, the engine's names of its networks and
 /// volumes, and the content of its configs, secrets and seccomp profiles. Only what is set is in it, so that a new version of
 /// larder that knows more attributes gives the same digest for a file that does not use them.
@@ -81,7 +105,7 @@ pub fn config_hash(project: &Project, name: &str) -> Result<Digest, Error> {
     let mut writer = DigestWriter::new("larder-config-v1");
     let tree = definition(service);
     writer.tree(&tree);
-    if CARRIED_LATER.iter().any(|name| tree.get(name).is_some()) {
+    if was_carried_later(&tree) {
         writer.text("carried out");
     }
     writer.number(service.networks.len() as u64);

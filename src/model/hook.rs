@@ -29,18 +29,11 @@ pub struct Hook {
     pub extensions: BTreeMap<String, Value>,
 }
 
-/// Its command on one line, cut where it is longer than anybody reads in passing.
+/// Its program, for a person: what that is told may be secret.
 impl fmt::Display for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LONGEST: usize = 60;
-        let command = self.command.as_deref().unwrap_or_default().join(" ");
-        let line: Vec<&str> = command.split_whitespace().collect();
-        let line = line.join(" ");
-        if line.chars().count() <= LONGEST {
-            return f.write_str(&line);
-        }
-        let kept: String = line.chars().take(LONGEST - 1).collect();
-        write!(f, "{}…", kept.trim_end())
+        let program = self.command.as_ref().and_then(|words| words.first());
+        f.write_str(program.map_or("", String::as_str))
     }
 }
 

@@ -18,7 +18,7 @@ pub struct StepId(pub usize);
 pub struct Plan {
     /// Every service in the plan, with what was decided about its image and its containers.
     pub services: BTreeMap<String, ServicePlan>,
-    /// The steps. A step's prerequisites stand in front of it, but for those by which host ports move.
+    /// The steps. A step's prerequisites stand in front of it, but for those by which host ports move and guests stop before their host.
     pub steps: Vec<Step>,
     /// What a person should know.
     pub warnings: Vec<String>,

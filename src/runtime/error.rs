@@ -70,7 +70,7 @@ pub enum StepError {
         time: HookTime,
         /// Which it is, from 1.
         number: usize,
-        /// What was run.
+        /// The program that was run; what it was told may be secret.
         command: String,
         /// Its exit code.
         code: i64,

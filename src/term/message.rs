@@ -110,8 +110,7 @@ fn lines(text: &str) -> String {
     kept.join("\n  ")
 }
 
-/// The place with its path relative to the folder, where that is shorter.
-/// A place for a person who is in `folder`.
+/// A place for a person who is in `folder`: its path from there, where that is shorter.
 pub fn near(place: &Place, folder: &Path) -> String {
     let shorter = place.file.strip_prefix(folder).ok();
     let file = shorter.unwrap_or(&place.file).to_owned();

@@ -320,14 +320,14 @@ fn dependencies_that_other_attributes_imply() {
         --- stderr
         error: service `a` shares the network of `zz`, but no compose file defines `zz`
           at compose.yaml:4:5
-        hint: services here: `a`
+        hint: there is no other service here
         "#);
     assert_snapshot!(of("links: [zz:foo]"), @r#"
         exit 2
         --- stderr
         error: service `a` links to `zz`, but no compose file defines `zz`
           at compose.yaml:4:13
-        hint: services here: `a`
+        hint: there is no other service here
         "#);
     assert_snapshot!(of("volumes_from: [p]"), @r#"
         exit 2
@@ -384,7 +384,7 @@ fn what_is_wrong_in_a_service_that_is_extended() {
         error: service `a` waits for `q`, but no compose file defines `q`
           at b/c.yaml:7:9
         hint: service `a` has it from `y`, by `extends`
-        hint: did you mean `a`? services here: `a`
+        hint: there is no other service here
         "#);
 }
 
@@ -605,7 +605,7 @@ services:
         --- stderr
         error: service `api` waits for `cache`, but no compose file defines `cache`
           at compose.yaml:5:9
-        hint: services here: `api`, `redis`
+        hint: services here: `redis`
         "#);
 }
 

@@ -279,7 +279,7 @@ fn a_hook_that_fails_after_the_start_fails_the_service() {
     let first = errors("up --progress quiet");
     assert_snapshot!(first, @"
       no such table
-    error: `post_start` hook 1 of service `app`, `sh -c echo no such table; exit 7`, ended with code 7
+    error: `post_start` hook 1 of service `app`, `sh`, ended with code 7
     hint: the container of `app` was stopped: the next `up` starts it anew
     ");
     // It was not done: the next run tries once more.
