@@ -1740,3 +1740,27 @@ proptest::proptest! {
         }
     }
 }
+
+/// Each of them is stopped before the one that it goes with, and what is behind what is not looked up anew for each pair.
+#[test]
+fn a_chain_of_services_that_go_together_is_planned_in_no_time() {
+    const COUNT: usize = 300;
+    let service = |number: usize| match number {
+        0 => "s0: {image: img}\n".to_owned(),
+        _ => format!(
+            "s{number}: {{image: img, depends_on: {{s{}: {{condition: service_started, restart: true}}}}}}\n",
+            number - 1
+        ),
+    };
+    let services: String = (0..COUNT).map(service).collect();
+    let mut scene = scene(&services).image("img", &["img:latest"], &[]);
+    for number in 0..COUNT {
+        let name = format!("s{number}");
+        scene = scene.container(&name, "img", PLAIN);
+        outdated(&mut scene, &name);
+    }
+    let begun = std::time::Instant::now();
+    let plan = scene.decide().unwrap();
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    assert!(plan.steps.len() >= 5 * COUNT, "{}", plan.steps.len());
+}

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::delivery;
 use super::error::Error;
-use crate::model::{Digest, DigestWriter, MountKind, Project, Service};
+use crate::model::{Digest, DigestWriter, MountKind, Project, Service, link};
 
 /// Attributes that say how a service is built, ordered, chosen or counted, and not what its container is; and
 /// those whose content is in `environment` and `labels` already.
@@ -111,6 +111,14 @@ pub fn config_hash(project: &Project, name: &str) -> Result<Digest, Error> {
     writer.number(service.networks.len() as u64);
     for key in service.networks.keys() {
         writer.text(key).text(&project.network_name(key));
+    }
+    // Links go by the names that the containers of the other service have.
+    for entry in &service.links {
+        let (other, _) = link(entry);
+        let replicas = project.services.get(other).map_or(1, Service::replicas);
+        for number in 1..=replicas {
+            writer.text(&project.container_name(other, number));
+        }
     }
     let named = service
         .volumes

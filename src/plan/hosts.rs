@@ -86,7 +86,8 @@ impl Found {
             container: started.first()?.container.clone(),
             kept: kept.collect(),
             steps: started.iter().filter_map(|own| own.step).collect(),
-            anew: started.iter().any(|own| own.since == Since::Anew),
+            // What ends with a process is the first one's alone.
+            anew: started.first()?.since == Since::Anew,
         })
     }
 }

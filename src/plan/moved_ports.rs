@@ -1,6 +1,6 @@
 //! Host ports that move from one container to another: who gets one starts once its holder has stopped.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::decide::Draft;
@@ -72,9 +72,10 @@ impl Draft<'_> {
     /// Has a stop wait for nothing that waits for a start: not for what its service depends on, and not for the new
     /// container in its place, where that shares another's network. In their place it waits for all that the start needs.
     pub(super) fn free(&mut self, stop: StepId, start: StepId) {
+        let behind = self.all_behind(start);
         let all = self.plan.steps[stop.0].after.iter().copied();
         let (cut, after): (Vec<StepId>, Vec<StepId>) =
-            all.partition(|needed| *needed == start || self.comes_after(*needed, start));
+            all.partition(|needed| *needed == start || behind[needed.0]);
         if cut.is_empty() {
             return;
         }
@@ -111,6 +112,28 @@ impl Draft<'_> {
         }
     }
 
+    /// Of each step whether it waits for `other`, be it through others, and whatever comes of it. Looks at each once.
+    fn all_behind(&self, other: StepId) -> Vec<bool> {
+        let steps = &self.plan.steps;
+        let mut waiting: Vec<Vec<StepId>> = vec![Vec::new(); steps.len()];
+        for step in steps {
+            for needed in step.after.iter().chain(&step.settled) {
+                waiting[needed.0].push(step.id);
+            }
+        }
+        let mut behind = vec![false; steps.len()];
+        let mut open = vec![other];
+        while let Some(id) = open.pop() {
+            for waits in &waiting[id.0] {
+                if !behind[waits.0] {
+                    behind[waits.0] = true;
+                    open.push(*waits);
+                }
+            }
+        }
+        behind
+    }
+
     /// Whether a step is done only if another is, be it through others.
     fn needs(&self, step: StepId, other: StepId) -> bool {
         self.reaches(step, other, false)
@@ -123,7 +146,7 @@ impl Draft<'_> {
 
     fn reaches(&self, step: StepId, other: StepId, settled: bool) -> bool {
         let mut open = vec![step];
-        let mut seen = BTreeSet::new();
+        let mut seen = vec![false; self.plan.steps.len()];
         while let Some(id) = open.pop() {
             let step = &self.plan.steps[id.0];
             let settled = step.settled.iter().filter(|_| settled);
@@ -131,7 +154,7 @@ impl Draft<'_> {
                 if *needed == other {
                     return true;
                 }
-                if seen.insert(*needed) {
+                if !std::mem::replace(&mut seen[needed.0], true) {
                     open.push(*needed);
                 }
             }
