@@ -122,6 +122,16 @@ pub fn explain(options: &LoadOptions, subject: &str) -> Result<Explanation, Erro
         .collect();
     match find(&model, &parts) {
         Ok((path, value)) => Ok(explain_path(&all, &project, &origins, &path, value)),
+        // It is what the project is called, whoever says so.
+        Err(_) if subject == "COMPOSE_PROJECT_NAME" => {
+            let path = [Segment::Key("name".to_owned())];
+            let name = explain_path(&all, &project, &origins, &path, &model["name"]);
+            Ok(Explanation {
+                subject: subject.to_owned(),
+                is_variable: true,
+                ..name
+            })
+        }
         Err(_) if is_variable(subject) => Ok(Explanation {
             subject: subject.to_owned(),
             value: origins.value(subject).map(str::to_owned),
@@ -334,13 +344,22 @@ fn documents(text: &str) -> Vec<Document> {
     documents
 }
 
-/// The value at a path; of a list's item the list, as its number is that in the merged one.
+/// The value at a path. An item of a list is found by its name, as its number is that in the merged one; one that is text
+/// still is told as a whole.
 fn at<'a>(tree: &'a Value, path: &TreePath) -> Option<&'a Value> {
     let mut value = tree;
     for segment in &path.0 {
         value = match segment {
+            Segment::Key(_) if value.is_string() => return Some(value),
             Segment::Key(key) => value.get(key)?,
-            Segment::Index(_) | Segment::Item(..) => return Some(value),
+            Segment::Index(index) => value.get(index)?,
+            Segment::Item(_, name) => {
+                let mut items = value.as_array()?.iter();
+                items.find(|item| {
+                    let text = item.as_str().unwrap_or_default();
+                    name_of(item) == *name || text.contains('$') && text.contains(name.as_str())
+                })?
+            }
         };
     }
     Some(value)
@@ -474,6 +493,35 @@ mod tests {
         p
         the environment p
         ");
+    }
+
+    #[test]
+    fn an_item_of_a_list_is_found_where_it_is_written() {
+        let files = [
+            (
+                "compose.yaml",
+                "services:\n  web:\n    image: a\n    ports: ['8080:80', '9090:90']\n    volumes: [./d:/d]\n",
+            ),
+            (
+                "compose.override.yaml",
+                "services:\n  web:\n    ports:\n    - ${PORT:-7070}:70\n    volumes: [./e:/d]\n",
+            ),
+        ];
+        insta::assert_snapshot!(explained(&files, &[], "services.web.ports[1].published"), @r"
+        9090
+        compose.yaml:4:24 9090
+        ");
+        insta::assert_snapshot!(explained(&files, &[], "services.web.ports[2].published"), @r"
+        7070
+        compose.override.yaml:4:7 ${PORT:-7070}:70
+          PORT = None: 
+        ");
+        insta::assert_snapshot!(explained(&files, &[], "services.web.volumes.0.source"), @r"
+        e
+        compose.override.yaml:5:15 ./e
+        compose.yaml:5:15 ./d
+        ");
+        insta::assert_snapshot!(explained(&files, &[], "COMPOSE_PROJECT_NAME").lines().nth(1).unwrap(), @"the folder's name");
     }
 
     #[test]

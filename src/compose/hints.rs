@@ -245,6 +245,9 @@ fn undefined(what: &str, name: &str, known: &[String]) -> String {
     if what == "service" && known.is_empty() {
         return "there is no other service here".to_owned();
     }
+    if what == "volume" && name.contains('/') {
+        return format!("a folder is written with its path, as `./{name}`");
+    }
     let here = named_here(&format!("{what}s"), name, known);
     let content = match what {
         "network" | "volume" => "{}",

@@ -92,11 +92,24 @@ fn waits_for_variables(value: &Value, shape: &Shape) -> bool {
         texts.any(|text| part(text).contains('$'))
     };
     match (shape, value) {
-        (_, Value::String(text)) => text.contains('$'),
+        (_, Value::String(text)) => text.contains('$') && !is_one_whatever_it_says(shape),
         (Shape::Variables | Shape::Labels, Value::Array(items)) => {
             in_list(items, |text| text.split('=').next().unwrap_or(text))
         }
         (Shape::Parsed(..), Value::Array(items)) => in_list(items, |text| text),
+        _ => false,
+    }
+}
+
+/// Whether a text is one item of a list, or one attribute of a map, whatever its variables are.
+fn is_one_whatever_it_says(shape: &Shape) -> bool {
+    match shape {
+        Shape::Texts | Shape::Long(..) => true,
+        Shape::Distinct(inner)
+        | Shape::Maybe(inner)
+        | Shape::Checked(_, inner)
+        | Shape::NoText(inner)
+        | Shape::OnlyText(inner) => is_one_whatever_it_says(inner),
         _ => false,
     }
 }
@@ -205,7 +218,7 @@ fn variables(value: &mut Value, at: At<'_>, absent: &Value) -> Result<(), Error>
                     Some((key, text)) => (key, text.into()),
                     None => (line.as_str(), absent.clone()),
                 };
-                if absent.is_null() && key.is_empty() {
+                if key.is_empty() {
                     return Err(nameless(at));
                 }
                 if absent.is_null() && key.ends_with(char::is_whitespace) {

@@ -160,6 +160,10 @@ impl Project {
     /// Leaves out all services but these, and what only they use.
     pub fn keep(&mut self, services: &BTreeSet<String>) {
         self.services.retain(|name, _| services.contains(name));
+        for service in self.services.values_mut() {
+            let waits = &mut service.depends_on;
+            waits.retain(|name, dependency| dependency.required || services.contains(name));
+        }
         self.drop_unused();
     }
 

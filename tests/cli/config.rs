@@ -129,6 +129,27 @@ fn variables_stay_as_they_are_written() {
     volumes:
       data: null
     ");
+    let texts =
+        "services: {web: {dns: '${DNS:-1.1.1.1}', tmpfs: /u, env_file: '${FILE:-db.env}'}}\n";
+    sandbox.write("more.yaml", texts);
+    let more = "services: {web: {dns: [8.8.8.8], tmpfs: '${TMP:-/t}', env_file: db.env}}\n";
+    sandbox.write("most.yaml", more);
+    let files = "-f compose.yaml -f more.yaml -f most.yaml";
+    let shown = sandbox.show(&format!("{files} config web --no-env-resolution"));
+    let written = sandbox.show(&format!("{files} config --no-interpolate"));
+    for (both, as_written) in [
+        (
+            "    dns:\n    - 1.1.1.1\n    - 8.8.8.8\n",
+            "    dns:\n    - ${DNS:-1.1.1.1}\n    - 8.8.8.8\n",
+        ),
+        (
+            "    tmpfs:\n    - /u\n    - /t\n",
+            "    tmpfs:\n    - /u\n    - ${TMP:-/t}\n",
+        ),
+    ] {
+        assert!(shown.contains(both), "{shown}");
+        assert!(written.contains(as_written), "{written}");
+    }
     let before = sandbox.run("config").stdout;
     let written = sandbox.run("config --no-interpolate -o written.yaml");
     assert!(written.status.success() && written.stdout.is_empty());
