@@ -179,8 +179,9 @@ impl FromStr for Span {
             nanos = sum.ok_or_else(invalid)?;
             rest = tail;
         }
-        let nanos = i64::try_from(nanos).map_err(|_| invalid())?;
-        Ok(Self(if negative { -nanos } else { nanos }))
+        // The least has no counterpart above zero.
+        let nanos = i128::from(nanos) * if negative { -1 } else { 1 };
+        i64::try_from(nanos).map(Self).map_err(|_| invalid())
     }
 }
 
@@ -270,6 +271,14 @@ mod tests {
         ] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_longest_durations_are_read_as_they_are_printed() {
+        for span in [Span(i64::MIN), Span(i64::MIN + 1), Span(i64::MAX)] {
+            assert_eq!(span.to_string().parse(), Ok(span));
+        }
+        assert!("2562047h47m16.854775808s".parse::<Span>().is_err());
     }
 
     #[test]
