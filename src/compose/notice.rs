@@ -220,11 +220,7 @@ fn shape(value: &Value, shape: &Shape, at: At<'_>, notices: &mut Notices) -> Res
             .try_for_each(|(key, value)| self::shape(value, inner, at.key(key), notices)),
         (Shape::List(inner) | Shape::Items(_, _, inner), Value::Array(items)) => {
             items.iter().enumerate().try_for_each(|(index, value)| {
-                let name = ["target", "source"]
-                    .iter()
-                    .find_map(|key| value.get(key)?.as_str());
-                let at = name.map_or(at.index(index), |name| at.item(index, name));
-                self::shape(value, inner, at, notices)
+                self::shape(value, inner, at.of_item(index, value), notices)
             })
         }
         _ => Ok(()),

@@ -80,26 +80,20 @@ impl Names {
         self.others(&project.working_dir, own, service);
     }
 
-    /// What is seen in the form that is printed, whatever the model makes of it.
     fn others(&mut self, folder: &Path, own: &str, service: &Service) {
-        let Ok(tree) = serde_json::to_value(service) else {
-            return;
-        };
-        let devices = tree.get("devices").and_then(serde_json::Value::as_array);
-        for (index, device) in devices.into_iter().flatten().enumerate() {
-            let source = device.get("source").unwrap_or(device).as_str();
+        for (index, device) in service.devices.iter().enumerate() {
             // `vendor.com/class=name` is no path.
-            if let Some(source) = source.filter(|source| source.starts_with('/')) {
-                let source = source.split(':').next().unwrap_or_default();
-                self.add(Path::new(source), format!("{own}.devices[{index}]"));
+            let path = device.source.as_deref();
+            if let Some(path) = path.filter(|path| path.starts_with('/')) {
+                self.add(Path::new(path), format!("{own}.devices[{index}]"));
             }
         }
-        let spec = tree.pointer("/credential_spec/file");
-        if let Some(file) = spec.and_then(serde_json::Value::as_str) {
+        let spec = service.credential_spec.as_ref();
+        if let Some(file) = spec.and_then(|spec| spec.file.as_ref()) {
             let path = cleaned(&folder.join(file));
             self.add(&path, format!("{own}.credential_spec.file"));
         }
-        if tree.get("use_api_socket") == Some(&true.into()) {
+        if service.use_api_socket == Some(true) {
             self.add(Path::new(SOCKET), format!("{own}.use_api_socket"));
         }
     }

@@ -1,7 +1,9 @@
 //! Where in a document something is: a chain on the stack while a tree is walked, and an owned path once
-//! somebody has to be told. Knows nothing of Compose.
+//! somebody has to be told. Of Compose it knows what names an item.
 
 use std::fmt;
+
+use serde_json::Value;
 
 /// A position during a walk. Costs nothing until [`At::path`] is called.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +55,13 @@ impl<'a> At<'a> {
     /// As [`TreePath::and_item`].
     pub(super) fn item(&'a self, index: usize, name: &'a str) -> At<'a> {
         self.below(Step::Item(index, name))
+    }
+
+    /// An item of a merged list by what it has of a name, and by its number where it has none.
+    pub(super) fn of_item(&'a self, index: usize, item: &'a Value) -> At<'a> {
+        let keys = ["target", "source"];
+        let name = keys.iter().find_map(|key| item.get(key)?.as_str());
+        name.map_or(self.index(index), |name| self.item(index, name))
     }
 
     /// The key this position ends with.

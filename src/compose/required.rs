@@ -46,11 +46,7 @@ fn shape(value: &Value, shape: &'static Shape, at: At<'_>) -> Result<(), Error> 
             .try_for_each(|(key, value)| self::shape(value, inner.canonical(), at.key(key))),
         (Shape::List(inner) | Shape::Items(_, _, inner), Value::Array(items)) => {
             items.iter().enumerate().try_for_each(|(index, value)| {
-                let name = ["target", "source"]
-                    .iter()
-                    .find_map(|key| value.get(key)?.as_str());
-                let at = name.map_or(at.index(index), |name| at.item(index, name));
-                self::shape(value, inner.canonical(), at)
+                self::shape(value, inner.canonical(), at.of_item(index, value))
             })
         }
         _ => Ok(()),

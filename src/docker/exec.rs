@@ -38,6 +38,20 @@ pub struct ExecOptions {
 }
 
 impl Docker {
+    /// Starts a command; its ID, and what it prints.
+    async fn begin_exec(
+        &self,
+        container: &str,
+        request: CreateExecOptions<String>,
+        action: &str,
+    ) -> Result<(String, StartExecResults), EngineError> {
+        let call = self.client.create_exec(container, request);
+        let id = self.call(QUICK, action, call).await?.id;
+        let call = self.client.start_exec(&id, None::<StartExecOptions>);
+        let started = self.call(CHANGE, action, call).await?;
+        Ok((id, started))
+    }
+
     pub(super) async fn probe_container(
         &self,
         container: &str,
@@ -50,10 +64,7 @@ impl Docker {
             attach_stderr: Some(true),
             ..CreateExecOptions::default()
         };
-        let call = self.client.create_exec(container, request);
-        let id = self.call(QUICK, &action, call).await?.id;
-        let call = self.client.start_exec(&id, None::<StartExecOptions>);
-        let started = self.call(CHANGE, &action, call).await?;
+        let (id, started) = self.begin_exec(container, request, &action).await?;
         if let StartExecResults::Attached { mut output, .. } = started {
             while let Some(Ok(_)) = output.next().await {}
         }
@@ -83,10 +94,7 @@ impl Docker {
             attach_stderr: Some(true),
             ..CreateExecOptions::default()
         };
-        let call = self.client.create_exec(container, request);
-        let id = self.call(QUICK, &action, call).await?.id;
-        let call = self.client.start_exec(&id, None::<StartExecOptions>);
-        let started = self.call(CHANGE, &action, call).await?;
+        let (id, started) = self.begin_exec(container, request, &action).await?;
         let mut output = Vec::new();
         if let StartExecResults::Attached {
             output: mut pieces, ..
