@@ -36,6 +36,8 @@ struct Scene {
     fresh: bool,
     mounted: BTreeMap<String, Digest>,
     containers: bool,
+    /// The services that are asked for; all where there are none.
+    only: Vec<&'static str>,
 }
 
 fn scene(services: &str) -> Scene {
@@ -59,6 +61,7 @@ fn scene(services: &str) -> Scene {
         fresh: false,
         mounted: BTreeMap::new(),
         containers: true,
+        only: Vec::new(),
     }
 }
 
@@ -185,7 +188,8 @@ impl Scene {
     }
 
     fn ask<T>(&self, question: impl FnOnce(&Wanted<'_>, &Observed) -> T) -> T {
-        let services: BTreeSet<String> = self.project.services.keys().cloned().collect();
+        let mut services: BTreeSet<String> = self.project.services.keys().cloned().collect();
+        services.retain(|name| self.only.is_empty() || self.only.contains(&name.as_str()));
         let configs = services
             .iter()
             .map(|name| (name.clone(), config(name)))
@@ -929,6 +933,64 @@ fn an_image_that_is_mounted_is_there_before_the_container() {
 }
 
 #[test]
+fn a_container_whose_mounted_image_is_another_by_now_is_made_anew() {
+    let there = |mounted: &[&str]| {
+        let services = "web: {image: web, volumes: [{type: image, source: tools, target: /a}, \
+                        {type: image, source: assets, target: /b}]}";
+        let mut scene = scene(services)
+            .image("web", &["web:latest"], &[])
+            .image("tools", &["tools:latest"], &[])
+            .image("assets", &["assets:latest"], &[])
+            .container("web", "web", PLAIN);
+        let mounted: Vec<String> = mounted.iter().map(|id| format!("sha256:{id}")).collect();
+        if !mounted.is_empty() {
+            let labels = &mut scene.observed.containers[0].labels;
+            labels.insert(labels::IMAGE_MOUNTS.to_owned(), mounted.join(","));
+        }
+        scene.text()
+    };
+    let same = there(&["tools", "assets"]);
+    assert!(same.ends_with("\nnothing to do\n"), "{same}");
+    for mounted in [&["tools", "old"][..], &["assets", "tools"], &["tools"], &[]] {
+        let text = there(mounted);
+        assert!(
+            text.contains("hub-web-1: an image that it mounts changed"),
+            "{text}"
+        );
+    }
+}
+
+/// What makes an image that the containers of others run or mount is made first, whether it is asked for or not.
+#[test]
+fn no_image_of_the_projects_own_is_run_or_mounted_stale() {
+    for other in [
+        "image: hub-api",
+        "image: web, volumes: [{type: image, source: hub-api, target: /b}]",
+    ] {
+        let mut scene = scene(&format!(
+            "api: {{build: {{context: /src/api}}}}\nweb: {{{other}}}\n"
+        ))
+        .recipe("api", "v2", None)
+        .image("old", &["hub-api:latest"], &[(labels::FINGERPRINT, "v1")])
+        .image("web", &["web:latest"], &[]);
+        scene.only = vec!["web"];
+        let plan = scene.decide().unwrap();
+        let said = text(&plan);
+        assert!(
+            said.contains("1  build api with docker: its inputs changed"),
+            "{said}"
+        );
+        assert!(
+            said.contains("3  create hub-web-1: it is not there (after 1, 2)"),
+            "{said}"
+        );
+        assert!(!said.contains("hub-api-1"), "{said}");
+        scene.containers = false;
+        assert!(!scene.text().contains("build api"), "{}", scene.text());
+    }
+}
+
+#[test]
 fn a_digest_is_pulled_once() {
     let digest = format!("postgres@sha256:{}", "a".repeat(64));
     let pinned = scene(&format!("db: {{image: '{digest}', pull_policy: always}}"))
@@ -1129,6 +1191,14 @@ vpn: {image: img, ports: [{target: 80, published: '8080', protocol: tcp}]}
 }
 
 /// Whether a step is done only if another is, be it through others.
+fn stop_of(plan: &Plan, service: &str) -> Option<StepId> {
+    let mut steps = plan.steps.iter();
+    let stop = steps.find(|step| {
+        step.service.as_deref() == Some(service) && matches!(step.action, Action::Stop { .. })
+    });
+    stop.map(|step| step.id)
+}
+
 fn needs(plan: &Plan, step: StepId, other: StepId) -> bool {
     let mut after = plan.steps[step.0].after.iter();
     after.any(|needed| *needed == other || needs(plan, *needed, other))
@@ -1595,28 +1665,75 @@ fn a_container_of_somebody_elses_is_looked_for_by_its_name() {
     );
 }
 
+/// Whatever the services are called, and without `depends_on`.
 #[test]
 fn a_container_of_the_projects_own_may_be_named() {
-    let side = format!("pid: 'container:hub-db-1', {STARTED}");
-    let mut scene = db_and_side(&side, PLAIN);
-    scene.observed.containers.clear();
-    scene.observed.others.insert("hub-db-1".to_owned(), None);
-    let plan = larder::plan::json(&scene.decide().unwrap());
+    let services = "a: {image: img, pid: 'container:hub-db-1'}\ndb: {image: img}\n";
+    let scene = scene(services).image("img", &["img:latest"], &[]);
+    let fresh = scene.with(|scene| drop(scene.observed.others.insert("hub-db-1".to_owned(), None)));
+    let plan = larder::plan::json(&fresh.decide().unwrap());
     let step = serde_json::json!({"container:hub-db-1": {"step": 0}});
     assert_eq!(plan["steps"][3]["shares"], step);
+    assert_eq!(plan["steps"][3]["after"], serde_json::json!([1]));
+    let mut there = fresh
+        .container("a", "img", PLAIN)
+        .container("db", "img", PLAIN);
+    there.observed.containers[0].shares = shared(Share::Processes, DB);
+    outdated(&mut there, "db");
+    let plan = there.decide().unwrap();
+    let stop = |service| stop_of(&plan, service).unwrap();
+    assert!(needs(&plan, stop("db"), stop("a")), "{}", text(&plan));
 }
 
 #[test]
-fn links_need_a_network_of_ones_own() {
-    let refused = |side: &str| db_and_side(side, PLAIN).decide().unwrap_err().to_string();
-    let expected =
-        "service `side` has links and `network_mode: host`, and an engine takes only one of them";
-    assert_eq!(refused("links: [db], network_mode: host"), expected);
-    assert_eq!(refused("external_links: [x], network_mode: host"), expected);
+fn services_that_name_each_others_containers_wait_for_each_other() {
+    let services = "a: {image: img, pid: 'container:hub-b-1'}\n\
+                    b: {image: img, ipc: 'container:hub-a-1'}\n";
+    let error = scene(services).decide().unwrap_err();
+    assert_eq!(error.to_string(), "services wait for each other: a → b");
+}
+
+#[test]
+fn who_is_cut_off_is_named() {
+    let mut scene = db_and_side(&format!("pid: 'service:db', {STARTED}"), PLAIN);
+    scene.observed.containers[1].shares = shared(Share::Processes, DB);
+    outdated(&mut scene, "db");
+    assert!(scene.decide().unwrap().warnings.is_empty());
+    scene.only = vec!["db"];
+    assert_eq!(
+        scene.decide().unwrap().warnings,
+        [
+            "`hub-side-1` shares the processes of `hub-db-1`, which is stopped, and is no part of this start: \
+          `larder up side` starts it anew"
+        ]
+    );
+    scene.observed.containers[1].state = State::Exited(0);
+    assert!(scene.decide().unwrap().warnings.is_empty());
+}
+
+#[test]
+fn links_by_name_are_not_by_container() {
+    let there = |side: &str| db_and_side(&format!("{side}, {STARTED}"), PLAIN).text();
+    for side in [
+        "links: [db], network_mode: own",
+        "links: [db]",
+        "external_links: [db], network_mode: none",
+    ] {
+        let text = there(side);
+        assert!(text.ends_with("\nnothing to do\n"), "{side}: {text}");
+    }
+    let mut scene = db_and_side("external_links: ['theirs:x'], network_mode: bridge", PLAIN);
+    scene.observed.containers[1].shares = shared(Share::Links, "1");
+    let mut text = |id: &str| {
+        let id = Some(id.to_owned());
+        scene.observed.others.insert("theirs".to_owned(), id);
+        scene.text()
+    };
+    assert!(text("1").ends_with("\nnothing to do\n"), "{}", text("1"));
+    let replaced = text("2");
     assert!(
-        db_and_side("links: [db], network_mode: none", PLAIN)
-            .decide()
-            .is_ok()
+        replaced.contains("hub-side-1: the container that it links to is replaced"),
+        "{replaced}"
     );
 }
 
@@ -1668,19 +1785,9 @@ fn hooks_are_part_of_the_start_and_of_the_stop() {
     assert_eq!(json["steps"][2].get("hooks"), None);
 }
 
-#[test]
-fn a_hook_has_a_command() {
-    let scene = db_and_side("post_start: [{command: [a]}, {command: []}]", PLAIN);
-    let error = scene.decide().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "`post_start` hook 2 of service `side` has no command to run"
-    );
-}
-
 proptest::proptest! {
     /// However containers go together, whatever is replaced and whoever gets whose port: no step waits for itself, and what
-    /// has another's processes is stopped before that one.
+    /// goes with another is stopped before that one.
     #[test]
     fn what_goes_together_ends_in_order(
         edges in proptest::collection::vec(0_usize..5, 10),
@@ -1692,7 +1799,7 @@ proptest::proptest! {
         let names = ["a", "b", "c", "d", "e"];
         let mut services = String::new();
         let mut edge = edges.iter();
-        let mut pairs = Vec::new();
+        let (mut pairs, mut sharing) = (Vec::new(), Vec::new());
         for (index, name) in names.iter().enumerate() {
             let mut depends_on = Vec::new();
             let mut pid = String::new();
@@ -1702,9 +1809,12 @@ proptest::proptest! {
                     continue;
                 }
                 depends_on.push(format!("{other}: {{condition: service_started, restart: {}}}", kind > 1));
+                if kind > 1 {
+                    pairs.push((*name, *other));
+                }
                 if kind > 2 && pid.is_empty() {
                     pid = format!("pid: 'service:{other}', ");
-                    pairs.push(((*name).to_owned(), (*other).to_owned()));
+                    sharing.push((*name, *other));
                 }
             }
             let _ = writeln!(
@@ -1718,7 +1828,7 @@ proptest::proptest! {
             let state = if running[index] == 0 { State::Exited(1) } else { PLAIN };
             scene = scene.container(name, "img", state);
             publishing(&mut scene, index, PORTS[index]);
-            if let Some((_, host)) = pairs.iter().find(|(guest, _)| guest == name) {
+            if let Some((_, host)) = sharing.iter().find(|(guest, _)| guest == name) {
                 let id = format!("{host}0123456789abcdef");
                 scene.observed.containers[index].shares = shared(Share::Processes, &id);
             }
@@ -1728,14 +1838,9 @@ proptest::proptest! {
         }
         let plan = scene.decide().unwrap();
         proptest::prop_assert!(ends(&plan), "{}", text(&plan));
-        let stop = |service: &str| plan.steps.iter().find(|step| {
-            step.service.as_deref() == Some(service) && matches!(step.action, Action::Stop { .. })
-        });
         for (guest, host) in &pairs {
-            if let (Some(guest), Some(host)) = (stop(guest), stop(host)) {
-                proptest::prop_assert!(
-                    needs(&plan, host.id, guest.id) || needs(&plan, guest.id, host.id), "{}", text(&plan)
-                );
+            if let (Some(guest), Some(host)) = (stop_of(&plan, guest), stop_of(&plan, host)) {
+                proptest::prop_assert!(needs(&plan, host, guest), "{}", text(&plan));
             }
         }
     }

@@ -137,7 +137,11 @@ pub(super) async fn prepare(
     let begun = Instant::now();
     let services = project.with_dependencies(names)?;
     project.add_build_args(&docker::proxies(&invocation.environment));
-    let builds = project.with_contexts(&services);
+    let builds = if goal.containers {
+        project.with_contexts(&project.with_makers(&services))
+    } else {
+        project.with_contexts(&services)
+    };
     let reading = {
         let (project, services) = (project.clone(), services.clone());
         let builds = builds.clone();
@@ -303,10 +307,10 @@ impl Prepared {
         };
         let mut bases = Bases::new(reading.survey.lock().clone());
         for service in self.pulling() {
-            bases.renew(reading.survey.bases_of(service));
+            bases.renew(reading.survey.bases_of(&service));
         }
         self.build_bases(invocation, &reading, &mut bases).await?;
-        let all = self.services.clone();
+        let all = self.imaged();
         self.key(invocation, &reading, &mut bases, &all).await?;
         bases.mark(&mut self.recipes);
         self.explain();
@@ -359,7 +363,7 @@ impl Prepared {
                     .iter()
                     .filter(|image| !wanted.contains(*image) && !bases.unbuilt.contains(*image));
                 further.extend(new.cloned());
-                if self.pulling().any(|own| own == service) {
+                if self.pulling().any(|own| own == *service) {
                     bases.renew(images.iter().cloned());
                 }
             }
@@ -374,9 +378,10 @@ impl Prepared {
     }
 
     /// The services whose `build.pull` asks for the newest bases.
-    fn pulling(&self) -> impl Iterator<Item = &String> {
-        self.services.iter().filter(|service| {
-            let build = self.project.services[*service].build.as_ref();
+    fn pulling(&self) -> impl Iterator<Item = String> {
+        let imaged = self.imaged().into_iter();
+        imaged.filter(|service| {
+            let build = self.project.services[service].build.as_ref();
             build.is_some_and(|build| build.other.get("pull").is_some_and(|pull| pull == true))
         })
     }
@@ -552,6 +557,11 @@ impl Prepared {
             }
         }
         Ok(())
+    }
+
+    /// The services whose images are wanted.
+    pub(super) fn imaged(&self) -> BTreeSet<String> {
+        self.wanted(BY_DOCKER).imaged()
     }
 
     fn wanted(&self, builders: Builders) -> Wanted<'_> {

@@ -3,7 +3,7 @@
 
 use super::error::{Error, ErrorKind};
 use super::path::TreePath;
-use crate::model::{Owner, Service};
+use crate::model::{Hook, Owner, Service};
 
 /// Checks a service.
 ///
@@ -28,7 +28,41 @@ pub(super) fn check(name: &str, service: &Service) -> Result<(), Error> {
             return Err(ErrorKind::Invalid { path, reason }.into());
         }
     }
+    can_link(&path, service)?;
+    for (attribute, hooks) in [
+        ("post_start", &service.post_start),
+        ("pre_stop", &service.pre_stop),
+    ] {
+        let empty = |hook: &Hook| hook.command.as_ref().is_none_or(Vec::is_empty);
+        if let Some(index) = hooks.iter().position(empty) {
+            let path = path.and(attribute).and_index(index);
+            let reason = "it has no command to run: a container's own is not its hook's".to_owned();
+            return Err(ErrorKind::Invalid { path, reason }.into());
+        }
+    }
     Ok(())
+}
+
+/// Links are between containers with networks of their own (moby `ErrConflictHostNetworkAndLinks` and the like).
+fn can_link(path: &TreePath, service: &Service) -> Result<(), Error> {
+    let mode = service.network_mode.as_deref().unwrap_or_default();
+    if mode != "host" && Owner::of_mode(mode).is_none() {
+        return Ok(());
+    }
+    let attributes = [
+        ("links", &service.links),
+        ("external_links", &service.external_links),
+    ];
+    match attributes.into_iter().find(|(_, links)| !links.is_empty()) {
+        None => Ok(()),
+        Some((attribute, _)) => {
+            let path = path.clone().and(attribute);
+            let reason = format!(
+                "an engine takes no links beside `network_mode: {mode}`: names are looked up in the network that it has"
+            );
+            Err(ErrorKind::Invalid { path, reason }.into())
+        }
+    }
 }
 
 /// What is wrong with an entry of `volumes_from` (moby `volumemounts.ParseVolumesFrom`). docker compose drops the mode

@@ -70,19 +70,17 @@ fn uncovers(service: &Service) -> bool {
         || !service.volumes_from.is_empty()
 }
 
-/// Whether another service runs the image by its name: it has other mounts.
+/// Whether another service runs the image by its name, and so with other mounts, or one mounts it.
 fn is_run_by_others(project: &Project, name: &str) -> bool {
-    let parsed = |name: &String| name.parse::<ImageRef>().ok();
-    let own: Vec<ImageRef> = project
-        .built_names(name)
-        .iter()
-        .filter_map(parsed)
-        .collect();
-    let others = project.services.iter();
-    let mut others = others.filter(|(other, service)| *other != name && service.build.is_none());
-    others.any(|(other, _)| {
-        let image = parsed(&project.image_name(other));
-        image.is_none_or(|image| own.contains(&image))
+    let own: Vec<ImageRef> = project.built_images(name).collect();
+    let may_be_own = |image: &str| {
+        let parsed = image.parse::<ImageRef>().ok();
+        parsed.is_none_or(|image| own.contains(&image))
+    };
+    project.services.iter().any(|(other, service)| {
+        let runs =
+            || *other != name && service.build.is_none() && may_be_own(&project.image_name(other));
+        service.mounted_images().any(may_be_own) || runs()
     })
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Digest;
+use super::{Digest, ImageId};
 
 /// The project's name.
 pub const PROJECT: &str = "com.docker.compose.project";
@@ -43,6 +43,8 @@ pub const CONTEXT: &str = "dev.larder.context";
 pub const CONFIG: &str = "dev.larder.config";
 /// On the container of a service that is run to its end: the digest of what it mounts of the machine.
 pub const MOUNTED: &str = "dev.larder.mounted";
+/// On a container that mounts images: their IDs in the order of the mounts, joined by commas.
+pub const IMAGE_MOUNTS: &str = "dev.larder.image-mounts";
 /// On a container that has something of another one, beside its network: `ipc=ID`, `pid=ID`, `volumes_from=ID`, `links=ID`,
 /// joined by commas. A list of containers says the network.
 pub const SHARES: &str = "dev.larder.shares";
@@ -65,6 +67,12 @@ pub fn of_build(
         (DEPENDENCIES.to_owned(), said(dependencies)),
         (SHADOWED.to_owned(), said(shadowed)),
     ])
+}
+
+/// What [`IMAGE_MOUNTS`] says of these images; `None` where there are none.
+pub fn image_mounts(images: &[ImageId]) -> Option<String> {
+    let images: Vec<&str> = images.iter().map(|image| image.0.as_str()).collect();
+    (!images.is_empty()).then(|| images.join(","))
 }
 
 /// The name that larder gives to the image with this full fingerprint.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Bytes, omit};
+use super::{Bytes, Service, omit};
 
 /// One mount in long form.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -107,6 +107,15 @@ pub struct TmpfsOptions {
     /// The mode of its root folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<u32>,
+}
+
+impl Service {
+    /// The images that it mounts, by the names that it has for them.
+    pub fn mounted_images(&self) -> impl Iterator<Item = &str> {
+        let mounts = self.volumes.iter();
+        let mounts = mounts.filter(|mount| mount.kind == MountKind::Image);
+        mounts.filter_map(|mount| mount.source.as_deref())
+    }
 }
 
 /// `image` in a long mount.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Condition, FileObject, ImageRef, MountKind, Network, Service, Volume};
+use super::{Condition, FileObject, ImageRef, MountKind, Network, Service, Volume, familiar};
 
 /// The resolved Compose model.
 ///
@@ -199,6 +199,40 @@ impl Project {
                 && let Some(build) = &service.build
             {
                 open.extend(build.services_as_contexts().map(|(_, service)| service));
+            }
+        }
+        wanted
+    }
+
+    /// These services, and those whose images their containers run or mount by a name that the build of another service
+    /// gives.
+    pub fn with_makers(&self, services: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut wanted = services.clone();
+        if wanted.len() == self.services.len() {
+            return wanted;
+        }
+        let mut named: BTreeSet<String> = BTreeSet::new();
+        let definitions = services
+            .iter()
+            .filter_map(|name| self.services.get_key_value(name));
+        for (name, service) in definitions {
+            named.extend(service.mounted_images().map(familiar));
+            if service.build.is_none() {
+                named.insert(familiar(&self.image_name(name)));
+            }
+        }
+        // What one of them builds is built anyway.
+        for name in services.iter().flat_map(|name| self.built_names(name)) {
+            named.remove(&familiar(&name));
+        }
+        for name in self
+            .services
+            .keys()
+            .filter(|name| !services.contains(*name))
+        {
+            let makes = |image: &String| named.remove(&familiar(image));
+            if self.built_names(name).iter().any(makes) {
+                wanted.insert(name.clone());
             }
         }
         wanted

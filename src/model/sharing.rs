@@ -17,7 +17,8 @@ pub enum Share {
     Processes,
     /// `volumes_from`.
     Volumes,
-    /// `links` where the engine keeps them by container: on its own bridge. On networks of the project they go by name.
+    /// `links` and `external_links` where the engine keeps them by container: on its own bridge. On other networks they go
+    /// by name.
     Links,
 }
 
@@ -138,6 +139,17 @@ pub fn link(entry: &str) -> (&str, &str) {
     }
 }
 
+/// An entry of `external_links` in the same way: of more than two parts the first is both.
+pub fn external_link(entry: &str) -> (&str, &str) {
+    match link(entry) {
+        (name, alias) if name == alias => {
+            let name = name.split(':').next().unwrap_or_default();
+            (name, name)
+        }
+        parts => parts,
+    }
+}
+
 impl Service {
     /// What its containers have of others, and whose it is.
     pub fn shares(&self) -> Vec<(Share, Owner<'_>)> {
@@ -151,8 +163,12 @@ impl Service {
             .filter_map(|(share, mode)| Some((share, Owner::of_mode(mode.as_deref()?)?)));
         let volumes = self.volumes_from.iter();
         let volumes = volumes.map(|entry| (Share::Volumes, Owner::of_volumes(entry).0));
-        let links = self.links.iter().filter(|_| self.network_mode.is_some());
-        let links = links.map(|entry| (Share::Links, Owner::Service(link(entry).0)));
+        let on_bridge = matches!(self.network_mode.as_deref(), Some("bridge" | "default"));
+        let links = self.links.iter().map(|entry| Owner::Service(link(entry).0));
+        let external = self.external_links.iter();
+        let external = external.map(|entry| Owner::Container(external_link(entry).0));
+        let links = links.chain(external).filter(|_| on_bridge);
+        let links = links.map(|owner| (Share::Links, owner));
         modes.chain(volumes).chain(links).collect()
     }
 }

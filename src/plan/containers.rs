@@ -23,7 +23,12 @@ impl Draft<'_> {
         let mut resources = self.resources_of(definition)?;
         let gates = self.gates(service);
         let hosts = self.hosts(service, definition)?;
-        resources.extend(hosts.iter().flat_map(|host| host.steps.iter().copied()));
+        resources.extend(
+            hosts
+                .iter()
+                .flat_map(|host| host.found.steps.iter().copied()),
+        );
+        let mounted_images = self.mounted_images(service, definition);
         let networks = networks_of(self.wanted.project, self.observed, definition);
         let mut started = Vec::new();
         for number in 1..=definition.replicas() {
@@ -33,6 +38,7 @@ impl Draft<'_> {
                 image,
                 config,
                 mounted: self.wanted.mounted.get(service).copied(),
+                mounted_images: &mounted_images,
                 one_shot: self.one_shots.contains(service),
                 resources: &resources,
                 networks: &networks,
@@ -198,7 +204,7 @@ impl Draft<'_> {
             _ => name.to_owned(),
         };
         let shares = slot.hosts.iter();
-        let shares = shares.map(|host| (host.key.clone(), host.container.clone()));
+        let shares = shares.map(|host| (host.key.clone(), host.found.container.clone()));
         let action = Action::Create {
             number: slot.number,
             name: first_name.clone(),
@@ -207,9 +213,11 @@ impl Draft<'_> {
             stands_in: slot.image.stands_in.map(Box::new),
             mounted: slot.mounted.map(Box::new),
             inherits: old.map(|old| self.inherited(slot, old)).unwrap_or_default(),
+            image_mounts: slot.mounted_images.images.clone(),
             shares: shares.collect(),
         };
-        let after = slot.image.after.iter().chain(slot.resources).chain(cleared);
+        let images = slot.image.after.iter().chain(&slot.mounted_images.after);
+        let after = images.chain(slot.resources).chain(cleared);
         let after: Vec<StepId> = after.copied().collect();
         let created = self.step(Some(service), action, cause.clone(), after);
         let container = ContainerSource::Step(created);

@@ -11,7 +11,7 @@ use super::observed::Observed;
 use super::one_shots::Since;
 use super::step::{Action, BuilderKind, ContainerSource, Plan, Readiness, ServicePlan, StepId};
 use crate::fingerprint::{Change, Fingerprinted, Platform};
-use crate::model::{Condition, Cycle, Digest, HookTime, ImageRef, Project, Share, start_order};
+use crate::model::{Condition, Cycle, Digest, ImageRef, Owner, Project, Share, start_order};
 
 /// What a run is asked to reach.
 #[derive(Clone, Debug)]
@@ -37,6 +37,18 @@ pub struct Wanted<'a> {
     pub containers: bool,
     /// Whether the run ends when every service is ready, or when all are started.
     pub wait: bool,
+}
+
+impl Wanted<'_> {
+    /// The services whose images are looked for, or made: with those that make what the containers of the others run or
+    /// mount by name.
+    pub fn imaged(&self) -> BTreeSet<String> {
+        if self.containers {
+            self.project.with_makers(self.services)
+        } else {
+            self.services.clone()
+        }
+    }
 }
 
 /// Who builds what.
@@ -80,26 +92,6 @@ pub enum Error {
         share: Share,
         /// The container.
         name: String,
-    },
-    /// A hook that runs nothing.
-    #[error("`{time}` hook {number} of service `{service}` has no command to run")]
-    NoCommand {
-        /// The service.
-        service: String,
-        /// When it is run.
-        time: HookTime,
-        /// Which it is, from 1.
-        number: usize,
-    },
-    /// Links without a network of its own.
-    #[error(
-        "service `{service}` has links and `network_mode: {mode}`, and an engine takes only one of them"
-    )]
-    Links {
-        /// The service.
-        service: String,
-        /// Its `network_mode`.
-        mode: String,
     },
     /// An image may not be pulled, and is not there.
     #[error(
@@ -151,13 +143,6 @@ impl Error {
                 "start it first, or name a service of this project in `{}`",
                 share.attribute()
             ),
-            Self::NoCommand { .. } => {
-                "give it a `command`, or take it out: a container's own command is not its hook's"
-                    .to_owned()
-            }
-            Self::Links { .. } => "take out `links` and `external_links`: names are looked up in \
-                                   the network that it has"
-                .to_owned(),
             Self::NeverPulled { image, policy, .. } if policy == "build" => {
                 format!("nothing builds `{image}`: add a `build`, or change `pull_policy`")
             }
@@ -199,10 +184,12 @@ pub fn stranger_warning(names: &[&str]) -> String {
 /// What is wanted cannot be reached from what is there.
 pub fn decide(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Error> {
     let mut draft = Draft::new(wanted, observed);
-    let order = order(wanted)?;
+    let order = order(wanted, &draft.own_names)?;
+    let imaged = wanted.imaged();
+    let makers = imaged.difference(wanted.services);
     // Built images first: another service may use one by its name.
-    let (mut built, named): (Vec<&String>, Vec<&String>) = order
-        .iter()
+    let (mut built, named): (Vec<&String>, Vec<&String>) = makers
+        .chain(&order)
         .partition(|service| wanted.project.services[*service].build.is_some());
     // Those that start from the image of another one behind that one.
     built.sort_by_key(|service| {
@@ -215,35 +202,36 @@ pub fn decide(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Error> {
     }
     for service in &order {
         let config = wanted.configs.get(service).copied();
-        if let Some(mut image) = draft
-            .chosen
-            .get(service)
-            .filter(|_| wanted.containers)
-            .cloned()
-        {
-            image.after.extend(draft.mounted_images(service));
+        let chosen = draft.chosen.get(service);
+        if let Some(image) = chosen.filter(|_| wanted.containers).cloned() {
             draft.containers(service, &image, config)?;
         }
     }
     if wanted.containers {
-        let guests = draft.stops_of_guests();
+        let guests = draft.stops_of_guests(&order);
         draft.stop_guests_first(&guests);
         draft.wait_for_ports();
-        draft.keep_guests_first(&guests);
+        draft.cut_off();
         draft.strangers();
     }
     Ok(draft.plan)
 }
 
-/// The services, every one behind those it waits for.
-fn order(wanted: &Wanted<'_>) -> Result<Vec<String>, Error> {
-    let graph = wanted
-        .project
-        .services
-        .iter()
-        .filter(|(name, _)| wanted.services.contains(*name))
-        .map(|(name, service)| (name.clone(), service.depends_on.keys().cloned().collect()))
-        .collect();
+/// The services, every one behind those it waits for, and those whose containers it names.
+fn order(wanted: &Wanted<'_>, own_names: &HashMap<String, &str>) -> Result<Vec<String>, Error> {
+    let needs = |name: &String| {
+        let service = &wanted.project.services[name];
+        let mut needs: Vec<String> = service.depends_on.keys().cloned().collect();
+        let owners = service.shares().into_iter().map(|(_, owner)| owner);
+        let named = owners.filter_map(|owner| match owner {
+            Owner::Container(name) => own_names.get(name),
+            Owner::Service(_) => None,
+        });
+        needs.extend(named.map(|name| (*name).to_owned()));
+        needs
+    };
+    let services = wanted.services.iter();
+    let graph = services.map(|name| (name.clone(), needs(name))).collect();
     start_order(&graph).map_err(Error::Cycle)
 }
 

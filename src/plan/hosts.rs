@@ -1,25 +1,30 @@
 //! Containers that others have something of: a network, memory, processes, volumes, links. Whether a container still has
 //! it, and in which order those that go together are stopped.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use super::decide::{Draft, Error, Started, Wanted};
 use super::observed::Container;
 use super::one_shots::Since;
 use super::step::{Action, ContainerSource, StepId};
-use crate::model::{Hook, HookTime, Owner, Service, Share};
+use crate::model::{Owner, Service, Share};
 
 /// A container that a service has something of.
 pub(super) struct Host {
     pub(super) share: Share,
     /// `service:NAME` or `container:NAME`.
     pub(super) key: String,
+    pub(super) found: Found,
+}
+
+/// Of a container that is, or will be, there.
+pub(super) struct Found {
     /// The container: of a service's the first.
     pub(super) container: ContainerSource,
-    /// The IDs, and names, of those that are kept.
-    kept: Vec<String>,
     /// The steps behind which they run.
     pub(super) steps: Vec<StepId>,
+    /// The IDs, and names, of those that are kept.
+    kept: Vec<String>,
     /// Whether one of them starts anew.
     anew: bool,
 }
@@ -28,10 +33,11 @@ impl Host {
     /// Why a container has it no more.
     pub(super) fn lost_by(&self, container: &Container) -> Option<String> {
         let whose = self.share.whose();
-        let has = |(share, id): &(Share, String)| *share == self.share && self.kept.contains(id);
+        let found = &self.found;
+        let has = |(share, id): &(Share, String)| *share == self.share && found.kept.contains(id);
         if !container.shares.iter().any(has) {
             Some(format!("the container {whose} is replaced"))
-        } else if self.share.ends_with_process() && self.anew && container.state.is_running() {
+        } else if self.share.ends_with_process() && found.anew && container.state.is_running() {
             Some(format!("the container {whose} starts anew"))
         } else {
             None
@@ -67,14 +73,6 @@ pub(super) fn own_names<'a>(wanted: &Wanted<'a>) -> HashMap<String, &'a str> {
     names.collect()
 }
 
-/// Of a container that is, or will be, there.
-struct Found {
-    container: ContainerSource,
-    kept: Vec<String>,
-    steps: Vec<StepId>,
-    anew: bool,
-}
-
 impl Found {
     /// Of the containers of a service; `None` where it has none.
     fn among(started: &[Started]) -> Option<Self> {
@@ -96,24 +94,16 @@ impl Draft<'_> {
     /// The containers that a service has something of.
     ///
     /// # Errors
-    /// It names one that is not there, or that it cannot link to, or has a hook that runs nothing.
+    /// It names one that is not there.
     pub(super) fn hosts(&self, name: &str, service: &Service) -> Result<Vec<Host>, Error> {
-        can_link(name, service)?;
-        has_commands(name, service)?;
         let mut hosts = Vec::new();
         for (share, owner) in service.shares() {
             let found = match owner {
                 Owner::Service(other) => self.started.get(other).and_then(|own| Found::among(own)),
                 Owner::Container(other) => self.by_name(name, share, other)?,
             };
-            hosts.extend(found.map(|found| Host {
-                share,
-                key: owner.to_string(),
-                container: found.container,
-                kept: found.kept,
-                steps: found.steps,
-                anew: found.anew,
-            }));
+            let key = owner.to_string();
+            hosts.extend(found.map(|found| Host { share, key, found }));
         }
         Ok(hosts)
     }
@@ -157,79 +147,75 @@ impl Draft<'_> {
     pub(super) fn stop_guests_first(&mut self, pairs: &[(StepId, StepId)]) {
         for (guest, host) in pairs {
             self.free(*guest, *host);
-            self.put_behind(*host, *guest);
+            self.put_right_behind(*host, *guest);
         }
     }
 
     /// The stops of containers that go together, each guest's with its host's: of those that have its network, memory or
-    /// processes, and of those that depend on it with `restart: true` (docker/compose `stopDependentContainers`).
-    pub(super) fn stops_of_guests(&self) -> Vec<(StepId, StepId)> {
-        let observed = self.observed.containers.iter();
-        let by_id: BTreeMap<&str, &Container> =
-            observed.map(|own| (own.id.as_str(), own)).collect();
-        let mut stops: BTreeMap<&str, Vec<(&Container, StepId)>> = BTreeMap::new();
-        for step in &self.plan.steps {
-            if let Action::Stop { container, .. } = &step.action
-                && let Some(own) = by_id.get(container.as_str())
-            {
-                stops.entry(&own.service).or_default().push((own, step.id));
-            }
-        }
+    /// processes, and of those that depend on it with `restart: true` (docker/compose `stopDependentContainers`). In the
+    /// order of the services, so that what a host's stop waits for is known when its guests' stops come to wait for it.
+    pub(super) fn stops_of_guests(&self, order: &[String]) -> Vec<(StepId, StepId)> {
+        let stops = self.stops();
         let mut pairs = Vec::new();
-        for (service, guests) in &stops {
-            let Some(definition) = self.wanted.project.services.get(*service) else {
-                continue;
-            };
-            for (name, dependency) in &definition.depends_on {
-                for (host, host_stop) in stops.get(name.as_str()).into_iter().flatten() {
-                    let goes = |guest: &Container| dependency.restart || has_of(guest, &host.id);
-                    let going = guests.iter().filter(|(guest, _)| goes(guest));
-                    pairs.extend(going.map(|(_, stop)| (*stop, *host_stop)));
-                }
+        for service in order {
+            let depends_on = self.wanted.project.services[service].depends_on.iter();
+            let restarting = depends_on.filter(|(_, dependency)| dependency.restart);
+            let restarting = restarting.flat_map(|(name, _)| self.census.containers(name));
+            let restarting: Vec<&str> = restarting.map(|host| host.id.as_str()).collect();
+            for guest in self.census.containers(service) {
+                let Some(stop) = stops.get(guest.id.as_str()) else {
+                    continue;
+                };
+                let hosts = hosts_of(guest).map(|(_, host)| host);
+                let hosts = hosts.chain(restarting.iter().copied());
+                pairs.extend(hosts.filter_map(|host| Some((*stop, *stops.get(host)?))));
             }
         }
         pairs
     }
 
-    /// The same once more, where a port that moves let a stop come earlier than what it stood behind.
-    pub(super) fn keep_guests_first(&mut self, pairs: &[(StepId, StepId)]) {
-        for (guest, host) in pairs {
-            self.put_behind(*host, *guest);
+    /// Says which containers lose what they have of one that is stopped: they are no part of this run.
+    pub(super) fn cut_off(&mut self) {
+        let stops = self.stops();
+        let observed = self.observed.containers.iter();
+        let running = observed.filter(|own| own.state.is_running());
+        let left = running.filter(|own| !stops.contains_key(own.id.as_str()));
+        let mut warnings = Vec::new();
+        for guest in left {
+            let mut hosts = hosts_of(guest).filter(|(_, host)| stops.contains_key(host));
+            let Some((share, id)) = hosts.next() else {
+                continue;
+            };
+            let mut all = self.observed.containers.iter();
+            let host = all.find(|own| own.id == id).map_or(id, |own| &own.name);
+            let (name, service) = (&guest.name, &guest.service);
+            let hint = if guest.one_off {
+                String::new()
+            } else {
+                format!(": `larder up {service}` starts it anew")
+            };
+            warnings.push(format!(
+                "`{name}` {} `{host}`, which is stopped, and is no part of this start{hint}",
+                share.verb()
+            ));
         }
+        self.plan.warnings.extend(warnings);
+    }
+
+    /// The containers that are stopped, each with the step that does it.
+    fn stops(&self) -> HashMap<&str, StepId> {
+        let steps = self.plan.steps.iter();
+        let stops = steps.filter_map(|step| match &step.action {
+            Action::Stop { container, .. } => Some((container.as_str(), step.id)),
+            _ => None,
+        });
+        stops.collect()
     }
 }
 
-/// Whether a container has something of another that ends with that one's process.
-fn has_of(guest: &Container, host: &str) -> bool {
-    let mut shares = guest.shares.iter();
-    shares.any(|(share, id)| share.ends_with_process() && id == host)
-}
-
-/// Links are between containers with networks of their own (moby `ErrConflictHostNetworkAndLinks` and the like).
-fn can_link(name: &str, service: &Service) -> Result<(), Error> {
-    let links = !service.links.is_empty() || !service.external_links.is_empty();
-    let mode = service.network_mode.as_deref().unwrap_or_default();
-    if links && (mode == "host" || Owner::of_mode(mode).is_some()) {
-        let (service, mode) = (name.to_owned(), mode.to_owned());
-        return Err(Error::Links { service, mode });
-    }
-    Ok(())
-}
-
-/// docker compose accepts a hook without a command, and the engine does not.
-fn has_commands(name: &str, service: &Service) -> Result<(), Error> {
-    for (time, hooks) in [
-        (HookTime::PostStart, &service.post_start),
-        (HookTime::PreStop, &service.pre_stop),
-    ] {
-        let empty = |hook: &Hook| hook.command.as_ref().is_none_or(Vec::is_empty);
-        if let Some(index) = hooks.iter().position(empty) {
-            return Err(Error::NoCommand {
-                service: name.to_owned(),
-                time,
-                number: index + 1,
-            });
-        }
-    }
-    Ok(())
+/// What a container has of others that ends with their processes, and the IDs of those.
+fn hosts_of(guest: &Container) -> impl Iterator<Item = (Share, &str)> {
+    let shares = guest.shares.iter();
+    let shares = shares.filter(|(share, _)| share.ends_with_process());
+    shares.map(|(share, host)| (*share, host.as_str()))
 }

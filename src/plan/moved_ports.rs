@@ -49,12 +49,19 @@ impl Draft<'_> {
     }
 
     /// Has a step wait for another, unless that one waits for it.
-    pub(super) fn put_behind(&mut self, step: StepId, needed: StepId) {
-        let unordered =
-            step != needed && !self.needs(step, needed) && !self.comes_after(needed, step);
-        if unordered {
-            self.plan.steps[step.0].after.push(needed);
-            self.plan.steps[step.0].after.sort_unstable();
+    fn put_behind(&mut self, step: StepId, needed: StepId) {
+        if !self.needs(step, needed) {
+            self.put_right_behind(step, needed);
+        }
+    }
+
+    /// The same, where it does so through others, too: those may be taken from between them.
+    pub(super) fn put_right_behind(&mut self, step: StepId, needed: StepId) {
+        if step != needed && !self.comes_after(needed, step) {
+            let after = &mut self.plan.steps[step.0].after;
+            after.push(needed);
+            after.sort_unstable();
+            after.dedup();
         }
     }
 
@@ -71,15 +78,30 @@ impl Draft<'_> {
 
     /// Has a stop wait for nothing that waits for a start: not for what its service depends on, and not for the new
     /// container in its place, where that shares another's network. In their place it waits for all that the start needs.
+    /// The stops of its guests, which come first, are freed with it.
     pub(super) fn free(&mut self, stop: StepId, start: StepId) {
         let behind = self.all_behind(start);
-        let all = self.plan.steps[stop.0].after.iter().copied();
-        let (cut, after): (Vec<StepId>, Vec<StepId>) =
-            all.partition(|needed| *needed == start || behind[needed.0]);
-        if cut.is_empty() {
-            return;
+        let mut open = vec![stop];
+        while let Some(stop) = open.pop() {
+            let all = self.plan.steps[stop.0].after.iter().copied();
+            let (held, after): (Vec<StepId>, Vec<StepId>) =
+                all.partition(|needed| *needed == start || behind[needed.0]);
+            let (guests, cut): (Vec<StepId>, Vec<StepId>) =
+                held.into_iter().partition(|id| self.is_stop(*id));
+            if !cut.is_empty() {
+                self.plan.steps[stop.0].after = after.into_iter().chain(guests.clone()).collect();
+                self.replace(stop, start, &cut);
+            }
+            open.extend(guests);
         }
-        self.plan.steps[stop.0].after = after;
+    }
+
+    fn is_stop(&self, step: StepId) -> bool {
+        matches!(self.plan.steps[step.0].action, Action::Stop { .. })
+    }
+
+    /// Has a stop wait for what a start needs in place of what was `cut`.
+    fn replace(&mut self, stop: StepId, start: StepId, cut: &[StepId]) {
         for needed in self.plan.steps[start.0].after.clone() {
             let action = &self.plan.steps[needed.0].action;
             // Not for what ends the one that is replaced: that is to stay as long as it can.

@@ -72,7 +72,7 @@ fn origin<'a>(
 /// An image that may not be pulled and is not there, or one name in two platforms.
 pub fn check(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Error> {
     let names = Names::of(wanted);
-    for service in wanted.services {
+    for service in &wanted.imaged() {
         let definition = &wanted.project.services[service];
         if definition.build.is_some() {
             names.asked(service)?;
@@ -94,7 +94,7 @@ pub fn first(wanted: &Wanted<'_>, observed: &Observed) -> Result<BTreeSet<String
     let running: HashSet<&String> = containers.map(|own| &own.service).collect();
     let names = Names::of(wanted);
     let mut first = BTreeSet::new();
-    for service in wanted.services {
+    for service in &wanted.imaged() {
         let brought = match wanted.fingerprints.get(service) {
             Some(Fingerprinted::Known(recipe)) => recipe.unpinned.is_some(),
             Some(Fingerprinted::Missing(_)) => false,

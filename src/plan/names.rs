@@ -32,8 +32,9 @@ impl<'a> Names<'a> {
             makers: HashMap::new(),
             platforms: HashMap::new(),
         };
-        let makers = project.with_contexts(wanted.services);
-        for service in wanted.services {
+        let imaged = wanted.imaged();
+        let makers = project.with_contexts(&imaged);
+        for service in project.services.keys().filter(|own| imaged.contains(*own)) {
             for name in project.built_names(service) {
                 names.builders.entry(familiar(&name)).or_insert(service);
             }

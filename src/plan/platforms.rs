@@ -33,7 +33,7 @@ pub fn asked_platforms(
 ) -> Result<Vec<(ImageId, String)>, Error> {
     let mut all = Vec::new();
     let names = Names::of(wanted);
-    for service in wanted.services {
+    for service in &wanted.imaged() {
         if names.asked(service)?.is_none() {
             continue;
         }

@@ -2,6 +2,7 @@
 
 use super::hosts::Host;
 use super::images::Chosen;
+use super::mounted_images::MountedImages;
 use super::observed::{Container, Observed, State};
 use super::step::{ImageSource, StepId};
 use crate::model::{Digest, Project, Service, labels};
@@ -30,6 +31,9 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
         Some(_) if image_moved => Some("its image changed".to_owned()),
         Some(config) if *config != slot.config.to_string() => {
             Some("its configuration changed".to_owned())
+        }
+        Some(_) if slot.mounted_images.differ(container) => {
+            Some("an image that it mounts changed".to_owned())
         }
         // One that runs has begun with what was there.
         Some(_) if mounts_other(container, slot) && !container.state.is_running() => {
@@ -96,6 +100,8 @@ pub(super) struct Slot<'a> {
     pub(super) one_shot: bool,
     /// The digest of what it binds, then.
     pub(super) mounted: Option<Digest>,
+    /// The images that it mounts.
+    pub(super) mounted_images: &'a MountedImages,
     pub(super) resources: &'a [StepId],
     /// The networks it is attached to, with the IDs that the engine has under their names.
     pub(super) networks: &'a [(String, Vec<&'a str>)],

@@ -200,6 +200,9 @@ pub enum Action {
         /// Anonymous volumes handed over from the container it replaces: target → the volume's name.
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         inherits: BTreeMap<String, String>,
+        /// The images that it mounts, in the order of its mounts.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        image_mounts: Vec<ImageSource>,
         /// The containers that it has something of: `service:NAME` or `container:NAME` → the container.
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         shares: BTreeMap<String, ContainerSource>,

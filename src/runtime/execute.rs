@@ -229,9 +229,12 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
                 stands_in,
                 mounted,
                 inherits,
+                image_mounts,
                 shares,
             } => {
                 let image = self.image(image)?;
+                let image_mounts = image_mounts.iter().map(|image| self.image(image));
+                let image_mounts: Result<Vec<ImageId>, StepError> = image_mounts.collect();
                 let shares = shares.iter();
                 let shares: Result<BTreeMap<String, String>, StepError> = shares
                     .map(|(key, source)| Ok((key.clone(), self.container(source)?)))
@@ -255,6 +258,7 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
                     config: *config,
                     mounted: mounted.as_deref().copied(),
                     inherits,
+                    image_mounts: &image_mounts?,
                     shares: &shares?,
                 };
                 return Ok(Product::Container(engine.create_container(&spec).await?));

@@ -89,9 +89,15 @@ impl<'a> Ledger<'a> {
             ContainerSource::Id(_) => None,
         };
         let made: Vec<StepId> = match action {
-            Action::Create { image, shares, .. } => {
+            Action::Create {
+                image,
+                image_mounts,
+                shares,
+                ..
+            } => {
+                let images = image_mounts.iter().chain([image]).filter_map(of_image);
                 let shares = shares.values().filter_map(of_container);
-                shares.chain(of_image(image)).collect()
+                images.chain(shares).collect()
             }
             Action::Tag { image, .. } => of_image(image).into_iter().collect(),
             Action::Start { container, .. }

@@ -184,6 +184,8 @@ pub struct ContainerSpec<'a> {
     pub mounted: Option<Digest>,
     /// Anonymous volumes handed over: target → the volume's name.
     pub inherits: &'a BTreeMap<String, String>,
+    /// The images that it mounts, in the order of its mounts.
+    pub image_mounts: &'a [ImageId],
     /// The containers that it has something of: `service:NAME` or `container:NAME` → the ID.
     pub shares: &'a BTreeMap<String, String>,
 }

@@ -85,6 +85,7 @@ impl Stack {
             config: Digest::of(b"test"),
             mounted: None,
             inherits: &BTreeMap::new(),
+            image_mounts: &[],
             shares: &BTreeMap::new(),
         };
         self.engine.create_container(&spec).await

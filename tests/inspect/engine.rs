@@ -87,6 +87,7 @@ async fn create(engine: &Docker, project: &Project) -> Result<(), larder::runtim
                 config: Digest::of(b"a hash of larder's own, which is not compared"),
                 mounted: None,
                 inherits: &BTreeMap::new(),
+                image_mounts: &[],
                 shares: &shares,
             };
             let id = engine.create_container(&spec).await?;

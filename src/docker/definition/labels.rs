@@ -23,6 +23,9 @@ pub(super) fn of_container(
     if let Some(mounted) = spec.mounted {
         set(labels::MOUNTED, mounted.to_string());
     }
+    if let Some(images) = labels::image_mounts(spec.image_mounts) {
+        set(labels::IMAGE_MOUNTS, images);
+    }
     if let Some(shares) = shares_label(&sharing.shares) {
         set(labels::SHARES, shares);
     }
@@ -117,6 +120,7 @@ mod tests {
             config: Digest::of(b"c"),
             mounted: None,
             inherits: &BTreeMap::new(),
+            image_mounts: &[],
             shares: &BTreeMap::new(),
         };
         let all = of_container(&spec, &service, &Sharing::default());

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::docker::error::Words;
-use crate::model::{Owner, Service, Share, link};
+use crate::model::{Owner, Service, Share, external_link, link};
 use crate::runtime::{ContainerSpec, EngineError};
 
 /// What a container has of others, each of them by its ID.
@@ -92,14 +92,7 @@ fn links(spec: &ContainerSpec<'_>, service: &Service) -> Vec<String> {
         }
     }
     for entry in &service.external_links {
-        // Of more than two parts the first is both (docker/compose `getLinks`).
-        let (name, alias) = match link(entry) {
-            (name, alias) if name == alias => {
-                let name = name.split(':').next().unwrap_or_default();
-                (name, name)
-            }
-            parts => parts,
-        };
+        let (name, alias) = external_link(entry);
         links.push(format!("{name}:{alias}"));
     }
     links

@@ -56,6 +56,7 @@ fn with_others(
         config: Digest::of(b"c"),
         mounted: None,
         inherits: &inherits,
+        image_mounts: &[],
         shares: &shares,
     };
     let own = &project.services["app"];
