@@ -1398,7 +1398,7 @@ api  reuse   image a1 will do ({v2} would be built): {reason}
     // What the container says that it is made from is what it is made from.
     assert!(matches!(
         &plan.steps[0].action,
-        Action::Create { stands_in: Some(own), .. } if **own == digest("v1")
+        Action::Create(creation) if creation.stands_in == Some(digest("v1"))
     ));
 
     let nameless = shadowed().with(|scene| {
@@ -1681,8 +1681,8 @@ fn a_container_of_the_projects_own_may_be_named() {
     there.observed.containers[0].shares = shared(Share::Processes, DB);
     outdated(&mut there, "db");
     let plan = there.decide().unwrap();
-    let stop = |service| stop_of(&plan, service).unwrap();
-    assert!(needs(&plan, stop("db"), stop("a")), "{}", text(&plan));
+    let end = |service| stop_of(&plan, service).unwrap();
+    assert!(needs(&plan, end("db"), end("a")), "{}", text(&plan));
 }
 
 #[test]

@@ -136,6 +136,9 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Failure> {
     let begun = Instant::now();
     let services = project.with_dependencies(names)?;
+    if goal.containers {
+        compose::check_start(&project, &services)?;
+    }
     project.add_build_args(&docker::proxies(&invocation.environment));
     let builds = if goal.containers {
         project.with_contexts(&project.with_makers(&services))

@@ -44,13 +44,11 @@ pub(super) fn with_guests<'a>(
         let ids: BTreeSet<&str> = chosen.iter().map(|own| own.id.as_str()).collect();
         let services: BTreeSet<&str> = chosen.iter().map(|own| own.service.as_str()).collect();
         let goes = |container: &&Container| {
-            let mut shares = container.shares.iter();
             let mut hosts = restarts_with(container, project).into_iter();
             container.state.is_running()
                 && !container.one_off
                 && !ids.contains(container.id.as_str())
-                && (shares
-                    .any(|(share, id)| share.ends_with_process() && ids.contains(id.as_str()))
+                && (hosts_of(container).any(|id| ids.contains(id))
                     || hosts.any(|name| services.contains(name)))
         };
         let further: Vec<&Container> = containers.iter().filter(goes).collect();
@@ -59,6 +57,35 @@ pub(super) fn with_guests<'a>(
         }
         chosen.extend(further);
     }
+}
+
+/// Of each container those that go with it: they end before it does, and start after it.
+pub(super) fn guests<'a>(
+    containers: &[&'a Container],
+    project: Option<&'a Project>,
+) -> BTreeMap<&'a str, Vec<&'a str>> {
+    let mut guests: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for guest in containers {
+        let with = restarts_with(guest, project);
+        let hosts = containers
+            .iter()
+            .filter(|host| with.contains(&&*host.service));
+        let hosts = hosts.map(|host| host.id.as_str());
+        for host in hosts
+            .chain(hosts_of(guest))
+            .filter(|host| *host != guest.id)
+        {
+            guests.entry(host).or_default().push(&guest.id);
+        }
+    }
+    guests
+}
+
+/// The containers whose network, memory or processes a container has.
+pub(super) fn hosts_of(container: &Container) -> impl Iterator<Item = &str> {
+    let shares = container.shares.iter();
+    let shares = shares.filter(|(share, _)| share.ends_with_process());
+    shares.map(|(_, id)| id.as_str())
 }
 
 /// The services with which a container is restarted, as the project says, or else its label.
@@ -83,12 +110,15 @@ pub(super) fn waves<'a>(
     project: Option<&'a Project>,
 ) -> Vec<Vec<&'a Container>> {
     let services: BTreeSet<&str> = containers.iter().map(|c| c.service.as_str()).collect();
+    let all = containers.iter();
+    let by_id: BTreeMap<&str, &str> = all.map(|own| (&*own.id, &*own.service)).collect();
     let mut waits: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for container in &containers {
         let on = dependencies(container, project).into_iter();
-        let on = on
-            .map(|(name, ..)| name)
-            .filter(|name| services.contains(name));
+        let on = on.map(|(name, ..)| name);
+        let hosts = hosts_of(container).filter_map(|id| by_id.get(id).copied());
+        let on = on.chain(hosts).filter(|name| services.contains(name));
+        let on = on.filter(|name| *name != container.service);
         waits.entry(&container.service).or_default().extend(on);
     }
     let mut waves = Vec::new();

@@ -47,6 +47,8 @@ fn plan(containers: Vec<&Container>, project: Option<&Project>) -> Plan {
             let steps = draft.gate(name, condition, &container.service);
             if required { &mut after } else { &mut settled }.extend(steps);
         }
+        let hosts = stack::hosts_of(container);
+        after.extend(hosts.filter_map(|host| draft.starts.get(host)));
         let definition = project.and_then(|project| project.services.get(&container.service));
         let start = Action::Start {
             container: ContainerSource::Id(container.id.clone()),
@@ -56,6 +58,7 @@ fn plan(containers: Vec<&Container>, project: Option<&Project>) -> Plan {
         let id = draft.plan.add(service, start, "asked for", after);
         draft.plan.steps[id.0].settled = settled;
         draft.add(container, Some(id));
+        draft.starts.insert(container.id.clone(), id);
     }
     draft.plan
 }
@@ -63,6 +66,8 @@ fn plan(containers: Vec<&Container>, project: Option<&Project>) -> Plan {
 #[derive(Default)]
 struct Draft {
     plan: Plan,
+    /// The steps that start containers, by their IDs.
+    starts: BTreeMap<String, StepId>,
     /// The containers of each service, with the step that starts those that are not up.
     there: BTreeMap<String, Vec<(String, Option<StepId>)>>,
     /// Waits, made once however many wait for the same.
@@ -90,9 +95,8 @@ impl Draft {
         let cause = format!("`{dependent}` waits for it");
         let wait = |(container, step): (String, Option<StepId>)| {
             let container = ContainerSource::Id(container);
-            let after = step.into_iter().collect();
             let wait = Action::Wait { container, until };
-            self.plan.add(Some(service), wait, &cause, after)
+            self.plan.add(Some(service), wait, &cause, step)
         };
         let steps: Vec<StepId> = there.into_iter().map(wait).collect();
         self.waits.insert(key, steps.clone());
@@ -104,6 +108,7 @@ impl Draft {
 mod tests {
     use super::super::stack::tests::container;
     use super::*;
+    use crate::model::Share;
     use crate::plan;
 
     fn stopped(service: &str, depends_on: &str) -> Container {
@@ -130,8 +135,21 @@ mod tests {
             "1  start cache: asked for\n\
              2  start db: asked for\n\
              3  wait until db is healthy: `api` waits for it (after 2)\n\
-             4  start api: asked for (after 3, 1)\n\
+             4  start api: asked for (after 1, 3)\n\
              5  start web: asked for (after 3)"
+        );
+    }
+
+    #[test]
+    fn what_a_container_has_of_another_is_there_before_it() {
+        let host = stopped("host", "");
+        let mut guest = stopped("guest", "");
+        guest.shares = [(Share::Network, host.id.clone())].into();
+        let text = plan::text(&super::plan(vec![&guest, &host], None));
+        assert_eq!(
+            text.trim(),
+            "1  start host: asked for\n\
+             2  start guest: asked for (after 1)"
         );
     }
 

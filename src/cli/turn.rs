@@ -1,6 +1,7 @@
 //! `larder restart|stop`, and what `down` does to containers: those that are there, turned off and on in the order of
 //! their dependencies.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::args::Services;
@@ -9,7 +10,7 @@ use super::invocation::{Invocation, Named};
 use super::stack;
 use crate::docker::Docker;
 use crate::failure::Failure;
-use crate::model::Project;
+use crate::model::{Project, Service};
 use crate::plan::{Action, Container, ContainerSource, Plan, StepId};
 use crate::runtime::Engine;
 
@@ -91,7 +92,12 @@ pub(super) async fn turn_all(
     containers: Vec<&Container>,
     turn: Turn,
 ) -> Result<(), Failure> {
-    let mut waves = stack::waves(containers, named.project.as_ref());
+    let project = named.project.as_ref();
+    let mut guests = BTreeMap::new();
+    if turn == Turn::Restart {
+        guests = stack::guests(&containers, project);
+    }
+    let mut waves = stack::waves(containers, project);
     if turn != Turn::Restart {
         waves.reverse();
     }
@@ -99,7 +105,7 @@ pub(super) async fn turn_all(
         wave.retain(|container| is_due(container, turn));
     }
     waves.retain(|wave| !wave.is_empty());
-    let plan = plan(&waves, turn, named.project.as_ref());
+    let plan = plan(&waves, &guests, turn, project);
     let carried = carry_out_on(invocation, engine, named, &[], &plan);
     carried.await.map(drop)
 }
@@ -109,69 +115,153 @@ fn is_due(container: &Container, turn: Turn) -> bool {
     turn != Turn::Stop || container.state.is_running()
 }
 
-/// A wave comes after the one before it.
-fn plan(waves: &[Vec<&Container>], turn: Turn, project: Option<&Project>) -> Plan {
+/// A wave comes after the one before it; but what goes with a container stops before that one does.
+fn plan<'a>(
+    waves: &[Vec<&'a Container>],
+    guests: &BTreeMap<&str, Vec<&'a str>>,
+    turn: Turn,
+    project: Option<&Project>,
+) -> Plan {
+    let all = waves.iter().flatten().enumerate();
+    let ranks: BTreeMap<&str, (usize, &Container)> = all
+        .map(|(rank, container)| (container.id.as_str(), (rank, *container)))
+        .collect();
     let mut plan = Plan::default();
+    let mut stops: BTreeMap<&str, StepId> = BTreeMap::new();
     let mut before: Vec<StepId> = Vec::new();
     for wave in waves {
         let mut last = Vec::new();
         for container in wave {
-            let mut after = before.clone();
-            for action in actions(container, turn, project) {
-                after = vec![plan.add(Some(&container.service), action, "asked for", after)];
+            for going in going(container, guests, &ranks).into_values().rev() {
+                if stops.contains_key(going.id.as_str()) {
+                    continue;
+                }
+                let own = guests.get(going.id.as_str()).into_iter().flatten();
+                let own = own.filter_map(|guest| stops.get(guest));
+                let after = before.iter().chain(own).copied();
+                let action = stop(going, project);
+                let stop = plan.add(Some(&going.service), action, "asked for", after);
+                stops.insert(&going.id, stop);
             }
-            last.extend(after);
+            let stop = stops[container.id.as_str()];
+            last.push(match next(container, turn, project) {
+                None => stop,
+                Some(action) => {
+                    let after = before.iter().copied().chain([stop]);
+                    plan.add(Some(&container.service), action, "asked for", after)
+                }
+            });
         }
         before = last;
     }
     plan
 }
 
-/// What is done to a container, in order. Whoever is to be told what takes long must be told of its stop.
-fn actions(container: &Container, turn: Turn, project: Option<&Project>) -> Vec<Action> {
-    let service = project.and_then(|project| project.services.get(&container.service));
-    let container = container.id.clone();
-    let stop = Action::Stop {
-        container: container.clone(),
-        hooks: service.map_or(0, |service| service.pre_stop.len()),
+/// A container and all that goes with it, in the order of their waves.
+fn going<'a>(
+    container: &'a Container,
+    guests: &BTreeMap<&str, Vec<&'a str>>,
+    ranks: &BTreeMap<&str, (usize, &'a Container)>,
+) -> BTreeMap<usize, &'a Container> {
+    let mut going = BTreeMap::new();
+    let mut open = vec![container.id.as_str()];
+    while let Some(id) = open.pop() {
+        if let Some((rank, found)) = ranks.get(id)
+            && going.insert(*rank, *found).is_none()
+        {
+            open.extend(guests.get(id).into_iter().flatten());
+        }
+    }
+    going
+}
+
+/// The stop of a container. Whoever is to be told what takes long must be told of it.
+fn stop(container: &Container, project: Option<&Project>) -> Action {
+    Action::Stop {
+        container: container.id.clone(),
+        hooks: definition(container, project).map_or(0, |service| service.pre_stop.len()),
         regardless: false,
-    };
+    }
+}
+
+/// What is done to a container that was stopped.
+fn next(container: &Container, turn: Turn, project: Option<&Project>) -> Option<Action> {
+    let id = container.id.clone();
     match turn {
-        Turn::Stop => vec![stop],
+        Turn::Stop => None,
         Turn::Restart => {
-            let container = ContainerSource::Id(container);
+            let service = definition(container, project);
             let hooks = service.map_or(0, |service| service.post_start.len());
-            vec![stop, Action::Start { container, hooks }]
+            let container = ContainerSource::Id(id);
+            Some(Action::Start { container, hooks })
         }
         // One that did not run may run by now, and has its grace period, too.
-        Turn::Remove { volumes } => vec![stop, Action::Remove { container, volumes }],
+        Turn::Remove { volumes } => Some(Action::Remove {
+            container: id,
+            volumes,
+        }),
     }
+}
+
+fn definition<'a>(container: &Container, project: Option<&'a Project>) -> Option<&'a Service> {
+    project.and_then(|project| project.services.get(&container.service))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::stack::tests::container;
     use super::*;
+    use crate::model::Share;
     use crate::plan;
 
     #[test]
     fn a_wave_comes_after_all_of_the_one_before() {
         let [a, b, c] = ["a", "b", "c"].map(|service| container(service, ""));
         let waves = [vec![&a, &b], vec![&c]];
-        let text = plan::text(&super::plan(&waves, Turn::Restart, None));
-        assert_eq!(
-            text.trim(),
-            "1  stop a (id-a): asked for
-\
-             2  start a: asked for (after 1)
-\
-             3  stop b (id-b): asked for
-\
-             4  start b: asked for (after 3)
-\
-             5  stop c (id-c): asked for (after 2, 4)
-\
-             6  start c: asked for (after 5)"
-        );
+        let plan = |turn| plan::text(&super::plan(&waves, &BTreeMap::new(), turn, None));
+        insta::assert_snapshot!(plan(Turn::Restart), @"
+        1  stop a (id-a): asked for
+        2  start a: asked for (after 1)
+        3  stop b (id-b): asked for
+        4  start b: asked for (after 3)
+        5  stop c (id-c): asked for (after 2, 4)
+        6  start c: asked for (after 2, 4, 5)
+        ");
+        insta::assert_snapshot!(plan(Turn::Stop), @"
+        1  stop a (id-a): asked for
+        2  stop b (id-b): asked for
+        3  stop c (id-c): asked for (after 1, 2)
+        ");
+        let remove = Turn::Remove { volumes: false };
+        insta::assert_snapshot!(plan(remove), @"
+        1  stop a (id-a): asked for
+        2  remove a (id-a): asked for (after 1)
+        3  stop b (id-b): asked for
+        4  remove b (id-b): asked for (after 3)
+        5  stop c (id-c): asked for (after 2, 4)
+        6  remove c (id-c): asked for (after 2, 4, 5)
+        ");
+    }
+
+    #[test]
+    fn what_goes_with_a_container_stops_before_it() {
+        let before = container("before", "");
+        let host = container("host", "before:service_started:false");
+        let mut guest = container("guest", "");
+        guest.shares = [(Share::Network, host.id.clone())].into();
+        let last = container("last", "guest:service_started:true");
+        let all = [&last, &guest, &host, &before];
+        let (guests, waves) = (stack::guests(&all, None), stack::waves(all.into(), None));
+        let plan = super::plan(&waves, &guests, Turn::Restart, None);
+        insta::assert_snapshot!(plan::text(&plan), @"
+        1  stop before (id-before): asked for
+        2  start before: asked for (after 1)
+        3  stop last (id-last): asked for (after 2)
+        4  stop guest (id-guest): asked for (after 2, 3)
+        5  stop host (id-host): asked for (after 2, 4)
+        6  start host: asked for (after 2, 5)
+        7  start guest: asked for (after 4, 6)
+        8  start last: asked for (after 3, 7)
+        ");
     }
 }

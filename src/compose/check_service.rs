@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::error::{Error, ErrorKind};
 use super::path::TreePath;
-use super::{check_behaviour, settle, values, watch};
+use super::{settle, values, watch};
 use crate::model::{Build, ImageRef, MountKind, Project, Service};
 
 /// What a service does that says so in `depends_on`.
@@ -34,7 +34,6 @@ pub(super) fn check(
     check.files()?;
     check.health()?;
     watch::check(service, &check.path())?;
-    check_behaviour::check(name, service)?;
     check.limits()
 }
 

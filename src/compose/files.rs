@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
 use super::error::{Error, ErrorKind};
-use super::path::Segment;
 use super::place::Places;
 use super::text::{LIMIT, read, read_from};
 use super::tree::{Document, parse};
@@ -205,22 +204,8 @@ impl Sources {
     }
 
     /// Gives an error the line that it is about.
-    pub(super) fn locate(&self, mut error: Error) -> Error {
-        let file = error.place.as_ref().map(|place| place.file.clone());
-        let known = error.place.as_ref().is_some_and(|place| place.at.is_some());
-        if let (false, Some(path)) = (known, &error.path)
-            && let Some(found) = self.places().search(path, file.as_deref())
-        {
-            error.place = Some(found.place);
-            if let (Some(by), Some(Segment::Key(service))) = (found.from, path.0.get(1)) {
-                let note = format!(
-                    "service `{service}` has it from `{}`, by `extends`",
-                    by.base
-                );
-                error.note = Some(note);
-            }
-        }
-        error
+    pub(super) fn locate(&self, error: Error) -> Error {
+        self.places().locate(error)
     }
 }
 

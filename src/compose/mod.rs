@@ -7,7 +7,7 @@
 //! others, by the tables of `top_level`, `attributes`, `deploy`, `parts` and `refused` in the words of `schema`; `long_form`,
 //! `ports`, `mounts`, `words` for short forms, `values` for texts with a grammar), `include`, `extends`, `merge` (`identity`
 //! of list items, `pools` of addresses), `nulls` (what is left empty), `resolve` (paths) · `required` what a whole tree must have · `assemble` the tree into model types, without
-//! what says nothing (`omit_empty`) · `settle` what is left unsaid · `check` what must hold (`check_service`, `check_behaviour`
+//! what says nothing (`omit_empty`) · `settle` what is left unsaid · `check` what must hold (`check_service`; of what is started, `check_start`
 //! and `watch` for one service) · `delivery` and `notice` warnings · `outside` paths that leave the project · `error`, with `place` and `locate` for its place (`path` says where in a
 //! tree), `hints` and `suggest` for what may help. Beside a load: `variables` that files ask for, `explain` where a value comes from
 //! (`origin` of variables). `fuzzing` and `made_up` are for tests.
@@ -15,8 +15,8 @@
 mod assemble;
 mod attributes;
 mod check;
-mod check_behaviour;
 mod check_service;
+mod check_start;
 mod date;
 mod delivery;
 mod deploy;
@@ -71,6 +71,7 @@ mod watch;
 mod weight;
 mod words;
 
+pub use check_start::check_start;
 pub use error::Error;
 pub use explain::{Explanation, Source, Used, explain};
 pub(crate) use hints::named_here;

@@ -3,15 +3,14 @@
 
 use std::path::Path;
 
+use super::error::Error;
 use super::locate::Spots;
 use super::path::{Segment, TreePath};
 use crate::model::{Inherited, Place, Project};
 
 /// The place in a project's Compose files where `path` is written, or the nearest part above it that is.
 pub fn place(project: &Project, path: &[&str]) -> Option<Place> {
-    let texts = project.texts.iter();
-    let texts = texts.map(|(file, text)| (file.as_path(), text.as_str()));
-    Places::of(texts, &project.inherited).find(&TreePath::of(path), None)
+    Places::in_project(project).find(&TreePath::of(path), None)
 }
 
 /// Where paths are written.
@@ -56,6 +55,32 @@ impl<'a> Places<'a> {
             files: files.collect(),
             inherited,
         }
+    }
+
+    /// For paths in the files of a project.
+    pub(super) fn in_project(project: &'a Project) -> Self {
+        let texts = project.texts.iter();
+        let texts = texts.map(|(file, text)| (file.as_path(), text.as_str()));
+        Self::of(texts, &project.inherited)
+    }
+
+    /// Gives an error the line that it is about.
+    pub(super) fn locate(&mut self, mut error: Error) -> Error {
+        let file = error.place.as_ref().map(|place| place.file.clone());
+        let known = error.place.as_ref().is_some_and(|place| place.at.is_some());
+        if let (false, Some(path)) = (known, &error.path)
+            && let Some(found) = self.search(path, file.as_deref())
+        {
+            error.place = Some(found.place);
+            if let (Some(by), Some(Segment::Key(service))) = (found.from, path.0.get(1)) {
+                let note = format!(
+                    "service `{service}` has it from `{}`, by `extends`",
+                    by.base
+                );
+                error.note = Some(note);
+            }
+        }
+        error
     }
 
     /// The place of `path` in `file`, or in whichever file has most of it, the later ones first.

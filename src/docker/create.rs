@@ -16,6 +16,7 @@ use super::definition::{
     Definition, Sharing, Surroundings, asks_for_api_socket, definition, sharing,
 };
 use super::error::status;
+use crate::fingerprint::seccomp_profile;
 use crate::model::{CredentialSpec, Service, security_option};
 use crate::runtime::{ContainerSpec, EngineError};
 
@@ -225,8 +226,7 @@ fn security(folder: &Path, options: &[String]) -> std::io::Result<(Vec<String>, 
         match security_option(option) {
             ("systempaths", "unconfined") => unconfined = true,
             ("seccomp", path) if !matches!(path, "" | "unconfined" | "builtin") => {
-                let text = fs_err::read_to_string(folder.join(path))?;
-                let profile: serde_json::Value = serde_json::from_str(&text)?;
+                let profile = seccomp_profile(&folder.join(path))?;
                 all.push(format!("seccomp={profile}"));
             }
             _ => all.push(option.clone()),

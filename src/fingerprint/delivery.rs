@@ -54,14 +54,12 @@ fn profiles(
     service: &Service,
 ) -> Result<(), Error> {
     for profile in service.seccomp_profiles() {
-        let read = || -> io::Result<serde_json::Value> {
-            let text = profile_text(&project.working_dir.join(profile))?;
-            Ok(serde_json::from_slice(&text)?)
-        };
-        let content = read().map_err(|source| Error::Seccomp {
-            service: name.to_owned(),
-            profile: profile.to_owned(),
-            source,
+        let content = seccomp_profile(&project.working_dir.join(profile)).map_err(|source| {
+            Error::Seccomp {
+                service: name.to_owned(),
+                profile: profile.to_owned(),
+                source,
+            }
         })?;
         writer.text("seccomp").tree(&content);
     }
@@ -71,8 +69,11 @@ fn profiles(
 /// The largest seccomp profile that is read, in bytes; docker's own has 13 KB.
 const PROFILE: u64 = 2 << 20;
 
-/// What a file holds that is one, and no larger than a profile can be.
-fn profile_text(path: &Path) -> io::Result<Vec<u8>> {
+/// The profile in a file that is one, and no larger than a profile can be.
+///
+/// # Errors
+/// It is not there, is something else, or is no JSON.
+pub fn seccomp_profile(path: &Path) -> io::Result<serde_json::Value> {
     // Not `fs_err`: the message names the file as the service does.
     let metadata = std::fs::metadata(path)?;
     let amiss = |reason: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
@@ -85,7 +86,7 @@ fn profile_text(path: &Path) -> io::Result<Vec<u8>> {
     }
     let mut text = Vec::new();
     File::open(path)?.take(PROFILE).read_to_end(&mut text)?;
-    Ok(text)
+    Ok(serde_json::from_slice(&text)?)
 }
 
 /// Looks for the secrets of a build. Without its variable there is no secret, and the build goes on, as in

@@ -69,6 +69,7 @@ pub use base_images::{BaseImages, base_images};
 pub use change::{Change, FileChange, How, Place, What, shown, shown_line};
 pub use compare::compare;
 pub use confighash::config_hash;
+pub use delivery::seccomp_profile;
 pub use dockerfile::{Dockerfile, Heredoc, Instruction, Stage, StageBase};
 pub use error::Error;
 pub use ingredients::{Elsewhere, Ingredients, Section, Value};

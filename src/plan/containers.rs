@@ -7,7 +7,7 @@ use super::images::Chosen;
 use super::observed::{Container, Health, State};
 use super::one_shots::Since;
 use super::stale::{Slot, networks_of, stale};
-use super::step::{Action, ContainerSource, Readiness, StepId};
+use super::step::{Action, ContainerSource, Creation, Readiness, StepId};
 use crate::model::{Digest, MountKind, RestartPolicy, Service, labels};
 
 impl Draft<'_> {
@@ -205,17 +205,18 @@ impl Draft<'_> {
         };
         let shares = slot.hosts.iter();
         let shares = shares.map(|host| (host.key.clone(), host.found.container.clone()));
-        let action = Action::Create {
+        let creation = Creation {
             number: slot.number,
             name: first_name.clone(),
             image: slot.image.source.clone(),
             config: slot.config,
-            stands_in: slot.image.stands_in.map(Box::new),
-            mounted: slot.mounted.map(Box::new),
+            stands_in: slot.image.stands_in,
+            mounted: slot.mounted,
             inherits: old.map(|old| self.inherited(slot, old)).unwrap_or_default(),
             image_mounts: slot.mounted_images.images.clone(),
             shares: shares.collect(),
         };
+        let action = Action::Create(Box::new(creation));
         let images = slot.image.after.iter().chain(&slot.mounted_images.after);
         let after = images.chain(slot.resources).chain(cleared);
         let after: Vec<StepId> = after.copied().collect();

@@ -306,9 +306,6 @@ impl<'a> Draft<'a> {
         cause: impl Into<String>,
         after: impl IntoIterator<Item = StepId>,
     ) -> StepId {
-        let mut after: Vec<StepId> = after.into_iter().collect();
-        after.sort_unstable();
-        after.dedup();
         self.plan.add(service, action, cause, after)
     }
 

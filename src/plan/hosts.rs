@@ -204,12 +204,12 @@ impl Draft<'_> {
 
     /// The containers that are stopped, each with the step that does it.
     fn stops(&self) -> HashMap<&str, StepId> {
-        let steps = self.plan.steps.iter();
-        let stops = steps.filter_map(|step| match &step.action {
+        let all = self.plan.steps.iter();
+        all.filter_map(|step| match &step.action {
             Action::Stop { container, .. } => Some((container.as_str(), step.id)),
             _ => None,
-        });
-        stops.collect()
+        })
+        .collect()
     }
 }
 

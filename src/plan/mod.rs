@@ -37,6 +37,6 @@ pub use one_shots::asked_starts;
 pub use platforms::asked_platforms;
 pub use render::{json, outside_text, sentence, text};
 pub use step::{
-    Action, BuilderKind, ContainerSource, ImageSource, Outcome, Plan, Readiness, ServicePlan, Step,
-    StepId,
+    Action, BuilderKind, ContainerSource, Creation, ImageSource, Outcome, Plan, Readiness,
+    ServicePlan, Step, StepId,
 };

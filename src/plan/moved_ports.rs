@@ -120,8 +120,7 @@ impl Draft<'_> {
             self.put_behind(stop, new);
         }
         // The old container goes only when there is a new one, which may take over its volumes.
-        let is_created =
-            |id: &&StepId| matches!(self.plan.steps[id.0].action, Action::Create { .. });
+        let is_created = |id: &&StepId| matches!(self.plan.steps[id.0].action, Action::Create(_));
         let created: Vec<StepId> = cut.iter().filter(is_created).copied().collect();
         let removals = self.plan.steps.iter().filter(|step| {
             matches!(step.action, Action::Remove { .. }) && step.after.contains(&stop)

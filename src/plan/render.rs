@@ -95,7 +95,7 @@ pub fn sentence(step: &Step) -> String {
             format!("build {service} on its dependencies with {builder}")
         }
         Action::Tag { name, .. } => format!("tag the image of {service} as {name}"),
-        Action::Create { name, .. } => format!("create {name}"),
+        Action::Create(creation) => format!("create {}", creation.name),
         Action::Stop {
             container, hooks, ..
         } => {

@@ -31,8 +31,11 @@ impl Plan {
         service: Option<&str>,
         action: Action,
         cause: impl Into<String>,
-        after: Vec<StepId>,
+        after: impl IntoIterator<Item = StepId>,
     ) -> StepId {
+        let mut after: Vec<StepId> = after.into_iter().collect();
+        after.sort_unstable();
+        after.dedup();
         let id = StepId(self.steps.len());
         self.steps.push(Step {
             id,
@@ -126,6 +129,34 @@ pub struct Step {
     pub settled: Vec<StepId>,
 }
 
+/// A container in the making.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Creation {
+    /// The container's number in the service.
+    pub number: u32,
+    /// Its name; a container to be replaced has the final name until it is removed.
+    pub name: String,
+    /// The image it is made from.
+    pub image: ImageSource,
+    /// The hash of what it is made from, image aside.
+    pub config: Digest,
+    /// The fingerprint of the image, where it is another than the service's: they differ in what mounts hide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stands_in: Option<Digest>,
+    /// The digest of what it mounts, where it is run to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mounted: Option<Digest>,
+    /// Anonymous volumes handed over from the container it replaces: target → the volume's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub inherits: BTreeMap<String, String>,
+    /// The images that it mounts, in the order of its mounts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub image_mounts: Vec<ImageSource>,
+    /// The containers that it has something of: `service:NAME` or `container:NAME` → the container.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<String, ContainerSource>,
+}
+
 /// What one step does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "action", rename_all = "kebab-case")]
@@ -182,31 +213,7 @@ pub enum Action {
         name: String,
     },
     /// Creates a container.
-    Create {
-        /// The container's number in the service.
-        number: u32,
-        /// Its name; a container to be replaced has the final name until it is removed.
-        name: String,
-        /// The image it is made from.
-        image: ImageSource,
-        /// The hash of what it is made from, image aside.
-        config: Digest,
-        /// The fingerprint of the image, where it is another than the service's: they differ in what mounts hide.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        stands_in: Option<Box<Digest>>,
-        /// The digest of what it mounts, where it is run to its end.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        mounted: Option<Box<Digest>>,
-        /// Anonymous volumes handed over from the container it replaces: target → the volume's name.
-        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-        inherits: BTreeMap<String, String>,
-        /// The images that it mounts, in the order of its mounts.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        image_mounts: Vec<ImageSource>,
-        /// The containers that it has something of: `service:NAME` or `container:NAME` → the container.
-        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-        shares: BTreeMap<String, ContainerSource>,
-    },
+    Create(Box<Creation>),
     /// Stops a container, behind the service's `pre_stop` hooks.
     Stop {
         /// Its ID.

@@ -89,14 +89,10 @@ impl<'a> Ledger<'a> {
             ContainerSource::Id(_) => None,
         };
         let made: Vec<StepId> = match action {
-            Action::Create {
-                image,
-                image_mounts,
-                shares,
-                ..
-            } => {
-                let images = image_mounts.iter().chain([image]).filter_map(of_image);
-                let shares = shares.values().filter_map(of_container);
+            Action::Create(creation) => {
+                let images = creation.image_mounts.iter().chain([&creation.image]);
+                let images = images.filter_map(of_image);
+                let shares = creation.shares.values().filter_map(of_container);
                 images.chain(shares).collect()
             }
             Action::Tag { image, .. } => of_image(image).into_iter().collect(),

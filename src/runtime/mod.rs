@@ -1,5 +1,5 @@
 //! Carries out a plan: the traits through which steps reach an engine and its builders, the events they
-//! report, the executor and its `ledger`, the `hooks` around a start and a stop, and what it means for a container to be ready.
+//! report, the executor (`execute`, `ledger`, `work`), the `hooks` around a start and a stop, and what it means for a container to be ready.
 
 mod error;
 mod event;
@@ -8,6 +8,7 @@ mod hooks;
 mod ledger;
 mod ports;
 mod readiness;
+mod work;
 
 pub use error::{CheckFailed, StepError};
 pub use event::{Event, EventSink, Progress};

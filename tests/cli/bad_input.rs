@@ -363,6 +363,26 @@ fn what_an_engine_would_refuse_half_of_a_stack_later() {
         error: `services.a.pre_stop[0].command` is needed and missing
           at compose.yaml:4:16
         "#);
+    assert_snapshot!(of("post_start: [{command: []}]"), @r#"
+        exit 2
+        --- stderr
+        error: `services.a.post_start[0]`: it has no command to run: a container's own is not its hook's
+          at compose.yaml:4:18
+        "#);
+    assert_snapshot!(of("links: [b]\n    network_mode: host"), @r#"
+        exit 2
+        --- stderr
+        error: `services.a.links`: an engine takes no links beside `network_mode: host`: names are looked up in the network that it has
+          at compose.yaml:4:5
+        "#);
+    assert_snapshot!(of("use_api_socket: true\n    read_only: true"), @r#"
+        exit 2
+        --- stderr
+        warning: `a` gets the engine's socket and your credentials for registries: it can do there whatever you can
+          at compose.yaml:4:5
+        error: `services.a.use_api_socket`: its credentials cannot be put into a container that is `read_only`
+          at compose.yaml:4:5
+        "#);
     assert_snapshot!(of("pre_start: [{command: [a]}]"), @r#"
         exit 2
         --- stderr

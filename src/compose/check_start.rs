@@ -1,15 +1,25 @@
 //! What must hold of attributes that an engine reads only when a container is made: it would refuse them half of a stack
-//! later.
+//! later. docker compose does not look at them, so a file that is only printed may have what does not hold.
+
+use std::collections::BTreeSet;
 
 use super::error::{Error, ErrorKind};
 use super::path::TreePath;
-use crate::model::{Hook, Owner, Service};
+use super::place::Places;
+use crate::model::{Hook, Owner, Project, Service};
 
-/// Checks a service.
+/// Checks services that are to be started.
 ///
 /// # Errors
-/// The first thing that does not hold.
-pub(super) fn check(name: &str, service: &Service) -> Result<(), Error> {
+/// The first thing that does not hold, with its place.
+pub fn check_start(project: &Project, services: &BTreeSet<String>) -> Result<(), Error> {
+    let definitions = services.iter();
+    let mut definitions = definitions.filter_map(|name| project.services.get_key_value(name));
+    let checked = definitions.try_for_each(|(name, service)| check(name, service));
+    checked.map_err(|error| Places::in_project(project).locate(error))
+}
+
+fn check(name: &str, service: &Service) -> Result<(), Error> {
     let path = TreePath::of(&["services", name]);
     for (index, entry) in service.volumes_from.iter().enumerate() {
         if let Some(reason) = wrong_volumes(entry) {
@@ -29,6 +39,12 @@ pub(super) fn check(name: &str, service: &Service) -> Result<(), Error> {
         }
     }
     can_link(&path, service)?;
+    if service.use_api_socket == Some(true) && service.read_only == Some(true) {
+        let path = path.and("use_api_socket");
+        let reason =
+            "its credentials cannot be put into a container that is `read_only`".to_owned();
+        return Err(ErrorKind::Invalid { path, reason }.into());
+    }
     for (attribute, hooks) in [
         ("post_start", &service.post_start),
         ("pre_stop", &service.pre_stop),
