@@ -1,0 +1,115 @@
+//! Services that are run to their end.
+
+use larder::model::labels;
+use larder::plan::{State, asked_starts};
+
+use super::scene::{PLAIN, digest, scene};
+
+#[test]
+fn a_job_that_ended_well_is_done_and_one_that_failed_runs_again() {
+    let job = "
+migrate: {image: job}
+app: {image: job, depends_on: {migrate: {condition: service_completed_successfully}}}
+";
+    let there = |code| {
+        scene(job)
+            .image("j", &["job:latest"], &[])
+            .container("migrate", "j", State::Exited(code))
+            .container("app", "j", PLAIN)
+            .text()
+    };
+    assert!(there(0).ends_with("\nnothing to do\n"), "{}", there(0));
+    assert!(
+        there(1).contains("start migrate: it ended with code 1"),
+        "{}",
+        there(1)
+    );
+    assert!(
+        there(1).contains("wait until migrate is completed"),
+        "{}",
+        there(1)
+    );
+}
+
+#[test]
+fn a_job_is_undone_when_what_it_worked_on_is_another() {
+    let services = "
+app: {image: job, depends_on: {migrate: {condition: service_completed_successfully}}}
+db: {image: job}
+migrate: {image: job, depends_on: {seed: {condition: service_completed_successfully}}}
+other: {image: job}
+seed: {image: job, depends_on: {db: {condition: service_started}}}
+";
+    let done = State::Exited(0);
+    let scene = |db: State, started: Option<i64>| {
+        let mut scene = scene(services).image("j", &["job:latest"], &[]);
+        for (service, state, at) in [
+            ("app", PLAIN, None),
+            ("db", db, started),
+            ("migrate", done, Some(30)),
+            ("other", PLAIN, None),
+            ("seed", done, Some(20)),
+        ] {
+            scene = scene.container(service, "j", state);
+            let own = scene.observed.containers.last_mut().unwrap();
+            own.started = at.map(|at| (at, 0));
+        }
+        scene
+    };
+    let asked = scene(PLAIN, None).ask(asked_starts);
+    let asked: Vec<&str> = asked.iter().map(|id| &id[..id.len() - 16]).collect();
+    assert_eq!(asked, ["db", "migrate", "seed"]);
+    let steps = |db, started| {
+        let text = scene(db, started).text();
+        text.split("\n\n").nth(1).unwrap().to_owned()
+    };
+    assert_eq!(steps(PLAIN, Some(10)), "nothing to do\n");
+    let after = "\
+1  start seed: `db` was started after it
+2  wait until seed is completed: `migrate` waits for it (after 1)
+3  start migrate: `seed` starts anew (after 2)
+4  wait until migrate is completed: `app` waits for it (after 3)
+";
+    for started in [Some(25), None] {
+        let steps = steps(PLAIN, started);
+        assert!(steps.starts_with(after), "{steps}");
+    }
+    let unknown = scene(PLAIN, Some(10)).with(|scene| scene.observed.containers[2].started = None);
+    let unknown = unknown.text();
+    assert!(unknown.contains("start migrate"), "{unknown}");
+    let anew = steps(State::Exited(0), Some(10));
+    assert!(
+        anew.contains("start seed: `db` starts anew (after 1)"),
+        "{anew}"
+    );
+}
+
+#[test]
+fn a_job_that_does_not_run_is_undone_by_what_it_mounts() {
+    let services = "
+migrate: {image: job}
+app: {image: job, depends_on: {migrate: {condition: service_completed_successfully}}}
+";
+    let with = |state: State, label: Option<&str>| {
+        scene(services)
+            .image("j", &["job:latest"], &[])
+            .container("migrate", "j", state)
+            .container("app", "j", PLAIN)
+            .with(|scene| {
+                let labels = &mut scene.observed.containers[0].labels;
+                let label = label.map(|text| digest(text).to_string());
+                labels.extend(label.map(|label| (labels::MOUNTED.to_owned(), label)));
+                scene.mounted.insert("migrate".to_owned(), digest("now"));
+            })
+            .text()
+    };
+    let done = State::Exited(0);
+    assert!(with(done, Some("now")).contains("nothing to do"));
+    for before in [Some("then"), None] {
+        let text = with(done, before);
+        assert!(text.contains("create migrate0"), "{text}");
+        assert!(text.contains("what it mounts may have changed"), "{text}");
+        let text = with(PLAIN, before);
+        assert!(!text.contains("create"), "{text}");
+    }
+}
