@@ -12,47 +12,25 @@ use tokio::time::timeout_at;
 
 use super::bases::Bases;
 use super::carry_out::carry_out;
-use super::dagger;
+use super::decide::BY_DOCKER;
 use super::invocation::Invocation;
 use super::proofs;
 use super::records;
-use crate::build::{Dagger, refusal};
 use crate::compose;
 use crate::docker::{self, Docker};
 use crate::failure::Failure;
 use crate::fingerprint::{self, BaseRef, Change, Fingerprinted, Platform, StatCache, Survey};
 use crate::model::{Digest, Project, familiar};
-use crate::plan::{self, BuilderKind, Builders, Observed, Outcome, Plan, Wanted};
+use crate::plan::{self, Observed};
 use crate::runtime::{Engine, EngineError};
-use crate::settings::{Builder, Settings};
-use crate::term::{Message, Waiting};
+use crate::settings::Settings;
+use crate::term::Waiting;
 
 /// How long after the start the error of an engine is kept back while files are read: what is wrong with them is told
 /// first, as it is so whatever the engine says.
 const KEPT_BACK: Duration = Duration::from_secs(1);
 /// What a person is told while files are read.
 const READING: &str = "reading the build contexts";
-
-/// How long Dagger may take where it was asked for: it may have to bring its engine first.
-const ASKED_FOR: Duration = Duration::from_mins(2);
-/// How long Dagger may take where it is only the better choice.
-const AT_HAND: Duration = Duration::from_secs(10);
-
-const BY_DOCKER: Builders = Builders {
-    dependencies: BuilderKind::Docker,
-    rest: BuilderKind::Docker,
-    strict: true,
-};
-const BY_DAGGER: Builders = Builders {
-    dependencies: BuilderKind::Dagger,
-    rest: BuilderKind::Dagger,
-    strict: true,
-};
-const BY_BOTH: Builders = Builders {
-    dependencies: BuilderKind::Dagger,
-    rest: BuilderKind::Docker,
-    strict: false,
-};
 
 /// What a command wants to reach.
 #[derive(Clone, Copy, Debug)]
@@ -85,17 +63,17 @@ pub(super) struct Prepared {
     pub(super) engine: Docker,
     pub(super) observed: Observed,
     pub(super) recipes: BTreeMap<String, Fingerprinted>,
-    configs: BTreeMap<String, Digest>,
-    mounted: BTreeMap<String, Digest>,
+    pub(super) configs: BTreeMap<String, Digest>,
+    pub(super) mounted: BTreeMap<String, Digest>,
     /// What changed first since their last image, of services that have none.
-    changes: BTreeMap<String, Change>,
+    pub(super) changes: BTreeMap<String, Change>,
     pub(super) goal: Goal,
     /// Whether what [`Prepared::freshen`] brings was brought in this run.
     pub(super) fresh: bool,
     /// The services whose images were built before all else in this run, since other builds start from them.
     pub(super) built: BTreeSet<String>,
     /// The socket of the user's SSH agent.
-    agent: Option<PathBuf>,
+    pub(super) agent: Option<PathBuf>,
 }
 
 /// What fingerprints are taken of, and what is kept of their files.
@@ -145,26 +123,7 @@ pub(super) async fn prepare(
     } else {
         project.with_contexts(&services)
     };
-    let reading = {
-        let (project, services) = (project.clone(), services.clone());
-        let builds = builds.clone();
-        // One file for each project, so that none reads what was kept of a larger one.
-        let kept = Digest::of(project.working_dir.as_os_str().as_encoded_bytes()).to_string();
-        let cache = settings.cache.as_ref();
-        let cache = cache.map(|folder| folder.join("digests").join(kept));
-        let shown = Waiting::show(settings.progress, &invocation.screen, READING);
-        let frozen = settings.frozen;
-        let read = tokio::task::spawn_blocking(move || {
-            let mut read = read(&project, &services, &builds, goal, cache.as_deref())?;
-            read.unlocked = unlocked(&read.survey, frozen);
-            Ok::<_, fingerprint::Error>(read)
-        });
-        async move {
-            let inputs = read.await;
-            drop(shown);
-            Ok::<_, Failure>(inputs??)
-        }
-    };
+    let reading = reading(invocation, &project, (&services, &builds), &settings, goal);
     let looking = async {
         let engine = invocation.engine().await?;
         let observed = engine.observe(&project.name).await?;
@@ -212,6 +171,33 @@ pub(super) async fn prepare(
     }
     Box::pin(prepared.fingerprint(invocation, inputs.survey, inputs.cache)).await?;
     Ok(prepared)
+}
+
+/// Reads the project's files beside whatever else is done; `builds` are the services whose images are.
+fn reading(
+    invocation: &Invocation,
+    project: &Project,
+    (services, builds): (&BTreeSet<String>, &BTreeSet<String>),
+    settings: &Settings,
+    goal: Goal,
+) -> impl Future<Output = Result<Inputs, Failure>> {
+    let (project, services, builds) = (project.clone(), services.clone(), builds.clone());
+    // One file for each project, so that none reads what was kept of a larger one.
+    let kept = Digest::of(project.working_dir.as_os_str().as_encoded_bytes()).to_string();
+    let cache = settings.cache.as_ref();
+    let cache = cache.map(|folder| folder.join("digests").join(kept));
+    let shown = Waiting::show(settings.progress, &invocation.screen, READING);
+    let frozen = settings.frozen;
+    let read = tokio::task::spawn_blocking(move || {
+        let mut read = read(&project, &services, &builds, goal, cache.as_deref())?;
+        read.unlocked = unlocked(&read.survey, frozen);
+        Ok::<_, fingerprint::Error>(read)
+    });
+    async move {
+        let inputs = read.await;
+        drop(shown);
+        Ok::<_, Failure>(inputs??)
+    }
 }
 
 /// What `--frozen` misses.
@@ -454,132 +440,6 @@ impl Prepared {
         }
         self.fresh = true;
         Ok(())
-    }
-
-    /// Decides about the images of some services alone, as [`Prepared::decide`] does about all that is wanted.
-    pub(super) async fn decide_images(
-        &mut self,
-        invocation: &Invocation,
-        services: &BTreeSet<String>,
-    ) -> Result<(Plan, Option<Dagger>), Failure> {
-        let all = std::mem::replace(&mut self.services, services.clone());
-        let containers = std::mem::replace(&mut self.goal.containers, false);
-        let decided = self.decide(invocation).await;
-        self.services = all;
-        self.goal.containers = containers;
-        decided
-    }
-
-    /// Decides, and finds Dagger where it is to build.
-    pub(super) async fn decide(
-        &self,
-        invocation: &Invocation,
-    ) -> Result<(Plan, Option<Dagger>), Failure> {
-        match self.settings.builder {
-            Builder::Docker => Ok((self.decide_with(BY_DOCKER)?, None)),
-            Builder::Dagger => self.by_dagger(invocation).await,
-            Builder::Auto => self.by_both(invocation).await,
-        }
-    }
-
-    /// All of it by Dagger, which must be there when something is to be built.
-    async fn by_dagger(&self, invocation: &Invocation) -> Result<(Plan, Option<Dagger>), Failure> {
-        let plan = self.decide_with(BY_DAGGER)?;
-        if !plan.builds() || !self.goal.acts {
-            return Ok((plan, None));
-        }
-        let dagger = dagger::find(&invocation.environment, &self.engine, ASKED_FOR)?;
-        dagger.open().await?;
-        Ok((plan, Some(dagger)))
-    }
-
-    /// Dependency images by Dagger where it answers. It is looked for only where something must be built, and
-    /// woken only by a command that builds.
-    async fn by_both(&self, invocation: &Invocation) -> Result<(Plan, Option<Dagger>), Failure> {
-        let plan = self.decide_with(BY_DOCKER)?;
-        if !plan.builds() {
-            return Ok((plan, None));
-        }
-        let found = dagger::find(&invocation.environment, &self.engine, AT_HAND);
-        let by_buildkit = |error: &dyn std::error::Error| {
-            let error = Message::of(error);
-            let why = if error.causes.is_empty() {
-                error.text
-            } else {
-                error.causes.join(": ")
-            };
-            invocation.warning(&format!("the engine's BuildKit builds all: {why}"));
-        };
-        let dagger = match found {
-            Ok(dagger) => dagger,
-            Err(error) => {
-                if dagger::is_asked_for(&invocation.environment) {
-                    by_buildkit(&error);
-                }
-                return Ok((plan, None));
-            }
-        };
-        if self.goal.acts
-            && let Err(error) = dagger.open().await
-        {
-            by_buildkit(&error);
-            return Ok((plan, None));
-        }
-        Ok((self.decide_with(BY_BOTH)?, Some(dagger)))
-    }
-
-    fn decide_with(&self, builders: Builders) -> Result<Plan, Failure> {
-        let plan = plan::decide(&self.wanted(builders), &self.observed)?;
-        if builders.rest == BuilderKind::Docker {
-            self.refuse(&plan)?;
-        }
-        Ok(plan)
-    }
-
-    /// Refuses what the engine's BuildKit cannot build before anything is touched.
-    fn refuse(&self, plan: &Plan) -> Result<(), Failure> {
-        for (service, decided) in &plan.services {
-            let build = self.project.services[service].build.as_ref();
-            let Some(build) = build.filter(|_| decided.image != Outcome::Reuse) else {
-                continue;
-            };
-            let recipe = match self.recipes.get(service) {
-                Some(Fingerprinted::Known(recipe)) => Some(&**recipe),
-                _ => None,
-            };
-            if let Err(refusal) = refusal(service, build, recipe, self.agent.as_deref()) {
-                let below = refusal.path.iter().map(String::as_str);
-                let path: Vec<&str> = ["services", service, "build"]
-                    .into_iter()
-                    .chain(below)
-                    .collect();
-                return Err(Failure::Unbuildable {
-                    place: compose::place(&self.project, &path),
-                    error: Box::new(refusal.error),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// The services whose images are wanted.
-    pub(super) fn imaged(&self) -> BTreeSet<String> {
-        self.wanted(BY_DOCKER).imaged()
-    }
-
-    fn wanted(&self, builders: Builders) -> Wanted<'_> {
-        Wanted {
-            project: &self.project,
-            services: &self.services,
-            fingerprints: &self.recipes,
-            configs: &self.configs,
-            mounted: &self.mounted,
-            changes: &self.changes,
-            builders,
-            fresh: self.fresh,
-            containers: self.goal.containers,
-            wait: self.goal.wait,
-        }
     }
 }
 

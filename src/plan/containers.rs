@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::decide::{Draft, Error, Started};
+use super::decide::{Draft, Started};
+use super::error::Error;
 use super::images::Chosen;
 use super::observed::{Container, Health, State};
 use super::one_shots::Since;

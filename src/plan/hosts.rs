@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::decide::{Draft, Error, Started, Wanted};
+use super::decide::{Draft, Started, Wanted};
+use super::error::Error;
 use super::observed::Container;
 use super::one_shots::Since;
 use super::step::{Action, ContainerSource, StepId};

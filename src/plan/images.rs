@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::decide::{Draft, Error};
+use super::decide::Draft;
+use super::error::Error;
 use super::observed::Image;
 use super::step::{Action, BuilderKind, ImageSource, Outcome, ServicePlan, StepId};
 use crate::fingerprint::{BaseRef, Cut, Fingerprinted, Recipe};

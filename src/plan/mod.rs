@@ -11,6 +11,7 @@
 mod census;
 mod containers;
 mod decide;
+mod error;
 mod hosts;
 mod images;
 mod mounted_images;
@@ -26,7 +27,8 @@ mod stale;
 mod stand_in;
 mod step;
 
-pub use decide::{Builders, Error, Wanted, decide, stranger_warning};
+pub use decide::{Builders, Wanted, decide, stranger_warning};
+pub use error::Error;
 pub use hosts::asked_containers;
 pub use images::beyond_dagger;
 pub use named::{check, first};

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::decide::{Draft, Error, Wanted};
+use super::decide::{Draft, Wanted};
+use super::error::Error;
 use super::images::{Chosen, decided};
 use super::names::Names;
 use super::observed::{Image, Observed};

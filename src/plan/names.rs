@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use super::decide::{Error, Wanted};
+use super::decide::Wanted;
+use super::error::Error;
 use super::platforms::own;
 use crate::fingerprint::Platform;
 use crate::model::{Project, familiar};

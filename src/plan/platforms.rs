@@ -1,6 +1,7 @@
 //! The platform that an image is asked for: by the service that runs it, or by another one that uses the same name.
 
-use super::decide::{Error, Wanted};
+use super::decide::Wanted;
+use super::error::Error;
 use super::named::is_named;
 use super::names::Names;
 use super::observed::Observed;

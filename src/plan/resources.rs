@@ -1,6 +1,7 @@
 //! Networks and volumes: made where they are missing, never changed.
 
-use super::decide::{Draft, Error};
+use super::decide::Draft;
+use super::error::Error;
 use super::observed::Resource;
 use super::step::{Action, StepId};
 use crate::model::{Digest, labels};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::ports::{BuildError, EngineError};
+use super::build_error::BuildError;
+use super::engine_error::EngineError;
 use crate::model::HookTime;
 use crate::plan::Readiness;
 

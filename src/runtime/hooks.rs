@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::engine_error::EngineError;
 use super::error::StepError;
 use super::event::Progress;
-use super::ports::{Engine, EngineError, HookEnd};
+use super::ports::{Engine, HookEnd};
 use super::readiness::last_lines;
 use crate::model::{Hook, HookTime};
 

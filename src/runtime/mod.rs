@@ -1,6 +1,8 @@
 //! Carries out a plan: the traits through which steps reach an engine and its builders, the events they
 //! report, the executor (`execute`, `ledger`, `work`), the `hooks` around a start and a stop, and what it means for a container to be ready.
 
+mod build_error;
+mod engine_error;
 mod error;
 mod event;
 mod execute;
@@ -10,11 +12,13 @@ mod ports;
 mod readiness;
 mod work;
 
+pub use build_error::BuildError;
+pub use engine_error::EngineError;
 pub use error::{CheckFailed, StepError};
 pub use event::{Event, EventSink, Progress};
 pub use execute::{Failure, Outcome, Run, execute};
 pub use ports::{
-    BuildError, BuildPart, BuildRequest, Builder, Condition, ContainerSpec, Duplex, Engine,
-    EngineAccess, EngineError, Happening, HappeningKind, HookEnd, Listening, Login,
+    BuildPart, BuildRequest, Builder, Condition, ContainerSpec, Duplex, Engine, EngineAccess,
+    Happening, HappeningKind, HookEnd, Listening, Login,
 };
 pub use readiness::Proof;
