@@ -281,6 +281,7 @@ async fn run(
         digests: Vec::new(),
         labels: BTreeMap::new(),
         platforms: Vec::new(),
+        age: None,
     };
     let observed = Observed {
         images: vec![image],

@@ -54,7 +54,11 @@ pub(super) async fn follow(
 ) -> Result<(), Failure> {
     let engine = &prepared.engine;
     let project = &prepared.project.name;
-    let services: Vec<String> = prepared.services.iter().cloned().collect();
+    let shown = |name: &&String| prepared.project.services[*name].attach != Some(false);
+    let services: Vec<String> = prepared.services.iter().filter(shown).cloned().collect();
+    if services.is_empty() {
+        return invocation.note("no logs to follow: every service has `attach: false`");
+    }
     let news = engine.watch(project);
     let containers = &prepared.observed.containers;
     let chosen = stack::of_services(

@@ -165,6 +165,7 @@ pub(super) async fn prepare(
         prepared.ask_others().await?;
         prepared.ask_starts().await?;
         prepared.recall().await?;
+        prepared.ask_ages().await?;
         // Before base images are pulled for what cannot be started.
         prepared.ask_platforms().await?;
         plan::check(&prepared.wanted(BY_DOCKER), &prepared.observed)?;
@@ -381,6 +382,7 @@ impl Prepared {
         self.ask_others().await?;
         self.ask_starts().await?;
         self.recall().await?;
+        self.ask_ages().await?;
         self.ask_platforms().await
     }
 
@@ -413,6 +415,21 @@ impl Prepared {
     async fn recall(&mut self) -> Result<(), Failure> {
         let cache = self.settings.cache.as_deref();
         Ok(proofs::recall(cache, &self.engine, &mut self.observed.containers).await?)
+    }
+
+    /// Asks how old the images are of which that matters.
+    async fn ask_ages(&mut self) -> Result<(), Failure> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.unwrap_or_default();
+        for (id, name) in plan::asked_ages(&self.wanted(BY_DOCKER), &self.observed) {
+            let named = self.engine.named_at(&name).await?;
+            let age = named.map(|seconds| now.saturating_sub(Duration::from_secs(seconds)));
+            let images = self.observed.images.iter_mut();
+            for image in images.filter(|image| image.id == id) {
+                image.age = age;
+            }
+        }
+        Ok(())
     }
 
     /// Asks what the images are for of which that matters.

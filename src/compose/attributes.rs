@@ -20,7 +20,7 @@ use super::{ports, values};
 pub(super) static SERVICE_SHAPE: Shape = Fields(&SERVICE);
 pub(super) static SERVICE: Table = table(&[
     field("annotations", Labels),
-    field("attach", Bool).kept().harmless(),
+    field("attach", Bool).kept(),
     field("blkio_config", Fields(&BLKIO)).kept(),
     field(
         "build",

@@ -65,6 +65,17 @@ impl Docker {
         Ok(platform(&self.image(name).await?).into_iter().collect())
     }
 
+    /// When an image got one of its names last, seconds since 1970; `None` where nobody gave it one here.
+    ///
+    /// # Errors
+    /// The engine does not answer, or has no such image.
+    pub async fn named_at(&self, name: &str) -> Result<Option<u64>, EngineError> {
+        let metadata = self.image(name).await?.metadata;
+        let last = metadata.and_then(|metadata| metadata.last_tag_time);
+        // Go's zero time is long before.
+        Ok(last.and_then(|last| u64::try_from(last.unix_timestamp()).ok()))
+    }
+
     /// What the image store of containerd keeps under a name, platform by platform; nothing of the other stores.
     async fn listed_platforms(&self, name: &str) -> Result<Vec<Platform>, EngineError> {
         let options = ListImagesOptionsBuilder::new()

@@ -264,6 +264,7 @@ fn image(summary: ImageSummary) -> Image {
         labels: sorted(Some(summary.labels)),
         // The list does not say.
         platforms: Vec::new(),
+        age: None,
     }
 }
 

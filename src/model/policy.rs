@@ -1,6 +1,7 @@
 //! What a service's `restart` and `pull_policy` ask for.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 /// When the engine starts a container again that ended (docker/compose `mapRestartPolicyCondition`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,8 +29,8 @@ pub enum PullPolicy {
     Never,
     /// Not at all: it is built.
     Build,
-    /// When it is old: `daily`, `weekly`, `every_12h`, `refresh`.
-    Aged,
+    /// When it got its name longer ago than that: `daily`, `weekly`, `every_12h`.
+    Aged(Duration),
 }
 
 /// A text that is none of the policies.
@@ -68,12 +69,13 @@ impl FromStr for PullPolicy {
     fn from_str(text: &str) -> Result<Self, InvalidPolicy> {
         match text {
             "always" => Ok(Self::Always),
-            "missing" | "if_not_present" => Ok(Self::Missing),
+            // docker compose's pattern has `refresh`, too, and does nothing about it.
+            "missing" | "if_not_present" | "refresh" => Ok(Self::Missing),
             "never" => Ok(Self::Never),
             "build" => Ok(Self::Build),
-            "daily" | "weekly" | "refresh" => Ok(Self::Aged),
-            _ if text.strip_prefix("every_").is_some_and(is_age) => Ok(Self::Aged),
-            _ => Err(InvalidPolicy {
+            "daily" => Ok(Self::Aged(Duration::from_hours(24))),
+            "weekly" => Ok(Self::Aged(Duration::from_hours(7 * 24))),
+            _ => text.strip_prefix("every_").and_then(age).map(Self::Aged).ok_or(InvalidPolicy {
                 text: text.to_owned(),
                 known: "`always`, `missing`, `never`, `build`, `daily`, `weekly` and `every_12h`",
             }),
@@ -82,17 +84,24 @@ impl FromStr for PullPolicy {
 }
 
 /// `1w2d`: numbers, each with a unit behind it.
-fn is_age(text: &str) -> bool {
-    let mut digits = 0;
-    let pairs = text.chars().all(|char| match char {
-        '0'..='9' => {
-            digits += 1;
-            true
-        }
-        'w' | 'd' | 'h' | 'm' | 's' => std::mem::take(&mut digits) > 0,
-        _ => false,
-    });
-    pairs && digits == 0 && !text.is_empty()
+fn age(text: &str) -> Option<Duration> {
+    let mut age = Duration::ZERO;
+    let mut left = text;
+    while !left.is_empty() {
+        let end = left.find(|char: char| !char.is_ascii_digit())?;
+        let number: u64 = left[..end].parse().ok()?;
+        let seconds = match left.as_bytes()[end] {
+            b'w' => 7 * 24 * 3600,
+            b'd' => 24 * 3600,
+            b'h' => 3600,
+            b'm' => 60,
+            b's' => 1,
+            _ => return None,
+        };
+        age = age.checked_add(Duration::from_secs(number.checked_mul(seconds)?))?;
+        left = &left[end + 1..];
+    }
+    (!text.is_empty()).then_some(age)
 }
 
 #[cfg(test)]
@@ -112,8 +121,24 @@ mod tests {
             assert_eq!(restart(text), None, "{text}");
         }
         let pull = |text: &str| text.parse::<PullPolicy>().ok();
-        assert_eq!(pull("every_1w2d"), Some(PullPolicy::Aged));
-        for text in ["", "every_", "every_x", "every_1", "every_h", "sometimes"] {
+        let aged = |seconds| Some(PullPolicy::Aged(Duration::from_secs(seconds)));
+        assert_eq!(pull("daily"), aged(86_400));
+        assert_eq!(pull("weekly"), aged(7 * 86_400));
+        assert_eq!(
+            pull("every_1w2d3h4m5s"),
+            aged(9 * 86_400 + 3 * 3600 + 4 * 60 + 5)
+        );
+        assert_eq!(pull("refresh"), Some(PullPolicy::Missing));
+        for text in [
+            "",
+            "every_",
+            "every_x",
+            "every_1",
+            "every_h",
+            "every_1é",
+            "every_99999999999999999w",
+            "sometimes",
+        ] {
             assert_eq!(pull(text), None, "{text}");
         }
     }

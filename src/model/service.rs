@@ -21,6 +21,9 @@ pub struct Service {
     /// Notes for whoever runs the container (API 1.43).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// Whether an attached `up` shows what it prints, unless it is switched off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attach: Option<bool>,
     /// Its share of the disks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blkio_config: Option<Box<Blkio>>,

@@ -31,7 +31,7 @@ pub use decide::{Builders, Wanted, decide, stranger_warning};
 pub use error::Error;
 pub use hosts::asked_containers;
 pub use images::beyond_dagger;
-pub use named::{check, first};
+pub use named::{asked_ages, check, first};
 pub use observed::{
     Container, EngineFacts, Health, Image, Observed, PublishedPort, Resource, State,
 };

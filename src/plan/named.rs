@@ -1,6 +1,6 @@
 //! Images that a service only names: on the engine, built by another service, or pulled as `pull_policy` says.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::decide::{Draft, Wanted};
 use super::error::Error;
@@ -9,7 +9,7 @@ use super::names::Names;
 use super::observed::{Image, Observed};
 use super::step::{Action, ImageSource, Outcome, StepId};
 use crate::fingerprint::Fingerprinted;
-use crate::model::{ImageRef, PullPolicy, familiar};
+use crate::model::{ImageId, ImageRef, PullPolicy, familiar};
 
 /// Where an image that is only named comes from.
 enum Origin<'a> {
@@ -45,6 +45,17 @@ fn origin<'a>(
                 cause:
                     "`pull_policy` says always; its container is replaced when another image comes"
                         .to_owned(),
+            })
+        }
+        (Some(image), PullPolicy::Aged(limit))
+            if !wanted.fresh && !is_pinned(&name) && image.age.is_none_or(|age| age > limit) =>
+        {
+            let policy = definition.pull_policy.as_deref().unwrap_or_default();
+            Ok(Origin::Registry {
+                present: Some(image),
+                cause: format!(
+                    "by `pull_policy: {policy}` it is due; its container is replaced when another image comes"
+                ),
             })
         }
         (Some(image), _) => Ok(Origin::Here(image)),
@@ -85,8 +96,8 @@ pub fn check(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Error> {
 }
 
 /// The services whose images are brought before the decision, because only the image that comes tells whether
-/// their containers stay: those that take in something unpinned, and those that are pulled although a container
-/// is there.
+/// their containers stay, or are made from the one that is there: those that take in something unpinned, and those that
+/// are pulled although an image or a container is there.
 ///
 /// # Errors
 /// As [`check`].
@@ -99,13 +110,10 @@ pub fn first(wanted: &Wanted<'_>, observed: &Observed) -> Result<BTreeSet<String
         let brought = match wanted.fingerprints.get(service) {
             Some(Fingerprinted::Known(recipe)) => recipe.unpinned.is_some(),
             Some(Fingerprinted::Missing(_)) => false,
-            None => {
-                running.contains(service)
-                    && matches!(
-                        origin(wanted, observed, &names, service)?,
-                        Origin::Registry { .. }
-                    )
-            }
+            None => match origin(wanted, observed, &names, service)? {
+                Origin::Registry { present, .. } => present.is_some() || running.contains(service),
+                Origin::Built(_) | Origin::Here(_) => false,
+            },
         };
         if brought {
             first.insert(service.clone());
@@ -114,19 +122,28 @@ pub fn first(wanted: &Wanted<'_>, observed: &Observed) -> Result<BTreeSet<String
     Ok(first)
 }
 
+/// The images on the engine of which it matters how old they are, each with a name that it has.
+pub fn asked_ages(wanted: &Wanted<'_>, observed: &Observed) -> BTreeMap<ImageId, String> {
+    let aged = wanted.services.iter().filter_map(|service| {
+        let definition = &wanted.project.services[service];
+        let aged = matches!(definition.pulls(), PullPolicy::Aged(_));
+        let name = familiar(&wanted.project.image_name(service));
+        (aged && definition.build.is_none() && !is_pinned(&name)).then_some(name)
+    });
+    let found = aged.filter_map(|name| {
+        let mut images = observed.images.iter();
+        let image = images.find(|image| is_named(image, &name))?;
+        Some((image.id.clone(), name))
+    });
+    found.collect()
+}
+
 impl Draft<'_> {
     /// Decides about an image that the service only names.
     pub(super) fn named_image(&mut self, service: &str) -> Result<Chosen, Error> {
         let (wanted, observed) = (self.wanted, self.observed);
         let definition = &wanted.project.services[service];
         let name = familiar(&wanted.project.image_name(service));
-        if definition.pulls() == PullPolicy::Aged {
-            self.plan.warnings.push(format!(
-                "`pull_policy: {}` of `{service}` is not carried out yet: `{name}` is pulled only when it is \
-                 not on the engine",
-                definition.pull_policy.as_deref().unwrap_or_default(),
-            ));
-        }
         let asked = self.asked(service)?;
         let (outcome, cause, source, after) = match origin(wanted, observed, &self.names, service)?
         {
@@ -147,11 +164,18 @@ impl Draft<'_> {
                     asked.map(|platform| platform.to_string()),
                     &cause,
                 );
+                let mut after = vec![step];
+                if let PullPolicy::Aged(_) = definition.pulls() {
+                    let (image, name) = (ImageSource::Step(step), name.clone());
+                    let cause = "its age counts from now, whether another one came or not";
+                    let action = Action::Tag { image, name };
+                    after.push(self.step(Some(service), action, cause, [step]));
+                }
                 let source = match present {
                     Some(image) => ImageSource::Id(image.id.clone()),
                     None => ImageSource::Step(step),
                 };
-                (Outcome::Pull, cause, source, vec![step])
+                (Outcome::Pull, cause, source, after)
             }
         };
         self.service(service, decided(outcome, cause, None));
@@ -189,7 +213,7 @@ impl Draft<'_> {
     /// Says what becomes of the `pull_policy` of a service whose image is built.
     pub(super) fn policy_of_built(&mut self, service: &str) {
         let definition = &self.wanted.project.services[service];
-        if matches!(definition.pulls(), PullPolicy::Always | PullPolicy::Aged) {
+        if matches!(definition.pulls(), PullPolicy::Always | PullPolicy::Aged(_)) {
             self.plan.warnings.push(format!(
                 "`pull_policy: {}` of `{service}` changes nothing: its image is built from its files, never pulled",
                 definition.pull_policy.as_deref().unwrap_or_default(),

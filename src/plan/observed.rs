@@ -1,6 +1,7 @@
 //! One snapshot of an engine, as data: what the docker room saw, before anybody decides anything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::fingerprint::Platform;
 use crate::model::{Digest, ImageId, Share};
@@ -177,6 +178,8 @@ pub struct Image {
     pub labels: BTreeMap<String, String>,
     /// The platforms it is for; empty where nobody asked (see [`crate::plan::asked_platforms`]).
     pub platforms: Vec<Platform>,
+    /// How long ago it got one of its names; `None` where nobody asked (see [`crate::plan::asked_ages`]), or nothing says.
+    pub age: Option<Duration>,
 }
 
 impl Image {

@@ -45,6 +45,53 @@ fn always_pulls_each_time_and_recreates_when_another_image_comes() {
     assert_eq!(stack.containers("app"), second);
 }
 
+/// Of the image that is there by the name nothing is made.
+#[test]
+fn what_nobody_runs_is_made_from_the_image_that_comes() {
+    let registry = Registry::start();
+    for policy in ["always", "every_1s"] {
+        registry.push("app:1", "one");
+        let test = policy.replace('_', "-");
+        let stack = stack(&test, &registry, &format!("pull_policy: {policy}"));
+        docker(&["pull", &registry.name("app:1")]);
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        registry.push("app:1", "two");
+        stack.larder("up");
+        assert_eq!(stack.environment("app", "WHAT"), "two", "{policy}");
+    }
+}
+
+#[test]
+fn an_image_that_is_old_is_pulled_once_and_is_young_again() {
+    let registry = Registry::start();
+    registry.push("app:1", "one");
+    let stack = stack("aged", &registry, "pull_policy: every_5s");
+    stack.larder("up");
+    let first = stack.containers("app");
+    registry.push("app:1", "two");
+    registry.asked("app:1");
+    stack.larder("up");
+    assert_eq!(
+        (registry.asked("app:1"), stack.containers("app")),
+        (0, first.clone())
+    );
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    stack.larder("up");
+    assert_ne!(stack.containers("app"), first);
+    assert_eq!(stack.environment("app", "WHAT"), "two");
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    let second = stack.containers("app");
+    registry.asked("app:1");
+    // The same image comes: its age counts from now all the same.
+    stack.larder("up");
+    assert!(registry.asked("app:1") > 0);
+    stack.larder("up");
+    assert_eq!(
+        (registry.asked("app:1"), stack.containers("app")),
+        (0, second)
+    );
+}
+
 #[test]
 fn what_is_there_is_not_asked_for_and_what_is_not_comes() {
     let registry = Registry::start();

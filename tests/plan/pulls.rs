@@ -1,7 +1,9 @@
 //! Which images are pulled, when, and for which platform.
 
+use std::time::Duration;
+
 use larder::model::labels;
-use larder::plan::{Error, asked_platforms, check, text};
+use larder::plan::{Error, asked_ages, asked_platforms, check, text};
 
 use super::scene::{PLAIN, scene};
 
@@ -57,6 +59,9 @@ fn what_no_container_runs_is_pulled_while_the_others_start() {
         new.text()
             .contains("pull postgres:16: `postgres:16` is not on the engine")
     );
+    // What is there is not what its container is to be made from.
+    let there = new.image("pg", &["postgres:16"], &[]);
+    assert_eq!(there.first(), ["db"]);
     // Its name was taken from the image, and the image that comes may be the one it runs.
     let untagged = scene("db: {image: 'postgres:16'}").container("db", "pg", PLAIN);
     assert_eq!(untagged.first(), ["db"]);
@@ -161,18 +166,58 @@ fn a_digest_is_pulled_once() {
 }
 
 #[test]
-fn a_pull_policy_that_is_not_carried_out_is_named() {
-    for policy in ["daily", "weekly", "every_12h", "refresh"] {
-        let plan = scene(&format!(
+fn an_image_is_pulled_when_it_is_old() {
+    let db = |policy: &str, age: Option<u64>| {
+        scene(&format!(
             "db: {{image: 'postgres:16', pull_policy: {policy}}}"
         ))
         .image("pg", &["postgres:16"], &[])
         .container("db", "pg", PLAIN)
-        .decide()
-        .unwrap();
-        assert!(plan.warnings[0].contains(&format!("`pull_policy: {policy}` of `db`")));
-        assert!(plan.is_empty(), "{}", text(&plan));
+        .with(|scene| scene.observed.images[0].age = age.map(Duration::from_secs))
+    };
+    for (policy, limit) in [
+        ("daily", 86_400),
+        ("weekly", 7 * 86_400),
+        ("every_12h", 43_200),
+    ] {
+        let young = db(policy, Some(limit));
+        let asked: Vec<_> = young.ask(asked_ages).into_values().collect();
+        assert_eq!(asked, ["postgres:16"]);
+        assert!(
+            young.text().ends_with("\nnothing to do\n"),
+            "{policy}: {}",
+            young.text()
+        );
+        assert!(young.first().is_empty());
+        for age in [Some(limit + 1), None] {
+            let old = db(policy, age);
+            assert_eq!(old.first(), ["db"]);
+            let expected = format!(
+                "
+1  pull postgres:16: by `pull_policy: {policy}` it is due; its container is replaced when another image comes
+2  tag the image of db as postgres:16: its age counts from now, whether another one came or not (after 1)
+"
+            );
+            assert!(old.text().ends_with(&expected), "{}", old.text());
+            assert!(
+                old.with(|scene| scene.fresh = true)
+                    .text()
+                    .ends_with("\nnothing to do\n")
+            );
+        }
     }
+    let pinned = format!("postgres@sha256:{}", "a".repeat(64));
+    let pinned = scene(&format!("db: {{image: '{pinned}', pull_policy: daily}}"))
+        .image("pg", &[], &[])
+        .with(|scene| scene.observed.images[0].digests.push(pinned));
+    assert!(pinned.ask(asked_ages).is_empty());
+    assert!(!pinned.text().contains("pull"), "{}", pinned.text());
+    let never_due = db("refresh", None);
+    assert!(never_due.ask(asked_ages).is_empty() && never_due.first().is_empty());
+}
+
+#[test]
+fn a_pull_policy_of_what_is_built_changes_nothing() {
     let warnings = |policy: &str| {
         let api = format!("api: {{build: {{context: /src}}, pull_policy: {policy}}}");
         scene(&api)

@@ -127,6 +127,7 @@ impl Scene {
             digests: Vec::new(),
             labels,
             platforms: Vec::new(),
+            age: None,
         });
         self
     }
