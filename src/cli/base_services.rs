@@ -50,7 +50,7 @@ impl Prepared {
         reading: &Reading,
         bases: &mut Bases,
     ) -> Result<(), Failure> {
-        let services = self.project.with_contexts(&self.imaged());
+        let services = reading.survey.services().cloned().collect();
         let makers = Makers::new(&self.project, &services, &reading.survey);
         let of_all = services.iter().flat_map(|service| makers.of(service));
         let mut open: BTreeSet<String> = of_all.cloned().collect();

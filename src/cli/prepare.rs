@@ -136,7 +136,8 @@ pub(super) async fn prepare(
             read.unlocked.map(Failure::from)
         })
         .await?;
-    fingerprint::check_platforms(&project, &builds, &native)?;
+    let read = inputs.survey.services().cloned().collect();
+    fingerprint::check_platforms(&project, &read, &native)?;
     if native != Platform::host() {
         inputs.survey = anew(&project, builds, native, &inputs.cache).await?;
         inputs.unlocked = unlocked(&inputs.survey, settings.frozen);

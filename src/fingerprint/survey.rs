@@ -29,8 +29,8 @@ pub struct Survey {
     built: BTreeSet<ImageRef>,
 }
 
-/// Reads the project's lock, and the Dockerfiles, ignore files and contexts of all `services` that have a `build`, for an
-/// engine whose own platform is `native`. No base image has to be known yet. Blocking; parallel inside.
+/// Reads the project's lock, and the Dockerfiles, ignore files and contexts of all `services` that have a `build`, and of
+/// those that build what these start from, for an engine whose own platform is `native`. No base image has to be known yet. Blocking; parallel inside.
 ///
 /// # Errors
 /// A broken lock, a missing context, Dockerfile, target, source of a COPY or build secret, a malformed ignore pattern, or a file
@@ -42,33 +42,39 @@ pub fn survey(
     cache: &StatCache,
 ) -> Result<Survey, Error> {
     let lock = Lock::read(&project.working_dir)?;
-    let mut jobs: Vec<(&str, &Service, &Build)> = Vec::new();
+    let mut builds: Vec<Inputs> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     let mut indexes = BTreeMap::new();
-    for name in services {
-        let unknown = || Error::Unknown {
-            kind: "service",
-            name: name.clone(),
-        };
-        let service = project.services.get(name).ok_or_else(unknown)?;
-        let Some(build) = &service.build else {
-            continue;
-        };
-        let x_larder = service.other.get("x-larder");
-        // Only to find equal sections; nothing is kept of it.
-        let identity = serde_json::json!([build, service.platform, x_larder]).to_string();
-        let index = *known.entry(identity).or_insert_with(|| {
-            jobs.push((name, service, build));
-            jobs.len() - 1
+    let mut open = services.clone();
+    while !open.is_empty() {
+        let mut jobs: Vec<(&str, &Service, &Build)> = Vec::new();
+        for name in &open {
+            let unknown = || Error::Unknown {
+                kind: "service",
+                name: name.clone(),
+            };
+            let service = project.services.get(name).ok_or_else(unknown)?;
+            let Some(build) = &service.build else {
+                continue;
+            };
+            let x_larder = service.other.get("x-larder");
+            // Only to find equal sections; nothing is kept of it.
+            let identity = serde_json::json!([build, service.platform, x_larder]).to_string();
+            let index = *known.entry(identity).or_insert_with(|| {
+                jobs.push((name, service, build));
+                builds.len() + jobs.len() - 1
+            });
+            indexes.insert(name.clone(), index);
+        }
+        let surveyed = threads::map(&jobs, 2, |(name, service, build)| {
+            delivery::check_build(project, build)?;
+            Inputs::read(project, name, service, build, native, cache)
         });
-        indexes.insert(name.clone(), index);
+        let surveyed = surveyed.into_iter().collect::<Result<Vec<_>, _>>();
+        let surveyed = surveyed.map_err(|error: Error| error.written_in(project))?;
+        open = makers(project, &surveyed, &indexes);
+        builds.extend(surveyed);
     }
-    let surveyed = threads::map(&jobs, 2, |(name, service, build)| {
-        delivery::check_build(project, build)?;
-        Inputs::read(project, name, service, build, native, cache)
-    });
-    let builds = surveyed.into_iter().collect::<Result<_, _>>();
-    let builds = builds.map_err(|error: Error| error.written_in(project))?;
     let cover = |name: &String| Some((name.clone(), Cover::of(project, name)?));
     Ok(Survey {
         builds,
@@ -78,6 +84,30 @@ pub fn survey(
         lock,
         built: base_images::built(project),
     })
+}
+
+/// The services that build what others start from or read from, and none of those that are `known`.
+fn makers(
+    project: &Project,
+    builds: &[Inputs],
+    known: &BTreeMap<String, usize>,
+) -> BTreeSet<String> {
+    let bases = builds.iter().flat_map(Inputs::images);
+    let mut bases: BTreeSet<ImageRef> = bases.map(|base| base.image).collect();
+    for image in known.keys().flat_map(|name| project.built_images(name)) {
+        bases.remove(&image);
+    }
+    let mut makers = BTreeSet::new();
+    for name in project.services.keys() {
+        if bases.is_empty() {
+            break;
+        }
+        let mut images = project.built_images(name);
+        if images.any(|image| bases.remove(&image)) {
+            makers.insert(name.clone());
+        }
+    }
+    makers
 }
 
 /// Whether an engine can build what several `platforms` list, which is its own platform alone.
@@ -114,6 +144,11 @@ impl Survey {
     pub fn bases(&self) -> BTreeSet<BaseRef> {
         let images = self.builds.iter().flat_map(Inputs::images);
         images.map(|base| self.locked(base)).collect()
+    }
+
+    /// The services whose builds were read.
+    pub fn services(&self) -> impl Iterator<Item = &String> {
+        self.services.keys()
     }
 
     /// The project's lock.

@@ -13,7 +13,7 @@ use crate::model::{Project, familiar};
 pub(super) struct Names<'a> {
     project: &'a Project,
     builders: HashMap<String, &'a str>,
-    /// The same with the services that are only built, as contexts of others.
+    /// The same of all services: some are only built, since others start from them.
     makers: HashMap<String, &'a str>,
     platforms: HashMap<String, Asked<'a>>,
 }
@@ -34,7 +34,6 @@ impl<'a> Names<'a> {
             platforms: HashMap::new(),
         };
         let imaged = wanted.imaged();
-        let makers = project.with_contexts(&imaged);
         for service in project.services.keys().filter(|own| imaged.contains(*own)) {
             for name in project.built_names(service) {
                 names.builders.entry(familiar(&name)).or_insert(service);
@@ -57,7 +56,7 @@ impl<'a> Names<'a> {
                 });
         }
         names.makers.clone_from(&names.builders);
-        for service in project.services.keys().filter(|own| makers.contains(*own)) {
+        for service in project.services.keys() {
             for name in project.built_names(service) {
                 names.makers.entry(familiar(&name)).or_insert(service);
             }

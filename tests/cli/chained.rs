@@ -45,6 +45,16 @@ fn an_image_that_others_start_from_is_built_before_they_are_looked_at() {
     stack.larder("up");
     assert_eq!(stack.larder("exec -T web cat /web"), "mid-one\n");
 
+    // Those that others start from are built whether they are asked for or not, and not started then.
+    stack.larder("stop");
+    stack.sandbox.write("all/f", "two\n");
+    let plan = stack.larder("plan web");
+    assert!(plan.contains("is built first, by service `mid`"), "{plan}");
+    let stopped = stack.containers("mid");
+    stack.larder("up web");
+    assert_eq!(stack.larder("exec -T web cat /web"), "mid-two\n");
+    assert_eq!(stack.containers("mid"), stopped);
+
     stack.sandbox.write("all/f", "three\n");
     let told = stack.larder("build");
     assert!(told.starts_with("3 images built in"), "{told}");
