@@ -1,17 +1,36 @@
 //! The known name nearest to a mistyped one, also among the files of a folder.
 
+use std::cmp::Reverse;
 use std::path::Path;
 
-/// The name with the fewest edits between it and `typed`, when they are few for its length.
+/// The name with the fewest edits between it and `typed`, when they are few for its length. Of several one that has the
+/// same letters in another order, then one that begins as it does.
 pub(crate) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (typed.chars().count() / 3).max(1);
     let typed = typed.to_lowercase();
+    let is_begun = |name: &str| !typed.is_empty() && name.starts_with(&typed);
     known
-        .filter(|name| name.len().abs_diff(typed.len()) <= limit || name.starts_with(&typed))
+        .filter(|name| name.len().abs_diff(typed.len()) <= limit || is_begun(name))
         .map(|name| (edits(&typed, &name.to_lowercase()), name))
-        .filter(|(edits, name)| *edits <= limit || name.starts_with(&typed))
-        .min()
+        .filter(|(edits, name)| *edits <= limit || is_begun(name))
+        .min_by_key(|(edits, name)| {
+            let lower = name.to_lowercase();
+            let is_other = sorted(&lower) != sorted(&typed);
+            (*edits, is_other, Reverse(in_common(&lower, &typed)), *name)
+        })
         .map(|(_, name)| name)
+}
+
+fn sorted(text: &str) -> Vec<char> {
+    let mut letters: Vec<_> = text.chars().collect();
+    letters.sort_unstable();
+    letters
+}
+
+/// How many letters two texts begin with alike.
+fn in_common(a: &str, b: &str) -> usize {
+    let pairs = a.chars().zip(b.chars());
+    pairs.take_while(|(a, b)| a == b).count()
 }
 
 /// For a path at which nothing is: what is in its folder and may have been meant, as a hint. Of a path whose
@@ -66,5 +85,18 @@ mod tests {
         assert_eq!(near("depends-on"), Some("depends_on"));
         assert_eq!(near("env"), Some("environment"));
         assert_eq!(near("kubernetes"), None);
+    }
+
+    #[test]
+    fn of_names_that_are_as_near_the_likelier_one_is_meant() {
+        let near = |typed, known: [&'static str; 3]| nearest(typed, known.into_iter());
+        assert_eq!(near("wbe", ["abe", "wbx", "web"]), Some("web"));
+        assert_eq!(near("dv", ["db", "ab", "cv"]), Some("db"));
+        assert_eq!(
+            near("cache3", ["cache1", "cache2", "ache3"]),
+            Some("cache1")
+        );
+        assert_eq!(near("API", ["spi", "api", "app"]), Some("api"));
+        assert_eq!(near("", ["a", "b", "long"]), Some("a"));
     }
 }
