@@ -1,7 +1,7 @@
 //! `larder config --explain`: where a value of the model, or a variable, comes from.
 
 use super::invocation::Invocation;
-use crate::compose::{self, Explanation, Source, Used};
+use crate::compose::{self, Explanation, Kind, Role, Source, Used};
 use crate::failure::Failure;
 use crate::term::{near, visible};
 
@@ -24,33 +24,41 @@ impl Shown<'_> {
             subject,
             value,
             sources,
-            is_variable,
+            kind,
         } = explanation;
-        let mut lines = vec![match value {
-            Some(value) => format!("{subject} = {value}"),
-            None if *is_variable => format!("{subject} has no value"),
-            None => format!("{subject} is there, and empty"),
+        let mut lines = vec![match (value, kind) {
+            (Some(value), _) => format!("{subject} = {value}"),
+            (None, Kind::Variable) => format!("{subject} has no value"),
+            (None, Kind::Value) => format!("{subject} is there, and empty"),
+            (None, Kind::Absent(None)) => format!("{subject} is not in the model"),
+            (None, Kind::Absent(Some(reason))) => {
+                format!("{subject} is not in the model: {reason}")
+            }
         }];
-        if sources.is_empty() {
-            let nobody = if *is_variable {
-                "neither the environment nor an env file defines it"
-            } else {
-                "no file says so: it is what Compose takes by default"
-            };
+        let is_said = sources.iter().any(|source| source.role == Role::Says);
+        let nobody = match (kind, value) {
+            (Kind::Variable, None) => "neither the environment nor an env file defines it",
+            (Kind::Variable, Some(_)) => "larder defines it",
+            (Kind::Value, _) => "no file says so: it is what Compose takes by default",
+            (Kind::Absent(_), _) => "",
+        };
+        if !is_said && !nobody.is_empty() {
             lines.push(format!("  {nobody}"));
         }
-        let mut label = "from";
-        for source in sources {
+        for (number, source) in sources.iter().enumerate() {
+            let label = match source.role {
+                Role::Says if matches!(kind, Kind::Absent(_)) => "written in",
+                Role::Says => "from",
+                Role::Adds => "and",
+                Role::Asks => "asked for in",
+                Role::Removes if number == 0 => "removed by",
+                Role::Removes => "over what is removed by",
+                Role::Overridden => "over",
+            };
             lines.push(format!("  {label} {}", self.source(source)));
             for variable in &source.variables {
                 lines.extend(self.variable(variable));
             }
-            // What is weaker than one that takes its place has no say any more.
-            label = if source.adds && label != "over" {
-                "and"
-            } else {
-                "over"
-            };
         }
         lines
     }
@@ -62,7 +70,7 @@ impl Shown<'_> {
             .into_iter()
             .flatten()
             .collect::<Vec<_>>()
-            .join(", where ");
+            .join(", ");
         if let Some(written) = &source.written {
             text = format!("{text}: {written}");
         }

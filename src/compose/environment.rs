@@ -18,6 +18,8 @@ use crate::model::FileObject;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Environment {
     layers: Vec<Rc<BTreeMap<String, String>>>,
+    /// The env files that were added, as often as some were added together; the first win.
+    files: Vec<Vec<PathBuf>>,
     meter: Rc<Meter>,
 }
 
@@ -58,6 +60,11 @@ impl Environment {
     /// A look-up for who replaces variables.
     pub(super) fn lookup(&self) -> impl Fn(&str) -> Option<String> {
         |name| self.get(name).map(str::to_owned)
+    }
+
+    /// The env files that were added: the first win, and of those that were added together the last.
+    pub(super) fn files(&self) -> &[Vec<PathBuf>] {
+        &self.files
     }
 
     /// What env files of the project may still hold.
@@ -108,6 +115,9 @@ impl Environment {
         }
         added.retain(|name, _| self.get(name).is_none());
         self.layers.push(Rc::new(added));
+        if !self.files.iter().any(|known| known == paths) {
+            self.files.push(paths.to_vec());
+        }
         Ok(())
     }
 

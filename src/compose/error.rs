@@ -150,6 +150,8 @@ pub(super) enum ErrorKind {
         subject: String,
         /// How much of the path there is.
         above: String,
+        /// The keys that are asked for below that, the shortest first.
+        asked: Vec<String>,
         /// What there is below that.
         known: Vec<String>,
     },

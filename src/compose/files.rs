@@ -10,7 +10,7 @@ use super::place::Places;
 use super::text::{LIMIT, read, read_from};
 use super::tree::{Document, parse};
 use super::weight::Budget;
-use crate::model::{Inherited, Named, Project};
+use crate::model::{Included, Inherited, Named, Project};
 
 /// The names looked for in a folder and those above it, best first (compose-go `DefaultFileNames`).
 pub(super) const DEFAULT_NAMES: &[&str] = &[
@@ -116,6 +116,7 @@ pub(super) struct Sources {
     inherited: Vec<Inherited>,
     merged: Vec<PathBuf>,
     named: Vec<Named>,
+    included: Vec<Included>,
 }
 
 struct Source {
@@ -137,6 +138,18 @@ impl Sources {
             read(file, LIMIT)
         }?;
         self.add(file, text)
+    }
+
+    /// The files of a project that was loaded, standard input among them, which can be read but once.
+    ///
+    /// # Errors
+    /// None that the first load did not have.
+    pub(super) fn of(project: &Project) -> Result<Self, Error> {
+        let mut sources = Self::default();
+        for (file, text) in project.texts.iter() {
+            sources.add(file, text.clone())?;
+        }
+        Ok(sources)
     }
 
     /// A file by its text.
@@ -187,6 +200,13 @@ impl Sources {
         self.named.push(by);
     }
 
+    /// A file is part of an included project.
+    pub(super) fn included(&mut self, file: Included) {
+        if !self.included.contains(&file) {
+            self.included.push(file);
+        }
+    }
+
     /// For finding the places of paths.
     pub(super) fn places(&self) -> Places<'_> {
         let files = self.files.iter();
@@ -201,6 +221,7 @@ impl Sources {
         project.inherited = self.inherited.into();
         project.layers = self.merged;
         project.named = self.named.into();
+        project.included = self.included.into();
     }
 
     /// Gives an error the line that it is about.

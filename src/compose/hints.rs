@@ -108,10 +108,11 @@ impl Error {
             }
             ErrorKind::UnknownKey { key, known, .. } => unknown_key(key, known),
             ErrorKind::NothingAt {
-                subject,
                 above,
+                asked,
                 known,
-            } => nothing_at(subject, above, known),
+                ..
+            } => nothing_at(above, asked, known),
             ErrorKind::Undefined {
                 what, name, known, ..
             } => undefined(what, name, known),
@@ -285,10 +286,7 @@ fn wrong_type(path: &TreePath, expected: &str, found: &str, value: Option<&str>)
 }
 
 /// What a path may have meant where it ends.
-fn nothing_at(subject: &str, above: &str, known: &[String]) -> String {
-    let rest = subject.strip_prefix(above).unwrap_or(subject);
-    let name = rest.trim_start_matches(['.', '[']);
-    let name = name.split(['.', '[', ']']).next().unwrap_or(name);
+fn nothing_at(above: &str, asked: &[String], known: &[String]) -> String {
     let whose = if above.is_empty() {
         "the model".to_owned()
     } else {
@@ -297,7 +295,9 @@ fn nothing_at(subject: &str, above: &str, known: &[String]) -> String {
     if known.is_empty() {
         return format!("{whose} has nothing below it");
     }
-    let near = nearest(name, known).map_or_else(String::new, |near| format!("{near} "));
+    let mut asked = asked.iter().rev();
+    let near = asked.find_map(|name| nearest(name, known));
+    let near = near.map_or_else(String::new, |near| format!("{near} "));
     let shown = quoted(&known[..known.len().min(SHOWN)]);
     format!("{near}{whose} has {shown}")
 }

@@ -10,7 +10,7 @@ use super::error::{Error, ErrorKind};
 use super::layers::{Loader, default_contexts, local};
 use super::path::TreePath;
 use super::resolve::{Against, resolve};
-use crate::model::Named;
+use crate::model::{Included, Named};
 
 /// How deep files may include each other.
 const DEPTH: usize = 32;
@@ -103,6 +103,12 @@ pub(super) fn apply(
             .collect();
         names(loader, entry, &env_files, ".env_file");
         own.add_files(&env_files, loader.notices).map_err(here)?;
+    }
+    for file in &files {
+        loader.sources.included(Included {
+            file: file.clone(),
+            env_files: own.files().to_vec(),
+        });
     }
     let inner = Against {
         folder: &folder,

@@ -65,7 +65,8 @@ pub(super) fn load_text(options: &LoadOptions, text: &str) -> Result<Project, Er
     )
 }
 
-fn load_with(options: &LoadOptions, mut sources: Sources) -> Result<Project, Error> {
+/// The same where files were read already.
+pub(super) fn load_with(options: &LoadOptions, mut sources: Sources) -> Result<Project, Error> {
     let mut notices = Notices::default();
     let loaded = run(options, &mut sources, &mut notices);
     loaded
@@ -100,30 +101,20 @@ pub fn load_as_written(options: &LoadOptions) -> Result<(Value, Vec<Warning>), E
 /// # Errors
 /// The Compose files are not found, or an env file cannot be read.
 pub fn environment(options: &LoadOptions) -> Result<BTreeMap<String, String>, Error> {
-    Ok(variables_of(options)?.0)
+    Ok(variables_of(options, Sources::default())?.into_variables())
 }
 
-/// The same, and the env files that were read for it, the weakest first.
+/// The same, with the env files that were read for it. `sources` are the files that were read already.
 ///
 /// # Errors
 /// As [`environment`].
 pub(super) fn variables_of(
     options: &LoadOptions,
-) -> Result<(BTreeMap<String, String>, Vec<PathBuf>), Error> {
-    let mut sources = Sources::default();
+    mut sources: Sources,
+) -> Result<Environment, Error> {
     let ground = ground(options, &mut sources, &mut Notices::default());
     let ground = ground.map_err(|error| sources.locate(error))?;
-    let files = if ground.env_files.is_empty() {
-        // What the first defines stays.
-        let folders = [&ground.folder, &project_folder(options, &options.files)];
-        let mut files: Vec<_> = folders.map(|folder| folder.join(".env")).into();
-        files.dedup();
-        files.retain(|file| file.is_file());
-        files
-    } else {
-        ground.env_files
-    };
-    Ok((ground.environment.into_variables(), files))
+    Ok(ground.environment)
 }
 
 fn run(

@@ -17,7 +17,7 @@ pub(super) struct Spots {
 
 pub(super) struct Node {
     /// Line and column, both from 1.
-    at: (usize, usize),
+    pub(super) at: (usize, usize),
     pub(super) content: Content,
     /// `!reset`: no part of the tree.
     pub(super) is_reset: bool,

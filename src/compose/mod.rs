@@ -9,8 +9,8 @@
 //! of list items, `pools` of addresses), `nulls` (what is left empty), `resolve` (paths) · `required` what a whole tree must have · `assemble` the tree into model types, without
 //! what says nothing (`omit_empty`) · `settle` what is left unsaid · `check` what must hold (`check_service`; of what is started, `check_start`
 //! and `watch` for one service) · `delivery` and `notice` warnings · `outside` paths that leave the project · `error`, with `place` and `locate` for its place (`path` says where in a
-//! tree), `hints` and `suggest` for what may help. Beside a load: `variables` that files ask for, `explain` where a value comes from
-//! (`origin` of variables). `fuzzing` and `made_up` are for tests.
+//! tree), `hints` and `suggest` for what may help. Beside a load: `variables` that files ask for, `explain` where a value comes from.
+//! `fuzzing` and `made_up` are for tests.
 
 mod assemble;
 mod attributes;
@@ -44,7 +44,6 @@ mod mounts;
 mod notice;
 mod nulls;
 mod omit_empty;
-mod origin;
 mod outside;
 mod parts;
 mod path;
@@ -73,7 +72,7 @@ mod words;
 
 pub use check_start::check_start;
 pub use error::Error;
-pub use explain::{Explanation, Source, Used, explain};
+pub use explain::{Explanation, Kind, Role, Source, Used, explain};
 pub(crate) use hints::named_here;
 pub use load::{LoadOptions, environment, load, load_as_written};
 pub use outside::{Outside, outside};

@@ -49,7 +49,7 @@ pub use network::{Attachment, FileObject, Ipam, IpamPool, Network, Volume};
 pub use paths::clean;
 pub use policy::{InvalidPolicy, PullPolicy, RestartPolicy};
 pub use ports::{InvalidPort, Port, PortRange};
-pub use project::{Inherited, Named, Place, Project, UnknownService, Warning};
+pub use project::{Included, Inherited, Named, Place, Project, UnknownService, Warning};
 pub use service::{Condition, CredentialSpec, Dependency, Logging, Service, security_option};
 pub use sharing::{Owner, Share, external_link, link, shares_in, shares_label};
 pub use units::{Bytes, InvalidUnit, Span};

@@ -55,6 +55,9 @@ pub struct Project {
     /// Which services took over from which: what one has may be written in another.
     #[serde(skip)]
     pub inherited: Arc<[Inherited]>,
+    /// The included files, each with the env files that its variables come from.
+    #[serde(skip)]
+    pub included: Arc<[Included]>,
     /// The files that it was read from and that another file names: included ones, `env_file` and `label_file`.
     #[serde(skip)]
     pub named: Arc<[Named]>,
@@ -274,6 +277,16 @@ pub struct Inherited {
     pub base: String,
     /// The file of that one.
     pub base_file: PathBuf,
+}
+
+/// A file of an included project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Included {
+    /// The file, absolute.
+    pub file: PathBuf,
+    /// The env files that its variables come from, those of the projects that include it first, which win. Of files that
+    /// are read together the later one wins.
+    pub env_files: Vec<Vec<PathBuf>>,
 }
 
 /// A file that an attribute names.

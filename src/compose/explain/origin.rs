@@ -1,43 +1,59 @@
-//! Where the variables of a load have their values from: the environment, or a line of an env file.
+//! Where the variables of a load have their values from: the environment, or a line of an env file; the same of what
+//! services have from env and label files.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::error::Error;
-use super::explain::{Source, Used};
-use super::load::{LoadOptions, load, variables_of};
-use super::{dotenv, text};
+use super::source::{Role, Source, Used, on_one_line};
+use crate::compose::environment::Environment;
+use crate::compose::error::Error;
+use crate::compose::files::Sources;
+use crate::compose::load::{LoadOptions, load_with, variables_of};
+use crate::compose::notice::Notices;
+use crate::compose::{dotenv, text};
+use crate::model::{Included, Project};
 
-/// The variables of a load, and the files that define some of them.
+const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
+
+/// The variables that files are read with, and the env files that define some of them.
 pub(super) struct Origins {
-    variables: BTreeMap<String, String>,
-    environment: BTreeMap<String, String>,
-    /// Weakest first.
-    files: Vec<PathBuf>,
+    environment: Environment,
+    process: BTreeMap<String, String>,
 }
 
 impl Origins {
     /// # Errors
-    /// As [`load`].
-    pub(super) fn of(options: &LoadOptions) -> Result<Self, Error> {
-        let (variables, files) = variables_of(options)?;
+    /// As [`load_with`].
+    pub(super) fn of(options: &LoadOptions, project: &Project) -> Result<Self, Error> {
         Ok(Self {
-            variables,
-            environment: options.environment.clone(),
-            files,
+            environment: variables_of(options, Sources::of(project)?)?,
+            process: options.environment.clone(),
+        })
+    }
+
+    /// Those of a file that a project with these variables includes.
+    pub(super) fn of_included(&self, file: &Included) -> Option<Self> {
+        let mut environment = self.environment.clone();
+        let known = self.environment.files();
+        for files in file.env_files.iter().filter(|files| !known.contains(files)) {
+            environment.add_files(files, &mut Notices::default()).ok()?;
+        }
+        Some(Self {
+            environment,
+            process: self.process.clone(),
         })
     }
 
     pub(super) fn value(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str)
+        self.environment.get(name)
     }
 
     /// A variable that a value asks for.
     pub(super) fn used(&self, name: String) -> Used {
         Used {
-            value: self.value(&name).map(str::to_owned),
+            value: self.value(&name).map(on_one_line),
             sources: self.sources(&name),
             name,
         }
@@ -45,78 +61,151 @@ impl Origins {
 
     /// Who defines a variable, the last word first.
     pub(super) fn sources(&self, name: &str) -> Vec<Source> {
-        let from_process = self.environment.get(name);
-        let from_process =
-            from_process.map(|value| Source::elsewhere("the environment", Some(value.clone())));
-        let from_files = self.files.iter().rev();
-        let from_files = from_files.filter_map(|file| defined_in(file, name));
-        let mut sources: Vec<_> = from_process.into_iter().chain(from_files).collect();
-        if sources.is_empty() && name == "COMPOSE_PROJECT_NAME" {
-            let value = self.value(name).map(str::to_owned);
-            sources.push(Source::elsewhere("the project's name", value));
+        let Some(value) = self.value(name) else {
+            return Vec::new();
+        };
+        let elsewhere = |what| vec![Source::elsewhere(what, Some(on_one_line(value)))];
+        if name == PROJECT_NAME && self.process.get(name).is_none_or(|own| own != value) {
+            return elsewhere("the project's name");
+        }
+        let mut sources = self.defined(name);
+        if sources.is_empty() && name == "PWD" {
+            return elsewhere("the folder that larder is called in");
+        }
+        for source in sources.iter_mut().skip(1) {
+            source.role = Role::Overridden;
         }
         sources
     }
 
+    fn defined(&self, name: &str) -> Vec<Source> {
+        let process = self.process.get(name);
+        let process =
+            process.map(|value| Source::elsewhere("the environment", Some(on_one_line(value))));
+        let files = self.environment.files().iter();
+        let files = files.flat_map(|together| together.iter().rev());
+        let nobody = |_: &str| None;
+        let in_files = files.filter_map(|file| defined_in(file, name, Format::Dotenv, &nobody));
+        process.into_iter().chain(in_files).collect()
+    }
+
     /// Who gives the project its name in place of the files; the folder where they are `silent`.
     pub(super) fn project_name(&self, options: &LoadOptions, silent: bool) -> Vec<Source> {
-        const VARIABLE: &str = "COMPOSE_PROJECT_NAME";
-        let in_variable =
-            || self.environment.contains_key(VARIABLE) || self.in_files(VARIABLE).is_some();
-        match &options.project_name {
-            Some(name) => vec![Source::elsewhere("`-p`", Some(name.clone()))],
-            None if in_variable() => {
-                let mut sources = self.sources(VARIABLE);
-                sources.truncate(1);
-                sources
-            }
-            None if silent => vec![Source::elsewhere("the folder's name", None)],
-            None => Vec::new(),
+        if let Some(name) = &options.project_name {
+            return vec![Source::elsewhere("`-p`", Some(name.clone()))];
         }
+        let mut sources = self.defined(PROJECT_NAME);
+        sources.retain(|source| source.written.as_ref().is_some_and(|name| !name.is_empty()));
+        sources.truncate(1);
+        if sources.is_empty() && silent {
+            sources.push(Source::elsewhere("the folder's name", None));
+        }
+        sources
     }
 
-    fn in_files(&self, name: &str) -> Option<Source> {
-        self.files
-            .iter()
-            .rev()
-            .find_map(|file| defined_in(file, name))
+    /// Looks a variable up.
+    pub(super) fn lookup(&self) -> impl Fn(&str) -> Option<String> {
+        self.environment.lookup()
     }
 }
 
-/// Where an env file defines a variable; of several lines the last.
-fn defined_in(file: &Path, name: &str) -> Option<Source> {
+/// How the lines of an env file are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Dotenv,
+    Raw,
+}
+
+/// Where an env file defines a variable; of several lines the last. One that has no value counts where `lookup` has one.
+fn defined_in(
+    file: &Path,
+    name: &str,
+    format: Format,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Option<Source> {
     let text = text::read_env(file).ok()?;
-    let definitions = dotenv::definitions(&text).into_iter();
-    let (line, _, written) = definitions.rev().find(|(_, key, _)| key == name)?;
-    Some(Source::line(file, Some(line), written))
+    let definitions = match format {
+        Format::Dotenv => dotenv::definitions(&text),
+        Format::Raw => raw_definitions(&text),
+    };
+    let mut definitions = definitions.into_iter().rev();
+    let (line, _, written) = definitions
+        .find(|(_, key, written)| key == name && (written.is_some() || lookup(name).is_some()))?;
+    let written = written.as_deref().map(on_one_line);
+    Some(Source::written(file, Some((line, 1)), written))
 }
 
-/// The env files of a service, weakest first; with a `name` the lines that define that variable.
-pub(super) fn in_env_files(
-    options: &LoadOptions,
-    service: &str,
-    name: Option<&str>,
-) -> Vec<Source> {
-    let named = load(&LoadOptions {
-        keep_env_files: true,
-        ..options.clone()
+/// As `dotenv::definitions`, of a file of docker's own format (`dotenv::parse_raw`).
+fn raw_definitions(text: &str) -> Vec<(usize, String, Option<String>)> {
+    let lines = text.lines().enumerate();
+    let lines = lines.map(|(index, line)| (index + 1, line.trim_start_matches([' ', '\t'])));
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let named = lines.map(|(number, line)| match line.split_once('=') {
+        Some((name, value)) => (number, name.to_owned(), Some(value.to_owned())),
+        None => (number, line.to_owned(), None),
     });
-    let Ok(project) = named else {
-        return Vec::new();
-    };
-    let service = project.services.get(service);
-    let files = service.and_then(|service| service.other.get("env_file"));
-    let files = files.and_then(Value::as_array).into_iter().flatten();
-    let paths = files.filter_map(|file| file.as_str().or_else(|| file.get("path")?.as_str()));
-    let sources = paths.filter_map(|path| {
-        if let Some(name) = name {
-            return defined_in(Path::new(path), name);
-        }
-        let source = Source::line(Path::new(path), None, None);
-        Some(Source {
-            adds: true,
-            ..source
-        })
-    });
-    sources.collect()
+    named.collect()
+}
+
+/// The files that give a service variables, the last word first.
+pub(super) struct Files(Vec<(PathBuf, Format)>);
+
+impl Files {
+    /// The env files of a service.
+    pub(super) fn of_variables(options: &LoadOptions, project: &Project, service: &str) -> Self {
+        let options = LoadOptions {
+            keep_env_files: true,
+            ..options.clone()
+        };
+        let named = Sources::of(project).and_then(|sources| load_with(&options, sources));
+        let Ok(project) = named else {
+            return Self(Vec::new());
+        };
+        let service = project.services.get(service);
+        let files = service.and_then(|service| service.other.get("env_file"));
+        let files = files.and_then(Value::as_array).into_iter().flatten();
+        let files = files.filter_map(|file| {
+            let path = file.as_str().or_else(|| file.get("path")?.as_str())?;
+            let format = match file.get("format").and_then(Value::as_str) {
+                Some("raw") => Format::Raw,
+                _ => Format::Dotenv,
+            };
+            Some((PathBuf::from(path), format))
+        });
+        Self(files.rev().collect())
+    }
+
+    /// The label files of a service.
+    pub(super) fn of_labels(project: &Project, service: &str) -> Self {
+        let prefix = format!("services.{service}.label_file[");
+        let named = project.named.iter().rev();
+        let named = named.filter(|named| {
+            named.service.as_deref() == Some(service) && named.by.starts_with(&prefix)
+        });
+        Self(
+            named
+                .map(|named| (named.file.clone(), Format::Dotenv))
+                .collect(),
+        )
+    }
+
+    /// The lines that define a variable.
+    pub(super) fn defining(
+        &self,
+        name: &str,
+        lookup: &dyn Fn(&str) -> Option<String>,
+    ) -> Vec<Source> {
+        let files = self.0.iter();
+        files
+            .filter_map(|(file, format)| defined_in(file, name, *format, lookup))
+            .collect()
+    }
+
+    /// The files as a whole.
+    pub(super) fn whole(&self) -> Vec<Source> {
+        let files = self.0.iter().filter(|(file, _)| file.exists());
+        files
+            .map(|(file, _)| Source::written(file, None, None))
+            .collect()
+    }
 }

@@ -1,539 +1,525 @@
-//! Where a value of the model comes from: `config --explain`. Reads the files that a load has read once more, each for
-//! itself and with its variables as they are written, and tells which of them say something of the path.
+use super::*;
+use crate::compose::load::LoadOptions;
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-
-use serde_json::Value;
-
-use super::error::{Error, ErrorKind};
-use super::include::RESOURCES;
-use super::load::{LoadOptions, load};
-use super::locate::Spots;
-use super::lower::lower;
-use super::origin::{Origins, in_env_files};
-use super::path::{At, Segment, TreePath};
-use super::top_level::ROOT;
-use super::tree::{self, Document};
-use super::variables;
-use super::weight::Budget;
-use crate::model::{Inherited, Place, Project};
-
-/// What is known of a value or a variable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explanation {
-    /// The path in the model, or the variable's name.
-    pub subject: String,
-    /// Its value; of a list or a map as JSON. `None` for a variable that is not set.
-    pub value: Option<String>,
-    /// Who says it, the last word first. None where nobody does: it is a default.
-    pub sources: Vec<Source>,
-    /// Whether it is a variable and not a path.
-    pub is_variable: bool,
-}
-
-/// One that says something of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// Where it is written; `None` for what no file says, of which `what` tells.
-    pub place: Option<Place>,
-    /// What it is, where it is more than a place: `the environment`, `service \`base\`, which it extends`.
-    pub what: Option<String>,
-    /// What is written there.
-    pub written: Option<String>,
-    /// The variables in it.
-    pub variables: Vec<Used>,
-    /// Whether it is added to those that are weaker, as to a map or a list; else it takes their place.
-    pub adds: bool,
-}
-
-impl Used {
-    /// One of an included file, which has variables of its own.
-    fn of_included(name: String) -> Self {
-        Self {
-            name,
-            value: None,
-            sources: vec![Source::elsewhere(
-                "the included project's own variables",
-                None,
-            )],
-        }
+/// The first line is the value; then who says it, with the role in front.
+fn explained(files: &[(&str, &str)], environment: &[(&str, &str)], subject: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
     }
-}
-
-impl Source {
-    /// One that no file is.
-    pub(super) fn elsewhere(what: &str, written: Option<String>) -> Self {
-        Self {
-            place: None,
-            what: Some(what.to_owned()),
-            written,
-            variables: Vec::new(),
-            adds: false,
-        }
-    }
-
-    /// A line of a file.
-    pub(super) fn line(file: &Path, line: Option<usize>, written: Option<String>) -> Self {
-        let place = Place {
-            file: file.to_owned(),
-            at: line.map(|line| (line, 1)),
-        };
-        Self {
-            place: Some(place),
-            what: None,
-            written,
-            variables: Vec::new(),
-            adds: false,
-        }
-    }
-}
-
-/// A variable that a value asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Used {
-    /// Its name.
-    pub name: String,
-    /// Its value; `None` where it is not set.
-    pub value: Option<String>,
-    /// Where that is from, the last word first.
-    pub sources: Vec<Source>,
-}
-
-/// Explains a path of the model, as in `services.web.image`, or a variable by its name.
-///
-/// # Errors
-/// The project does not load, or has nothing at the path.
-pub fn explain(options: &LoadOptions, subject: &str) -> Result<Explanation, Error> {
-    let all = LoadOptions {
-        profiles: vec!["*".to_owned()],
-        services: Vec::new(),
-        ..options.clone()
+    let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let options = LoadOptions {
+        working_dir: folder.path().to_owned(),
+        environment: environment.iter().map(pair).collect(),
+        ..LoadOptions::default()
     };
-    let project = load(&all)?;
-    let origins = Origins::of(&all)?;
-    // A project is plain data; it has no keys that are not strings.
-    let model = serde_json::to_value(&project).unwrap_or_default();
-    let parts: Vec<String> = subject
-        .replace('[', ".")
-        .replace(']', "")
-        .split('.')
-        .map(str::to_owned)
-        .collect();
-    match find(&model, &parts) {
-        Ok((path, value)) => Ok(explain_path(&all, &project, &origins, &path, value)),
-        // It is what the project is called, whoever says so.
-        Err(_) if subject == "COMPOSE_PROJECT_NAME" => {
-            let path = [Segment::Key("name".to_owned())];
-            let name = explain_path(&all, &project, &origins, &path, &model["name"]);
-            Ok(Explanation {
-                subject: subject.to_owned(),
-                is_variable: true,
-                ..name
-            })
-        }
-        Err(_) if is_variable(subject) => Ok(Explanation {
-            subject: subject.to_owned(),
-            value: origins.value(subject).map(str::to_owned),
-            sources: origins.sources(subject),
-            is_variable: true,
-        }),
-        Err((above, known)) => Err(ErrorKind::NothingAt {
-            subject: subject.to_owned(),
-            above,
-            known,
-        }
-        .into()),
-    }
-}
-
-fn is_variable(text: &str) -> bool {
-    let mut bytes = text.bytes();
-    bytes
-        .next()
-        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
-        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-/// A path, and what is there.
-type Found<'a> = (Vec<Segment>, &'a Value);
-
-/// How much of a path there is, and what there is below that.
-type Missing = (String, Vec<String>);
-
-/// Follows a path whose keys may have dots; where it ends, what there is instead.
-fn find<'a>(value: &'a Value, parts: &[String]) -> Result<Found<'a>, Missing> {
-    if parts.is_empty() {
-        return Ok((Vec::new(), value));
-    }
-    let mut missing = (String::new(), Vec::new());
-    match value {
-        Value::Object(map) => {
-            missing.1 = map.keys().cloned().collect();
-            for length in 1..=parts.len() {
-                let key = parts[..length].join(".");
-                let Some(inner) = map.get(&key) else { continue };
-                match find(inner, &parts[length..]) {
-                    Ok((mut path, found)) => {
-                        path.insert(0, Segment::Key(key));
-                        return Ok((path, found));
-                    }
-                    Err((above, known)) => {
-                        let joined = if above.is_empty() {
-                            key
-                        } else {
-                            format!("{key}.{above}")
-                        };
-                        missing = (joined, known);
-                    }
-                }
-            }
-        }
-        Value::Array(items) => {
-            let index = parts[0].parse::<usize>().ok();
-            if let Some((index, item)) = index.and_then(|index| Some((index, items.get(index)?))) {
-                let (mut path, found) = find(item, &parts[1..])?;
-                path.insert(0, Segment::Item(index, name_of(item)));
-                return Ok((path, found));
-            }
-            missing.1 = (0..items.len()).map(|index| index.to_string()).collect();
-        }
-        _ => {}
-    }
-    Err(missing)
-}
-
-/// A text by which an item is found in the file that it is written in.
-fn name_of(item: &Value) -> String {
-    let keys = ["target", "source", "published", "path"];
-    let part = keys.iter().find_map(|key| item.get(key));
-    super::scalar::text(part.unwrap_or(item)).unwrap_or_default()
-}
-
-fn explain_path(
-    options: &LoadOptions,
-    project: &Project,
-    origins: &Origins,
-    path: &[Segment],
-    value: &Value,
-) -> Explanation {
-    let tree_path = TreePath(path.to_vec());
-    let mut reading = Reading {
-        project,
-        origins,
-        read: HashMap::new(),
-        sources: Vec::new(),
+    let explanation = match explain(&options, subject) {
+        Ok(explanation) => explanation,
+        Err(error) => return format!("{error}\n{}", error.hints().join("\n")),
     };
-    let keys: Vec<&str> = path
-        .iter()
-        .map(|segment| match segment {
-            Segment::Key(key) => key.as_str(),
-            _ => "",
-        })
-        .collect();
-    // Of an included file its resources are imported, and nothing else.
-    let is_resource = keys.first().is_some_and(|key| RESOURCES.contains(key));
-    let layers = if is_resource {
-        &project.layers
-    } else {
-        &project.files
+    let first = match (explanation.value, explanation.kind) {
+        (None, Kind::Absent(why)) => format!("not in the model {}", why.unwrap_or_default()),
+        (value, _) => value.unwrap_or_default(),
     };
-    for file in layers {
-        reading.layer(&tree_path, file, None, 0);
-    }
-    let mut sources = reading.sources;
-    match keys[..] {
-        ["name"] => sources.extend(origins.project_name(options, sources.is_empty())),
-        ["services", service, "environment"] => {
-            sources.splice(0..0, in_env_files(options, service, None));
-        }
-        ["services", service, "environment", name] => {
-            // A file gives what `environment` does not say, or says without a value.
-            let files = in_env_files(options, service, Some(name));
-            let silent = sources.last().is_none_or(|own| own.written.is_none());
-            if silent && files.is_empty() && !value.is_null() {
-                sources.extend(origins.sources(name).into_iter().rev());
-            }
-            sources.splice(0..0, files);
-        }
-        _ => {}
-    }
-    sources.reverse();
-    Explanation {
-        subject: tree_path.to_string(),
-        value: shown(value),
-        sources,
-        is_variable: false,
-    }
-}
-
-/// How many services are followed that extend each other.
-const HANDS: usize = 16;
-
-/// The files of a project on their second reading.
-struct Reading<'a> {
-    project: &'a Project,
-    origins: &'a Origins,
-    read: HashMap<PathBuf, (Vec<Document>, Spots)>,
-    /// Weakest first.
-    sources: Vec<Source>,
-}
-
-impl Reading<'_> {
-    /// Notes what a file says of a path; before that, what the service of the path has from those it extends.
-    fn layer(&mut self, path: &TreePath, file: &Path, extended: Option<&Inherited>, depth: usize) {
-        if let [Segment::Key(kind), Segment::Key(service), ..] = path.0.as_slice()
-            && kind == "services"
-            && depth < HANDS
-        {
-            let project = self.project;
-            let bases = project.inherited.iter();
-            for base in bases.filter(|by| by.service == *service && by.file == file) {
-                let mut above = path.clone();
-                above.0[1] = Segment::Key(base.base.clone());
-                self.layer(&above, &base.base_file, Some(base), depth + 1);
-            }
-        }
-        let Some(text) = self.project.texts.iter().find(|(name, _)| name == file) else {
-            return;
-        };
-        let (documents, spots) = self
-            .read
-            .entry(file.to_owned())
-            .or_insert_with(|| (documents(&text.1), Spots::read(&text.1)));
-        // What is told of an item is the list that it is in.
-        let keys = |segment: &Segment| matches!(segment, Segment::Key(_));
-        let least = path.0.iter().take_while(|segment| keys(segment)).count();
-        let found = spots.find(path).filter(|found| found.depth >= least);
-        let included = !self.project.files.iter().any(|own| own == file) && extended.is_none();
-        for document in documents {
-            let Some(value) = at(&document.tree, path) else {
-                continue;
-            };
-            let is_reset = |reset: &TreePath| path.0.starts_with(&reset.0);
-            let place = Place {
-                file: file.to_owned(),
-                at: found.as_ref().map(|found| found.at),
-            };
-            let asked = variables::of(value);
-            self.sources.push(Source {
-                place: Some(place),
-                what: extended.map(|by| format!("`{}` extends `{}`", by.service, by.base)),
-                written: shown(value),
-                variables: asked
-                    .into_iter()
-                    .map(|variable| {
-                        if included {
-                            Used::of_included(variable.name)
-                        } else {
-                            self.origins.used(variable.name)
-                        }
-                    })
-                    .collect(),
-                adds: (value.is_object() || value.is_array())
-                    && !document.resets.iter().any(is_reset),
-            });
+    let mut lines = vec![first.trim_end().to_owned()];
+    for source in &explanation.sources {
+        lines.push(line(source));
+        for used in &source.variables {
+            let from = used
+                .sources
+                .iter()
+                .map(line)
+                .collect::<Vec<_>>()
+                .join(" | ");
+            lines.push(format!("  {} = {:?}: {from}", used.name, used.value));
         }
     }
+    lines
+        .join("\n")
+        .replace(&format!("{}/", folder.path().display()), "")
 }
 
-/// A file's documents in canonical form, their variables as they are written. They did load a moment ago.
-fn documents(text: &str) -> Vec<Document> {
-    let mut documents = tree::parse(text, &mut Budget::default()).unwrap_or_default();
-    documents.retain_mut(|document| lower(&mut document.tree, &ROOT, At::AS_WRITTEN).is_ok());
-    documents
+fn line(source: &Source) -> String {
+    let place = source.place.as_ref().map(ToString::to_string);
+    let role = match source.role {
+        Role::Says => "from",
+        Role::Adds => "and",
+        Role::Asks => "asked in",
+        Role::Removes => "removed by",
+        Role::Overridden => "over",
+    };
+    let parts = [place, source.what.clone(), source.written.clone()];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    format!("{role} {}", parts.join(" "))
 }
 
-/// The value at a path. An item of a list is found by its name, as its number is that in the merged one; one that is text
-/// still is told as a whole.
-fn at<'a>(tree: &'a Value, path: &TreePath) -> Option<&'a Value> {
-    let mut value = tree;
-    for segment in &path.0 {
-        value = match segment {
-            Segment::Key(_) if value.is_string() => return Some(value),
-            Segment::Key(key) => value.get(key)?,
-            Segment::Index(index) => value.get(index)?,
-            Segment::Item(_, name) => {
-                let mut items = value.as_array()?.iter();
-                items.find(|item| {
-                    let text = item.as_str().unwrap_or_default();
-                    name_of(item) == *name || text.contains('$') && text.contains(name.as_str())
-                })?
-            }
-        };
-    }
-    Some(value)
+const WEB: &str = "services:\n  web:\n    image: web:1\n";
+
+#[test]
+fn the_last_file_wins_and_its_variables_are_followed() {
+    let files = [
+        ("compose.yaml", WEB),
+        (
+            "compose.override.yaml",
+            "services:\n  web:\n    image: web:${TAG:-2}\n",
+        ),
+        (".env", "# c\nTAG=3\n"),
+    ];
+    insta::assert_snapshot!(explained(&files, &[], "services.web.image"), @r#"
+    web:3
+    from compose.override.yaml:3:5 web:${TAG:-2}
+      TAG = Some("3"): from .env:2:1 3
+    over compose.yaml:3:5 web:1
+    "#);
+    insta::assert_snapshot!(explained(&files, &[("TAG", "4")], "TAG"), @r"
+    4
+    from the environment 4
+    over .env:2:1 3
+    ");
+    insta::assert_snapshot!(explained(&files, &[], "NONE"), @"");
 }
 
-/// A value on one line; none where nothing is written.
-fn shown(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) if !text.contains(char::is_control) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
+#[test]
+fn maps_are_merged_and_an_override_ends_that() {
+    let files = [(
+        "compose.yaml",
+        "services:\n  base: {image: a, labels: {a.b: x}, dns: [1.1.1.1], command: [a]}\n  web:\n    extends: base\n    \
+             labels: [c=y]\n    dns: !override [8.8.8.8]\n    command: [b]\n",
+    )];
+    insta::assert_snapshot!(explained(&files, &[], "services.web.labels"), @r#"
+    {"a.b":"x","c":"y"}
+    from compose.yaml:5:5 ["c=y"]
+    and compose.yaml:2:20 as `web` extends `base` {"a.b":"x"}
+    "#);
+    insta::assert_snapshot!(explained(&files, &[], "services.web.labels.a.b"), @r"
+    x
+    from compose.yaml:2:29 as `web` extends `base` x
+    ");
+    insta::assert_snapshot!(explained(&files, &[], "services.web.dns"), @r#"
+    ["8.8.8.8"]
+    from compose.yaml:6:5 with `!override` ["8.8.8.8"]
+    over compose.yaml:2:38 as `web` extends `base` ["1.1.1.1"]
+    "#);
+    insta::assert_snapshot!(explained(&files, &[], "services.web.command"), @r#"
+    ["b"]
+    from compose.yaml:7:5 ["b"]
+    over compose.yaml:2:54 as `web` extends `base` ["a"]
+    "#);
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn explained(files: &[(&str, &str)], environment: &[(&str, &str)], subject: &str) -> String {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let options = LoadOptions {
-            working_dir: folder.path().to_owned(),
-            environment: environment.iter().map(pair).collect(),
-            ..LoadOptions::default()
-        };
-        let explanation = match explain(&options, subject) {
-            Ok(explanation) => explanation,
-            Err(error) => return format!("{error}\n{}", error.hints().join("\n")),
-        };
-        let mut lines = vec![explanation.value.unwrap_or_default()];
-        for source in &explanation.sources {
-            lines.push(line(source));
-            for used in &source.variables {
-                let from = used
-                    .sources
-                    .iter()
-                    .map(line)
-                    .collect::<Vec<_>>()
-                    .join(" | ");
-                lines.push(format!("  {} = {:?}: {from}", used.name, used.value));
-            }
-        }
-        lines
-            .join("\n")
-            .replace(&format!("{}/", folder.path().display()), "")
-    }
-
-    fn line(source: &Source) -> String {
-        let place = source.place.as_ref().map(ToString::to_string);
-        let adds = if source.adds { "+" } else { "" };
-        let parts = [place, source.what.clone(), source.written.clone()];
-        let parts: Vec<_> = parts.into_iter().flatten().collect();
-        format!("{adds}{}", parts.join(" "))
-    }
-
-    #[test]
-    fn the_last_file_wins_and_its_variables_are_followed() {
-        let files = [
-            ("compose.yaml", "services:\n  web:\n    image: web:1\n"),
-            (
-                "compose.override.yaml",
-                "services:\n  web:\n    image: web:${TAG:-2}\n",
-            ),
-            (".env", "# c\nTAG=3\n"),
-        ];
-        insta::assert_snapshot!(explained(&files, &[], "services.web.image"), @r#"
-        web:3
-        compose.override.yaml:3:5 web:${TAG:-2}
-          TAG = Some("3"): .env:2:1 3
-        compose.yaml:3:5 web:1
-        "#);
-        insta::assert_snapshot!(explained(&files, &[("TAG", "4")], "TAG"), @r"
-        4
-        the environment 4
-        .env:2:1 3
-        ");
-        insta::assert_snapshot!(explained(&files, &[], "NONE"), @"");
-    }
-
-    #[test]
-    fn maps_are_merged_and_an_override_ends_that() {
-        let files = [(
+#[test]
+fn what_no_compose_file_says_is_from_env_files_or_the_environment() {
+    let files = [
+        (
             "compose.yaml",
-            "services:\n  base: {image: a, labels: {a.b: x}, dns: [1.1.1.1]}\n  web:\n    extends: base\n    \
-                 labels: [c=y]\n    dns: !override [8.8.8.8]\n",
-        )];
-        insta::assert_snapshot!(explained(&files, &[], "services.web.labels"), @r#"
-        {"a.b":"x","c":"y"}
-        +compose.yaml:5:5 {"c":"y"}
-        +compose.yaml:2:20 `web` extends `base` {"a.b":"x"}
-        "#);
-        insta::assert_snapshot!(explained(&files, &[], "services.web.labels.a.b"), @r"
-        x
-        compose.yaml:2:29 `web` extends `base` x
-        ");
-        insta::assert_snapshot!(explained(&files, &[], "services.web.dns"), @r#"
-        ["8.8.8.8"]
-        compose.yaml:6:5 ["8.8.8.8"]
-        +compose.yaml:2:38 `web` extends `base` ["1.1.1.1"]
-        "#);
-    }
+            "services:\n  web: {image: a, env_file: [a.env, b.env], environment: {HOST: }}\n",
+        ),
+        ("a.env", "A=1\n"),
+        ("b.env", "\nA=2\nB\n"),
+    ];
+    let environment = [("HOST", "h"), ("B", "b")];
+    let at = |subject| explained(&files, &environment, subject);
+    insta::assert_snapshot!(at("services.web.environment.A"), @r"
+    2
+    from b.env:2:1 2
+    over a.env:1:1 1
+    ");
+    insta::assert_snapshot!(at("services.web.environment.HOST"), @r"
+    h
+    from the environment h
+    asked in compose.yaml:2:59
+    ");
+    insta::assert_snapshot!(at("services.web.environment.B"), @r"
+    b
+    from the environment b
+    asked in b.env:3:1
+    ");
+    insta::assert_snapshot!(explained(&files, &[("COMPOSE_PROJECT_NAME", "p")], "name"), @r"
+    p
+    from the environment p
+    ");
+}
 
-    #[test]
-    fn what_no_compose_file_says_is_from_env_files_or_the_environment() {
-        let files = [
-            (
-                "compose.yaml",
-                "services:\n  web: {image: a, env_file: [a.env, b.env], environment: {HOST: }}\n",
-            ),
-            ("a.env", "A=1\n"),
-            ("b.env", "\nA=2\n"),
-        ];
-        let environment = [("HOST", "h")];
-        insta::assert_snapshot!(explained(&files, &environment, "services.web.environment.A"), @r"
-        2
-        b.env:2:1 2
-        a.env:1:1 1
-        ");
-        insta::assert_snapshot!(explained(&files, &environment, "services.web.environment.HOST"), @r"
-        h
-        the environment h
-        compose.yaml:2:59
-        ");
-        insta::assert_snapshot!(explained(&files, &[("COMPOSE_PROJECT_NAME", "p")], "name"), @r"
-        p
-        the environment p
-        ");
-    }
+#[test]
+fn an_override_of_variables_leaves_those_of_env_files() {
+    let files = [
+        (
+            "compose.yaml",
+            "services:\n  web:\n    image: a\n    env_file: [a.env, {path: raw.env, format: raw}]\n    \
+                 environment: {A: y, B: y}\n",
+        ),
+        (
+            "compose.override.yaml",
+            "services:\n  web:\n    environment: !override {B: z}\n",
+        ),
+        ("a.env", "A=x\nB=x\n"),
+        ("raw.env", "# c\n  Q=\"q\"\n"),
+    ];
+    let at = |subject| explained(&files, &[], subject);
+    insta::assert_snapshot!(at("services.web.environment"), @r#"
+    {"A":"x","B":"z","Q":"\"q\""}
+    from compose.override.yaml:3:5 with `!override` {"B":"z"}
+    and raw.env
+    and a.env
+    over compose.yaml:5:5 {"A":"y","B":"y"}
+    "#);
+    insta::assert_snapshot!(at("services.web.environment.A"), @r"
+    x
+    from a.env:1:1 x
+    removed by compose.override.yaml:3:5 `!override` of `services.web.environment`
+    over compose.yaml:5:19 y
+    ");
+    insta::assert_snapshot!(at("services.web.environment.B"), @r"
+    z
+    from compose.override.yaml:3:29 with `!override` z
+    over compose.yaml:5:25 y
+    over a.env:2:1 x
+    ");
+    insta::assert_snapshot!(at("services.web.environment.Q"), @r#"
+    "q"
+    from raw.env:2:1 "q"
+    "#);
+}
 
-    #[test]
-    fn an_item_of_a_list_is_found_where_it_is_written() {
-        let files = [
-            (
-                "compose.yaml",
-                "services:\n  web:\n    image: a\n    ports: ['8080:80', '9090:90']\n    volumes: [./d:/d]\n",
-            ),
-            (
-                "compose.override.yaml",
-                "services:\n  web:\n    ports:\n    - ${PORT:-7070}:70\n    volumes: [./e:/d]\n",
-            ),
-        ];
-        insta::assert_snapshot!(explained(&files, &[], "services.web.ports[1].published"), @r"
-        9090
-        compose.yaml:4:24 9090
-        ");
-        insta::assert_snapshot!(explained(&files, &[], "services.web.ports[2].published"), @r"
-        7070
-        compose.override.yaml:4:7 ${PORT:-7070}:70
-          PORT = None: 
-        ");
-        insta::assert_snapshot!(explained(&files, &[], "services.web.volumes.0.source"), @r"
-        e
-        compose.override.yaml:5:15 ./e
-        compose.yaml:5:15 ./d
-        ");
-        insta::assert_snapshot!(explained(&files, &[], "COMPOSE_PROJECT_NAME").lines().nth(1).unwrap(), @"the folder's name");
-    }
+#[test]
+fn labels_of_files_are_told() {
+    let files = [
+        (
+            "compose.yaml",
+            "services:\n  web:\n    image: a\n    label_file: [./a.labels, b.labels]\n    labels: {own: o, both: o}\n",
+        ),
+        ("a.labels", "a.b=1\nboth=f\n"),
+        ("b.labels", "\na.b=2\n"),
+    ];
+    let at = |subject| explained(&files, &[], subject);
+    insta::assert_snapshot!(at("services.web.labels['a.b']"), @r"
+    2
+    from b.labels:2:1 2
+    over a.labels:1:1 1
+    ");
+    insta::assert_snapshot!(at("services.web.labels.both"), @r"
+    o
+    from compose.yaml:5:22 o
+    over a.labels:2:1 f
+    ");
+    insta::assert_snapshot!(at("services.web.labels"), @r#"
+    {"a.b":"2","both":"o","own":"o"}
+    from compose.yaml:5:5 {"own":"o","both":"o"}
+    and b.labels
+    and a.labels
+    "#);
+    insta::assert_snapshot!(at("services.web.label_file"), @r#"
+    not in the model the labels in its files are in `services.web.labels`
+    from compose.yaml:4:5 ["./a.labels","b.labels"]
+    "#);
+}
 
-    #[test]
-    fn a_path_that_is_not_there_gets_a_hint() {
-        let files = [("compose.yaml", "services: {web: {image: a}}")];
-        insta::assert_snapshot!(explained(&files, &[], "services.web.imgae"), @r"
-        the model has nothing at `services.web.imgae`
-        did you mean `image`? `services.web` has `command`, `entrypoint`, `image`, `networks`
-        ");
-        insta::assert_snapshot!(explained(&files, &[], "services.web.image.x"), @r"
-        the model has nothing at `services.web.image.x`
-        `services.web.image` has nothing below it
-        ");
-    }
+#[test]
+fn what_is_reset_is_told_with_who_removes_it() {
+    let files = [
+        (
+            "compose.yaml",
+            "services:\n  web:\n    image: a\n    ports: ['80:80']\n    environment: {A: x, B: x}\n  \
+                 gone: {image: g}\n  kid: {extends: web, ports: !reset null}\n",
+        ),
+        (
+            "compose.override.yaml",
+            "services:\n  web:\n    ports: !reset null\n    environment: {A: !reset null}\n  gone: !reset null\n",
+        ),
+    ];
+    let at = |subject| explained(&files, &[], subject);
+    insta::assert_snapshot!(at("services.web.ports"), @r#"
+    not in the model
+    removed by compose.override.yaml:3:5 `!reset`
+    over compose.yaml:4:5 ["80:80"]
+    "#);
+    insta::assert_snapshot!(at("services.web.environment"), @r#"
+    {"B":"x"}
+    from compose.override.yaml:4:5 with `!reset` of `A` {}
+    and compose.yaml:5:5 {"A":"x","B":"x"}
+    "#);
+    insta::assert_snapshot!(at("services.web.environment.A"), @r"
+    not in the model
+    removed by compose.override.yaml:4:19 `!reset`
+    over compose.yaml:5:19 x
+    ");
+    insta::assert_snapshot!(at("services.gone.image"), @r"
+    not in the model
+    removed by compose.override.yaml:5:3 `!reset` of `services.gone`
+    over compose.yaml:6:10 g
+    ");
+    insta::assert_snapshot!(at("services.kid.ports"), @r#"
+    not in the model
+    removed by compose.yaml:7:23 `!reset`
+    over compose.yaml:4:5 as `kid` extends `web` ["80:80"]
+    "#);
+}
+
+#[test]
+fn of_the_documents_of_a_file_each_has_its_own_places() {
+    let files = [(
+        "compose.yaml",
+        "services:\n  web: {image: one, user: u}\n  base: {image: b}\n---\nservices:\n  web: {image: two}\n  \
+             own: {image: o, hostname: h}\n  late: {extends: own, image: l}\n---\n# three\nservices: {late: {tty: true}}\n",
+    )];
+    let at = |subject| explained(&files, &[], subject);
+    insta::assert_snapshot!(at("services.web.image"), @r"
+    two
+    from compose.yaml:6:9 two
+    over compose.yaml:2:9 one
+    ");
+    insta::assert_snapshot!(at("services.web.user"), @r"
+    u
+    from compose.yaml:2:21 u
+    ");
+    insta::assert_snapshot!(at("services.late.hostname"), @r"
+    h
+    from compose.yaml:7:19 as `late` extends `own` h
+    ");
+    insta::assert_snapshot!(at("services.late.tty"), @r"
+    true
+    from compose.yaml:11:19 true
+    ");
+}
+
+#[test]
+fn what_a_merge_key_brings_is_told_where_it_is_written() {
+    let files = [(
+        "compose.yaml",
+        "x-a: &a\n  image: a\n  user: ua\n  ports: &p ['80:80']\nx-b: &b\n  user: ub\n  tty: true\nx-c: &c\n  <<: [*a, *b]\n  init: true\n\
+             services:\n  web:\n    <<: *c\n    image: web\n  twin: *c\n  list: {image: l, ports: *p}\n",
+    )];
+    let at = |subject| explained(&files, &[], subject);
+    insta::assert_snapshot!(at("services.web.image"), @r"
+    web
+    from compose.yaml:14:5 web
+    over compose.yaml:2:3 by `<<` in line 13 a
+    ");
+    insta::assert_snapshot!(at("services.web.user"), @r"
+    ua
+    from compose.yaml:3:3 by `<<` in line 13 ua
+    ");
+    insta::assert_snapshot!(at("services.web.tty"), @r"
+    true
+    from compose.yaml:7:3 by `<<` in line 13 true
+    ");
+    insta::assert_snapshot!(at("services.twin.init"), @r"
+    true
+    from compose.yaml:10:3 by the alias in line 15 true
+    ");
+    insta::assert_snapshot!(at("services.list.ports[0].target"), @r"
+    80
+    from compose.yaml:4:14 by the alias in line 16 80:80
+    ");
+}
+
+#[test]
+fn variables_of_an_included_project_are_from_its_files_or_the_environment() {
+    let files = [
+        (
+            "compose.yaml",
+            "include:\n- own/compose.yaml\n- {path: named/compose.yaml, env_file: n.env}\nservices: {kid: {extends: own}}\n",
+        ),
+        (".env", "SHARED=outer\n"),
+        (
+            "own/compose.yaml",
+            "services:\n  own: {image: 'own:$A$SHARED$HOST', environment: {A: }}\n",
+        ),
+        ("own/.env", "A=1\nSHARED=inner\n"),
+        (
+            "named/compose.yaml",
+            "services:\n  named: {image: 'named:$A'}\n",
+        ),
+        ("named/.env", "A=unread\n"),
+        ("n.env", "\nA=2\n"),
+    ];
+    let at = |subject| explained(&files, &[("HOST", "h")], subject);
+    insta::assert_snapshot!(at("services.own.image"), @r#"
+    own:1outerh
+    from own/compose.yaml:2:9 own:$A$SHARED$HOST
+      A = Some("1"): from own/.env:1:1 1
+      HOST = Some("h"): from the environment h
+      SHARED = Some("outer"): from .env:1:1 outer | over own/.env:2:1 inner
+    "#);
+    insta::assert_snapshot!(at("services.named.image"), @r#"
+    named:2
+    from named/compose.yaml:2:11 named:$A
+      A = Some("2"): from n.env:2:1 2
+    "#);
+    insta::assert_snapshot!(at("services.own.environment.A"), @r"
+    1
+    from own/.env:1:1 1
+    asked in own/compose.yaml:2:52
+    ");
+    insta::assert_snapshot!(at("services.kid.image"), @r#"
+    own:1outerh
+    from own/compose.yaml:2:9 as `kid` extends `own` own:$A$SHARED$HOST
+      A = Some("1"): from own/.env:1:1 1
+      HOST = Some("h"): from the environment h
+      SHARED = Some("outer"): from .env:1:1 outer | over own/.env:2:1 inner
+    "#);
+}
+
+#[test]
+fn what_files_say_and_the_model_does_not_have_is_told() {
+    let files = [
+        (
+            "compose.yaml",
+            "version: '3'\ninclude: [other.yaml]\nservices:\n  web: {extends: {file: base.yaml, service: b}, env_file: w.env, \
+                 volumes: [used:/u], tty: false}\nvolumes: {used: , unused: }\n",
+        ),
+        ("other.yaml", "services: {other: {image: o}}\n"),
+        ("base.yaml", "services:\n  b: {image: b, env_file: b.env}\n"),
+        ("w.env", "W=1\n"),
+        ("b.env", "B=1\n"),
+    ];
+    let at = |subject| explained(&files, &[], subject);
+    insta::assert_snapshot!(at("services.web.env_file"), @r"
+    not in the model the variables in its files are in `services.web.environment`
+    from compose.yaml:4:49 w.env
+    and base.yaml:2:17 as `web` extends `b` b.env
+    ");
+    insta::assert_snapshot!(at("services.web.extends"), @r#"
+    not in the model what `web` takes over is in `services.web`
+    from compose.yaml:4:9 {"file":"base.yaml","service":"b"}
+    "#);
+    insta::assert_snapshot!(at("services.web.tty"), @r"
+    not in the model it says no more than the default
+    from compose.yaml:4:86 false
+    ");
+    insta::assert_snapshot!(at("include"), @r#"
+    not in the model what its files define is part of the model
+    from compose.yaml:2:1 ["other.yaml"]
+    "#);
+    insta::assert_snapshot!(at("version"), @r"
+    not in the model it means nothing any more
+    from compose.yaml:1:1 3
+    ");
+    insta::assert_snapshot!(at("volumes.unused"), @r"
+    not in the model no service uses it
+    from compose.yaml:5:19
+    ");
+}
+
+#[test]
+fn an_item_of_a_list_is_found_where_it_is_written() {
+    let files = [
+        (
+            "compose.yaml",
+            "services:\n  web:\n    image: a\n    ports: ['8080:80', '9090:80', '7000-7001:7000-7001']\n    volumes: [./d:/d]\n    \
+                 secrets: [s]\nsecrets: {s: {file: s}}\n",
+        ),
+        (
+            "compose.override.yaml",
+            "services:\n  web:\n    ports:\n    - ${PORT:-7070}:80\n    volumes: [./e:/d]\n    secrets: [{source: s, target: /t}]\n",
+        ),
+    ];
+    let at = |subject| explained(&files, &[], subject);
+    insta::assert_snapshot!(at("services.web.ports[1].published"), @r"
+    9090
+    from compose.yaml:4:24 9090:80
+    ");
+    insta::assert_snapshot!(at("services.web.ports[3].target"), @r"
+    7001
+    from compose.yaml:4:35 7000-7001:7000-7001
+    ");
+    insta::assert_snapshot!(at("services.web.ports.4.published").replace(": \n", ":\n").trim_end(), @r"
+    7070
+    from compose.override.yaml:4:7 ${PORT:-7070}:80
+      PORT = None:
+    ");
+    insta::assert_snapshot!(at("services.web.volumes.0.source"), @r"
+    e
+    from compose.override.yaml:5:15 ./e:/d
+    over compose.yaml:5:15 ./d:/d
+    ");
+    insta::assert_snapshot!(at("services.web.secrets[0].target"), @r"
+    /run/secrets/s
+    from compose.yaml:6:15 s
+    ");
+    insta::assert_snapshot!(at("services.web.secrets[1].target"), @r"
+    /t
+    from compose.override.yaml:6:27 /t
+    ");
+    insta::assert_snapshot!(at("COMPOSE_PROJECT_NAME").lines().nth(1).unwrap(), @"from the folder's name");
+}
+
+#[test]
+fn what_follows_from_another_attribute_is_told_by_it() {
+    let files = [(
+        "compose.yaml",
+        "services:\n  web: {image: a, scale: 2, deploy: {}, links: [db]}\n  db: {image: db, depends_on: [one], network_mode: 'service:two'}\n  \
+         one: {image: o}\n  two: {image: t}\n",
+    )];
+    let environment = [("DOCKER_DEFAULT_PLATFORM", "linux/arm64")];
+    let at = |subject| explained(&files, &environment, subject);
+    insta::assert_snapshot!(at("services.web.deploy.replicas"), @r"
+    2
+    from compose.yaml:2:19 by `scale` 2
+    ");
+    insta::assert_snapshot!(at("services.web.depends_on.db.condition"), @r#"
+    service_started
+    from compose.yaml:2:41 by `links` ["db"]
+    "#);
+    insta::assert_snapshot!(at("services.db.depends_on"), @r#"
+    {"one":{"condition":"service_started","required":true},"two":{"condition":"service_started","required":true,"restart":true}}
+    from compose.yaml:3:19 ["one"]
+    and compose.yaml:3:38 by `network_mode` service:two
+    "#);
+    insta::assert_snapshot!(at("services.db.platform"), @r"
+    linux/arm64
+    from the environment, by `DOCKER_DEFAULT_PLATFORM` linux/arm64
+    ");
+}
+
+#[test]
+fn options_of_another_logging_driver_are_not_merged() {
+    let files = [
+        (
+            "compose.yaml",
+            "services: {web: {image: a, logging: {driver: json-file, options: {max-size: 1m}}}}\n",
+        ),
+        (
+            "compose.override.yaml",
+            "services: {web: {logging: {driver: '${DRIVER:-syslog}', options: {tag: t}}}}\n",
+        ),
+    ];
+    let role = |environment: &[(&str, &str)]| {
+        let text = explained(&files, environment, "services.web.logging.options");
+        let last = text.lines().last().unwrap_or_default();
+        last.split(' ').next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(role(&[]), "over");
+    assert_eq!(role(&[("DRIVER", "json-file")]), "and");
+}
+
+#[test]
+fn a_path_that_is_not_there_gets_a_hint() {
+    let files = [(
+        "compose.yaml",
+        "services: {web: {image: a, labels: {own.key: x}, ports: ['80:80']}}",
+    )];
+    let at = |subject| explained(&files, &[], subject);
+    insta::assert_snapshot!(at("services.web.imgae"), @r"
+    the model has nothing at `services.web.imgae`
+    did you mean `image`? `services.web` has `command`, `entrypoint`, `image`, `labels`, `networks`, `ports`
+    ");
+    insta::assert_snapshot!(at("services.web.image.x"), @r"
+    the model has nothing at `services.web.image.x`
+    `services.web.image` has nothing below it
+    ");
+    insta::assert_snapshot!(at("services.web.labels['own.kye']"), @r"
+    the model has nothing at `services.web.labels['own.kye']`
+    did you mean `own.key`? `services.web.labels` has `own.key`
+    ");
+    insta::assert_snapshot!(at("services.web.ports.0.tagret"), @r"
+    the model has nothing at `services.web.ports.0.tagret`
+    did you mean `target`? `services.web.ports[0]` has `mode`, `target`, `published`, `protocol`
+    ");
+    insta::assert_snapshot!(at("services.web.ports[7]"), @r"
+    the model has nothing at `services.web.ports[7]`
+    `services.web.ports` has `0`
+    ");
 }
