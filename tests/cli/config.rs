@@ -1,5 +1,8 @@
 //! `larder config`, in every form that docker compose has, and where values come from.
 
+use std::io::Write;
+use std::process::Stdio;
+
 use insta::assert_snapshot;
 
 use crate::registry::Registry;
@@ -211,6 +214,103 @@ fn a_value_is_explained() {
     --- stderr
     error: the model has nothing at `services.wbe`
     hint: did you mean `web`? `services` has `db`, `tool`, `web`
+    ");
+}
+
+#[test]
+fn what_is_removed_or_only_written_is_explained() {
+    let compose = "\
+x-base: &base
+  image: base:1
+  restart: always
+services:
+  web:
+    <<: *base
+    image: web:1
+    ports: ['80:80']
+    env_file: web.env
+    label_file: web.labels
+    environment: {A: '1', B: '1'}
+";
+    let over = "\
+services:
+  web:
+    ports: !reset null
+    environment: !override {B: '2'}
+---
+services:
+  web: {image: 'web:2'}
+";
+    let sandbox = Sandbox::with(compose)
+        .file("compose.override.yaml", over)
+        .file("web.env", "A=file\n")
+        .file("web.labels", "# labels\ncom.example.team=x\n");
+    let explained = |path: &str| {
+        let output = sandbox.run(&format!("config --explain {path}"));
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_snapshot!(explained("services.web.ports"), @r#"
+    services.web.ports is not in the model
+      removed by compose.override.yaml:3:5, `!reset`
+      over compose.yaml:8:5: ["80:80"]
+    "#);
+    assert_snapshot!(explained("services.web.environment"), @r#"
+    services.web.environment = {"A":"file","B":"2"}
+      from compose.override.yaml:4:5, with `!override`: {"B":"2"}
+      and web.env
+      over compose.yaml:11:5: {"A":"1","B":"1"}
+    "#);
+    assert_snapshot!(explained("services.web.environment.A"), @r"
+    services.web.environment.A = file
+      from web.env:1:1: file
+      over what is removed by compose.override.yaml:4:5, `!override` of `services.web.environment`
+      over compose.yaml:11:19: 1
+    ");
+    assert_snapshot!(explained("services.web.image"), @r"
+    services.web.image = web:2
+      from compose.override.yaml:7:9: web:2
+      over compose.yaml:7:5: web:1
+      over compose.yaml:2:3, by `<<` in line 6: base:1
+    ");
+    assert_snapshot!(explained("services.web.labels['com.example.team']"), @r"
+    services.web.labels.com.example.team = x
+      from web.labels:2:1: x
+    ");
+    assert_snapshot!(explained("services.web.env_file"), @r"
+    services.web.env_file is not in the model: the variables in its files are in `services.web.environment`
+      written in compose.yaml:9:5: web.env
+    ");
+    assert_snapshot!(explained("services.web.command"), @r"
+    services.web.command is there, and empty
+      no file says so: it is what Compose takes by default
+    ");
+    assert_snapshot!(sandbox.show("config --explain services.web[\"labels"), @r#"
+    exit 2
+    --- stderr
+    error: `services.web["labels` is not a path: a quote in it has no end
+    "#);
+}
+
+/// It can be read but once.
+#[test]
+fn what_standard_input_says_is_explained() {
+    let sandbox = Sandbox::new().file("web.env", "A=file\n");
+    let mut piped = sandbox.command(env!("CARGO_BIN_EXE_larder"));
+    let text = "services: {a: {image: a, env_file: web.env}}";
+    let piped = piped
+        .args(["-f", "-", "config", "--explain", "services.a.environment.A"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut piped = piped.unwrap();
+    let mut stdin = piped.stdin.take().unwrap();
+    stdin.write_all(text.as_bytes()).unwrap();
+    drop(stdin);
+    let output = piped.wait_with_output().unwrap();
+    assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @r"
+    services.a.environment.A = file
+      from web.env:1:1: file
     ");
 }
 
