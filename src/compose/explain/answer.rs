@@ -9,7 +9,7 @@ use super::origin::{Files, Origins};
 use super::reading::Reading;
 use super::source::{Explanation, Kind, Role, Source, on_one_line, shown};
 use super::standing::{add_below, put_above, ranked, stands};
-use super::subject::{self, Part, Step, as_keys, find, leading_keys, parse};
+use super::subject::{self, Missing, Part, Step, as_keys, find, leading_keys, parse};
 use crate::compose::error::{Error, ErrorKind};
 use crate::compose::load::{LoadOptions, load};
 use crate::compose::settle::implied;
@@ -47,7 +47,7 @@ pub fn explain(options: &LoadOptions, subject: &str) -> Result<Explanation, Erro
             ..name
         });
     }
-    if let Some(absent) = answer.absent(&parts) {
+    if let Some(absent) = answer.absent(&parts, &missing) {
         return Ok(absent);
     }
     if is_variable(subject) {
@@ -224,9 +224,14 @@ impl Answer<'_> {
     }
 
     /// A path that files write, or remove, and the model does not have.
-    fn absent(&mut self, parts: &[Part]) -> Option<Explanation> {
+    fn absent(&mut self, parts: &[Part], missing: &Missing) -> Option<Explanation> {
         let written = self.reading.written(parts);
         let steps = written.unwrap_or_else(|| as_keys(parts));
+        // An item has another number in the model's list than in that of a file.
+        let keys = leading_keys(&steps).len();
+        if keys < steps.len() && missing.above.len() >= keys {
+            return None;
+        }
         let sources = ranked(self.reading.events(&steps));
         let first = sources.first()?;
         let reason = match first.role {

@@ -135,6 +135,13 @@ impl Document {
         get(&self.tree, keys).is_some()
     }
 
+    /// The logging driver of a path's service.
+    pub(super) fn driver(&self, steps: &[Step]) -> Option<&Value> {
+        let keys = leading_keys(steps);
+        let service = self.tree.get("services")?.get(keys.get(1)?)?;
+        service.get("logging")?.get("driver")
+    }
+
     /// Where a `!reset` is written, to which these keys lead.
     pub(super) fn spot_of(&self, keys: &[String], spots: &Spots) -> Option<Spot> {
         let top = Spot::top(spots, self.number)?;

@@ -23,6 +23,8 @@ pub(super) enum Meeting {
     MergeWhole,
     /// They are merged where they are of one driver.
     MergeOfDriver,
+    /// They are merged where they have a subnet in common.
+    MergeOfSubnet,
     Replace,
 }
 
@@ -50,7 +52,8 @@ impl Rule {
                     Some(Merge::Replace) => Meeting::Replace,
                     Some(Merge::ReplaceEach) => Meeting::MergeWhole,
                     Some(Merge::Logging) => Meeting::MergeOfDriver,
-                    Some(Merge::Deep | Merge::Unique(_) | Merge::Pools) | None => Meeting::Merge,
+                    Some(Merge::Pools) => Meeting::MergeOfSubnet,
+                    Some(Merge::Deep | Merge::Unique(_)) | None => Meeting::Merge,
                 }
             }
             (Step::Key(_), _) => Meeting::Merge,
@@ -58,6 +61,8 @@ impl Rule {
         let meeting = match (self.meeting, own) {
             (Meeting::Replace | Meeting::MergeWhole, _) => Meeting::Replace,
             (Meeting::MergeOfDriver, Meeting::Merge) => Meeting::MergeOfDriver,
+            // A pool goes over the one with its subnet.
+            (Meeting::MergeOfSubnet, _) => Meeting::Merge,
             (_, own) => own,
         };
         Self {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::document::{Document, File, Lookup};
+use super::document::{Document, File, Lookup, Said};
 use super::item;
 use super::origin::Origins;
 use super::rule::{Meeting, Rule};
@@ -35,8 +35,8 @@ pub(super) struct Search {
     rule: Rule,
     /// Weakest first.
     pub(super) events: Vec<Event>,
-    /// The driver of the logging so far.
-    driver: Option<String>,
+    /// The driver of the logging so far, or the subnets of the pools.
+    named: Vec<Value>,
 }
 
 impl Search {
@@ -44,7 +44,7 @@ impl Search {
         Self {
             rule: Rule::of(steps),
             events: Vec::new(),
-            driver: None,
+            named: Vec::new(),
         }
     }
 
@@ -96,7 +96,7 @@ impl Search {
         } else if self.rule.meeting != Meeting::Replace
             && is_list_or_map
             && reset.is_none()
-            && !self.changes_driver(document, &lookup, steps)
+            && !self.is_of_another(document, &said, &lookup, steps)
         {
             Does::Merges
         } else {
@@ -118,22 +118,36 @@ impl Search {
         });
     }
 
-    /// Whether the options of a logging driver are those of another driver than before.
-    fn changes_driver(&mut self, document: &Document, lookup: Lookup<'_>, steps: &[Step]) -> bool {
-        if self.rule.meeting != Meeting::MergeOfDriver {
+    /// Whether nothing is merged as it is of another logging driver, or of other subnets, than what came before.
+    fn is_of_another(
+        &mut self,
+        document: &Document,
+        said: &Said,
+        lookup: Lookup<'_>,
+        steps: &[Step],
+    ) -> bool {
+        let named: Vec<Value> = match self.rule.meeting {
+            Meeting::MergeOfDriver => document.driver(steps).into_iter().cloned().collect(),
+            Meeting::MergeOfSubnet => {
+                let pools = said.value.as_array().into_iter().flatten();
+                pools
+                    .filter_map(|pool| pool.get("subnet"))
+                    .cloned()
+                    .collect()
+            }
+            Meeting::Merge | Meeting::MergeWhole | Meeting::Replace => return false,
+        };
+        if named.is_empty() {
             return false;
         }
-        let logging = document.tree.get("services").and_then(|services| {
-            let [_, Step::Key(service), ..] = steps else {
-                return None;
-            };
-            services.get(service)?.get("logging")?.get("driver")
-        });
-        let Some(driver) = logging else { return false };
-        let driver = item::meant(driver.clone(), lookup);
-        let driver = driver.as_str().unwrap_or_default().to_owned();
-        let before = self.driver.replace(driver.clone());
-        before.is_some_and(|before| before != driver)
+        let named: Vec<Value> = named
+            .into_iter()
+            .map(|name| item::meant(name, lookup))
+            .collect();
+        let is_other =
+            !self.named.is_empty() && !named.iter().any(|name| self.named.contains(name));
+        self.named = named;
+        is_other
     }
 }
 

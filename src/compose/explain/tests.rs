@@ -496,6 +496,38 @@ fn options_of_another_logging_driver_are_not_merged() {
 }
 
 #[test]
+fn pools_of_another_subnet_take_the_place_of_those_before() {
+    let pools = |pool: &str| {
+        format!(
+            "services: {{a: {{image: a, networks: [n]}}}}\nnetworks: {{n: {{ipam: {{config: [{{{pool}}}]}}}}}}\n"
+        )
+    };
+    let explained = |over: &str, subject| {
+        let first = pools("subnet: 10.0.0.0/24, gateway: 10.0.0.1");
+        let over = pools(over);
+        let files = [
+            ("compose.yaml", first.as_str()),
+            ("compose.override.yaml", &over),
+        ];
+        explained(&files, &[], subject)
+    };
+    insta::assert_snapshot!(explained("subnet: 10.1.0.0/24", "networks.n.ipam.config"), @r#"
+    [{"subnet":"10.1.0.0/24"}]
+    from compose.override.yaml:2:23 [{"subnet":"10.1.0.0/24"}]
+    over compose.yaml:2:23 [{"subnet":"10.0.0.0/24","gateway":"10.0.0.1"}]
+    "#);
+    insta::assert_snapshot!(explained("subnet: 10.0.0.0/24, ip_range: 10.0.0.0/25", "networks.n.ipam.config[0]"), @r#"
+    {"subnet":"10.0.0.0/24","ip_range":"10.0.0.0/25","gateway":"10.0.0.1"}
+    from compose.override.yaml:2:32 {"subnet":"10.0.0.0/24","ip_range":"10.0.0.0/25"}
+    and compose.yaml:2:32 {"subnet":"10.0.0.0/24","gateway":"10.0.0.1"}
+    "#);
+    insta::assert_snapshot!(explained("subnet: 10.1.0.0/24", "networks.n.ipam.config[1]"), @r"
+    the model has nothing at `networks.n.ipam.config[1]`
+    `networks.n.ipam.config` has `0`
+    ");
+}
+
+#[test]
 fn a_path_that_is_not_there_gets_a_hint() {
     let files = [(
         "compose.yaml",
