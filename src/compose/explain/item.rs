@@ -34,8 +34,8 @@ pub(super) struct Position {
     pub(super) part: usize,
 }
 
-/// The item of the list as it is written that `model` is from, its number there being `index`; of several the one of that
-/// number, else the last.
+/// The item of the list as it is written that `model` is from, its number there being `index`. Of several one that says
+/// nothing else than the model, best the one of that number; or else the last, which takes the place of the others.
 pub(super) fn position(
     items: &[&Value],
     (index, model): (usize, &Value),
@@ -45,12 +45,24 @@ pub(super) fn position(
     let found = items.iter().enumerate().filter_map(|(number, item)| {
         let meant = canonical(meant((*item).clone(), lookup), rule, At::ROOT);
         let part = meant.iter().position(|meant| is_same(meant, model))?;
-        Some(Position { number, part })
+        let agrees = agrees(&meant[part], model);
+        Some((
+            (agrees, agrees && number == index),
+            Position { number, part },
+        ))
     });
-    let found: Vec<_> = found.collect();
-    let same = found.iter().position(|found| found.number == index);
-    let last = found.len().checked_sub(1)?;
-    found.into_iter().nth(same.unwrap_or(last))
+    // Of equals the last.
+    let best = found.max_by_key(|(rank, _)| *rank)?;
+    Some(best.1)
+}
+
+/// Whether all that an item says in a word the model says, too.
+fn agrees(own: &Value, model: &Value) -> bool {
+    let (Value::Object(own), Value::Object(model)) = (own, model) else {
+        return true;
+    };
+    let mut words = own.iter().filter_map(|(key, own)| Some((key, text(own)?)));
+    words.all(|(key, own)| model.get(key).is_none_or(|model| text(model) == Some(own)))
 }
 
 /// The items that one stands for, in canonical form; itself where it has none. `rule` is that of the list.

@@ -447,6 +447,28 @@ fn an_item_of_a_list_is_found_where_it_is_written() {
 }
 
 #[test]
+fn of_items_that_are_one_the_last_is_told() {
+    let files = [(
+        "compose.yaml",
+        "services:\n  a:\n    image: a\n    devices: ['/dev/a:/dev/x', '/dev/b', '/dev/c:/dev/x']\n    \
+             volumes: ['./a:/x', './b:/y', './c:/x']\n    command: [-v, a, -v]\n",
+    )];
+    let at = |subject| explained(&files, &[], subject);
+    insta::assert_snapshot!(at("services.a.devices[0].source"), @r"
+    /dev/c
+    from compose.yaml:4:42 /dev/c:/dev/x
+    ");
+    insta::assert_snapshot!(at("services.a.volumes[0].source"), @r"
+    c
+    from compose.yaml:5:35 ./c:/x
+    ");
+    insta::assert_snapshot!(at("services.a.command[0]"), @r"
+    -v
+    from compose.yaml:6:15 -v
+    ");
+}
+
+#[test]
 fn what_follows_from_another_attribute_is_told_by_it() {
     let files = [(
         "compose.yaml",
