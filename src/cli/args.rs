@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::settings::{Builder, Progress};
 
@@ -197,10 +197,6 @@ pub struct Lock {
 /// `larder config`.
 #[derive(Args, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(group = ArgGroup::new("listing").args([
-    "services", "volumes", "networks", "profiles", "images", "hash", "variables", "environment", "explain",
-    "no_interpolate", "resolve_image_digests", "lock_image_digests",
-]))]
 pub struct Config {
     /// The services, with all that they depend on; all of them when none is named
     #[arg(value_name = "SERVICE")]
@@ -208,14 +204,17 @@ pub struct Config {
     /// The format
     #[arg(long, value_enum)]
     pub format: Option<Document>,
-    /// Only check the files; print nothing
+    /// Only check the files, and print nothing but lists
     #[arg(short, long)]
     pub quiet: bool,
     /// Write to a file
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Say where a value, as in `services.web.image`, or a variable comes from, and what it overrode
-    #[arg(long, value_name = "PATH|VAR", conflicts_with_all = ["only", "format", "output", "quiet"])]
+    #[arg(long, value_name = "PATH|VAR", conflicts_with_all = [
+        "only", "format", "output", "quiet", "services", "volumes", "networks", "profiles", "images", "hash", "variables",
+        "environment", "no_interpolate", "resolve_image_digests", "lock_image_digests",
+    ])]
     pub explain: Option<String>,
     /// List the services
     #[arg(long)]
@@ -242,7 +241,7 @@ pub struct Config {
     #[arg(long)]
     pub environment: bool,
     /// Leave variables as they are written, and defaults unsaid
-    #[arg(long, conflicts_with = "only")]
+    #[arg(long, conflicts_with_all = ["only", "hash", "resolve_image_digests", "lock_image_digests"])]
     pub no_interpolate: bool,
     /// Leave env files of services unread
     #[arg(long)]

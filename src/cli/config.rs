@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde_json::Value;
 
 use super::args::{Config, Document};
 use super::explain::explain;
 use super::invocation::Invocation;
-use crate::compose::{self, LoadOptions};
+use crate::compose::{self, LoadOptions, Names, Variable};
 use crate::failure::Failure;
 use crate::model::{ImageRef, Project, print_tree};
 use crate::term::table;
@@ -19,23 +20,90 @@ pub(super) async fn config(invocation: &Invocation, args: &Config) -> Result<(),
     if let Some(subject) = &args.explain {
         return explain(invocation, subject);
     }
-    if args.environment {
-        let variables = compose::environment(&invocation.options(&[]))?;
-        let lines = variables
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"));
-        return write(invocation, args, &lines_of(lines));
+    match List::of(args) {
+        Some(List::Environment) => unless_quiet(invocation, args, &environment(invocation)?),
+        Some(List::Variables) => variables(invocation, args),
+        Some(list) if args.no_interpolate => {
+            let (names, warnings) = compose::names_as_written(&invocation.options(&[]))?;
+            invocation.warn_of(&warnings);
+            write(invocation, args, &list.as_written(names))
+        }
+        Some(list) => {
+            let project = load(invocation, args)?;
+            write(invocation, args, &list.of_project(&project)?)
+        }
+        None if args.no_interpolate => as_written(invocation, args),
+        None => document(invocation, args).await,
     }
-    if args.variables {
-        return variables(invocation, args);
+}
+
+/// What is printed in place of the project. As with docker compose the first of several counts, and it is printed although
+/// nothing else is (`-q`).
+enum List<'a> {
+    Services,
+    Volumes,
+    Networks,
+    Hashes(&'a str),
+    Profiles,
+    Images,
+    Variables,
+    Environment,
+}
+
+impl<'a> List<'a> {
+    fn of(args: &'a Config) -> Option<Self> {
+        let asked = [
+            args.services.then_some(Self::Services),
+            args.volumes.then_some(Self::Volumes),
+            args.networks.then_some(Self::Networks),
+            args.hash.as_deref().map(Self::Hashes),
+            args.profiles.then_some(Self::Profiles),
+            args.images.then_some(Self::Images),
+            args.variables.then_some(Self::Variables),
+            args.environment.then_some(Self::Environment),
+        ];
+        asked.into_iter().flatten().next()
     }
-    if args.no_interpolate {
-        return as_written(invocation, args);
+
+    fn of_project(&self, project: &Project) -> Result<String, Failure> {
+        Ok(match self {
+            Self::Services => lines_of(project.services.keys()),
+            Self::Volumes => lines_of(project.volumes.keys()),
+            Self::Networks => lines_of(project.networks.keys()),
+            Self::Hashes(wanted) => hashes(project, wanted)?,
+            Self::Profiles => lines_of(&project.profiles),
+            Self::Images => {
+                let services = project.services.keys();
+                lines_of(services.map(|service| project.image_name(service)))
+            }
+            Self::Variables | Self::Environment => String::new(),
+        })
     }
+
+    fn as_written(&self, names: Names) -> String {
+        match self {
+            Self::Services => lines_of(names.services),
+            Self::Volumes => lines_of(names.volumes),
+            Self::Networks => lines_of(names.networks),
+            Self::Profiles => lines_of(names.profiles),
+            Self::Images => lines_of(names.images),
+            // A hash is one of values.
+            Self::Hashes(_) | Self::Variables | Self::Environment => String::new(),
+        }
+    }
+}
+
+fn environment(invocation: &Invocation) -> Result<String, Failure> {
+    let variables = compose::environment(&invocation.options(&[]))?;
+    let lines = variables.iter();
+    Ok(lines_of(
+        lines.map(|(name, value)| format!("{name}={value}")),
+    ))
+}
+
+/// The project itself.
+async fn document(invocation: &Invocation, args: &Config) -> Result<(), Failure> {
     let mut project = load(invocation, args)?;
-    if let Some(lines) = listed(&project, args)? {
-        return write(invocation, args, &lines);
-    }
     if args.resolve_image_digests || args.lock_image_digests {
         resolve_digests(invocation, &mut project).await?;
     }
@@ -52,7 +120,7 @@ pub(super) async fn config(invocation: &Invocation, args: &Config) -> Result<(),
             source: error.into(),
         })?,
     };
-    write(invocation, args, &text)
+    unless_quiet(invocation, args, &text)
 }
 
 /// The project, with only the services that were named and those they depend on.
@@ -68,27 +136,6 @@ fn load(invocation: &Invocation, args: &Config) -> Result<Project, Failure> {
         project.keep(&wanted);
     }
     Ok(project)
-}
-
-/// A list of names, where one is asked for.
-fn listed(project: &Project, args: &Config) -> Result<Option<String>, Failure> {
-    let lines = if args.services {
-        lines_of(project.services.keys())
-    } else if args.volumes {
-        lines_of(project.volumes.keys())
-    } else if args.networks {
-        lines_of(project.networks.keys())
-    } else if args.profiles {
-        lines_of(&project.profiles)
-    } else if args.images {
-        let services = project.services.keys();
-        lines_of(services.map(|service| project.image_name(service)))
-    } else if let Some(wanted) = &args.hash {
-        hashes(project, wanted)?
-    } else {
-        return Ok(None);
-    };
-    Ok(Some(lines))
 }
 
 fn lines_of<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> String {
@@ -141,14 +188,35 @@ fn variables(invocation: &Invocation, args: &Config) -> Result<(), Failure> {
         }
         Some(format) => {
             let named = variables.into_iter();
-            let named: BTreeMap<_, _> = named.map(|own| (own.name.clone(), own)).collect();
+            let named: BTreeMap<_, _> = named
+                .map(|own| (own.name.clone(), of_variable(&own, format)))
+                .collect();
             print_tree(&named, format == Document::Json).map_err(|source| Failure::Print {
                 format: "a document",
                 source,
             })?
         }
     };
-    write(invocation, args, &text)
+    match args.format {
+        Some(Document::Yaml) => unless_quiet(invocation, args, &text),
+        _ => write(invocation, args, &text),
+    }
+}
+
+/// What there is to say of a variable. Go's YAML has the names of fields in small letters, and its JSON as they are.
+fn of_variable(variable: &Variable, format: Document) -> Value {
+    let names = ["Name", "DefaultValue", "PresenceValue", "Required"];
+    let values: [Value; 4] = [
+        variable.name.as_str().into(),
+        variable.default_value.as_str().into(),
+        variable.presence_value.as_str().into(),
+        variable.required.into(),
+    ];
+    let names = names.map(|name| match format {
+        Document::Json => name.to_owned(),
+        Document::Yaml => name.to_lowercase(),
+    });
+    names.into_iter().zip(values).collect()
 }
 
 /// The merged files with their variables as they are written.
@@ -160,7 +228,7 @@ fn as_written(invocation: &Invocation, args: &Config) -> Result<(), Failure> {
         format: "a document",
         source,
     })?;
-    write(invocation, args, &text)
+    unless_quiet(invocation, args, &text)
 }
 
 /// Gives every image the digest that its registry has for it (compose-go `WithImagesResolved`).
@@ -217,11 +285,15 @@ fn images_only(project: Project) -> Project {
     }
 }
 
-/// Prints a document, or writes it to the file of `--output`.
-fn write(invocation: &Invocation, args: &Config, text: &str) -> Result<(), Failure> {
+fn unless_quiet(invocation: &Invocation, args: &Config, text: &str) -> Result<(), Failure> {
     if args.quiet {
         return Ok(());
     }
+    write(invocation, args, text)
+}
+
+/// Prints a text, or writes it to the file of `--output`.
+fn write(invocation: &Invocation, args: &Config, text: &str) -> Result<(), Failure> {
     let Some(file) = &args.output else {
         // A document is written as it is: its bytes are the model's.
         invocation.screen.raw_out(text.as_bytes());

@@ -77,7 +77,7 @@ pub(super) fn parse(
             }
             continue;
         }
-        let value = cursor.value()?;
+        let value = cursor.value(&key)?;
         let value = match value {
             Quoted::Literally(value) => value,
             Quoted::Not(value) => {
@@ -85,7 +85,7 @@ pub(super) fn parse(
                 let scope = Scope::new(&known);
                 let value = substitute(&value, &scope).map_err(|error| BadLine {
                     line,
-                    reason: error.to_string(),
+                    reason: without_value(&error, &key),
                 })?;
                 let unset = scope.take_unset().into_iter();
                 holes.extend(unset.map(|name| Hole { line, name }));
@@ -96,6 +96,16 @@ pub(super) fn parse(
         vars.insert(key, value);
     }
     Ok(holes)
+}
+
+/// Why a value cannot be read. It may be a secret: nothing of it is told.
+fn without_value(error: &Error, key: &str) -> String {
+    match error.kind.as_ref() {
+        ErrorKind::Template(_) => format!(
+            "`{key}` has a `${{` that is not a variable: write `${{NAME}}`, or `$$` for a dollar sign"
+        ),
+        _ => error.to_string(),
+    }
 }
 
 /// What a text defines: line, name, and what is written behind it, in the file's order. As far as it can be read.
@@ -110,7 +120,7 @@ pub(super) fn definitions(text: &str) -> Vec<(usize, String, Option<String>)> {
         let Ok((key, has_value)) = cursor.key() else {
             break;
         };
-        let written = has_value.then(|| cursor.value());
+        let written = has_value.then(|| cursor.value(&key));
         match written.transpose() {
             Ok(written) => {
                 let written = written.map(|value| match value {
@@ -144,7 +154,11 @@ pub(super) fn parse_raw(
             .split_once('=')
             .map_or((line, None), |(name, value)| (name, Some(value)));
         if name.is_empty() || name.contains(BLANKS) {
-            let reason = format!("`{name}` is not a variable's name");
+            // Without `=` it may be a part of a value.
+            let reason = match value {
+                Some(_) => format!("`{name}` is not a variable's name"),
+                None => "a variable's name cannot have a blank".to_owned(),
+            };
             return Err(BadLine {
                 line: index + 1,
                 reason,
@@ -215,9 +229,9 @@ impl<'a> Cursor<'a> {
         let key = self.rest[..end].trim_end().to_owned();
         let next = self.rest[end..].chars().next();
         if !matches!(next, None | Some('=' | ':' | '\n')) {
-            let line = self.rest.lines().next().unwrap_or_default();
+            // What stands there may be a part of a value.
             let reason = format!(
-                "a variable's name cannot have `{}`: `{line}`",
+                "a variable's name cannot have `{}`",
                 next.unwrap_or_default()
             );
             return Err(BadLine {
@@ -226,9 +240,13 @@ impl<'a> Cursor<'a> {
             });
         }
         if key.contains(' ') {
+            let reason = match next {
+                Some('=' | ':') => format!("`{key}` has a blank in it"),
+                _ => "a variable's name cannot have a blank".to_owned(),
+            };
             return Err(BadLine {
                 line: self.line,
-                reason: format!("`{key}` has a blank in it"),
+                reason,
             });
         }
         self.advance(end + usize::from(next.is_some()));
@@ -239,10 +257,17 @@ impl<'a> Cursor<'a> {
         Ok((key, has_value))
     }
 
-    fn value(&mut self) -> Result<Quoted, BadLine> {
+    /// The value of `key`.
+    fn value(&mut self, key: &str) -> Result<Quoted, BadLine> {
+        let no_end = |line| BadLine {
+            line,
+            reason: format!("the quote of `{key}` has no end"),
+        };
+        let line = self.line;
+        let open = |value: Option<String>| value.ok_or_else(|| no_end(line));
         match self.rest.chars().next() {
-            Some('\'') => self.quoted('\'').map(Quoted::Literally),
-            Some('"') => self.quoted('"').map(|value| Quoted::Not(unescape(&value))),
+            Some('\'') => open(self.quoted('\'')).map(Quoted::Literally),
+            Some('"') => open(self.quoted('"')).map(|value| Quoted::Not(unescape(&value))),
             _ => {
                 let line = self.rest.find('\n').unwrap_or(self.rest.len());
                 let value = self.advance(line);
@@ -252,15 +277,16 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A value in quotes, over as many lines as it takes. `\` before the quote keeps it in the value.
-    fn quoted(&mut self, quote: char) -> Result<String, BadLine> {
+    /// A value in quotes, over as many lines as it takes; `None` where they do not end. `\` before the quote keeps it in
+    /// the value.
+    fn quoted(&mut self, quote: char) -> Option<String> {
         let mut value = String::new();
         let mut escaped = false;
         let body = &self.rest[1..];
         for (at, char) in body.char_indices() {
             if char == quote && !escaped {
                 self.advance(1 + at + quote.len_utf8());
-                return Ok(value);
+                return Some(value);
             }
             if escaped && char != quote {
                 value.push('\\');
@@ -270,11 +296,7 @@ impl<'a> Cursor<'a> {
                 value.push(char);
             }
         }
-        let start = self.rest.lines().next().unwrap_or_default();
-        Err(BadLine {
-            line: self.line,
-            reason: format!("the quote has no end: `{start}`"),
-        })
+        None
     }
 }
 
@@ -403,6 +425,27 @@ mod tests {
         assert!(parsed("A B=1").unwrap_err().contains("blank"));
         assert!(parsed("X=1\nA=\"open\n\n").unwrap_err().starts_with("2: "));
         assert!(parsed("A=${").unwrap_err().starts_with("1: "));
+    }
+
+    #[test]
+    fn no_value_is_told() {
+        let secret = "hunter2";
+        for text in [
+            "A=\"hunter2\nB=1",
+            "A='hunter2",
+            "A=hunter2${",
+            "A=\"hunter2${x!}\"",
+            "hunter2/x",
+            "hunter2 x",
+            "A=1\n  hunter2/x=\n",
+        ] {
+            let error = parsed(text).unwrap_err();
+            assert!(!error.contains(secret), "{error}");
+        }
+        let (mut vars, meter) = (BTreeMap::new(), Meter::default());
+        let error = parse_raw("hunter2 x", &mut vars, &lookup, &meter).unwrap_err();
+        assert!(!error.reason.contains(secret), "{}", error.reason);
+        assert!(parsed("A='x").unwrap_err().contains("`A`"));
     }
 
     #[test]

@@ -42,6 +42,14 @@ pub(super) enum ErrorKind {
     TooLarge { path: PathBuf, limit: u64 },
     #[error("the file is not valid YAML: {0}")]
     Yaml(String),
+    #[error("the file is not valid YAML: unknown anchor `{name}`")]
+    Anchor {
+        name: String,
+        /// Those in front of it.
+        known: Vec<String>,
+        /// The line in which it comes too late.
+        later: Option<usize>,
+    },
     #[error("the YAML aliases stand for more than the file may expand to")]
     Expansion,
     #[error("the file has more than {0} values")]
@@ -172,8 +180,12 @@ pub(super) enum ErrorKind {
     IncludeCycle(Vec<String>),
     #[error("more than {0} files are included")]
     Includes(usize),
-    #[error("`{path}` is defined here and, differently, in an included file")]
-    IncludeConflict { path: TreePath },
+    #[error("`{path}` is defined here and, differently, in {}", elsewhere(other.as_ref()))]
+    IncludeConflict {
+        path: TreePath,
+        /// The other place, its file as seen from the project's folder.
+        other: Option<Place>,
+    },
     #[error("`{0}` is a remote resource, which larder does not fetch")]
     Remote(String),
     #[error("`{path}` asks for {what}, which larder does not do")]
@@ -259,7 +271,7 @@ impl From<ErrorKind> for Error {
             | ErrorKind::Unit { path, .. }
             | ErrorKind::Merge { path, .. }
             | ErrorKind::Required { path }
-            | ErrorKind::IncludeConflict { path }
+            | ErrorKind::IncludeConflict { path, .. }
             | ErrorKind::Refused { path, .. } => Some(path.clone()),
             _ => None,
         };
@@ -298,6 +310,14 @@ fn article(what: &str) -> String {
         String::new()
     } else {
         format!("the {what} ")
+    }
+}
+
+/// The file that defines something a second time.
+fn elsewhere(place: Option<&Place>) -> String {
+    match place {
+        Some(Place { file, at: Some(at) }) => format!("`{}`, line {}", file.display(), at.0),
+        _ => "an included file".to_owned(),
     }
 }
 

@@ -207,6 +207,11 @@ impl Sources {
         }
     }
 
+    /// Every file that was read, in that order.
+    pub(super) fn files(&self) -> impl DoubleEndedIterator<Item = &Path> {
+        self.files.iter().map(|source| source.file.as_path())
+    }
+
     /// For finding the places of paths.
     pub(super) fn places(&self) -> Places<'_> {
         let files = self.files.iter();

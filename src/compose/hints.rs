@@ -8,6 +8,7 @@ use super::files::DEFAULT_NAMES;
 use super::lower::VARIABLE;
 use super::path::{Segment, TreePath};
 use super::suggest::{self, nearby};
+use super::yaml_fault;
 use crate::model::{ImageRef, InvalidImageRef};
 
 /// So many names are listed.
@@ -70,7 +71,10 @@ impl Error {
                     .find(|name| folder.join(name).exists())?;
                 format!("there is `{holds}` in it")
             }
-            ErrorKind::Yaml(text) => yaml(text)?.to_owned(),
+            ErrorKind::Yaml(words) => yaml_fault::hint(words)?.to_owned(),
+            ErrorKind::Anchor { name, known, later } => {
+                yaml_fault::anchor_hint(name, known, *later)
+            }
             ErrorKind::TooMany(_)
             | ErrorKind::TooManyTogether(_)
             | ErrorKind::TooLargeTogether(_) => {
@@ -194,42 +198,6 @@ fn missing_file(file: &Path, is_named_in_file: bool) -> Option<String> {
     let near = nearby(file, Path::is_file);
     let near = near.or_else(|| found().filter(|_| !is_named_in_file));
     near.or_else(no_folder).or_else(|| Some(create()))
-}
-
-/// What usually stands behind libyaml's words.
-fn yaml(text: &str) -> Option<&'static str> {
-    let causes = [
-        (
-            "did not find expected ',' or",
-            "a `[` or `{` before it is not closed",
-        ),
-        (
-            "cannot start any token",
-            "indent with blanks, not tabs; text that starts with `@`, `%` or a backtick stands in quotes",
-        ),
-        (
-            "mapping values are not allowed",
-            "a value with `: ` in it stands in quotes; a key of a new line is indented as those beside it",
-        ),
-        (
-            "did not find expected key",
-            "the keys of one map are indented alike, and each quote is closed",
-        ),
-        (
-            "did not find expected '-' indicator",
-            "the items of one list are indented alike, each with its `-`",
-        ),
-        (
-            "found unexpected end of stream",
-            "a quote before it is not closed",
-        ),
-        (
-            "unknown anchor",
-            "an anchor, `&name`, stands in front of its aliases, in the same file",
-        ),
-    ];
-    let known = causes.iter().find(|(words, _)| text.contains(words));
-    known.map(|(_, hint)| *hint)
 }
 
 fn unknown_key(key: &str, known: &[&'static str]) -> String {

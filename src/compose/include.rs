@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::environment::Environment;
 use super::error::{Error, ErrorKind};
+use super::files::Sources;
 use super::layers::{Loader, default_contexts, local};
 use super::path::TreePath;
 use super::resolve::{Against, resolve};
-use crate::model::{Included, Named};
+use crate::model::{Included, Named, Place};
 
 /// How deep files may include each other.
 const DEPTH: usize = 32;
@@ -115,20 +116,59 @@ pub(super) fn apply(
         home: loader.home,
         as_written: loader.as_written,
     };
+    let opened = loader.sources.files().count();
     let mut imported = loader.model(&files, inner, &own, above).map_err(here)?;
     let as_written = loader.as_written;
     if !as_written {
         // What it takes from its environment comes from the included project's.
         own.fill(&mut imported);
     }
-    import(tree, imported, |own| {
+    let imported = import(tree, imported, |own| {
         default_contexts(own);
         resolve(own, against)?;
         if !as_written {
             environment.fill(own);
         }
         Ok(())
+    });
+    imported.map_err(|error| {
+        let new = loader.sources.files().skip(opened);
+        let included: Vec<&Path> = new.chain(files.iter().map(PathBuf::as_path)).collect();
+        let here = above.last().map(PathBuf::as_path);
+        both_places(error, loader.sources, here, &included, against.folder)
     })
+}
+
+/// Says of a name that is defined twice where that is: in `here` or a file that came before, and in one of `included`.
+fn both_places(
+    mut error: Error,
+    sources: &Sources,
+    here: Option<&Path>,
+    included: &[&Path],
+    folder: &Path,
+) -> Error {
+    let ErrorKind::IncludeConflict { path, other } = error.kind.as_mut() else {
+        return error;
+    };
+    let mut places = sources.places();
+    let others = sources
+        .files()
+        .rev()
+        .filter(|file| !included.contains(file));
+    error.place = here
+        .into_iter()
+        .chain(others)
+        .find_map(|file| places.exactly(path, file));
+    *other = included
+        .iter()
+        .rev()
+        .find_map(|file| places.exactly(path, file));
+    if let Some(Place { file, .. }) = other
+        && let Ok(relative) = file.strip_prefix(folder)
+    {
+        *file = relative.to_owned();
+    }
+    error
 }
 
 /// Notes the files that an entry names.
@@ -164,7 +204,8 @@ fn import(
                     finish(&mut own)?;
                     if own[kind][&name] != value {
                         let path = TreePath::of(&[kind, &name]);
-                        return Err(ErrorKind::IncludeConflict { path }.into());
+                        let other = None;
+                        return Err(ErrorKind::IncludeConflict { path, other }.into());
                     }
                 }
                 None => into[&name] = value,

@@ -18,6 +18,9 @@ pub(super) const EXPANSION: usize = 32 << 20;
 /// So many variables that are not set are told apart; nobody reads more.
 const UNSET: usize = 10_000;
 
+/// So many characters of what is no variable are shown.
+const FAULT: usize = 40;
+
 /// Where variables come from, and which ones were asked for in vain.
 pub(super) struct Scope<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
@@ -137,10 +140,9 @@ fn nested(text: &str, scope: &Scope<'_>, depth: usize) -> Result<String, Error> 
             out.push('$');
             after
         } else if let Some(braced) = after.strip_prefix('{') {
-            let end = last(braced).ok_or_else(|| ErrorKind::Template(text.to_owned()))?;
+            let end = last(braced).ok_or_else(|| no_variable(braced))?;
             let (name, operation) = braced[..end].split_at(name_length(&braced[..end]));
-            let value =
-                expand(name, operation, scope, depth).map_err(|error| named(error, text))?;
+            let value = expand(name, operation, scope, depth)?;
             scope.spend(&value)?;
             out.push_str(&value);
             &braced[end + 1..]
@@ -200,7 +202,7 @@ fn expand(name: &str, operation: &str, scope: &Scope<'_>, depth: usize) -> Resul
     let operator = match chars.next() {
         None if !or_empty => return Ok(plain(name, scope)),
         Some(operator @ ('-' | '+' | '?')) => operator,
-        _ => return Err(ErrorKind::Template(String::new()).into()),
+        _ => return Err(no_variable(&format!("{name}{operation}}}"))),
     };
     let word = nested(chars.as_str(), scope, depth + 1)?;
     let value = (scope.lookup)(name);
@@ -234,12 +236,23 @@ fn plain(name: &str, scope: &Scope<'_>) -> String {
     })
 }
 
-/// Fills in the whole text where only the inner part is known to be no variable.
-fn named(mut error: Error, text: &str) -> Error {
-    if let ErrorKind::Template(inner) = error.kind.as_mut() {
-        text.clone_into(inner);
+/// What of the text behind `${` is no variable: up to the brace that ends it on its line, or the name and its operator
+/// where none does.
+fn no_variable(braced: &str) -> Error {
+    let line = braced.split('\n').next().unwrap_or_default();
+    let end = line.find('}').map_or_else(
+        || {
+            let name = name_length(line);
+            let operator = line[name..].chars().take_while(|c| ":-+?".contains(*c));
+            name + operator.take(2).count()
+        },
+        |brace| brace + 1,
+    );
+    let mut shown: String = line[..end].chars().take(FAULT).collect();
+    if shown.len() < end {
+        shown.push('…');
     }
-    error
+    ErrorKind::Template(format!("${{{shown}")).into()
 }
 
 /// Letters, digits and underscores, no digit first.
@@ -357,6 +370,28 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn of_a_long_text_the_fault_alone_is_shown() {
+        let cases = [
+            ("a long text ${BAD- and more", "${BAD-"),
+            ("a ${A:-${B!}} b", "${B!}"),
+            ("a ${} b", "${}"),
+            ("a ${", "${"),
+            ("a ${X:-a\nb} c", "${X:-"),
+            ("a ${1x} b ${A}", "${1x}"),
+            ("${A:=x} b", "${A:=x}"),
+        ];
+        for (text, fault) in cases {
+            let error = substituted(text).unwrap_err();
+            assert!(
+                error.starts_with(&format!("`{fault}` is not a variable")),
+                "{error}"
+            );
+        }
+        let long = substituted(&format!("${{ {} }}", "x".repeat(1000))).unwrap_err();
+        assert!(long.contains("xx…`"), "{long}");
     }
 
     #[test]

@@ -11,8 +11,8 @@ use super::files::{self, STDIN, Sources};
 use super::layers::Loader;
 use super::notice::{Notices, not_carried_out};
 use super::resolve::Against;
-use super::{assemble, check, delivery, interpolate, ports, project_name, required, settle};
-use crate::model::{Project, Warning, clean};
+use super::{assemble, check, clash, delivery, interpolate, ports, project_name, required, settle};
+use crate::model::{Project, clean};
 
 /// What a project is loaded from. All of it is data: nothing is asked of the process.
 #[derive(Clone, Debug, Default)]
@@ -78,24 +78,6 @@ pub(super) fn load_with(options: &LoadOptions, mut sources: Sources) -> Result<P
         })
 }
 
-/// The files of a project in one canonical tree, their variables as they are written: `config --no-interpolate`. Services
-/// of all profiles are in it, and nothing that is unsaid is written out.
-///
-/// # Errors
-/// As [`load`], as far as it is known without the variables.
-pub fn load_as_written(options: &LoadOptions) -> Result<(Value, Vec<Warning>), Error> {
-    let mut sources = Sources::default();
-    let mut notices = Notices::default();
-    let loaded = ground(options, &mut sources, &mut notices).and_then(|ground| {
-        let mut tree = model(options, &ground, &mut sources, &mut notices, true)?;
-        tree["name"] = ground.name.into();
-        Ok(tree)
-    });
-    loaded
-        .map_err(|error| sources.locate(error).with_hole(&notices))
-        .map(|tree| (tree, notices.located(&sources)))
-}
-
 /// The variables that a project's files are read with: the process environment, and what env files add to it.
 ///
 /// # Errors
@@ -158,11 +140,12 @@ fn run(
     check::check(&project, &off)?;
     project.drop_unused();
     delivery::warn(&project, notices);
+    clash::warn(&project, notices);
     Ok(project)
 }
 
 /// All files in one canonical tree, with or without values for their variables.
-fn model(
+pub(super) fn model(
     options: &LoadOptions,
     ground: &Ground,
     sources: &mut Sources,
@@ -188,15 +171,15 @@ fn model(
 }
 
 /// What a load starts from: which files, where, and with which variables.
-struct Ground {
+pub(super) struct Ground {
     files: Vec<PathBuf>,
     folder: PathBuf,
     env_files: Vec<PathBuf>,
-    name: String,
-    environment: Environment,
+    pub(super) name: String,
+    pub(super) environment: Environment,
 }
 
-fn ground(
+pub(super) fn ground(
     options: &LoadOptions,
     sources: &mut Sources,
     notices: &mut Notices,
@@ -308,7 +291,7 @@ fn without_default(environment: &Environment) -> Result<bool, Error> {
     }
 }
 
-fn active_profiles(options: &LoadOptions, environment: &Environment) -> Vec<String> {
+pub(super) fn active_profiles(options: &LoadOptions, environment: &Environment) -> Vec<String> {
     if !options.profiles.is_empty() {
         return options.profiles.clone();
     }
@@ -322,6 +305,7 @@ fn active_profiles(options: &LoadOptions, environment: &Environment) -> Vec<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Warning;
 
     /// A folder with files, loaded from there.
     struct Folder(tempfile::TempDir);
@@ -408,6 +392,39 @@ services:
     }
 
     #[test]
+    fn a_variable_that_a_shell_may_be_meant_to_know_is_told_of() {
+        let text = "services: {a: {image: a, command: 'echo $A', healthcheck: {test: [CMD-SHELL, $B]}, hostname: h$C}}";
+        let folder = Folder::with(&[("compose.yaml", text)]);
+        let project = folder.load(|_| {}).unwrap();
+        let warnings = project.warnings.iter();
+        let told = warnings.map(|warning| warning.text.contains("is written `$$`"));
+        assert_eq!(told.collect::<Vec<_>>(), [true, true, false]);
+    }
+
+    #[test]
+    fn an_empty_source_of_a_mount_is_told_with_its_variable() {
+        let mount = |mount: &str| {
+            let text = format!("services: {{a: {{image: a, volumes: [{mount}]}}}}");
+            let folder = Folder::with(&[("compose.yaml", &text)]);
+            let error = folder.load(|_| {}).unwrap_err();
+            format!("{error}; {}", error.hints().join("; "))
+        };
+        let empty = "`services.a.volumes[0].source`: it is empty; ";
+        let unset = "the variable `X` is not set";
+        assert_eq!(mount("{type: bind, source: '', target: /a}"), empty);
+        let long = mount("{type: bind, source: $X, target: /a}");
+        assert_eq!(long, format!("{empty}{unset}"));
+        let short = mount("'${X}:/a'");
+        assert!(
+            short.contains("its source, in front of the colon, is empty"),
+            "{short}"
+        );
+        assert!(short.ends_with(unset), "{short}");
+        let null = mount("{type: bind, source: , target: /a}");
+        assert!(null.contains("must be text, not empty"), "{null}");
+    }
+
+    #[test]
     fn a_hole_in_a_value_explains_the_error() {
         let folder = Folder::with(&[("compose.yaml", "services: {a: {image: 'a:$TAG'}}")]);
         let error = folder.load(|_| {}).unwrap_err();
@@ -471,7 +488,7 @@ services:
         let error = folder.load(|_| {}).unwrap_err();
         assert_eq!(
             folder.shown(&error),
-            "the env file has a line that cannot be read: the quote has no end: `'`"
+            "the env file has a line that cannot be read: the quote of `B` has no end"
         );
         assert_eq!(error.hints()[0], "service `a` names this file");
         assert_eq!(folder.shown(&error.place().unwrap()), "e.env:2:1");

@@ -124,6 +124,24 @@ impl Spots {
         found.max_by_key(|found| (found.depth, found.sure))
     }
 
+    /// The first alias on the way down `path`, in the last document that has one.
+    pub(super) fn first_alias(&self, path: &TreePath) -> Option<(usize, usize)> {
+        let in_document = |root: usize| {
+            let mut node = root;
+            for segment in &path.0 {
+                (node, _, _) = self.step(node, segment)?;
+                if matches!(self.nodes[node].content, Content::Alias(_)) {
+                    return Some(self.nodes[node].at);
+                }
+            }
+            None
+        };
+        self.documents
+            .iter()
+            .rev()
+            .find_map(|&root| in_document(root))
+    }
+
     /// The place of the last key or item of `path` that is there.
     fn walk(&self, root: usize, path: &TreePath) -> Found {
         let mut node = root;

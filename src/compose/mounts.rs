@@ -18,6 +18,9 @@ pub(super) fn volume(text: &str) -> Result<Value, String> {
         return Ok(json!({"type": "volume", "target": clean(text)}));
     }
     let parts = sections(text);
+    if parts[0].is_empty() {
+        return Err("its source, in front of the colon, is empty".to_owned());
+    }
     if parts.iter().any(|part| part.is_empty()) {
         return Err("nothing stands between two colons".to_owned());
     }

@@ -13,7 +13,7 @@ use super::error::{Error, ErrorKind};
 use super::files::Sources;
 use super::interpolate::Unset;
 use super::omit_empty::says_nothing;
-use super::path::{At, TreePath};
+use super::path::{At, Segment, TreePath};
 use super::schema::{Shape, Standing, Table, is_extension};
 use super::top_level::ROOT_TABLE;
 use crate::model::{Place, Warning};
@@ -72,8 +72,13 @@ impl Notices {
     /// A variable that is not set and has no default, said once.
     pub(super) fn unset(&mut self, name: &str, path: &TreePath, file: &Path) {
         if self.unset.add(name, || path.clone()) {
+            let or = if is_for_a_shell(path) {
+                "; a `$` that is meant for the container is written `$$`"
+            } else {
+                ""
+            };
             self.say_at(
-                format!("the variable `{name}` is not set: empty text stands in its place"),
+                format!("the variable `{name}` is not set: empty text stands in its place{or}"),
                 path.clone(),
                 Some(file),
             );
@@ -147,6 +152,21 @@ impl Notices {
         });
         located.chain(more).collect()
     }
+}
+
+/// Whether a text is likely to ask a shell for a variable, rather than Compose.
+fn is_for_a_shell(path: &TreePath) -> bool {
+    let run = [
+        "command",
+        "entrypoint",
+        "healthcheck",
+        "post_start",
+        "pre_stop",
+        "dockerfile_inline",
+        "content",
+    ];
+    let mut keys = path.0.iter().skip(2);
+    keys.any(|segment| matches!(segment, Segment::Key(key) if run.contains(&key.as_str())))
 }
 
 /// Warns of every attribute that is valid and not carried out, in what is switched on.

@@ -88,6 +88,13 @@ impl<'a> Places<'a> {
         self.search(path, file).map(|found| found.place)
     }
 
+    /// The place of all of `path` in `file`.
+    pub(super) fn exactly(&mut self, path: &TreePath, file: &Path) -> Option<Place> {
+        let found = self.written(path, Some(file));
+        let whole = found.filter(|found| found.score == (path.0.len(), true));
+        whole.map(|found| found.place)
+    }
+
     /// The same, with who has it from whom.
     pub(super) fn search(&mut self, path: &TreePath, file: Option<&Path>) -> Option<Written<'a>> {
         let own = self.written(path, file);

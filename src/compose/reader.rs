@@ -194,14 +194,16 @@ impl Reader<'_> {
         map: &mut Map<String, Value>,
         value: Value,
     ) -> Result<(), E> {
-        let sources = match value {
-            Value::Array(items) => items,
-            one => vec![one],
+        let at = self.at.key("<<");
+        let (sources, is_list) = match value {
+            Value::Array(items) => (items, true),
+            one => (vec![one], false),
         };
-        for source in sources {
+        for (index, source) in sources.into_iter().enumerate() {
             let Value::Object(source) = source else {
                 let reason = "`<<` takes a map or a list of maps".to_owned();
-                return Err(self.fail(ErrorKind::Yaml(reason)));
+                let at = if is_list { at.index(index) } else { at };
+                return Err(Reader { at, ..*self }.fail(ErrorKind::Yaml(reason)));
             };
             for (key, value) in source {
                 if !map.contains_key(&key) {

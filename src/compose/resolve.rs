@@ -84,16 +84,20 @@ pub(super) fn resolve(tree: &mut Value, against: Against<'_>) -> Result<(), Erro
             if mount.get("type").and_then(Value::as_str) != Some("bind") {
                 continue;
             }
-            if mount
-                .get("source")
-                .and_then(Value::as_str)
-                .is_none_or(str::is_empty)
-            {
+            let source = mount.get("source").and_then(Value::as_str);
+            if source.is_none_or(str::is_empty) {
                 let target = mount.get("target").and_then(Value::as_str);
                 let path = TreePath::of(&["services", name, "volumes"])
                     .and_item(index, target.unwrap_or_default())
                     .and("source");
-                return Err(ErrorKind::Required { path }.into());
+                let kind = match source {
+                    None => ErrorKind::Required { path },
+                    Some(_) => ErrorKind::Invalid {
+                        path,
+                        reason: "it is empty".to_owned(),
+                    },
+                };
+                return Err(kind.into());
             }
             against.set(mount.get_mut("source"));
         }

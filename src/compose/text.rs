@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::fs::OFlags;
 
 use super::error::{Error, ErrorKind};
+use crate::model::Place;
 
 /// The largest Compose file that is read, in bytes.
 pub(super) const LIMIT: u64 = 8 << 20;
@@ -82,12 +83,27 @@ pub(super) fn read_from(from: impl Read, path: &Path, limit: u64) -> Result<Stri
         }
         .into());
     }
-    let text = String::from_utf8(bytes).map_err(|_| ErrorKind::NotText(path.to_owned()))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        not_text(path, &String::from_utf8_lossy(before))
+    })?;
     // A byte order mark would count as a column, and as part of the first key.
     Ok(match text.strip_prefix('\u{feff}') {
         Some(marked) => marked.to_owned(),
         None => text,
     })
+}
+
+/// A file that is not text behind `before`.
+fn not_text(path: &Path, before: &str) -> Error {
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let at = (before.matches('\n').count() + 1, line.chars().count() + 1);
+    let place = Some(Place {
+        file: path.to_owned(),
+        at: Some(at),
+    });
+    let error = Error::from(ErrorKind::NotText(path.to_owned()));
+    Error { place, ..error }
 }
 
 /// A pipe, as of `--env-file <(…)`: who has it open to write may take long, and somebody must have it open.
@@ -142,9 +158,10 @@ mod tests {
     fn what_is_not_text_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
-        fs::write(&file, [0xff, 0xfe, b'a', 0]).unwrap();
+        fs::write(&file, b"a: b\nc: \xffd\n").unwrap();
         let error = read(&file, LIMIT).unwrap_err();
         assert!(matches!(*error.kind, ErrorKind::NotText(_)), "{error}");
+        assert_eq!(error.place().unwrap().at, Some((2, 4)));
         let error = read(folder.path(), LIMIT).unwrap_err();
         assert!(matches!(*error.kind, ErrorKind::Folder(_)), "{error}");
         let error = read(Path::new("/dev/zero"), LIMIT).unwrap_err();

@@ -13,6 +13,7 @@ use super::path::{At, TreePath};
 use super::reader::{Reader, State};
 use super::reread::reread;
 use super::weight::Budget;
+use super::yaml_fault;
 use crate::model::Place;
 
 /// One document of a file.
@@ -51,7 +52,11 @@ pub(super) fn parse(text: &str, budget: &mut Budget) -> Result<Vec<Document>, Er
                 tree: tree.unwrap_or(Value::Null),
                 resets,
             }),
-            Err(error) => return Err(state.failed.take().unwrap_or_else(|| yaml_error(&error))),
+            Err(error) => {
+                let failed = state.failed.take();
+                let failed = failed.map(|failed| at_alias(failed, text));
+                return Err(failed.unwrap_or_else(|| yaml_fault::error(&error, text)));
+            }
         }
     }
     budget.end(allowance, state.budget.get());
@@ -73,6 +78,19 @@ pub(super) fn parse(text: &str, budget: &mut Budget) -> Result<Vec<Document>, Er
     }
 }
 
+/// What aliases expand to beyond the budget is shown where the first of them is written.
+fn at_alias(error: Error, text: &str) -> Error {
+    let (ErrorKind::Expansion, Some(path)) = (error.kind.as_ref(), &error.path) else {
+        return error;
+    };
+    let at = Spots::read(text).first_alias(path);
+    let place = at.map(|at| Place {
+        file: PathBuf::new(),
+        at: Some(at),
+    });
+    Error { place, ..error }
+}
+
 /// Whether a file has nothing but comments; one that has a document has it in some other line.
 fn says_nothing(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim_start);
@@ -87,27 +105,6 @@ fn empty_document(text: &str, number: usize) -> Error {
     Error {
         place,
         ..ErrorKind::EmptyDocument.into()
-    }
-}
-
-fn yaml_error(error: &serde_yaml::Error) -> Error {
-    let text = error.to_string();
-    let kind = if text.contains("repetition limit") {
-        ErrorKind::Expansion
-    } else if text.contains("recursion limit") {
-        ErrorKind::Depth(DEPTH)
-    } else {
-        // The place is printed on a line of its own.
-        ErrorKind::Yaml(text.split(" at line ").next().unwrap_or(&text).to_owned())
-    };
-    let place = |location: serde_yaml::Location| Place {
-        file: PathBuf::new(),
-        at: Some((location.line(), location.column())),
-    };
-    let place = error.location().map(place);
-    Error {
-        place,
-        ..Error::from(kind)
     }
 }
 
@@ -280,6 +277,18 @@ list: {<<: *l}";
         }
         let flat = format!("a: [{}]", "x,".repeat(299_990));
         assert!(parse(&flat).is_ok());
+    }
+
+    #[test]
+    fn an_expansion_is_shown_where_its_alias_stands() {
+        let text = format!(
+            "a: &a [{}]\nb:\n- c\n- *a\n- [{}]\n",
+            "x,".repeat(10_000),
+            "*a,".repeat(1_000)
+        );
+        let error = parse(&text).unwrap_err();
+        let line = error.place.unwrap().at.unwrap().0;
+        assert_eq!(line, 5);
     }
 
     #[test]

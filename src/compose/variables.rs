@@ -3,19 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use serde_json::Value;
 
+use super::as_written::load_as_written;
 use super::error::Error;
 use super::interpolate;
-use super::load::{LoadOptions, load_as_written};
+use super::load::LoadOptions;
 
 /// How deep variables are looked for in each other's defaults; a text that nests deeper does not load.
 const DEPTH: usize = 64;
 
 /// A variable, with what its places say of it, the first that says something.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Variable {
     /// Its name.
     pub name: String,

@@ -113,7 +113,7 @@ fn a_line_of_an_env_file_that_is_none() {
     assert_snapshot!(sandbox.show("up"), @r#"
         exit 2
         --- stderr
-        error: the env file has a line that cannot be read: the quote has no end: `'open`
+        error: the env file has a line that cannot be read: the quote of `B` has no end
           at .env:2:1
         hint: a value ends with the quote that it starts with, on that line or a later one
         "#);

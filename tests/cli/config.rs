@@ -64,6 +64,69 @@ fn lists_are_one_name_a_line() {
     ");
 }
 
+/// As in docker compose the first of several lists counts, in its order, and nothing but documents is left out by `-q`.
+#[test]
+fn of_several_lists_one_is_printed() {
+    let sandbox = sandbox();
+    let listed = |flags: &str| {
+        let output = sandbox.run(&format!("config {flags}"));
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(listed("--volumes --services --environment"), "db web");
+    assert_eq!(listed("--images --networks --profiles"), "default");
+    assert_eq!(listed("--variables --images --profiles"), "tools");
+    assert_eq!(listed("--services --lock-image-digests"), "db web");
+    let hash = listed("--hash web");
+    assert_eq!(listed("--hash web --profiles"), hash);
+    assert_eq!(listed("--services -q"), "db web");
+    assert_eq!(listed("--hash web -q"), hash);
+    assert!(listed("--variables -q").contains("ARGS"));
+    for silent in [
+        "-q",
+        "-q --no-interpolate",
+        "-q --environment",
+        "-q --variables --format yaml",
+    ] {
+        assert_eq!(listed(silent), "", "{silent}");
+    }
+}
+
+#[test]
+fn names_are_known_without_the_variables() {
+    let compose = "\
+services:
+  web: {image: 'web:${TAG:?no}', ports: ['${PORT?}:80'], scale: '${N}', volumes: ['data:${AT}', '${V}:/v']}
+  own: {build: ., networks: {back: }, volumes: [{type: volume, source: more, target: /x}]}
+  tool: {image: tool, profiles: [tools], networks: [side]}
+volumes: {data: , more: , unused: }
+networks: {back: {name: $NAME}, side: , spare: }
+";
+    let sandbox = Sandbox::with(compose);
+    let listed = |flags: &str| {
+        let output = sandbox.run(&format!("{flags} --no-interpolate"));
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(listed("config --services"), "own tool web");
+    assert_eq!(listed("config --volumes"), "data more");
+    assert_eq!(listed("config --networks"), "back default");
+    assert_eq!(
+        listed("--profile tools config --networks"),
+        "back default side"
+    );
+    assert_eq!(listed("config --profiles"), "tools");
+    assert_eq!(listed("config --images"), "hub-own web:${TAG:?no}");
+    assert!(listed("config --variables").contains("TAG    true"));
+    let shown = sandbox.show("config --hash web --no-interpolate");
+    assert!(
+        shown.contains("'--hash <SERVICES>' cannot be used with '--no-interpolate'"),
+        "{shown}"
+    );
+}
+
 #[test]
 fn variables_are_listed_with_their_defaults() {
     let sandbox = sandbox();
@@ -81,6 +144,12 @@ fn variables_are_listed_with_their_defaults() {
     assert_eq!(
         json["PORT"],
         serde_json::json!({"Name": "PORT", "DefaultValue": "8080", "PresenceValue": "", "Required": false})
+    );
+    let yaml = sandbox.run("config --variables --format yaml").stdout;
+    let yaml = String::from_utf8(yaml).unwrap();
+    assert!(
+        yaml.contains("PORT:\n  name: PORT\n  defaultvalue: '8080'\n"),
+        "{yaml}"
     );
 }
 

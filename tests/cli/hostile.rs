@@ -45,7 +45,7 @@ fn an_alias_bomb_is_refused_at_once() {
         exit 2
         --- stderr
         error: the YAML aliases stand for more than the file may expand to
-          at compose.yaml:1:45
+          at compose.yaml:5:46
         "#);
 }
 
@@ -98,7 +98,7 @@ fn a_bomb_in_a_large_file() {
         exit 2
         --- stderr
         error: the YAML aliases stand for more than the file may expand to
-          at compose.yaml:8:202
+          at compose.yaml:10:598
         "#);
 }
 

@@ -160,7 +160,7 @@ fn an_up_shows_what_it_started_and_not_what_was_printed_before() {
 services:
   old: {image: redis:7-alpine, init: true, stop_grace_period: 1s, entrypoint: [sh, -c, 'echo last week; sleep 1000']}
   new: {image: redis:7-alpine, init: true, stop_grace_period: 1s, entrypoint: [sh, -c, 'echo today; sleep 1000']}
-  quiet: {image: redis:7-alpine, init: true, stop_grace_period: 1s, attach: false, entrypoint: [sh, -c, 'echo psst; sleep 1000']}
+  quiet: {image: redis:7-alpine, attach: false, entrypoint: [echo, aside]}
 ";
     let stack = Stack::new("attach", compose);
     stack.larder("up old");
@@ -170,7 +170,9 @@ services:
     assert_eq!(up.end(), Some(0));
     let printed = up.printed();
     assert!(!printed.contains("last week"), "{printed}");
-    assert!(!printed.contains("psst"), "{printed}");
+    assert!(!printed.contains("aside"), "{printed}");
+    let aside = stack.larder("logs quiet");
+    assert!(aside.contains("aside"), "{aside}");
     let events: Vec<Value> = printed
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
