@@ -30,26 +30,27 @@ pub struct Cli {
 }
 
 /// Options that go for every command. Those that may be repeated, and those whose letter a command has for
-/// itself, stand in front of the command only, as with docker compose.
+/// itself, stand in front of the command only, as with docker compose. In a command's help they stand behind its own.
 #[derive(Args, Debug)]
 pub struct Global {
     /// A Compose file; more than one are merged in order [env: COMPOSE_FILE]
-    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    #[arg(display_order = 101, short = 'f', long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// The project's name, in place of the folder's [env: COMPOSE_PROJECT_NAME]
-    #[arg(short, long, value_name = "NAME", global = true)]
+    #[arg(display_order = 102, short, long, value_name = "NAME", global = true)]
     pub project_name: Option<String>,
     /// The folder that relative paths are read against, in place of the first file's
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(display_order = 103, long, value_name = "DIR", global = true)]
     pub project_directory: Option<PathBuf>,
     /// A file of variables, in place of `.env`
-    #[arg(long = "env-file", value_name = "FILE")]
+    #[arg(display_order = 104, long = "env-file", value_name = "FILE")]
     pub env_files: Vec<PathBuf>,
     /// Switches on the services of a profile [env: COMPOSE_PROFILES]
-    #[arg(long = "profile", value_name = "NAME")]
+    #[arg(display_order = 105, long = "profile", value_name = "NAME")]
     pub profiles: Vec<String>,
     /// How progress is shown
     #[arg(
+        display_order = 106,
         long,
         value_enum,
         value_name = "MODE",
@@ -60,6 +61,7 @@ pub struct Global {
     pub progress: Option<Progress>,
     /// Who builds
     #[arg(
+        display_order = 107,
         long,
         value_enum,
         value_name = "BUILDER",
@@ -69,10 +71,10 @@ pub struct Global {
     #[arg(help = "Who builds: auto, dagger or docker [env: LARDER_BUILDER]")]
     pub builder: Option<Builder>,
     /// Take only base images that larder.lock pins [env: LARDER_FROZEN]
-    #[arg(long, global = true)]
+    #[arg(display_order = 108, long, global = true)]
     pub frozen: bool,
     /// Plain lines, with what Dagger prints and what could not be cached; twice: all calls to the engine, too
-    #[arg(short, long, action = clap::ArgAction::Count)]
+    #[arg(display_order = 109, short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
 

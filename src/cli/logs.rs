@@ -15,7 +15,6 @@ use super::prepare::Prepared;
 use super::stack;
 use crate::docker::Stamp;
 use crate::failure::Failure;
-use crate::model::Project;
 use crate::plan::Container;
 use crate::runtime::Engine;
 use crate::settings::Progress;

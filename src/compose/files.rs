@@ -83,6 +83,11 @@ pub(super) fn choose(
             ..Chosen::default()
         });
     }
+    found_above(search).ok_or_else(|| ErrorKind::NoFile(search.to_owned()).into())
+}
+
+/// The files with known names in the nearest folder that has one, from `search` upwards.
+fn found_above(search: &Path) -> Option<Chosen> {
     for folder in search.ancestors() {
         let mut chosen = Chosen::default();
         for names in [DEFAULT_NAMES, OVERRIDE_NAMES] {
@@ -101,10 +106,10 @@ pub(super) fn choose(
             chosen.files.push(file);
         }
         if !chosen.files.is_empty() {
-            return Ok(chosen);
+            return Some(chosen);
         }
     }
-    Err(ErrorKind::NoFile(search.to_owned()).into())
+    None
 }
 
 /// Every file that was read for a project.

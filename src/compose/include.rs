@@ -93,18 +93,7 @@ pub(super) fn apply(
         Some(folder) => PathBuf::from(against.absolute(folder)),
         None => files[0].parent().map(Path::to_owned).unwrap_or_default(),
     };
-    let mut own = environment.clone();
-    if entry.env_files.is_empty() {
-        own.add_default_file(&folder, loader.notices)?;
-    } else {
-        let env_files: Vec<_> = entry
-            .env_files
-            .iter()
-            .map(|file| against.absolute(file).into())
-            .collect();
-        names(loader, entry, &env_files, ".env_file");
-        own.add_files(&env_files, loader.notices).map_err(here)?;
-    }
+    let own = own_environment(loader, entry, environment, &folder, against)?;
     for file in &files {
         loader.sources.included(Included {
             file: file.clone(),
@@ -137,6 +126,27 @@ pub(super) fn apply(
         let here = above.last().map(PathBuf::as_path);
         both_places(error, loader.sources, here, &included, against.folder)
     })
+}
+
+/// The variables that an included project is read with: its env files', or those of the `.env` in its folder, too.
+fn own_environment(
+    loader: &mut Loader<'_>,
+    entry: &Entry,
+    environment: &Environment,
+    folder: &Path,
+    against: Against<'_>,
+) -> Result<Environment, Error> {
+    let mut own = environment.clone();
+    if entry.env_files.is_empty() {
+        own.add_default_file(folder, loader.notices)?;
+        return Ok(own);
+    }
+    let files = entry.env_files.iter();
+    let files: Vec<PathBuf> = files.map(|file| against.absolute(file).into()).collect();
+    names(loader, entry, &files, ".env_file");
+    let added = own.add_files(&files, loader.notices);
+    added.map_err(|error| error.at(entry.path.clone()))?;
+    Ok(own)
 }
 
 /// Says of a name that is defined twice where that is: in `here` or a file that came before, and in one of `included`.

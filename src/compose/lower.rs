@@ -61,17 +61,7 @@ pub(super) fn lower(value: &mut Value, shape: &Shape, at: At<'_>) -> Result<(), 
             lower(value, inner, at)?;
             checked(value, *check, at)
         }
-        Shape::IntOr(..) if matches!(value, Value::Number(_) | Value::String(_)) => {
-            lower(value, &Shape::Int, at)?;
-            if *value == 0 {
-                // For Go it is no number then, but two.
-                *value = json!({"soft": 0, "hard": 0});
-            }
-            Ok(())
-        }
-        Shape::IntOr(words, inner) => {
-            lower(value, inner, at).map_err(|error| error.expecting(words, at))
-        }
+        Shape::IntOr(words, inner) => one_or_both(value, words, inner, at),
         Shape::Long(long, words, inner) => {
             *value = long(value.take());
             lower(value, inner, at).map_err(|error| error.expecting(words, at))
@@ -82,6 +72,24 @@ pub(super) fn lower(value: &mut Value, shape: &Shape, at: At<'_>) -> Result<(), 
         }
         Shape::Items(long, words, inner) => items(value, *long, words, inner, at),
     }
+}
+
+/// A limit: one number, or a soft and a hard one.
+fn one_or_both(
+    value: &mut Value,
+    words: &'static str,
+    both: &Shape,
+    at: At<'_>,
+) -> Result<(), Error> {
+    if !matches!(value, Value::Number(_) | Value::String(_)) {
+        return lower(value, both, at).map_err(|error| error.expecting(words, at));
+    }
+    lower(value, &Shape::Int, at)?;
+    if *value == 0 {
+        // For Go it is no number then, but two.
+        *value = json!({"soft": 0, "hard": 0});
+    }
+    Ok(())
 }
 
 /// Whether only variables say what a value is: it stays as it is written until they are known. Of a list of `NAME=value`

@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::layout::{SERVICE, arrange};
+use super::key_order::SERVICE;
+use super::layout::arrange;
 use super::{Digest, Service};
 
 /// Attributes that are no part of the hash.

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Attachment, Blkio, Build, Bytes, Cpu, Deploy, Device, DeviceRequest, FileReference,
-    Healthcheck, Hook, Mount, Port, PullPolicy, RestartPolicy, Scarcity, Span, Ulimit,
+    Attachment, Blkio, Build, Bytes, Cpu, CredentialSpec, Deploy, Device, DeviceRequest,
+    FileReference, Healthcheck, Hook, Mount, Port, PullPolicy, RestartPolicy, Scarcity, Span,
+    Ulimit,
 };
 
 /// A service in canonical form: long syntax, paths absolute, environment resolved.
@@ -375,37 +376,4 @@ pub struct Logging {
     /// Its options.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
-}
-
-/// `credential_spec`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CredentialSpec {
-    /// A config of a swarm.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub config: Option<String>,
-    /// A file in the engine's folder of credential specs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
-    /// A value in the Windows registry of the engine's machine.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub registry: Option<String>,
-    /// `x-*`.
-    #[serde(flatten)]
-    pub extensions: BTreeMap<String, Value>,
-}
-
-impl CredentialSpec {
-    /// The engine's name for it: `file://NAME`, `registry://NAME`, `config://NAME`.
-    pub fn source(&self) -> Option<String> {
-        let sources = [
-            ("config", &self.config),
-            ("file", &self.file),
-            ("registry", &self.registry),
-        ];
-        let named = sources
-            .into_iter()
-            .find_map(|(kind, name)| Some((kind, name.as_deref()?)));
-        named.map(|(kind, name)| format!("{kind}://{name}"))
-    }
 }

@@ -73,15 +73,15 @@ fn help_of_up() {
         Options:
           -d, --detach                   Accepted and changes nothing: larder always returns
           -a, --attach                   Follow the logs once every service is ready
-          -p, --project-name <NAME>      The project's name, in place of the folder's [env:
-                                         COMPOSE_PROJECT_NAME]
               --build                    Accepted and changes nothing: larder always builds what changed
-              --project-directory <DIR>  The folder that relative paths are read against, in place of the
-                                         first file's
               --wait                     Accepted and changes nothing: larder always waits
               --no-wait                  Return when every service is started, ready or not
-              --progress <MODE>          How progress is shown: auto, tty, plain, json or quiet
               --timeout <SECONDS>        Give up when a service takes longer than this to become ready
+          -p, --project-name <NAME>      The project's name, in place of the folder's [env:
+                                         COMPOSE_PROJECT_NAME]
+              --project-directory <DIR>  The folder that relative paths are read against, in place of the
+                                         first file's
+              --progress <MODE>          How progress is shown: auto, tty, plain, json or quiet
               --builder <BUILDER>        Who builds: auto, dagger or docker [env: LARDER_BUILDER]
               --frozen                   Take only base images that larder.lock pins [env: LARDER_FROZEN]
           -h, --help                     Print help

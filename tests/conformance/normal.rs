@@ -23,7 +23,8 @@ pub(crate) fn ours(project: &Project) -> Value {
 }
 
 /// What Go's JSON says of a service in its own way, which no Compose file can say: the devices of `blkio_config` have no names for JSON
-/// (`types.WeightDevice`, `types.ThrottleDevice`), so their fields' stand there, and a limit of 0 is left out.
+/// (`types.WeightDevice`, `types.ThrottleDevice`), so their fields' stand there, and a limit of 0 is left out. `model::compose_hash` has the same for the hash: written here once
+/// more, as what docker compose prints is compared with a tree that larder's own code for its JSON had no part in.
 fn as_in_go(service: &mut Value) {
     let blkio = service
         .get_mut("blkio_config")
