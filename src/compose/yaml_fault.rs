@@ -1,6 +1,7 @@
 //! What stands behind the parser's words for a text that is no YAML: the place a person looks for, and what usually is
 //! the cause. Knows nothing of Compose.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::error::{Error, ErrorKind};
@@ -10,8 +11,13 @@ use crate::model::Place;
 
 /// What the parser's words become where a tab is the cause.
 const TAB: &str = "a tab stands where lines are indented";
+/// What they begin with where a quote ends too late.
+const LATE: &str = "the quote that begins here ends in";
 /// What they become where a quote is.
 const QUOTE: &str = "the quote that begins here has no end";
+
+/// So many anchors are looked at for one that is like an unknown one.
+const KNOWN: usize = 1_000;
 
 /// The error that a failed read of `text` is.
 pub(super) fn error(error: &serde_yaml::Error, text: &str) -> Error {
@@ -25,6 +31,9 @@ pub(super) fn error(error: &serde_yaml::Error, text: &str) -> Error {
         (at, ErrorKind::Depth(DEPTH))
     } else if let (Some(begin), true) = (quote(&words), words.contains("end of stream")) {
         (Some(begin), ErrorKind::Yaml(QUOTE.to_owned()))
+    } else if let Some((begin, end)) = at.and_then(|at| closed_late(&words, text, at)) {
+        let words = format!("{LATE} line {end}, and more text follows");
+        (Some(begin), ErrorKind::Yaml(words))
     } else if let Some(tab) = at.and_then(|at| tab(&words, text, at)) {
         (Some(tab), ErrorKind::Yaml(TAB.to_owned()))
     } else if let Some(kind) = at.and_then(|at| anchor(&words, text, at)) {
@@ -51,6 +60,31 @@ fn quote(words: &str) -> Option<(usize, usize)> {
     Some((line.parse().ok()?, column.parse().ok()?))
 }
 
+/// Where a quote begins that takes in some lines up to the one where the parser stumbles, right behind its end: it was to
+/// end before, and the next one ended it. And that line.
+fn closed_late(words: &str, text: &str, at: (usize, usize)) -> Option<((usize, usize), usize)> {
+    if !words.starts_with("did not find expected") {
+        return None;
+    }
+    let lines: Vec<&str> = text.lines().take(at.0).collect();
+    let (last, above) = lines.split_last()?;
+    let before: String = last.chars().take(at.1 - 1).collect();
+    let before = before.trim_end();
+    let quote = before.chars().last().filter(|c| matches!(c, '"' | '\''))?;
+    if before[..before.len() - 1].contains(quote) {
+        return None;
+    }
+    let (number, line) = above
+        .iter()
+        .enumerate()
+        .rev()
+        .find(|(_, line)| line.contains(quote))?;
+    let begin = line.rfind(quote)?;
+    let begins = line[..begin].ends_with([' ', '\t', '[', '{', ',']) || begin == 0;
+    let column = line[..begin].chars().count() + 1;
+    begins.then_some(((number + 1, column), at.0))
+}
+
 /// The tab that lies in front of what the parser stumbles at.
 fn tab(words: &str, text: &str, at: (usize, usize)) -> Option<(usize, usize)> {
     let about = ["found a tab character", "cannot start any token"];
@@ -67,20 +101,20 @@ fn anchor(words: &str, text: &str, at: (usize, usize)) -> Option<ErrorKind> {
     let line = line.filter(|_| words.contains("unknown anchor"))?;
     let written: String = line.chars().skip(at.1 - 1).collect();
     let name = name(written.strip_prefix('*')?);
-    let mut known: Vec<String> = Vec::new();
+    let mut known = BTreeSet::new();
     let mut later = None;
     for (number, line) in text.lines().enumerate() {
         for found in anchors(line) {
             if found == name {
                 later.get_or_insert(number + 1);
-            } else if number < at.0 {
-                known.push(found.to_owned());
+            } else if number < at.0 && known.len() < KNOWN {
+                known.insert(found);
             }
         }
     }
     Some(ErrorKind::Anchor {
         name: name.to_owned(),
-        known,
+        known: known.into_iter().map(str::to_owned).collect(),
         later,
     })
 }
@@ -117,7 +151,12 @@ pub(super) fn anchor_hint(name: &str, known: &[String], later: Option<usize>) ->
 /// What usually stands behind the parser's words.
 pub(super) fn hint(words: &str) -> Option<&'static str> {
     let causes = [
-        (TAB, "YAML takes spaces, no tabs"),
+        (TAB, NO_TABS),
+        (
+            LATE,
+            "was it to end in its own line? one that is part of the text is written twice, or with `\\` in double quotes",
+        ),
+        ("found a tab character", NO_TABS),
         (
             QUOTE,
             "it ends with the same quote; one that is part of the text is written twice, or with `\\` in double quotes",
@@ -154,6 +193,8 @@ pub(super) fn hint(words: &str) -> Option<&'static str> {
     known.map(|(_, hint)| *hint)
 }
 
+/// Of tabs, wherever they are.
+const NO_TABS: &str = "YAML takes spaces, no tabs";
 /// Of a text in a block.
 const BLOCK: &str = "behind `|` or `>` stand at most `+` or `-` and a digit from 1 on: the text begins in the next line";
 
@@ -175,6 +216,18 @@ mod tests {
             (
                 "a: 1\nb: \"x\nc: 2\nd: 3\n",
                 "the file is not valid YAML: the quote that begins here has no end 2:4 it ends with the same quote",
+            ),
+            (
+                "a:\n  b: 'x\n  c: 'y'\n  d: z\n",
+                "the file is not valid YAML: the quote that begins here ends in line 3, and more text follows 2:6 was it",
+            ),
+            (
+                "a:\n  b: \"x\n  c: \"y\"\n  d: z\n",
+                "the file is not valid YAML: the quote that begins here ends in line 3, and more text follows 2:6 was it",
+            ),
+            (
+                "a: [\"x, y,\n  \"z\"]\n",
+                "the file is not valid YAML: the quote that begins here ends in line 2, and more text follows 1:5 was it",
             ),
             (
                 "a:\n  b: 1\n\tc: 2\n",
