@@ -217,8 +217,9 @@ impl<'a> Cursor<'a> {
 
     /// A name, and whether `=` or `:` follows it on its line.
     fn key(&mut self) -> Result<(String, bool), BadLine> {
+        // What follows `export` is white space of Go's expressions, which knows fewer blanks, and the end of a line.
         if let Some(rest) = self.rest.strip_prefix("export")
-            && rest.starts_with(is_blank)
+            && rest.starts_with([' ', '\t', '\x0c', '\r', '\n'])
         {
             self.rest = rest.trim_start_matches(is_blank);
         }
@@ -397,6 +398,18 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(value(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn export_counts_for_nothing_in_front_of_white_space() {
+        for blanks in [" ", "\t", "\x0c", "\r ", " \x0b", "\n", " \n\n"] {
+            assert_eq!(value(&format!("export{blanks}A=1")), "1", "{blanks:?}");
+        }
+        for blank in ["\x0b", "\u{85}", "\u{a0}"] {
+            let name = format!("export{blank}A");
+            let read = parsed(&format!("{name}=1")).unwrap();
+            assert_eq!(read, [(name, "1".to_owned())]);
         }
     }
 

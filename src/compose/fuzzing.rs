@@ -99,7 +99,8 @@ pub fn dotenv(data: &[u8]) {
     let lines = text.lines().count().max(1);
     assert!(holes.iter().all(|hole| (1..=lines).contains(&hole.line)));
     variables.retain(|_, value| !value.contains(['\'', '\\']));
-    let line = |(name, value): (&String, &String)| format!("{name}='{value}'\n");
+    // A name may begin with `export` and a blank, the first of which counts for nothing.
+    let line = |(name, value): (&String, &String)| format!("export {name}='{value}'\n");
     let written: String = variables.iter().map(line).collect();
     let again = read(&written).unwrap_or_else(|bad| panic!("{bad:?}: {written}"));
     assert_eq!(again.0, variables);
