@@ -23,7 +23,9 @@ impl<'a> Makers<'a> {
         let mut by_image = BTreeMap::new();
         for service in services {
             let images = project.built_images(service);
-            by_image.extend(images.map(|image| (image, service.clone())));
+            for image in images {
+                by_image.entry(image).or_insert_with(|| service.clone());
+            }
         }
         Self { survey, by_image }
     }
@@ -55,7 +57,8 @@ impl Prepared {
         let of_all = services.iter().flat_map(|service| makers.of(service));
         let mut open: BTreeSet<String> = of_all.cloned().collect();
         while !open.is_empty() {
-            let free = |service: &&String| makers.of(service).is_disjoint(&open.iter().collect());
+            let left: BTreeSet<&String> = open.iter().collect();
+            let free = |service: &&String| makers.of(service).is_disjoint(&left);
             let wave: BTreeSet<String> = open.iter().filter(free).cloned().collect();
             if wave.is_empty() {
                 return Err(plan::Error::BuildCircle(open.into_iter().collect()).into());

@@ -330,6 +330,7 @@ impl Prepared {
         let of_each = services.iter().map(|own| reading.survey.bases_of(own));
         let mut wanted: BTreeSet<BaseRef> = of_each.flatten().collect();
         wanted.retain(|base| !bases.unbuilt.contains(base));
+        let pulling: BTreeSet<String> = self.pulling().collect();
         loop {
             self.bring(invocation, bases, &wanted).await?;
             let (survey, known) = (reading.survey.clone(), bases.known.clone());
@@ -354,7 +355,7 @@ impl Prepared {
                     .iter()
                     .filter(|image| !wanted.contains(*image) && !bases.unbuilt.contains(*image));
                 further.extend(new.cloned());
-                if self.pulling().any(|own| own == *service) {
+                if pulling.contains(service) {
                     bases.renew(images.iter().cloned());
                 }
             }

@@ -48,7 +48,7 @@ pub(super) fn with_guests<'a>(
             container.state.is_running()
                 && !container.one_off
                 && !ids.contains(container.id.as_str())
-                && (hosts_of(container).any(|id| ids.contains(id))
+                && (container.hosts().any(|(_, id)| ids.contains(id))
                     || hosts.any(|name| services.contains(name)))
         };
         let further: Vec<&Container> = containers.iter().filter(goes).collect();
@@ -64,28 +64,20 @@ pub(super) fn guests<'a>(
     containers: &[&'a Container],
     project: Option<&'a Project>,
 ) -> BTreeMap<&'a str, Vec<&'a str>> {
+    let mut of_service: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for own in containers {
+        of_service.entry(&own.service).or_default().push(&own.id);
+    }
     let mut guests: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for guest in containers {
-        let with = restarts_with(guest, project);
-        let hosts = containers
-            .iter()
-            .filter(|host| with.contains(&&*host.service));
-        let hosts = hosts.map(|host| host.id.as_str());
-        for host in hosts
-            .chain(hosts_of(guest))
-            .filter(|host| *host != guest.id)
-        {
+        let with = restarts_with(guest, project).into_iter();
+        let with = with.filter_map(|name| of_service.get(name)).flatten();
+        let shared = guest.hosts().map(|(_, id)| id);
+        for host in shared.chain(with.copied()).filter(|id| *id != guest.id) {
             guests.entry(host).or_default().push(&guest.id);
         }
     }
     guests
-}
-
-/// The containers whose network, memory or processes a container has.
-pub(super) fn hosts_of(container: &Container) -> impl Iterator<Item = &str> {
-    let shares = container.shares.iter();
-    let shares = shares.filter(|(share, _)| share.ends_with_process());
-    shares.map(|(_, id)| id.as_str())
 }
 
 /// The services with which a container is restarted, as the project says, or else its label.
@@ -116,7 +108,9 @@ pub(super) fn waves<'a>(
     for container in &containers {
         let on = dependencies(container, project).into_iter();
         let on = on.map(|(name, ..)| name);
-        let hosts = hosts_of(container).filter_map(|id| by_id.get(id).copied());
+        let hosts = container
+            .hosts()
+            .filter_map(|(_, id)| by_id.get(id).copied());
         let on = on.chain(hosts).filter(|name| services.contains(name));
         let on = on.filter(|name| *name != container.service);
         waits.entry(&container.service).or_default().extend(on);

@@ -47,8 +47,8 @@ fn plan(containers: Vec<&Container>, project: Option<&Project>) -> Plan {
             let steps = draft.gate(name, condition, &container.service);
             if required { &mut after } else { &mut settled }.extend(steps);
         }
-        let hosts = stack::hosts_of(container);
-        after.extend(hosts.filter_map(|host| draft.starts.get(host)));
+        let hosts = container.hosts();
+        after.extend(hosts.filter_map(|(_, host)| draft.starts.get(host)));
         let definition = project.and_then(|project| project.services.get(&container.service));
         let start = Action::Start {
             container: ContainerSource::Id(container.id.clone()),

@@ -132,10 +132,7 @@ fn plan<'a>(
     for wave in waves {
         let mut last = Vec::new();
         for container in wave {
-            for going in going(container, guests, &ranks).into_values().rev() {
-                if stops.contains_key(going.id.as_str()) {
-                    continue;
-                }
+            for going in going(container, guests, &ranks, &stops).into_values().rev() {
                 let own = guests.get(going.id.as_str()).into_iter().flatten();
                 let own = own.filter_map(|guest| stops.get(guest));
                 let after = before.iter().chain(own).copied();
@@ -157,16 +154,18 @@ fn plan<'a>(
     plan
 }
 
-/// A container and all that goes with it, in the order of their waves.
+/// A container and all that goes with it, in the order of their waves, those that are stopped left out.
 fn going<'a>(
     container: &'a Container,
     guests: &BTreeMap<&str, Vec<&'a str>>,
     ranks: &BTreeMap<&str, (usize, &'a Container)>,
+    stops: &BTreeMap<&str, StepId>,
 ) -> BTreeMap<usize, &'a Container> {
     let mut going = BTreeMap::new();
     let mut open = vec![container.id.as_str()];
     while let Some(id) = open.pop() {
         if let Some((rank, found)) = ranks.get(id)
+            && !stops.contains_key(id)
             && going.insert(*rank, *found).is_none()
         {
             open.extend(guests.get(id).into_iter().flatten());

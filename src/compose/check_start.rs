@@ -15,8 +15,29 @@ use crate::model::{Hook, Owner, Project, Service};
 pub fn check_start(project: &Project, services: &BTreeSet<String>) -> Result<(), Error> {
     let definitions = services.iter();
     let mut definitions = definitions.filter_map(|name| project.services.get_key_value(name));
-    let checked = definitions.try_for_each(|(name, service)| check(name, service));
+    let checked = definitions.try_for_each(|(name, service)| {
+        names_another(project, name, service)?;
+        check(name, service)
+    });
     checked.map_err(|error| Places::in_project(project).locate(error))
+}
+
+/// That no container has something of itself.
+fn names_another(project: &Project, name: &str, service: &Service) -> Result<(), Error> {
+    for (share, owner) in service.shares() {
+        let is_own = |owner: &str| {
+            let mut numbers = 1..=service.replicas();
+            numbers.any(|number| project.container_name(name, number) == owner)
+        };
+        if let Owner::Container(owner) = owner
+            && is_own(owner)
+        {
+            let path = TreePath::of(&["services", name, share.attribute()]);
+            let reason = format!("`{owner}` is its own container");
+            return Err(ErrorKind::Invalid { path, reason }.into());
+        }
+    }
+    Ok(())
 }
 
 fn check(name: &str, service: &Service) -> Result<(), Error> {

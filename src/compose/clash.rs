@@ -9,6 +9,9 @@ use super::notice::Notices;
 use super::path::TreePath;
 use crate::model::{Attachment, Network, Port, PortRange, Project, Service};
 
+/// So many holders of one port are told apart.
+const HOLDERS: usize = 64;
+
 /// Warns of it in a settled project.
 pub(super) fn warn(project: &Project, notices: &mut Notices) {
     addresses(project, notices);
@@ -16,16 +19,21 @@ pub(super) fn warn(project: &Project, notices: &mut Notices) {
 }
 
 fn addresses(project: &Project, notices: &mut Notices) {
+    let subnets_of = project.networks.iter();
+    let subnets_of: HashMap<&str, Vec<Subnet>> = subnets_of
+        .map(|(name, network)| (name.as_str(), subnets(network)))
+        .collect();
     let mut taken: HashMap<(&str, IpAddr), &str> = HashMap::new();
-    for (name, service) in &project.services {
+    let services = project.services.iter();
+    for (name, service) in services.filter(|(_, service)| service.replicas() > 0) {
         for (network, attachment) in &service.networks {
             let Some(attachment) = attachment else {
                 continue;
             };
             for (attribute, address) in fixed(attachment) {
                 let path = TreePath::of(&["services", name, "networks", network, attribute]);
-                let subnets = project.networks.get(network).map(subnets);
-                let subnets = subnets.unwrap_or_default();
+                let subnets = subnets_of.get(network.as_str());
+                let subnets = subnets.map(Vec::as_slice).unwrap_or_default();
                 let of_kind = |subnet: &&Subnet| subnet.0.is_ipv4() == address.is_ipv4();
                 let mut of_kind = subnets.iter().filter(of_kind).peekable();
                 if of_kind.peek().is_some() && !of_kind.any(|subnet| holds(*subnet, address)) {
@@ -92,7 +100,7 @@ fn holds((subnet, bits): Subnet, address: IpAddr) -> bool {
 }
 
 fn ports(project: &Project, notices: &mut Notices) {
-    let mut taken: HashMap<(Option<IpAddr>, &str, u16), &str> = HashMap::new();
+    let mut taken: HashMap<(&str, u16), Vec<(Option<IpAddr>, &str)>> = HashMap::new();
     let services = project.services.iter();
     for (name, service) in services.filter(|(_, service)| publishes(service)) {
         for (index, port) in service.ports.iter().enumerate() {
@@ -100,8 +108,14 @@ fn ports(project: &Project, notices: &mut Notices) {
                 continue;
             };
             let shown = format!("`{published}/{}`", port.protocol);
-            let first = taken.insert((ip, &port.protocol, published), name);
-            let text = match first.filter(|first| first != name) {
+            let holders = taken.entry((&port.protocol, published)).or_default();
+            let mut others = holders.iter().filter(|(_, holder)| holder != name);
+            let first = others.find(|(other, _)| are_one(*other, ip));
+            let first = first.map(|(_, first)| *first);
+            if holders.len() < HOLDERS {
+                holders.push((ip, name));
+            }
+            let text = match first {
                 Some(first) => format!(
                     "services `{first}` and `{name}` publish the same port of the host, {shown}: only one of them can \
                      run at a time"
@@ -118,18 +132,26 @@ fn ports(project: &Project, notices: &mut Notices) {
     }
 }
 
-/// Whether a service has a network of its own, whose ports can be published.
-fn publishes(service: &Service) -> bool {
-    let mode = service.network_mode.as_deref().unwrap_or_default();
-    !matches!(mode, "host" | "none") && !mode.contains(':')
+/// Whether two addresses of one port cannot be had by two. None is every address, and so is an unspecified one of its kind.
+fn are_one(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else {
+        return true;
+    };
+    let any = one.is_unspecified() || other.is_unspecified();
+    one == other || any && one.is_ipv4() == other.is_ipv4()
 }
 
-/// The one port of the host that a port asks for, with its address unless that is every one.
+/// Whether a service has containers with a network of their own, whose ports can be published.
+fn publishes(service: &Service) -> bool {
+    let mode = service.network_mode.as_deref().unwrap_or_default();
+    service.replicas() > 0 && !matches!(mode, "host" | "none") && !mode.contains(':')
+}
+
+/// The one port of the host that a port asks for, with its address where it says one.
 fn on_host(port: &Port) -> Option<(Option<IpAddr>, u16)> {
     let published: PortRange = port.published.as_deref()?.parse().ok()?;
     let ip = port.host_ip.as_deref().unwrap_or_default();
     let ip: Option<IpAddr> = ip.parse().ok();
-    let ip = ip.filter(|ip| !ip.is_unspecified());
     (published.count() == 1 && published.first > 0).then_some((ip, published.first))
 }
 
@@ -184,17 +206,21 @@ networks:
 services:
   a: {image: a, ports: ['80:80', '127.0.0.1:81:1', '90-91:1', '82', '53:53/udp', '7:8', '7:9']}
   b: {image: b, ports: ['443:80', '0.0.0.0:80:1', '81:1', '90-91:1', '82', '53:53']}
-  c: {image: c, ports: ['127.0.0.1:81:2']}
+  c: {image: c, ports: ['127.0.0.1:81:2', '[::]:80:80', '127.0.0.2:81:1']}
   d: {image: d, profiles: [p], ports: ['80:80']}
   e: {image: e, network_mode: host, ports: ['80:80']}
+  z: {image: e, scale: 0, ports: ['80:80']}
   f: {image: f, scale: 2, ports: ['70:80', '90-91:1', '1']}
 ";
         assert_eq!(
             warnings(text),
             [
                 "4:35 services `a` and `b` publish the same port of the host, `80/tcp`",
+                "4:51 services `a` and `b` publish the same port of the host, `81/tcp`",
                 "5:25 services `a` and `c` publish the same port of the host, `81/tcp`",
-                "8:35 service `f` has more than one container, and one port of the host, `70/tcp`",
+                "5:43 services `a` and `c` publish the same port of the host, `80/tcp`",
+                "5:57 services `b` and `c` publish the same port of the host, `81/tcp`",
+                "9:35 service `f` has more than one container, and one port of the host, `70/tcp`",
             ]
         );
     }

@@ -104,12 +104,19 @@ fn without_value(error: &Error, key: &str) -> String {
         ErrorKind::Template(_) => format!(
             "`{key}` has a `${{` that is not a variable: write `${{NAME}}`, or `$$` for a dollar sign"
         ),
+        // Its words may have values of other variables in them.
+        ErrorKind::MissingVariable { name, .. } => {
+            format!("the variable `{name}`, which `{key}` asks for, is needed")
+        }
         _ => error.to_string(),
     }
 }
 
-/// What a text defines: line, name, and what is written behind it, in the file's order. As far as it can be read.
-pub(super) fn definitions(text: &str) -> Vec<(usize, String, Option<String>)> {
+/// Line, name, and what is written behind it.
+pub(super) type Definition = (usize, String, Option<String>);
+
+/// What a text defines, in its order. As far as it can be read.
+pub(super) fn definitions(text: &str) -> Vec<Definition> {
     let mut cursor = Cursor {
         rest: text,
         line: 1,
@@ -134,6 +141,18 @@ pub(super) fn definitions(text: &str) -> Vec<(usize, String, Option<String>)> {
     found
 }
 
+/// The same of a text of `format: raw`.
+pub(super) fn raw_definitions(text: &str) -> Vec<Definition> {
+    let lines = text.lines().enumerate();
+    let lines = lines.map(|(index, line)| (index + 1, line.trim_start_matches(BLANKS)));
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let named = lines.map(|(number, line)| match line.split_once('=') {
+        Some((name, value)) => (number, name.to_owned(), Some(value.to_owned())),
+        None => (number, line.to_owned(), None),
+    });
+    named.collect()
+}
+
 /// What docker's own env files know as blanks.
 const BLANKS: [char; 2] = [' ', '\t'];
 
@@ -154,14 +173,14 @@ pub(super) fn parse_raw(
             .split_once('=')
             .map_or((line, None), |(name, value)| (name, Some(value)));
         if name.is_empty() || name.contains(BLANKS) {
-            // Without `=` it may be a part of a value.
-            let reason = match value {
-                Some(_) => format!("`{name}` is not a variable's name"),
-                None => "a variable's name cannot have a blank".to_owned(),
+            // What stands there may be a part of a value.
+            let reason = match name {
+                "" => "there is no name in front of `=`",
+                _ => "a variable's name cannot have a blank",
             };
             return Err(BadLine {
                 line: index + 1,
-                reason,
+                reason: reason.to_owned(),
             });
         }
         if let Some(value) = value.map(str::to_owned).or_else(|| lookup(name)) {
@@ -241,13 +260,10 @@ impl<'a> Cursor<'a> {
             });
         }
         if key.contains(' ') {
-            let reason = match next {
-                Some('=' | ':') => format!("`{key}` has a blank in it"),
-                _ => "a variable's name cannot have a blank".to_owned(),
-            };
+            // What stands there may be a part of a value.
             return Err(BadLine {
                 line: self.line,
-                reason,
+                reason: "a variable's name cannot have a blank".to_owned(),
             });
         }
         self.advance(end + usize::from(next.is_some()));

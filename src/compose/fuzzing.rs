@@ -87,12 +87,12 @@ pub fn interpolation(data: &[u8]) {
 /// It is not.
 pub fn dotenv(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let meter = Meter::default();
     let read = |text: &str| {
         let mut variables = BTreeMap::new();
-        dotenv::parse(text, &mut variables, &lookup, &meter).map(|holes| (variables, holes))
+        dotenv::parse(text, &mut variables, &lookup, &Meter::default())
+            .map(|holes| (variables, holes))
     };
-    let _ = dotenv::parse_raw(&text, &mut BTreeMap::new(), &lookup, &meter);
+    let _ = dotenv::parse_raw(&text, &mut BTreeMap::new(), &lookup, &Meter::default());
     let Ok((mut variables, holes)) = read(&text) else {
         return;
     };
@@ -102,6 +102,10 @@ pub fn dotenv(data: &[u8]) {
     // A name may begin with `export` and a blank, the first of which counts for nothing.
     let line = |(name, value): (&String, &String)| format!("export {name}='{value}'\n");
     let written: String = variables.iter().map(line).collect();
+    // Variables of variables grow, and with their text counted, too, they may be more than is read.
+    if written.len() > 1 << 20 {
+        return;
+    }
     let again = read(&written).unwrap_or_else(|bad| panic!("{bad:?}: {written}"));
     assert_eq!(again.0, variables);
 }

@@ -198,7 +198,10 @@ pub(super) fn ground(
         &environment,
     )?;
     let folder = project_folder(options, &chosen.files);
-    add_env(&mut environment, &env_files, &folder, notices)?;
+    // Those that are named were read: a pipe cannot be read twice.
+    if env_files.is_empty() {
+        add_env(&mut environment, &env_files, &folder, notices)?;
+    }
     for file in &chosen.files {
         sources.open(file).map_err(|error| match chosen.origin {
             Some(origin) => error.named_by(origin),

@@ -1,6 +1,8 @@
 //! What of a service's file system does not come from its image: its bind mounts, and what else is mounted. Says nothing
 //! where the image could be seen all the same.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::model::{ImageRef, Mount, MountKind, Project, Service};
@@ -23,10 +25,10 @@ pub(super) struct Cover {
 }
 
 impl Cover {
-    /// What lies over the image of a service; `None` where nothing can be relied on.
-    pub(super) fn of(project: &Project, name: &str) -> Option<Self> {
+    /// What lies over the image of a service; `None` where nothing can be relied on. `seen` are the images that others see.
+    pub(super) fn of(project: &Project, name: &str, seen: &Seen) -> Option<Self> {
         let service = project.services.get(name)?;
-        if is_switched_off(service) || uncovers(service) || is_run_by_others(project, name) {
+        if is_switched_off(service) || uncovers(service) || seen.has_one(project, name) {
             return None;
         }
         let bind = |kind| kind == MountKind::Bind;
@@ -70,18 +72,38 @@ fn uncovers(service: &Service) -> bool {
         || !service.volumes_from.is_empty()
 }
 
-/// Whether another service runs the image by its name, and so with other mounts, or one mounts it.
-fn is_run_by_others(project: &Project, name: &str) -> bool {
-    let own: Vec<ImageRef> = project.built_images(name).collect();
-    let may_be_own = |image: &str| {
-        let parsed = image.parse::<ImageRef>().ok();
-        parsed.is_none_or(|image| own.contains(&image))
-    };
-    project.services.iter().any(|(other, service)| {
-        let runs =
-            || *other != name && service.build.is_none() && may_be_own(&project.image_name(other));
-        service.mounted_images().any(may_be_own) || runs()
-    })
+/// The images that services run by their names, and so with other mounts than those of the service that builds them, or
+/// mount.
+pub(super) struct Seen {
+    images: HashSet<ImageRef>,
+    /// Whether there is one whose name does not parse: it may be any.
+    any: bool,
+}
+
+impl Seen {
+    pub(super) fn of(project: &Project) -> Self {
+        let mut seen = Self {
+            images: HashSet::new(),
+            any: false,
+        };
+        let mut add = |image: &str| match image.parse() {
+            Ok(image) => drop(seen.images.insert(image)),
+            Err(_) => seen.any = true,
+        };
+        for (name, service) in &project.services {
+            service.mounted_images().for_each(&mut add);
+            if service.build.is_none() {
+                add(&project.image_name(name));
+            }
+        }
+        seen
+    }
+
+    /// Whether what a service builds is among them.
+    fn has_one(&self, project: &Project, name: &str) -> bool {
+        let mut own = project.built_images(name);
+        self.any || own.any(|image| self.images.contains(&image))
+    }
 }
 
 /// A path of the container, cleaned; `None` for one that may lead elsewhere than its text says.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::base_images;
-use super::cover::Cover;
+use super::cover::{Cover, Seen};
 use super::delivery;
 use super::error::Error;
 use super::inputs::{Hidden, Inputs};
@@ -45,6 +45,7 @@ pub fn survey(
     let mut builds: Vec<Inputs> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     let mut indexes = BTreeMap::new();
+    let makers = makers(project);
     let mut open = services.clone();
     while !open.is_empty() {
         let mut jobs: Vec<(&str, &Service, &Build)> = Vec::new();
@@ -72,39 +73,30 @@ pub fn survey(
         });
         let surveyed = surveyed.into_iter().collect::<Result<Vec<_>, _>>();
         let surveyed = surveyed.map_err(|error: Error| error.written_in(project))?;
-        open = makers(project, &surveyed, &indexes);
+        let bases = surveyed.iter().flat_map(Inputs::images);
+        let needed = bases.filter_map(|base| makers.get(&base.image).copied());
+        let new = needed.filter(|maker| !indexes.contains_key(*maker));
+        open = new.cloned().collect();
         builds.extend(surveyed);
     }
-    let cover = |name: &String| Some((name.clone(), Cover::of(project, name)?));
+    let seen = Seen::of(project);
+    let cover = |name: &String| Some((name.clone(), Cover::of(project, name, &seen)?));
     Ok(Survey {
         builds,
         covers: indexes.keys().filter_map(cover).collect(),
         services: indexes,
         cache: cache.clone(),
         lock,
-        built: base_images::built(project),
+        built: makers.into_keys().collect(),
     })
 }
 
-/// The services that build what others start from or read from, and none of those that are `known`.
-fn makers(
-    project: &Project,
-    builds: &[Inputs],
-    known: &BTreeMap<String, usize>,
-) -> BTreeSet<String> {
-    let bases = builds.iter().flat_map(Inputs::images);
-    let mut bases: BTreeSet<ImageRef> = bases.map(|base| base.image).collect();
-    for image in known.keys().flat_map(|name| project.built_images(name)) {
-        bases.remove(&image);
-    }
-    let mut makers = BTreeSet::new();
+/// Which service builds an image of a name: of several the first.
+fn makers(project: &Project) -> HashMap<ImageRef, &String> {
+    let mut makers = HashMap::new();
     for name in project.services.keys() {
-        if bases.is_empty() {
-            break;
-        }
-        let mut images = project.built_images(name);
-        if images.any(|image| bases.remove(&image)) {
-            makers.insert(name.clone());
+        for image in project.built_images(name) {
+            makers.entry(image).or_insert(name);
         }
     }
     makers

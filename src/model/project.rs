@@ -208,7 +208,7 @@ impl Project {
     }
 
     /// These services, and those whose images their containers run or mount by a name that the build of another service
-    /// gives.
+    /// gives: of several that give it the first.
     pub fn with_makers(&self, services: &BTreeSet<String>) -> BTreeSet<String> {
         let mut wanted = services.clone();
         if wanted.len() == self.services.len() {
@@ -224,18 +224,11 @@ impl Project {
                 named.insert(familiar(&self.image_name(name)));
             }
         }
-        // What one of them builds is built anyway.
-        for name in services.iter().flat_map(|name| self.built_names(name)) {
-            named.remove(&familiar(&name));
-        }
-        for name in self
-            .services
-            .keys()
-            .filter(|name| !services.contains(*name))
-        {
-            let makes = |image: &String| named.remove(&familiar(image));
-            if self.built_names(name).iter().any(makes) {
-                wanted.insert(name.clone());
+        for name in self.services.keys() {
+            for image in self.built_names(name) {
+                if named.remove(&familiar(&image)) {
+                    wanted.insert(name.clone());
+                }
             }
         }
         wanted

@@ -29,7 +29,7 @@ impl Draft<'_> {
                 .iter()
                 .flat_map(|host| host.found.steps.iter().copied()),
         );
-        let mounted_images = self.mounted_images(service, definition);
+        let mounted_images = self.mounted_images(service, definition)?;
         let networks = networks_of(self.wanted.project, self.observed, definition);
         let mut started = Vec::new();
         for number in 1..=definition.replicas() {

@@ -75,7 +75,11 @@ impl Error {
     pub fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::BuildCircle(_) => "start one of them `FROM` another image".to_owned(),
-            Self::Cycle(_) => "take one of these out of `depends_on`".to_owned(),
+            Self::Cycle(_) => {
+                "take one of these out of `depends_on`, or out of what names its container \
+                               (`network_mode`, `ipc`, `pid`, `volumes_from`, `external_links`)"
+                    .to_owned()
+            }
             Self::ExternalNetwork { name } => {
                 format!("make it with `docker network create {name}`")
             }

@@ -143,21 +143,25 @@ impl Draft<'_> {
         Some(format!("`{name}`, which it goes with, is replaced"))
     }
 
-    /// Puts each stop behind the stops of containers that go with the one that is stopped, so that they end while they still
-    /// have what they share.
-    pub(super) fn stop_guests_first(&mut self, pairs: &[(StepId, StepId)]) {
-        for (guest, host) in pairs {
-            self.free(*guest, *host);
-            self.put_right_behind(*host, *guest);
+    /// Puts each stop behind the stops of its guests, so that they end while they still have what they share.
+    pub(super) fn stop_guests_first(&mut self, hosts: &[(StepId, Vec<StepId>)]) {
+        for (host, guests) in hosts {
+            self.free(guests, *host);
+            let behind = self.all_behind(*host);
+            let first = guests.iter().filter(|guest| !behind[guest.0]);
+            let after = &mut self.plan.steps[host.0].after;
+            after.extend(first.filter(|guest| *guest != host));
+            after.sort_unstable();
+            after.dedup();
         }
     }
 
-    /// The stops of containers that go together, each guest's with its host's: of those that have its network, memory or
-    /// processes, and of those that depend on it with `restart: true` (docker/compose `stopDependentContainers`). In the
-    /// order of the services, so that what a host's stop waits for is known when its guests' stops come to wait for it.
-    pub(super) fn stops_of_guests(&self, order: &[String]) -> Vec<(StepId, StepId)> {
+    /// The stops of containers that others go with, each with the stops of these guests: of those that have its network,
+    /// memory or processes, and of those that depend on it with `restart: true` (docker/compose `stopDependentContainers`).
+    /// In the order of the services, so that what a host's stop waits for is known when its guests' stops come to wait for it.
+    pub(super) fn stops_of_guests(&self, order: &[String]) -> Vec<(StepId, Vec<StepId>)> {
         let stops = self.stops();
-        let mut pairs = Vec::new();
+        let mut guests_of: HashMap<StepId, Vec<StepId>> = HashMap::new();
         for service in order {
             let depends_on = self.wanted.project.services[service].depends_on.iter();
             let restarting = depends_on.filter(|(_, dependency)| dependency.restart);
@@ -167,12 +171,19 @@ impl Draft<'_> {
                 let Some(stop) = stops.get(guest.id.as_str()) else {
                     continue;
                 };
-                let hosts = hosts_of(guest).map(|(_, host)| host);
+                let hosts = guest.hosts().map(|(_, host)| host);
                 let hosts = hosts.chain(restarting.iter().copied());
-                pairs.extend(hosts.filter_map(|host| Some((*stop, *stops.get(host)?))));
+                for host in hosts.filter_map(|host| stops.get(host)) {
+                    guests_of.entry(*host).or_default().push(*stop);
+                }
             }
         }
-        pairs
+        let all = order
+            .iter()
+            .flat_map(|service| self.census.containers(service));
+        let hosts = all.filter_map(|own| stops.get(own.id.as_str()));
+        let hosts = hosts.filter_map(|stop| guests_of.remove_entry(stop));
+        hosts.collect()
     }
 
     /// Says which containers lose what they have of one that is stopped: they are no part of this run.
@@ -183,7 +194,7 @@ impl Draft<'_> {
         let left = running.filter(|own| !stops.contains_key(own.id.as_str()));
         let mut warnings = Vec::new();
         for guest in left {
-            let mut hosts = hosts_of(guest).filter(|(_, host)| stops.contains_key(host));
+            let mut hosts = guest.hosts().filter(|(_, host)| stops.contains_key(host));
             let Some((share, id)) = hosts.next() else {
                 continue;
             };
@@ -212,11 +223,4 @@ impl Draft<'_> {
         })
         .collect()
     }
-}
-
-/// What a container has of others that ends with their processes, and the IDs of those.
-fn hosts_of(guest: &Container) -> impl Iterator<Item = (Share, &str)> {
-    let shares = guest.shares.iter();
-    let shares = shares.filter(|(share, _)| share.ends_with_process());
-    shares.map(|(share, host)| (*share, host.as_str()))
 }

@@ -216,7 +216,9 @@ impl Draft<'_> {
         let build = after.clone();
         for name in std::iter::once(&own).chain(&recipe.build.tags) {
             let name = familiar(name);
-            if found.is_some_and(|image| image.names.contains(&name)) {
+            if !self.gives(service, recipe, &name)
+                || found.is_some_and(|image| image.names.contains(&name))
+            {
                 continue;
             }
             let action = Action::Tag {
@@ -227,6 +229,30 @@ impl Draft<'_> {
             after.push(self.step(Some(service), action, cause, build.iter().copied()));
         }
         after
+    }
+
+    /// Whether a service's image gets a name. Not one that the service starts from, which would be another base for the next
+    /// build; and not one that another service gives to another image.
+    fn gives(&mut self, service: &str, recipe: &Recipe, name: &str) -> bool {
+        let mut bases = recipe.bases.iter();
+        if bases.any(|(base, _)| base.familiar() == name) {
+            self.plan.warnings.push(format!(
+                "what `{service}` builds is not called `{name}`: it starts from an image of that name, and would grow \
+                 with every build"
+            ));
+            return false;
+        }
+        let services = &self.wanted.project.services;
+        let maker = self.names.maker(name).filter(|maker| *maker != service);
+        let Some(maker) = maker else { return true };
+        let same = services[maker].build == services[service].build
+            && services[maker].platform == services[service].platform;
+        if !same {
+            self.plan.warnings.push(format!(
+                "`{maker}` and `{service}` build different images of one name, `{name}`: it is given to that of `{maker}`"
+            ));
+        }
+        same
     }
 
     /// An image whose bases are not on the engine: its fingerprint is known once they are built or pulled.

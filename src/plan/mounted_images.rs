@@ -3,6 +3,7 @@
 //! name since.
 
 use super::decide::Draft;
+use super::error::Error;
 use super::named::is_named;
 use super::observed::Container;
 use super::step::{ImageSource, StepId};
@@ -22,7 +23,7 @@ impl MountedImages {
     pub(super) fn differ(&self, container: &Container) -> bool {
         let there = self.images.iter().map(|image| match image {
             ImageSource::Id(id) => Some(id.clone()),
-            // Whatever comes out, it was not there when the container was made.
+            // Only what comes out could tell whether it is the one that is mounted.
             ImageSource::Step(_) | ImageSource::Unknown => None,
         });
         let Some(there) = there.collect::<Option<Vec<ImageId>>>() else {
@@ -34,7 +35,14 @@ impl MountedImages {
 
 impl Draft<'_> {
     /// The images that a service's containers mount.
-    pub(super) fn mounted_images(&mut self, name: &str, service: &Service) -> MountedImages {
+    ///
+    /// # Errors
+    /// One that is to be pulled is asked for in two platforms.
+    pub(super) fn mounted_images(
+        &mut self,
+        name: &str,
+        service: &Service,
+    ) -> Result<MountedImages, Error> {
         let mut mounted = MountedImages::default();
         for image in service.mounted_images() {
             let image = familiar(image);
@@ -50,12 +58,14 @@ impl Draft<'_> {
                 ImageSource::Id(found.id.clone())
             } else {
                 let cause = format!("`{name}` mounts it, and it is not on the engine");
-                let pull = self.pull(name, &image, None, &cause);
+                let platform = self.names.asked_of(&image)?;
+                let platform = platform.map(|platform| platform.to_string());
+                let pull = self.pull(name, &image, platform, &cause);
                 mounted.after.push(pull);
                 ImageSource::Step(pull)
             };
             mounted.images.push(source);
         }
-        mounted
+        Ok(mounted)
     }
 }

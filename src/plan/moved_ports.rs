@@ -34,7 +34,7 @@ impl Draft<'_> {
                 if self.needs(start, stop) {
                     continue;
                 }
-                self.free(stop, start);
+                self.free(&[stop], start);
                 self.put_behind(start, stop);
                 if holder != service {
                     moved.push((service.clone(), start, stop));
@@ -50,18 +50,11 @@ impl Draft<'_> {
 
     /// Has a step wait for another, unless that one waits for it.
     fn put_behind(&mut self, step: StepId, needed: StepId) {
-        if !self.needs(step, needed) {
-            self.put_right_behind(step, needed);
-        }
-    }
-
-    /// The same, where it does so through others, too: those may be taken from between them.
-    pub(super) fn put_right_behind(&mut self, step: StepId, needed: StepId) {
-        if step != needed && !self.comes_after(needed, step) {
-            let after = &mut self.plan.steps[step.0].after;
-            after.push(needed);
-            after.sort_unstable();
-            after.dedup();
+        let unordered =
+            step != needed && !self.needs(step, needed) && !self.comes_after(needed, step);
+        if unordered {
+            self.plan.steps[step.0].after.push(needed);
+            self.plan.steps[step.0].after.sort_unstable();
         }
     }
 
@@ -76,13 +69,17 @@ impl Draft<'_> {
         ends.map(|step| step.id).collect()
     }
 
-    /// Has a stop wait for nothing that waits for a start: not for what its service depends on, and not for the new
-    /// container in its place, where that shares another's network. In their place it waits for all that the start needs.
-    /// The stops of its guests, which come first, are freed with it.
-    pub(super) fn free(&mut self, stop: StepId, start: StepId) {
+    /// Has stops wait for nothing that waits for a start: not for what their services depend on, and not for the new
+    /// containers in their place, where those share another's network. In their place they wait for all that the start needs.
+    /// The stops of their guests, which come first, are freed with them.
+    pub(super) fn free(&mut self, stops: &[StepId], start: StepId) {
         let behind = self.all_behind(start);
-        let mut open = vec![stop];
+        let mut freed = vec![false; self.plan.steps.len()];
+        let mut open = stops.to_vec();
         while let Some(stop) = open.pop() {
+            if std::mem::replace(&mut freed[stop.0], true) {
+                continue;
+            }
             let all = self.plan.steps[stop.0].after.iter().copied();
             let (held, after): (Vec<StepId>, Vec<StepId>) =
                 all.partition(|needed| *needed == start || behind[needed.0]);
@@ -134,7 +131,7 @@ impl Draft<'_> {
     }
 
     /// Of each step whether it waits for `other`, be it through others, and whatever comes of it. Looks at each once.
-    fn all_behind(&self, other: StepId) -> Vec<bool> {
+    pub(super) fn all_behind(&self, other: StepId) -> Vec<bool> {
         let steps = &self.plan.steps;
         let mut waiting: Vec<Vec<StepId>> = vec![Vec::new(); steps.len()];
         for step in steps {

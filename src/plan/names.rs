@@ -1,7 +1,7 @@
 //! The names of images in a project: who builds each, and for which platform it is asked. Looked through once, as a
 //! project may have thousands of services.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::decide::Wanted;
 use super::error::Error;
@@ -12,9 +12,10 @@ use crate::model::{Project, familiar};
 /// What the services of a run say of image names.
 pub(super) struct Names<'a> {
     project: &'a Project,
-    builders: HashMap<String, &'a str>,
-    /// The same of all services: some are only built, since others start from them.
+    /// Of all services, as some are only built since others start from them; of several that build one name the first.
     makers: HashMap<String, &'a str>,
+    /// The services whose images are looked for in this run.
+    imaged: BTreeSet<String>,
     platforms: HashMap<String, Asked<'a>>,
 }
 
@@ -29,14 +30,16 @@ impl<'a> Names<'a> {
         let project = wanted.project;
         let mut names = Self {
             project,
-            builders: HashMap::new(),
             makers: HashMap::new(),
+            imaged: wanted.imaged(),
             platforms: HashMap::new(),
         };
-        let imaged = wanted.imaged();
-        for service in project.services.keys().filter(|own| imaged.contains(*own)) {
+        for service in project.services.keys() {
             for name in project.built_names(service) {
-                names.builders.entry(familiar(&name)).or_insert(service);
+                names.makers.entry(familiar(&name)).or_insert(service);
+            }
+            if !names.imaged.contains(service) {
+                continue;
             }
             let Some(platform) = own(&project.services[service]) else {
                 continue;
@@ -55,21 +58,16 @@ impl<'a> Names<'a> {
                     other: None,
                 });
         }
-        names.makers.clone_from(&names.builders);
-        for service in project.services.keys() {
-            for name in project.built_names(service) {
-                names.makers.entry(familiar(&name)).or_insert(service);
-            }
-        }
         names
     }
 
     /// The service of this run that builds the image of a name.
     pub(super) fn builder(&self, name: &str) -> Option<&'a str> {
-        self.builders.get(name).copied()
+        let maker = self.maker(name);
+        maker.filter(|maker| self.imaged.contains(*maker))
     }
 
-    /// The service whose image, of a name, is built in this run or before it.
+    /// The service of the project that builds the image of a name.
     pub(super) fn maker(&self, name: &str) -> Option<&'a str> {
         self.makers.get(name).copied()
     }
@@ -80,15 +78,22 @@ impl<'a> Names<'a> {
     /// # Errors
     /// Two services ask for one name in two platforms.
     pub(super) fn asked(&self, service: &str) -> Result<Option<Platform>, Error> {
-        let name = familiar(&self.project.image_name(service));
-        let Some(Asked { first, other }) = self.platforms.get(&name) else {
+        self.asked_of(&familiar(&self.project.image_name(service)))
+    }
+
+    /// The same of an image by its name.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn asked_of(&self, name: &str) -> Result<Option<Platform>, Error> {
+        let Some(Asked { first, other }) = self.platforms.get(name) else {
             return Ok(None);
         };
         let owned =
             |(service, platform): &(&str, Platform)| ((*service).to_owned(), platform.clone());
         match other {
             Some(other) => Err(Error::TwoPlatforms {
-                image: name,
+                image: name.to_owned(),
                 services: Box::new([owned(first), owned(other)]),
             }),
             None => Ok(Some(first.1.clone())),

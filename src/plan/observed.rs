@@ -106,6 +106,13 @@ impl Container {
         }
     }
 
+    /// What it has of other containers that ends with their processes, and the IDs of those.
+    pub fn hosts(&self) -> impl Iterator<Item = (Share, &str)> {
+        let shares = self.shares.iter();
+        let shares = shares.filter(|(share, _)| share.ends_with_process());
+        shares.map(|(share, host)| (*share, host.as_str()))
+    }
+
     /// The volumes that nobody named: target, and the engine's 64 hex digits. An engine below API 1.43 does not say
     /// more of them.
     pub fn anonymous_volumes(&self) -> impl Iterator<Item = (&String, &String)> {

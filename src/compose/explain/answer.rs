@@ -26,7 +26,14 @@ pub fn explain(options: &LoadOptions, subject: &str) -> Result<Explanation, Erro
         ..options.clone()
     };
     let parts = parse(subject)?;
-    let project = load(&all)?;
+    // What only a service has wrong that is off hinders nobody.
+    let (all, project) = match load(&all) {
+        Ok(project) => (all, project),
+        Err(error) => match load(options) {
+            Ok(project) => (options.clone(), project),
+            Err(_) => return Err(error),
+        },
+    };
     // A project is plain data; it has no keys that are not strings.
     let model = serde_json::to_value(&project).unwrap_or_default();
     let mut answer = Answer {

@@ -1,18 +1,21 @@
 //! Where the variables of a load have their values from: the environment, or a line of an env file; the same of what
 //! services have from env and label files.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde_json::Value;
 
 use super::source::{Role, Source, Used, on_one_line};
+use crate::compose::dotenv::{self, Definition};
 use crate::compose::environment::Environment;
 use crate::compose::error::Error;
 use crate::compose::files::Sources;
 use crate::compose::load::{LoadOptions, load_with, variables_of};
 use crate::compose::notice::Notices;
-use crate::compose::{dotenv, text};
+use crate::compose::text;
 use crate::model::{Included, Project};
 
 const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
@@ -21,6 +24,8 @@ const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
 pub(super) struct Origins {
     environment: Environment,
     process: BTreeMap<String, String>,
+    /// What env files define that were looked into.
+    read: RefCell<HashMap<PathBuf, Rc<[Definition]>>>,
 }
 
 impl Origins {
@@ -30,6 +35,7 @@ impl Origins {
         Ok(Self {
             environment: variables_of(options, Sources::of(project)?)?,
             process: options.environment.clone(),
+            read: RefCell::default(),
         })
     }
 
@@ -43,6 +49,7 @@ impl Origins {
         Some(Self {
             environment,
             process: self.process.clone(),
+            read: self.read.clone(),
         })
     }
 
@@ -85,7 +92,12 @@ impl Origins {
         let files = self.environment.files().iter();
         let files = files.flat_map(|together| together.iter().rev());
         let nobody = |_: &str| None;
-        let in_files = files.filter_map(|file| defined_in(file, name, Format::Dotenv, &nobody));
+        let in_files = files.filter_map(|file| {
+            let mut read = self.read.borrow_mut();
+            let all = read.entry(file.clone());
+            let all = all.or_insert_with(|| definitions(file, Format::Dotenv).into());
+            defined_in(file, all, name, &nobody)
+        });
         process.into_iter().chain(in_files).collect()
     }
 
@@ -116,35 +128,28 @@ enum Format {
     Raw,
 }
 
-/// Where an env file defines a variable; of several lines the last. One that has no value counts where `lookup` has one.
-fn defined_in(
-    file: &Path,
-    name: &str,
-    format: Format,
-    lookup: &dyn Fn(&str) -> Option<String>,
-) -> Option<Source> {
-    let text = text::read_env(file).ok()?;
-    let definitions = match format {
+/// What a file defines; nothing where it cannot be read again.
+fn definitions(file: &Path, format: Format) -> Vec<Definition> {
+    let text = text::read_env(file).unwrap_or_default();
+    match format {
         Format::Dotenv => dotenv::definitions(&text),
-        Format::Raw => raw_definitions(&text),
-    };
-    let mut definitions = definitions.into_iter().rev();
-    let (line, _, written) = definitions
-        .find(|(_, key, written)| key == name && (written.is_some() || lookup(name).is_some()))?;
-    let written = written.as_deref().map(on_one_line);
-    Some(Source::written(file, Some((line, 1)), written))
+        Format::Raw => dotenv::raw_definitions(&text),
+    }
 }
 
-/// As `dotenv::definitions`, of a file of docker's own format (`dotenv::parse_raw`).
-fn raw_definitions(text: &str) -> Vec<(usize, String, Option<String>)> {
-    let lines = text.lines().enumerate();
-    let lines = lines.map(|(index, line)| (index + 1, line.trim_start_matches([' ', '\t'])));
-    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    let named = lines.map(|(number, line)| match line.split_once('=') {
-        Some((name, value)) => (number, name.to_owned(), Some(value.to_owned())),
-        None => (number, line.to_owned(), None),
-    });
-    named.collect()
+/// Where a file that defines these defines a variable; of several lines the last. One that has no value counts where
+/// `lookup` has one.
+fn defined_in(
+    file: &Path,
+    all: &[Definition],
+    name: &str,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Option<Source> {
+    let mut all = all.iter().rev();
+    let (line, _, written) =
+        all.find(|(_, key, written)| key == name && (written.is_some() || lookup(name).is_some()))?;
+    let written = written.as_deref().map(on_one_line);
+    Some(Source::written(file, Some((*line, 1)), written))
 }
 
 /// The files that give a service variables, the last word first.
@@ -197,7 +202,9 @@ impl Files {
     ) -> Vec<Source> {
         let files = self.0.iter();
         files
-            .filter_map(|(file, format)| defined_in(file, name, *format, lookup))
+            .filter_map(|(file, format)| {
+                defined_in(file, &definitions(file, *format), name, lookup)
+            })
             .collect()
     }
 

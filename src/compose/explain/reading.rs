@@ -17,6 +17,9 @@ use crate::model::Project;
 
 /// How many services are followed that extend each other.
 const HANDS: usize = 16;
+/// How often files are looked into for one path: where each of several documents extends a service of another file with
+/// several, there are powers of them.
+const LOOKS: usize = 2_000;
 
 pub(super) struct Reading<'a> {
     project: &'a Project,
@@ -64,7 +67,7 @@ impl<'a> Reading<'a> {
 
     /// What the files say of a path, the weakest first.
     pub(super) fn events(&mut self, steps: &[Step]) -> Vec<Event> {
-        let mut search = Search::of(steps);
+        let mut search = Search::of(steps, LOOKS);
         for file in self.layers(steps) {
             let layer = Layer {
                 file,
@@ -124,9 +127,11 @@ impl<'a> Reading<'a> {
 
     /// Notes what a file says; before each document what its service has from those it extends.
     fn layer(&mut self, layer: &Layer<'a>, steps: &[Step], search: &mut Search) {
-        let Some(file) = self.file(layer.file) else {
+        let left = search.looks.checked_sub(1);
+        let (Some(left), Some(file)) = (left, self.file(layer.file)) else {
             return;
         };
+        search.looks = left;
         let documents = file.documents.iter().enumerate();
         let documents: Vec<_> = documents
             .filter(|(number, _)| layer.only.is_none_or(|only| only == *number))

@@ -35,15 +35,18 @@ pub(super) struct Search {
     rule: Rule,
     /// Weakest first.
     pub(super) events: Vec<Event>,
+    /// How many more layers are looked into.
+    pub(super) looks: usize,
     /// The driver of the logging so far, or the subnets of the pools.
     named: Vec<Value>,
 }
 
 impl Search {
-    pub(super) fn of(steps: &[Step]) -> Self {
+    pub(super) fn of(steps: &[Step], looks: usize) -> Self {
         Self {
             rule: Rule::of(steps),
             events: Vec::new(),
+            looks,
             named: Vec::new(),
         }
     }

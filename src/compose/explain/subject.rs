@@ -49,6 +49,9 @@ pub(super) fn parse(subject: &str) -> Result<Vec<Part>, Error> {
             "`{subject}` is not a path: {reason}"
         )))
     };
+    if matches!(subject, "" | ".") {
+        return Err(wrong("it names nothing"));
+    }
     let mut parts = Vec::new();
     // As jq has it.
     let mut rest = subject.strip_prefix('.').unwrap_or(subject);

@@ -410,7 +410,12 @@ fn a_service_that_runs_the_image_by_name_sees_all_of_it() {
             .into(),
             ..Project::default()
         };
-        Cover::of(&project, "app").is_some()
+        Cover::of(
+            &project,
+            "app",
+            &crate::fingerprint::cover::Seen::of(&project),
+        )
+        .is_some()
     };
     assert!(with("redis:7"));
     assert!(!with("p-app"));
