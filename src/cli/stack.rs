@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Condition, Project, UnknownService, labels};
-use crate::plan::Container;
+use crate::plan::{Container, State};
 
 /// The containers of the named services, or of all, one-off ones left out.
 ///
@@ -57,6 +57,41 @@ pub(super) fn with_guests<'a>(
         }
         chosen.extend(further);
     }
+}
+
+/// Adds the containers that one of them needs, directly or not: those that it depends on, jobs that are done left out, and those
+/// whose network, memory or processes it has. Docker compose starts the former, too.
+pub(super) fn with_hosts<'a>(
+    containers: &'a [Container],
+    project: Option<&Project>,
+    chosen: Vec<&'a Container>,
+) -> Vec<&'a Container> {
+    let own = || containers.iter().filter(|container| !container.one_off);
+    let mut of_service: BTreeMap<&str, Vec<&Container>> = BTreeMap::new();
+    for container in own() {
+        of_service
+            .entry(&container.service)
+            .or_default()
+            .push(container);
+    }
+    let by_id: BTreeMap<&str, &Container> = own().map(|own| (&*own.id, own)).collect();
+    let mut all: BTreeMap<(&str, u32, &str), &Container> = BTreeMap::new();
+    let mut open = chosen;
+    while let Some(container) = open.pop() {
+        let key = (&*container.service, container.number, &*container.id);
+        if all.insert(key, container).is_some() {
+            continue;
+        }
+        for (name, until, _) in dependencies(container, project) {
+            let own = of_service.get(name).into_iter().flatten();
+            // A job that is done stays done.
+            let done =
+                |own: &Container| until == Condition::Completed && own.state == State::Exited(0);
+            open.extend(own.filter(|own| !done(own)));
+        }
+        open.extend(container.hosts().filter_map(|(_, id)| by_id.get(id)));
+    }
+    all.into_values().collect()
 }
 
 /// Of each container those that go with it: they end before it does, and start after it.
@@ -161,7 +196,7 @@ pub(super) fn dependencies<'a>(
 pub(super) mod tests {
     use super::*;
     use crate::model::{ImageId, Service};
-    use crate::plan::{Health, State};
+    use crate::plan::Health;
 
     pub(crate) fn container(service: &str, depends_on: &str) -> Container {
         let label = (labels::DEPENDS_ON.to_owned(), depends_on.to_owned());
@@ -228,6 +263,26 @@ pub(super) mod tests {
         };
         let waves = waves(all.iter().collect(), Some(&project));
         assert_eq!(names(&waves), [vec!["a"], vec!["b", "old"]]);
+    }
+
+    #[test]
+    fn what_a_container_needs_is_started_with_it() {
+        let mut all = [
+            container("web", "api:service_healthy:false"),
+            container("api", "migrate:service_completed_successfully:true"),
+            container("migrate", ""),
+            container("vpn", ""),
+            container("other", "web:service_started:false"),
+        ];
+        all[1].shares = [(crate::model::Share::Network, "id-vpn".to_owned())].into();
+        let chosen = with_hosts(&all, None, vec![&all[0]]);
+        let names = |chosen: Vec<&Container>| -> Vec<String> {
+            chosen.into_iter().map(|own| own.service.clone()).collect()
+        };
+        assert_eq!(names(chosen), ["api", "migrate", "vpn", "web"]);
+        all[2].state = State::Exited(0);
+        let chosen = with_hosts(&all, None, vec![&all[0]]);
+        assert_eq!(names(chosen), ["api", "vpn", "web"]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub(super) async fn start(invocation: &Invocation, args: &Services) -> Result<()
     let observed = engine.observe(&named.name).await?;
     let chosen = turn::chosen(&observed.containers, &named, &args.services)?;
     turn::all_there(&chosen, &named, &args.services)?;
+    let chosen = stack::with_hosts(&observed.containers, named.project.as_ref(), chosen);
     let mut due: Vec<&Container> = chosen.iter().copied().filter(|c| !is_up(c)).collect();
     if due.is_empty() {
         return invocation.note("nothing to start");

@@ -60,6 +60,11 @@ fn check(name: &str, service: &Service) -> Result<(), Error> {
         }
     }
     can_link(&path, service)?;
+    has_own_network(&path, service)?;
+    if service.environment.contains_key("") {
+        let (path, reason) = (path.and("environment"), "a variable has no name".to_owned());
+        return Err(ErrorKind::Invalid { path, reason }.into());
+    }
     if service.use_api_socket == Some(true) && service.read_only == Some(true) {
         let path = path.and("use_api_socket");
         let reason =
@@ -97,6 +102,30 @@ fn can_link(path: &TreePath, service: &Service) -> Result<(), Error> {
             let reason = format!(
                 "an engine takes no links beside `network_mode: {mode}`: names are looked up in the network that it has"
             );
+            Err(ErrorKind::Invalid { path, reason }.into())
+        }
+    }
+}
+
+/// What belongs to a network of its own (moby `validateNetMode`).
+fn has_own_network(path: &TreePath, service: &Service) -> Result<(), Error> {
+    let mode = service.network_mode.as_deref().unwrap_or_default();
+    if Owner::of_mode(mode).is_none() {
+        return Ok(());
+    }
+    let attributes = [
+        ("dns", !service.dns.is_empty()),
+        ("expose", !service.expose.is_empty()),
+        ("extra_hosts", !service.extra_hosts.is_empty()),
+        ("hostname", service.hostname.is_some()),
+        ("mac_address", service.mac_address.is_some()),
+        ("ports", !service.ports.is_empty()),
+    ];
+    match attributes.into_iter().find(|(_, said)| *said) {
+        None => Ok(()),
+        Some((attribute, _)) => {
+            let reason = format!("with `network_mode: {mode}` it is the other container's to say");
+            let path = path.clone().and(attribute);
             Err(ErrorKind::Invalid { path, reason }.into())
         }
     }

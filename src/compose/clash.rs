@@ -69,6 +69,9 @@ fn fixed(attachment: &Attachment) -> impl Iterator<Item = (&'static str, IpAddr)
     parsed.into_iter().flatten()
 }
 
+/// A host's address, where one is said, and the service that asks for a port of it.
+type Holder<'a> = (Option<IpAddr>, &'a str);
+
 /// An address, and how many of its bits count.
 type Subnet = (IpAddr, u32);
 
@@ -100,7 +103,7 @@ fn holds((subnet, bits): Subnet, address: IpAddr) -> bool {
 }
 
 fn ports(project: &Project, notices: &mut Notices) {
-    let mut taken: HashMap<(&str, u16), Vec<(Option<IpAddr>, &str)>> = HashMap::new();
+    let mut taken: HashMap<(&str, u16), Vec<Holder<'_>>> = HashMap::new();
     let services = project.services.iter();
     for (name, service) in services.filter(|(_, service)| publishes(service)) {
         for (index, port) in service.ports.iter().enumerate() {

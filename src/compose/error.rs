@@ -52,7 +52,7 @@ pub(super) enum ErrorKind {
     },
     #[error("the YAML aliases stand for more than the file may expand to")]
     Expansion,
-    #[error("the file has more than {0} values")]
+    #[error("the file has more than {0} values, commas and colons in its texts counted")]
     TooMany(usize),
     #[error("with this file the Compose files have more than {0} values")]
     TooManyTogether(usize),

@@ -163,7 +163,7 @@ pub(super) fn hint(words: &str) -> Option<&'static str> {
         ),
         (
             "did not find expected ',' or",
-            "a `[` or `{` before it is not closed",
+            "a `[` or `{` before it is not closed, or a text in it that has a `{`, `}` or `: ` of its own, as `${…}`, needs quotes",
         ),
         (
             "cannot start any token",

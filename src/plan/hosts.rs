@@ -1,7 +1,7 @@
 //! Containers that others have something of: a network, memory, processes, volumes, links. Whether a container still has
 //! it, and in which order those that go together are stopped.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::decide::{Draft, Started, Wanted};
 use super::error::Error;
@@ -186,28 +186,45 @@ impl Draft<'_> {
         hosts.collect()
     }
 
-    /// Says which containers lose what they have of one that is stopped: they are no part of this run.
+    /// Says which containers lose what they have of one that is stopped or started anew: they are no part of this run.
     pub(super) fn cut_off(&mut self) {
         let stops = self.stops();
+        let starts = self
+            .plan
+            .steps
+            .iter()
+            .filter_map(|step| match &step.action {
+                Action::Start {
+                    container: ContainerSource::Id(id),
+                    ..
+                } => Some(id.as_str()),
+                _ => None,
+            });
+        let anew: HashSet<&str> = starts.chain(stops.keys().copied()).collect();
         let observed = self.observed.containers.iter();
         let running = observed.filter(|own| own.state.is_running());
         let left = running.filter(|own| !stops.contains_key(own.id.as_str()));
         let mut warnings = Vec::new();
         for guest in left {
-            let mut hosts = guest.hosts().filter(|(_, host)| stops.contains_key(host));
+            let mut hosts = guest.hosts().filter(|(_, host)| anew.contains(host));
             let Some((share, id)) = hosts.next() else {
                 continue;
             };
             let mut all = self.observed.containers.iter();
             let host = all.find(|own| own.id == id).map_or(id, |own| &own.name);
+            let happens = if stops.contains_key(id) {
+                "is stopped"
+            } else {
+                "starts anew"
+            };
             let (name, service) = (&guest.name, &guest.service);
             let hint = if guest.one_off {
                 String::new()
             } else {
-                format!(": `larder up {service}` starts it anew")
+                format!(": `larder up {service}` makes it anew")
             };
             warnings.push(format!(
-                "`{name}` {} `{host}`, which is stopped, and is no part of this start{hint}",
+                "`{name}` {} `{host}`, which {happens}, and is no part of this start{hint}",
                 share.verb()
             ));
         }

@@ -375,6 +375,18 @@ fn what_an_engine_would_refuse_half_of_a_stack_later() {
         error: `services.a.links`: an engine takes no links beside `network_mode: host`: names are looked up in the network that it has
           at compose.yaml:4:5
         "#);
+    assert_snapshot!(of("ports: ['80']\n    network_mode: 'service:b'"), @r#"
+        exit 2
+        --- stderr
+        error: `services.a.ports`: with `network_mode: service:b` it is the other container's to say
+          at compose.yaml:4:5
+        "#);
+    assert_snapshot!(of("network_mode: 'container:hub-a-1'"), @r#"
+        exit 2
+        --- stderr
+        error: `services.a.network_mode`: `hub-a-1` is its own container
+          at compose.yaml:4:5
+        "#);
     assert_snapshot!(of("use_api_socket: true\n    read_only: true"), @r#"
         exit 2
         --- stderr
@@ -388,6 +400,19 @@ fn what_an_engine_would_refuse_half_of_a_stack_later() {
         --- stderr
         error: `services.a.pre_start` asks for a hook before the start (docker compose 5.3 and later), which larder does not do
           at compose.yaml:4:5
+        "#);
+}
+
+/// What it holds may be a secret.
+#[test]
+fn a_variable_of_an_env_file_that_has_no_name() {
+    let compose = "services:\n  a:\n    image: redis\n    env_file: c.env\n";
+    let sandbox = Sandbox::with(compose).file("c.env", "A=1\n=hunter2\n");
+    assert_snapshot!(sandbox.show("up"), @r#"
+        exit 2
+        --- stderr
+        error: `services.a.environment`: a variable has no name
+          at compose.yaml:2:3
         "#);
 }
 
@@ -559,7 +584,7 @@ fn a_yaml_error() {
         --- stderr
         error: the file is not valid YAML: did not find expected ',' or ']'
           at compose.yaml:4:1
-        hint: a `[` or `{` before it is not closed
+        hint: a `[` or `{` before it is not closed, or a text in it that has a `{`, `}` or `: ` of its own, as `${…}`, needs quotes
         "#);
 }
 

@@ -216,14 +216,14 @@ fn more_values_than_anybody_writes() {
     assert_snapshot!(config(&"- a\n".repeat(2 << 20)), @r#"
         exit 2
         --- stderr
-        error: the file has more than 300000 values
+        error: the file has more than 300000 values, commas and colons in its texts counted
           at compose.yaml
         hint: no Compose file needs that many: is it the right one?
         "#);
     assert_snapshot!(config(&format!("[{}]", "a,".repeat((4 << 20) - 1))), @r#"
         exit 2
         --- stderr
-        error: the file has more than 300000 values
+        error: the file has more than 300000 values, commas and colons in its texts counted
           at compose.yaml
         hint: no Compose file needs that many: is it the right one?
         "#);

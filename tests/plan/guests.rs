@@ -222,7 +222,7 @@ fn who_is_cut_off_is_named() {
         scene.decide().unwrap().warnings,
         [
             "`hub-side-1` shares the processes of `hub-db-1`, which is stopped, and is no part of this start: \
-          `larder up side` starts it anew"
+          `larder up side` makes it anew"
         ]
     );
     scene.observed.containers[1].state = State::Exited(0);

@@ -1,6 +1,6 @@
 //! Which images are built, resumed and reused.
 
-use larder::fingerprint::{BaseRef, Fingerprinted, Platform};
+use larder::fingerprint::{Base, BaseRef, Fingerprinted, Platform};
 use larder::model::{Build, Network, labels};
 use larder::plan::{BuilderKind, Builders, Error, text};
 
@@ -316,4 +316,60 @@ fn a_container_stays_when_only_the_name_of_its_image_is_gone() {
         .text();
     assert!(plan.contains("build api with docker"), "{plan}");
     assert!(!plan.contains("create"), "{plan}");
+}
+
+/// It would go from one to the other at each start.
+#[test]
+fn a_name_of_two_images_is_that_of_the_first_service() {
+    let scene = scene(
+        "a: {image: 'x:1', build: {context: /a}}\nb: {image: 'x:1', build: {context: /b}}\n\
+         c: {image: 'x:1'}\n",
+    )
+    .recipe("a", "va", None)
+    .recipe("b", "vb", None)
+    .image("a", &["x:1"], &[(labels::FINGERPRINT, "va")])
+    .image("b", &[], &[(labels::FINGERPRINT, "vb")]);
+    let plan = scene.decide().unwrap();
+    assert!(!text(&plan).contains("tag the image"), "{}", text(&plan));
+    assert_eq!(
+        plan.warnings,
+        ["`a` and `b` build different images of one name, `x:1`: it is given to that of `a`"]
+    );
+    // Whoever is asked for.
+    let mut some = scene;
+    some.only = vec!["b", "c"];
+    assert!(
+        some.text().contains("c  reuse   `a` builds it"),
+        "{}",
+        some.text()
+    );
+}
+
+/// What it starts from would be another image at the next build.
+#[test]
+fn an_image_is_not_called_what_it_starts_from() {
+    let scene = scene("a: {image: 'x:1', build: {context: /a, tags: ['y:1']}}\n")
+        .recipe("a", "va", None)
+        .with(|scene| {
+            let Some(Fingerprinted::Known(recipe)) = scene.fingerprints.get_mut("a") else {
+                panic!("it is known");
+            };
+            let base = Base {
+                identity: String::new(),
+                onbuild: Vec::new(),
+                env: Vec::new(),
+                working_dir: String::new(),
+                volumes: Vec::new(),
+            };
+            recipe.bases.push(("x:1".parse().unwrap(), base));
+        });
+    let plan = scene.decide().unwrap();
+    let said = text(&plan);
+    assert!(said.contains("tag the image of a as y:1"), "{said}");
+    assert!(!said.contains("as x:1"), "{said}");
+    assert!(
+        plan.warnings[0].contains("it starts from an image of that name"),
+        "{:?}",
+        plan.warnings
+    );
 }

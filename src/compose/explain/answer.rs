@@ -58,13 +58,7 @@ pub fn explain(options: &LoadOptions, subject: &str) -> Result<Explanation, Erro
         return Ok(absent);
     }
     if is_variable(subject) {
-        let origins = answer.reading.root();
-        return Ok(Explanation {
-            subject: subject.to_owned(),
-            value: origins.value(subject).map(on_one_line),
-            sources: origins.sources(subject),
-            kind: Kind::Variable,
-        });
+        return Ok(answer.variable(subject));
     }
     Err(ErrorKind::NothingAt {
         subject: subject.to_owned(),
@@ -90,6 +84,41 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
+    /// A variable: of the project, or else of what it includes.
+    fn variable(&mut self, name: &str) -> Explanation {
+        let root = self.reading.root();
+        let mut value = root.value(name).map(on_one_line);
+        let mut sources = root.sources(name);
+        if value.is_none() {
+            let project = self.project;
+            for way in project.included.iter() {
+                let origins = self.reading.origins(&way.file);
+                let Some(origins) = origins.filter(|origins| origins.value(name).is_some()) else {
+                    continue;
+                };
+                value = value.or_else(|| origins.value(name).map(on_one_line));
+                let file = way.file.file_name().unwrap_or(way.file.as_os_str());
+                let text = format!("for `{}`, which is included", file.display());
+                for source in origins.sources(name) {
+                    let role = match source.role {
+                        Role::Says if !sources.is_empty() => Role::Adds,
+                        role => role,
+                    };
+                    sources.push(Source {
+                        role,
+                        ..meaning(source, &text)
+                    });
+                }
+            }
+        }
+        Explanation {
+            subject: name.to_owned(),
+            value,
+            sources,
+            kind: Kind::Variable,
+        }
+    }
+
     /// A path that the model has.
     fn path(&mut self, steps: &[Step], value: &Value) -> Explanation {
         let mut sources = ranked(self.reading.events(steps));

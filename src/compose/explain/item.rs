@@ -46,6 +46,10 @@ pub(super) fn position(
         let meant = canonical(meant((*item).clone(), lookup), rule, At::ROOT);
         let part = meant.iter().position(|meant| is_same(meant, model))?;
         let agrees = agrees(&meant[part], model);
+        // Beside it there may be one of another file that is told apart by what it says alone.
+        if rule.appends && !agrees {
+            return None;
+        }
         Some((
             (agrees, agrees && number == index),
             Position { number, part },

@@ -13,6 +13,10 @@ pub(super) struct Rule {
     pub(super) meeting: Meeting,
     /// Whether it is a variable or a label: nothing there is a value, too.
     pub(super) is_entry: bool,
+    /// Whether a later file that says nothing there takes away what is there.
+    pub(super) is_cleared: bool,
+    /// Whether it is a list to which later files add theirs, whatever is in it already.
+    pub(super) appends: bool,
 }
 
 /// How two maps or two lists meet.
@@ -35,6 +39,8 @@ impl Rule {
             shape: Some(&ROOT),
             meeting: Meeting::Merge,
             is_entry: false,
+            is_cleared: false,
+            appends: false,
         }
     }
 
@@ -65,10 +71,20 @@ impl Rule {
             (Meeting::MergeOfSubnet, _) => Meeting::Merge,
             (_, own) => own,
         };
+        let merge = match (step, shape) {
+            (Step::Key(key), Some(Shape::Fields(table))) => {
+                table.field(key).map(|field| field.merge)
+            }
+            _ => None,
+        };
+        let below = shape.and_then(|shape| shape_below(shape, step));
+        let is_list = matches!(below.map(Shape::canonical), Some(Shape::List(_)));
         Self {
-            shape: shape.and_then(|shape| shape_below(shape, step)),
+            shape: below,
             meeting,
             is_entry: matches!(shape, Some(Shape::Variables | Shape::Labels)),
+            is_cleared: matches!(merge, Some(Merge::Replace)),
+            appends: is_list && matches!(merge, Some(Merge::Deep)),
         }
     }
 }

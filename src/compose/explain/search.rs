@@ -94,7 +94,8 @@ impl Search {
         let overrides = reset.filter(|_| file.has_override);
         let overrides = overrides.map(|_| "with `!override`".to_owned());
         let is_list_or_map = said.value.is_object() || said.value.is_array();
-        let does = if said.value.is_null() && !self.rule.is_entry && reset.is_none() {
+        let is_silent = said.value.is_null() && !self.rule.is_entry && !self.rule.is_cleared;
+        let does = if is_silent && reset.is_none() {
             Does::Nothing
         } else if self.rule.meeting != Meeting::Replace
             && is_list_or_map

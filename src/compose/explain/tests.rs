@@ -577,3 +577,91 @@ fn a_path_that_is_not_there_gets_a_hint() {
     `services.web.ports` has `0`
     ");
 }
+
+#[test]
+fn items_that_say_nothing_but_what_they_are_are_told_apart() {
+    let files = [
+        (
+            "compose.yaml",
+            "services: {a: {image: x, gpus: [{driver: d, count: 1}]}}",
+        ),
+        (
+            "compose.override.yaml",
+            "services: {a: {gpus: [{driver: d, count: 2}]}}",
+        ),
+    ];
+    insta::assert_snapshot!(explained(&files, &[], "services.a.gpus[0].count"), @r"
+    1
+    from compose.yaml:1:45 1
+    ");
+    insta::assert_snapshot!(explained(&files, &[], "services.a.gpus[1].count"), @r"
+    2
+    from compose.override.yaml:1:35 2
+    ");
+}
+
+#[test]
+fn what_a_later_file_clears_is_over() {
+    let files = [
+        (
+            "compose.yaml",
+            "services: {a: {image: x, command: foo, hostname: h}}",
+        ),
+        (
+            "compose.override.yaml",
+            "services: {a: {command: null, hostname: null}}",
+        ),
+    ];
+    insta::assert_snapshot!(explained(&files, &[], "services.a.command"), @r"
+
+    from compose.override.yaml:1:16
+    over compose.yaml:1:26 foo
+    ");
+    insta::assert_snapshot!(explained(&files, &[], "services.a.hostname"), @r"
+    h
+    from compose.yaml:1:40 h
+    ");
+}
+
+#[test]
+fn a_variable_of_an_included_project_is_found_there() {
+    let files = [
+        (
+            "compose.yaml",
+            "include: [{path: inc/c.yaml, env_file: [inc/o.env]}]",
+        ),
+        ("inc/c.yaml", "services: {a: {image: 'x:${TAG:-7}'}}"),
+        ("inc/o.env", "TAG=8\n"),
+    ];
+    insta::assert_snapshot!(explained(&files, &[], "TAG"), @r"
+    8
+    from inc/o.env:1:1 for `c.yaml`, which is included 8
+    ");
+    insta::assert_snapshot!(explained(&files, &[], ""), @"`` is not a path: it names nothing");
+}
+
+/// Eight files of eight documents, in each of which a service extends one of the next file.
+#[test]
+fn powers_of_documents_are_not_followed() {
+    let file = |number: usize| {
+        let extends = match number {
+            7 => "image: x".to_owned(),
+            _ => format!("extends: {{file: c{}.yaml, service: a}}", number + 1),
+        };
+        format!("services: {{a: {{{extends}, labels: {{l: '1'}}}}}}\n---\n").repeat(8)
+    };
+    let texts: Vec<(String, String)> = (0..8)
+        .map(|number| match number {
+            0 => ("compose.yaml".to_owned(), file(0)),
+            _ => (format!("c{number}.yaml"), file(number)),
+        })
+        .collect();
+    let files: Vec<(&str, &str)> = texts
+        .iter()
+        .map(|(a, b)| (a.as_str(), b.as_str()))
+        .collect();
+    let begun = std::time::Instant::now();
+    let told = explained(&files, &[], "services.a.labels.l");
+    assert!(told.lines().count() < 5_000, "{}", told.lines().count());
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+}
