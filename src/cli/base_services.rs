@@ -15,18 +15,22 @@ use crate::plan::{self, Action, Outcome, Plan, ServicePlan};
 /// Which service builds an image that others start from.
 struct Makers<'a> {
     survey: &'a Survey,
-    by_image: BTreeMap<ImageRef, String>,
+    by_image: BTreeMap<ImageRef, Vec<String>>,
 }
 
 impl<'a> Makers<'a> {
     fn new(project: &Project, services: &BTreeSet<String>, survey: &'a Survey) -> Self {
-        let mut by_image = BTreeMap::new();
-        for service in services {
-            let images = project.built_images(service);
-            for image in images {
-                by_image.entry(image).or_insert_with(|| service.clone());
-            }
-        }
+        let makers = project.makers();
+        let bases = survey.bases().into_iter();
+        let by_image = bases.filter_map(|base| {
+            let own = makers.get(&base.image.familiar())?.iter().copied();
+            let own: Vec<String> = own
+                .filter(|own| services.contains(*own))
+                .map(ToOwned::to_owned)
+                .collect();
+            (!own.is_empty()).then_some((base.image, own))
+        });
+        let by_image = by_image.collect();
         Self { survey, by_image }
     }
 
@@ -36,7 +40,9 @@ impl<'a> Makers<'a> {
         let makers = bases
             .iter()
             .filter_map(|base| self.by_image.get(&base.image));
-        makers.filter(|maker| *maker != service).collect()
+        // What it builds itself under that name is not what it starts from.
+        let makers = makers.filter_map(|own| own.iter().find(|maker| *maker != service));
+        makers.collect()
     }
 }
 
@@ -73,8 +79,8 @@ impl Prepared {
             let stale = Box::pin(self.build_wave(invocation, wave)).await?;
             let all = reading.survey.bases();
             let unbuilt = all.into_iter().filter(|base| {
-                let maker = makers.by_image.get(&base.image);
-                maker.is_some_and(|maker| stale.contains(maker))
+                let own = makers.by_image.get(&base.image);
+                own.is_some_and(|own| own.iter().any(|maker| stale.contains(maker)))
             });
             bases.unbuilt.extend(unbuilt);
         }

@@ -1,7 +1,7 @@
 //! What must hold of attributes that an engine reads only when a container is made: it would refuse them half of a stack
 //! later. docker compose does not look at them, so a file that is only printed may have what does not hold.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::error::{Error, ErrorKind};
 use super::path::TreePath;
@@ -16,6 +16,9 @@ pub fn check_start(project: &Project, services: &BTreeSet<String>) -> Result<(),
     let definitions = services.iter();
     let mut definitions = definitions.filter_map(|name| project.services.get_key_value(name));
     let checked = definitions.try_for_each(|(name, service)| {
+        if service.replicas() == 0 {
+            return Ok(());
+        }
         names_another(project, name, service)?;
         check(name, service)
     });
@@ -24,13 +27,18 @@ pub fn check_start(project: &Project, services: &BTreeSet<String>) -> Result<(),
 
 /// That no container has something of itself.
 fn names_another(project: &Project, name: &str, service: &Service) -> Result<(), Error> {
-    for (share, owner) in service.shares() {
-        let is_own = |owner: &str| {
-            let mut numbers = 1..=service.replicas();
-            numbers.any(|number| project.container_name(name, number) == owner)
-        };
+    let mut owners = service.shares();
+    owners.retain(|(_, owner)| matches!(owner, Owner::Container(_)));
+    if owners.is_empty() {
+        return Ok(());
+    }
+    let numbers = 1..=service.replicas();
+    let own: HashSet<String> = numbers
+        .map(|number| project.container_name(name, number))
+        .collect();
+    for (share, owner) in owners {
         if let Owner::Container(owner) = owner
-            && is_own(owner)
+            && own.contains(owner)
         {
             let path = TreePath::of(&["services", name, share.attribute()]);
             let reason = format!("`{owner}` is its own container");
@@ -62,7 +70,10 @@ fn check(name: &str, service: &Service) -> Result<(), Error> {
     can_link(&path, service)?;
     has_own_network(&path, service)?;
     if service.environment.contains_key("") {
-        let (path, reason) = (path.and("environment"), "a variable has no name".to_owned());
+        let (path, reason) = (
+            path.and("environment"),
+            "a variable has no name, here or in a file of `env_file`".to_owned(),
+        );
         return Err(ErrorKind::Invalid { path, reason }.into());
     }
     if service.use_api_socket == Some(true) && service.read_only == Some(true) {
@@ -118,7 +129,6 @@ fn has_own_network(path: &TreePath, service: &Service) -> Result<(), Error> {
         ("expose", !service.expose.is_empty()),
         ("extra_hosts", !service.extra_hosts.is_empty()),
         ("hostname", service.hostname.is_some()),
-        ("mac_address", service.mac_address.is_some()),
         ("ports", !service.ports.is_empty()),
     ];
     match attributes.into_iter().find(|(_, said)| *said) {

@@ -45,7 +45,7 @@ pub fn survey(
     let mut builds: Vec<Inputs> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     let mut indexes = BTreeMap::new();
-    let makers = makers(project);
+    let makers = project.makers();
     let mut open = services.clone();
     while !open.is_empty() {
         let mut jobs: Vec<(&str, &Service, &Build)> = Vec::new();
@@ -73,10 +73,16 @@ pub fn survey(
         });
         let surveyed = surveyed.into_iter().collect::<Result<Vec<_>, _>>();
         let surveyed = surveyed.map_err(|error: Error| error.written_in(project))?;
-        let bases = surveyed.iter().flat_map(Inputs::images);
-        let needed = bases.filter_map(|base| makers.get(&base.image).copied());
-        let new = needed.filter(|maker| !indexes.contains_key(*maker));
-        open = new.cloned().collect();
+        let bases = surveyed.iter().enumerate().flat_map(|(number, inputs)| {
+            let own = builds.len() + number;
+            inputs.images().into_iter().map(move |base| (own, base))
+        });
+        let needed = bases.filter_map(|(own, base)| {
+            let mut makers = makers.get(&base.image.familiar())?.iter();
+            makers.find(|maker| indexes.get(**maker) != Some(&own))
+        });
+        let new = needed.filter(|maker| !indexes.contains_key(**maker));
+        open = new.map(|maker| (*maker).to_owned()).collect();
         builds.extend(surveyed);
     }
     let seen = Seen::of(project);
@@ -87,19 +93,8 @@ pub fn survey(
         services: indexes,
         cache: cache.clone(),
         lock,
-        built: makers.into_keys().collect(),
+        built: base_images::built(project),
     })
-}
-
-/// Which service builds an image of a name: of several the first.
-fn makers(project: &Project) -> HashMap<ImageRef, &String> {
-    let mut makers = HashMap::new();
-    for name in project.services.keys() {
-        for image in project.built_images(name) {
-            makers.entry(image).or_insert(name);
-        }
-    }
-    makers
 }
 
 /// Whether an engine can build what several `platforms` list, which is its own platform alone.

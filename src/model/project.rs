@@ -1,6 +1,6 @@
 //! A project: everything one `larder` command works on, resolved and with every path absolute.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +8,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Condition, FileObject, ImageRef, MountKind, Network, Service, Volume, familiar};
+use super::{
+    Build, Condition, FileObject, ImageRef, MountKind, Network, Service, Volume, familiar,
+};
 
 /// The resolved Compose model.
 ///
@@ -208,7 +210,7 @@ impl Project {
     }
 
     /// These services, and those whose images their containers run or mount by a name that the build of another service
-    /// gives: of several that give it the first.
+    /// gives: of several that give it the first of [`Project::makers`].
     pub fn with_makers(&self, services: &BTreeSet<String>) -> BTreeSet<String> {
         let mut wanted = services.clone();
         if wanted.len() == self.services.len() {
@@ -224,14 +226,31 @@ impl Project {
                 named.insert(familiar(&self.image_name(name)));
             }
         }
-        for name in self.services.keys() {
-            for image in self.built_names(name) {
-                if named.remove(&familiar(&image)) {
-                    wanted.insert(name.clone());
-                }
-            }
+        if !named.is_empty() {
+            let makers = self.makers();
+            let first = named.iter().filter_map(|image| makers.get(image)?.first());
+            wanted.extend(first.map(|name| (*name).to_owned()));
         }
         wanted
+    }
+
+    /// The services that build the image of each name, as an engine lists it. Those come first whose image is meant wherever
+    /// another one names the service itself, in `additional_contexts`.
+    pub fn makers(&self) -> HashMap<String, Vec<&str>> {
+        let builds = self.services.values().filter_map(|own| own.build.as_ref());
+        let contexts = builds.flat_map(Build::services_as_contexts);
+        let contexts: BTreeSet<&str> = contexts.map(|(_, service)| service).collect();
+        let mut makers: HashMap<String, Vec<&str>> = HashMap::new();
+        for name in self.services.keys() {
+            for image in self.built_names(name) {
+                makers.entry(familiar(&image)).or_default().push(name);
+            }
+        }
+        for of_one in makers.values_mut().filter(|all| all.len() > 1) {
+            of_one.sort_by_key(|name| !contexts.contains(name));
+            of_one.dedup();
+        }
+        makers
     }
 
     /// Gives every build these arguments where it has none of that name.

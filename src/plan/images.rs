@@ -234,32 +234,59 @@ impl Draft<'_> {
     /// Whether a service's image gets a name. Not one that the service starts from, which would be another base for the next
     /// build; and not one that another service gives to another image.
     fn gives(&mut self, service: &str, recipe: &Recipe, name: &str) -> bool {
-        let mut bases = recipe.bases.iter();
-        if bases.any(|(base, _)| base.familiar() == name) {
-            self.plan.warnings.push(format!(
+        let grows = |maker: &str| match self.wanted.fingerprints.get(maker) {
+            Some(Fingerprinted::Known(recipe)) => {
+                let mut bases = recipe.bases.iter();
+                bases.any(|(base, _)| base.familiar() == name)
+            }
+            _ => false,
+        };
+        let makers = self.names.makers(name).iter().copied();
+        let giver = makers.clone().find(|maker| !grows(maker));
+        let warning = match giver {
+            Some(giver) if giver == service || self.is_same(giver, service, recipe) => return true,
+            Some(giver) => format!(
+                "`{giver}` and `{service}` build different images of one name, `{name}`: it is given to that of `{giver}`"
+            ),
+            // As a context it goes by its name.
+            None if self.is_context(service) => return true,
+            None => format!(
                 "what `{service}` builds is not called `{name}`: it starts from an image of that name, and would grow \
                  with every build"
-            ));
-            return false;
+            ),
+        };
+        self.plan.warnings.push(warning);
+        false
+    }
+
+    /// Whether another service builds the same image.
+    fn is_same(&self, other: &str, service: &str, recipe: &Recipe) -> bool {
+        if let Some(Fingerprinted::Known(known)) = self.wanted.fingerprints.get(other) {
+            return known.full == recipe.full;
         }
         let services = &self.wanted.project.services;
-        let maker = self.names.maker(name).filter(|maker| *maker != service);
-        let Some(maker) = maker else { return true };
-        let same = services[maker].build == services[service].build
-            && services[maker].platform == services[service].platform;
-        if !same {
-            self.plan.warnings.push(format!(
-                "`{maker}` and `{service}` build different images of one name, `{name}`: it is given to that of `{maker}`"
-            ));
-        }
-        same
+        let image = |name: &str| {
+            let service = &services[name];
+            let mut build = service.build.clone().unwrap_or_default();
+            build.tags.clear();
+            (build, service.platform.clone())
+        };
+        image(other) == image(service)
+    }
+
+    /// Whether another service names it in its `additional_contexts`.
+    fn is_context(&self, service: &str) -> bool {
+        let services = self.wanted.project.services.values();
+        let builds = services.filter_map(|own| own.build.as_ref());
+        let mut contexts = builds.flat_map(Build::services_as_contexts);
+        contexts.any(|(_, name)| name == service)
     }
 
     /// An image whose bases are not on the engine: its fingerprint is known once they are built or pulled.
     fn unknown_image(&mut self, service: &str, bases: &[BaseRef]) -> Chosen {
         let made = bases.iter().find_map(|base| {
-            let maker = self.names.maker(&base.image.familiar());
-            Some((base, maker.filter(|maker| *maker != service)?))
+            let mut makers = self.names.makers(&base.image.familiar()).iter();
+            Some((base, *makers.find(|maker| **maker != service)?))
         });
         let (cause, after) = if let Some((base, maker)) = made {
             let cause = format!("its base {base} is built first, by service `{maker}`");

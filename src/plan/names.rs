@@ -12,8 +12,8 @@ use crate::model::{Project, familiar};
 /// What the services of a run say of image names.
 pub(super) struct Names<'a> {
     project: &'a Project,
-    /// Of all services, as some are only built since others start from them; of several that build one name the first.
-    makers: HashMap<String, &'a str>,
+    /// Of all services, as some are only built since others start from them.
+    makers: HashMap<String, Vec<&'a str>>,
     /// The services whose images are looked for in this run.
     imaged: BTreeSet<String>,
     platforms: HashMap<String, Asked<'a>>,
@@ -30,14 +30,11 @@ impl<'a> Names<'a> {
         let project = wanted.project;
         let mut names = Self {
             project,
-            makers: HashMap::new(),
+            makers: project.makers(),
             imaged: wanted.imaged(),
             platforms: HashMap::new(),
         };
         for service in project.services.keys() {
-            for name in project.built_names(service) {
-                names.makers.entry(familiar(&name)).or_insert(service);
-            }
             if !names.imaged.contains(service) {
                 continue;
             }
@@ -67,9 +64,14 @@ impl<'a> Names<'a> {
         maker.filter(|maker| self.imaged.contains(*maker))
     }
 
-    /// The service of the project that builds the image of a name.
+    /// The services of the project that build an image of a name.
+    pub(super) fn makers(&self, name: &str) -> &[&'a str] {
+        self.makers.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The one whose image it is.
     pub(super) fn maker(&self, name: &str) -> Option<&'a str> {
-        self.makers.get(name).copied()
+        self.makers(name).first().copied()
     }
 
     /// The platform that the image of a service is asked for. An engine keeps one image under a name, so one service

@@ -411,7 +411,7 @@ fn a_variable_of_an_env_file_that_has_no_name() {
     assert_snapshot!(sandbox.show("up"), @r#"
         exit 2
         --- stderr
-        error: `services.a.environment`: a variable has no name
+        error: `services.a.environment`: a variable has no name, here or in a file of `env_file`
           at compose.yaml:2:3
         "#);
 }

@@ -89,3 +89,42 @@ fn services_that_start_from_each_other_are_refused() {
         "{shown}"
     );
 }
+
+/// Two services build images of one name: who names a service means that one's, and who starts from the name the other's.
+#[test]
+fn a_name_that_two_services_build() {
+    let own = format!("larder-cli-{}-layers", std::process::id());
+    let compose = format!(
+        "services:\n  adev: {{image: '{own}:1', build: adev, init: true, command: sleep 1000}}\n  \
+         zbase: {{image: '{own}:1', build: zbase, init: true, command: sleep 1000}}\n  \
+         web: {{build: {{context: web, additional_contexts: {{src: 'service:zbase'}}}}, init: true, command: sleep 1000}}\n"
+    );
+    let stack = Stack::new("layers", &compose);
+    let write = |path: &str, text: &str| stack.sandbox.write(path, text);
+    write(
+        "zbase/Dockerfile",
+        "FROM debian:bookworm-slim\nRUN echo one > /base\n",
+    );
+    write(
+        "adev/Dockerfile",
+        &format!("FROM {own}:1\nRUN echo dev > /dev-file\n"),
+    );
+    write(
+        "web/Dockerfile",
+        "FROM debian:bookworm-slim\nCOPY --from=src /base /web\n",
+    );
+    stack.larder("up");
+    assert_eq!(stack.larder("exec -T web cat /web"), "one\n");
+    assert_eq!(
+        stack.larder("exec -T adev cat /base /dev-file"),
+        "one\ndev\n"
+    );
+    assert!(stack.larder("up").contains("3 services up to date"));
+    write(
+        "zbase/Dockerfile",
+        "FROM debian:bookworm-slim\nRUN echo two > /base\n",
+    );
+    stack.larder("up web adev");
+    assert_eq!(stack.larder("exec -T web cat /web"), "two\n");
+    assert_eq!(stack.larder("exec -T adev cat /base"), "two\n");
+}

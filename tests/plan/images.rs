@@ -373,3 +373,39 @@ fn an_image_is_not_called_what_it_starts_from() {
         plan.warnings
     );
 }
+
+/// Of two services that build one name the one that others name as a context; tags make no other image.
+#[test]
+fn whose_image_has_a_name() {
+    let with = |more: &str| {
+        let services = format!(
+            "a: {{image: 'x:1', build: {{context: /a}}}}\nb: {{image: 'x:1', build: {{context: /b}}}}\n\
+             c: {{image: 'x:1'}}\n{more}"
+        );
+        scene(&services)
+            .recipe("a", "va", None)
+            .recipe("b", "vb", None)
+            .with(|scene| scene.only = vec!["a", "b", "c"])
+            .text()
+    };
+    assert!(
+        with("").contains("c  reuse   `a` builds it"),
+        "{}",
+        with("")
+    );
+    let context = with("w: {build: {context: /w, additional_contexts: {src: 'service:b'}}}\n");
+    assert!(context.contains("c  reuse   `b` builds it"), "{context}");
+
+    let same = scene(
+        "a: {image: 'x:1', build: {context: /a, tags: ['y:1']}}\nb: {image: 'x:1', build: {context: /a}}\n",
+    )
+    .recipe("b", "va", None)
+    .with(|scene| scene.only = vec!["b"]);
+    let plan = same.decide().unwrap();
+    assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
+    assert!(
+        text(&plan).contains("tag the image of b as x:1"),
+        "{}",
+        text(&plan)
+    );
+}

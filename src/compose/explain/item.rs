@@ -66,7 +66,13 @@ fn agrees(own: &Value, model: &Value) -> bool {
         return true;
     };
     let mut words = own.iter().filter_map(|(key, own)| Some((key, text(own)?)));
-    words.all(|(key, own)| model.get(key).is_none_or(|model| text(model) == Some(own)))
+    words.all(|(key, own)| {
+        model.get(key).is_none_or(|model| match key.as_str() {
+            "path" => is_path(&own.as_str().into(), model),
+            "target" => text(model).is_some_and(|model| clean(&model) == clean(&own)),
+            _ => text(model) == Some(own),
+        })
+    })
 }
 
 /// The items that one stands for, in canonical form; itself where it has none. `rule` is that of the list.

@@ -665,3 +665,15 @@ fn powers_of_documents_are_not_followed() {
     assert!(told.lines().count() < 5_000, "{}", told.lines().count());
     assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
 }
+
+#[test]
+fn a_watch_is_found_by_its_path() {
+    let files = [(
+        "compose.yaml",
+        "services: {a: {image: x, develop: {watch: [{path: ./src, action: sync, target: /x, ignore: [n/]}]}}}",
+    )];
+    insta::assert_snapshot!(explained(&files, &[], "services.a.develop.watch[0].ignore[0]"), @r"
+    n/
+    from compose.yaml:1:93 n/
+    ");
+}
