@@ -27,19 +27,18 @@ pub fn check_start(project: &Project, services: &BTreeSet<String>) -> Result<(),
 
 /// That no container has something of itself.
 fn names_another(project: &Project, name: &str, service: &Service) -> Result<(), Error> {
-    let mut owners = service.shares();
-    owners.retain(|(_, owner)| matches!(owner, Owner::Container(_)));
-    if owners.is_empty() {
+    let shares = service.shares().into_iter();
+    let named = shares.filter_map(|(share, owner)| Some((share, owner.container()?)));
+    let named: Vec<_> = named.collect();
+    if named.is_empty() {
         return Ok(());
     }
     let numbers = 1..=service.replicas();
     let own: HashSet<String> = numbers
         .map(|number| project.container_name(name, number))
         .collect();
-    for (share, owner) in owners {
-        if let Owner::Container(owner) = owner
-            && own.contains(owner)
-        {
+    for (share, owner) in named {
+        if own.contains(owner) {
             let path = TreePath::of(&["services", name, share.attribute()]);
             let reason = format!("`{owner}` is its own container");
             return Err(ErrorKind::Invalid { path, reason }.into());

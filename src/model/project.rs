@@ -234,12 +234,17 @@ impl Project {
         wanted
     }
 
+    /// The services that others name in their `additional_contexts`.
+    pub fn contexts(&self) -> impl Iterator<Item = &str> {
+        let builds = self.services.values().filter_map(|own| own.build.as_ref());
+        let contexts = builds.flat_map(Build::services_as_contexts);
+        contexts.map(|(_, service)| service)
+    }
+
     /// The services that build the image of each name, as an engine lists it. Those come first whose image is meant wherever
     /// another one names the service itself, in `additional_contexts`.
     pub fn makers(&self) -> HashMap<String, Vec<&str>> {
-        let builds = self.services.values().filter_map(|own| own.build.as_ref());
-        let contexts = builds.flat_map(Build::services_as_contexts);
-        let contexts: BTreeSet<&str> = contexts.map(|(_, service)| service).collect();
+        let contexts: BTreeSet<&str> = self.contexts().collect();
         let mut makers: HashMap<String, Vec<&str>> = HashMap::new();
         for name in self.services.keys() {
             for image in self.built_names(name) {

@@ -81,6 +81,14 @@ pub enum Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
+    /// The container's name or ID, where it is not a service's.
+    pub fn container(self) -> Option<&'a str> {
+        match self {
+            Self::Container(name) => Some(name),
+            Self::Service(_) => None,
+        }
+    }
+
     /// Of `service:NAME` or `container:NAME`.
     pub fn of_mode(mode: &'a str) -> Option<Self> {
         let service = mode.strip_prefix("service:").map(Self::Service);

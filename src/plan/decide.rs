@@ -12,7 +12,7 @@ use super::observed::Observed;
 use super::one_shots::Since;
 use super::step::{Action, BuilderKind, ContainerSource, Plan, Readiness, ServicePlan, StepId};
 use crate::fingerprint::{Change, Fingerprinted};
-use crate::model::{Condition, Digest, Owner, Project, start_order};
+use crate::model::{Condition, Digest, Project, start_order};
 
 /// What a run is asked to reach.
 #[derive(Clone, Debug)]
@@ -117,11 +117,8 @@ fn order(wanted: &Wanted<'_>, own_names: &HashMap<String, &str>) -> Result<Vec<S
     let needs = |name: &String| {
         let service = &wanted.project.services[name];
         let mut needs: Vec<String> = service.depends_on.keys().cloned().collect();
-        let owners = service.shares().into_iter().map(|(_, owner)| owner);
-        let named = owners.filter_map(|owner| match owner {
-            Owner::Container(name) => own_names.get(name),
-            Owner::Service(_) => None,
-        });
+        let shares = service.shares().into_iter();
+        let named = shares.filter_map(|(_, owner)| own_names.get(owner.container()?));
         needs.extend(named.map(|name| (*name).to_owned()));
         needs
     };

@@ -53,11 +53,8 @@ pub fn asked_containers(wanted: &Wanted<'_>) -> BTreeSet<String> {
     }
     let services = wanted.services.iter();
     let shares = services.flat_map(|name| wanted.project.services[name].shares());
-    let named = shares.filter_map(|(_, owner)| match owner {
-        Owner::Container(name) => Some(name.to_owned()),
-        Owner::Service(_) => None,
-    });
-    named.collect()
+    let named = shares.filter_map(|(_, owner)| owner.container());
+    named.map(ToOwned::to_owned).collect()
 }
 
 /// The services of a run by the names of their containers, where somebody names a container.

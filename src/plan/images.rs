@@ -249,7 +249,7 @@ impl Draft<'_> {
                 "`{giver}` and `{service}` build different images of one name, `{name}`: it is given to that of `{giver}`"
             ),
             // As a context it goes by its name.
-            None if self.is_context(service) => return true,
+            None if self.wanted.project.contexts().any(|own| own == service) => return true,
             None => format!(
                 "what `{service}` builds is not called `{name}`: it starts from an image of that name, and would grow \
                  with every build"
@@ -272,14 +272,6 @@ impl Draft<'_> {
             (build, service.platform.clone())
         };
         image(other) == image(service)
-    }
-
-    /// Whether another service names it in its `additional_contexts`.
-    fn is_context(&self, service: &str) -> bool {
-        let services = self.wanted.project.services.values();
-        let builds = services.filter_map(|own| own.build.as_ref());
-        let mut contexts = builds.flat_map(Build::services_as_contexts);
-        contexts.any(|(_, name)| name == service)
     }
 
     /// An image whose bases are not on the engine: its fingerprint is known once they are built or pulled.

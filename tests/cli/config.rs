@@ -33,15 +33,18 @@ networks: {back: }
         )
 }
 
+/// What `config` prints with these flags, on one line.
+fn listed(sandbox: &Sandbox, flags: &str) -> String {
+    let output = sandbox.run(&format!("config {flags}"));
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn lists_are_one_name_a_line() {
     let sandbox = sandbox();
-    let listed = |flags: &str| {
-        let output = sandbox.run(&format!("config {flags}"));
-        assert!(output.status.success(), "{output:?}");
-        let text = String::from_utf8(output.stdout).unwrap();
-        text.lines().collect::<Vec<_>>().join(" ")
-    };
+    let listed = |flags: &str| listed(&sandbox, flags);
     assert_eq!(listed("--services"), "db web");
     assert_eq!(listed("--volumes"), "data");
     assert_eq!(listed("--networks"), "default");
@@ -68,12 +71,7 @@ fn lists_are_one_name_a_line() {
 #[test]
 fn of_several_lists_one_is_printed() {
     let sandbox = sandbox();
-    let listed = |flags: &str| {
-        let output = sandbox.run(&format!("config {flags}"));
-        assert!(output.status.success(), "{output:?}");
-        let text = String::from_utf8(output.stdout).unwrap();
-        text.lines().collect::<Vec<_>>().join(" ")
-    };
+    let listed = |flags: &str| listed(&sandbox, flags);
     assert_eq!(listed("--volumes --services --environment"), "db web");
     assert_eq!(listed("--images --networks --profiles"), "default");
     assert_eq!(listed("--variables --images --profiles"), "tools");
