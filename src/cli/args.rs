@@ -1,9 +1,19 @@
-//! The command line: what can be typed. What it means is each command's own.
+//! The command line: what can be typed for every command. What one command takes, and what it means, is in its own file.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::config::Config;
+use super::down::Down;
+use super::exec::Exec;
+use super::fingerprint::Fingerprint;
+use super::lock::LockArgs;
+use super::logs::Logs;
+use super::plan::Plan;
+use super::ps::Ps;
+use super::up::Up;
+use super::why::Why;
 use crate::settings::{Builder, Progress};
 
 const EXIT_CODES: &str = "\
@@ -92,7 +102,7 @@ pub enum Command {
     /// Build images, and nothing else
     Build(Services),
     /// Write larder.lock, which pins base images to digests
-    Lock(Lock),
+    Lock(LockArgs),
     /// Show the resolved Compose model
     Config(Config),
     /// List the project's containers
@@ -119,210 +129,6 @@ pub struct Services {
     pub services: Vec<String>,
 }
 
-/// `larder up`.
-#[derive(Args, Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub struct Up {
-    /// The services, with all that they depend on; all of them when none is named
-    #[arg(value_name = "SERVICE")]
-    pub services: Vec<String>,
-    /// Accepted and changes nothing: larder always returns
-    #[arg(short, long)]
-    pub detach: bool,
-    /// Follow the logs once every service is ready
-    #[arg(short, long, conflicts_with = "detach")]
-    pub attach: bool,
-    /// Accepted and changes nothing: larder always builds what changed
-    #[arg(long)]
-    pub build: bool,
-    /// Accepted and changes nothing: larder always waits
-    #[arg(long, conflicts_with = "no_wait")]
-    pub wait: bool,
-    /// Return when every service is started, ready or not
-    #[arg(long)]
-    pub no_wait: bool,
-    /// Give up when a service takes longer than this to become ready
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub timeout: Option<u64>,
-}
-
-/// `larder plan`.
-#[derive(Args, Debug)]
-pub struct Plan {
-    /// The services, with all that they depend on; all of them when none is named
-    #[arg(value_name = "SERVICE")]
-    pub services: Vec<String>,
-    /// The format
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Report,
-    /// Show the chain of each image that is built here
-    #[arg(short, long)]
-    pub verbose: bool,
-}
-
-/// `larder why`.
-#[derive(Args, Debug)]
-pub struct Why {
-    /// The service
-    pub service: String,
-    /// The image to compare with, by its ID, name or fingerprint; that of the service's container, or the one that has
-    /// its name, when none is given
-    #[arg(long, value_name = "IMAGE")]
-    pub against: Option<String>,
-    /// The format
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Report,
-    /// Name every file
-    #[arg(short, long)]
-    pub verbose: bool,
-}
-
-/// `larder fingerprint`.
-#[derive(Args, Debug)]
-pub struct Fingerprint {
-    /// The services; all of them when none is named
-    #[arg(value_name = "SERVICE")]
-    pub services: Vec<String>,
-    /// The format
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Report,
-}
-
-/// `larder lock`.
-#[derive(Args, Debug)]
-pub struct Lock {
-    /// Take what the registry has now, for these images or for all
-    #[arg(long, value_name = "IMAGE", num_args = 0..)]
-    pub upgrade: Option<Vec<String>>,
-}
-
-/// `larder config`.
-#[derive(Args, Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub struct Config {
-    /// The services, with all that they depend on; all of them when none is named
-    #[arg(value_name = "SERVICE")]
-    pub only: Vec<String>,
-    /// The format
-    #[arg(long, value_enum)]
-    pub format: Option<Document>,
-    /// Only check the files, and print nothing but lists
-    #[arg(short, long)]
-    pub quiet: bool,
-    /// Write to a file
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Say where a value, as in `services.web.image`, or a variable comes from, and what it overrode
-    #[arg(long, value_name = "PATH|VAR", conflicts_with_all = [
-        "only", "format", "output", "quiet", "services", "volumes", "networks", "profiles", "images", "hash", "variables",
-        "environment", "no_interpolate", "resolve_image_digests", "lock_image_digests",
-    ])]
-    pub explain: Option<String>,
-    /// List the services
-    #[arg(long)]
-    pub services: bool,
-    /// List the volumes
-    #[arg(long)]
-    pub volumes: bool,
-    /// List the networks
-    #[arg(long)]
-    pub networks: bool,
-    /// List the profiles that services have, active or not
-    #[arg(long)]
-    pub profiles: bool,
-    /// List the image of each service
-    #[arg(long)]
-    pub images: bool,
-    /// List docker compose's hash of each service; `*` for all, or names with commas
-    #[arg(long, value_name = "SERVICES")]
-    pub hash: Option<String>,
-    /// List the variables that the files ask for, with their defaults
-    #[arg(long)]
-    pub variables: bool,
-    /// List the variables that there are
-    #[arg(long)]
-    pub environment: bool,
-    /// Leave variables as they are written, and defaults unsaid
-    #[arg(long, conflicts_with_all = ["only", "hash", "resolve_image_digests", "lock_image_digests"])]
-    pub no_interpolate: bool,
-    /// Leave env files of services unread
-    #[arg(long)]
-    pub no_env_resolution: bool,
-    /// Pin images to the digests that their registries have now
-    #[arg(long)]
-    pub resolve_image_digests: bool,
-    /// The same, and print nothing but images: a file to be merged over
-    #[arg(long)]
-    pub lock_image_digests: bool,
-}
-
-/// `larder ps`.
-#[derive(Args, Debug)]
-pub struct Ps {
-    /// List stopped containers too
-    #[arg(short, long)]
-    pub all: bool,
-    /// The format
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Listing,
-}
-
-/// `larder logs`.
-#[derive(Args, Debug)]
-pub struct Logs {
-    /// The services; all of them when none is named
-    #[arg(value_name = "SERVICE")]
-    pub services: Vec<String>,
-    /// Go on printing what comes
-    #[arg(short, long)]
-    pub follow: bool,
-    /// How many of the last lines of each container; `all` for all of them
-    #[arg(short = 'n', long, value_name = "N", default_value = "all", value_parser = tail)]
-    pub tail: Tail,
-    /// Show when each line was printed
-    #[arg(short, long)]
-    pub timestamps: bool,
-}
-
-/// `larder exec`.
-#[derive(Args, Debug)]
-pub struct Exec {
-    /// No terminal for the command; the default when standard input is none
-    #[arg(short = 'T', long = "no-tty")]
-    pub no_tty: bool,
-    /// Accepted and changes nothing: a terminal is lent where there is one
-    #[arg(short, long)]
-    pub interactive: bool,
-    /// Accepted and changes nothing: a terminal is lent where there is one
-    #[arg(short, long)]
-    pub tty: bool,
-    /// The user that the command runs as, in place of the container's
-    #[arg(short, long, value_name = "USER")]
-    pub user: Option<String>,
-    /// A variable for the command; with its name alone, the value that it has here
-    #[arg(short, long, value_name = "KEY[=VALUE]", value_parser = variable)]
-    pub env: Vec<String>,
-    /// The folder that the command starts in, in place of the container's
-    #[arg(short, long, value_name = "DIR")]
-    pub workdir: Option<String>,
-    /// The service
-    pub service: String,
-    /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    pub command: Vec<String>,
-}
-
-/// `larder down`.
-#[derive(Args, Debug)]
-pub struct Down {
-    /// Remove the project's volumes too, and all data in them
-    #[arg(short, long)]
-    pub volumes: bool,
-    /// Remove containers of services that no Compose file defines
-    #[arg(long)]
-    pub remove_orphans: bool,
-}
-
 /// For a person or for a program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Report {
@@ -330,16 +136,6 @@ pub enum Report {
     #[default]
     Text,
     /// For a program.
-    Json,
-}
-
-/// The language of a document.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Document {
-    /// YAML.
-    #[default]
-    Yaml,
-    /// JSON.
     Json,
 }
 
@@ -353,31 +149,11 @@ pub enum Listing {
     Json,
 }
 
-/// How many of the last lines; `None` for all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tail(pub Option<usize>);
-
-fn tail(text: &str) -> Result<Tail, String> {
-    match text {
-        "all" => Ok(Tail(None)),
-        number => number
-            .parse()
-            .map(|lines| Tail(Some(lines)))
-            .map_err(|_| "neither a number of lines nor `all`".to_owned()),
-    }
-}
-
-fn variable(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.starts_with('=') {
-        return Err("the variable has no name".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
+    use super::super::logs::Tail;
     use super::*;
 
     fn parse(line: &str) -> Cli {

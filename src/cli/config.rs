@@ -1,17 +1,88 @@
 //! `larder config`: the resolved Compose model, or what of it is asked for.
 
+use clap::{Args, ValueEnum};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 
-use super::args::{Config, Document};
 use super::explain::explain;
 use super::invocation::Invocation;
 use crate::compose::{self, LoadOptions, Names, Variable};
 use crate::failure::Failure;
 use crate::model::{ImageRef, Project, print_tree};
 use crate::term::table;
+
+/// `larder config`.
+#[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Config {
+    /// The services, with all that they depend on; all of them when none is named
+    #[arg(value_name = "SERVICE")]
+    pub only: Vec<String>,
+    /// The format
+    #[arg(long, value_enum)]
+    pub format: Option<Document>,
+    /// Only check the files, and print nothing but lists
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Write to a file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Say where a value, as in `services.web.image`, or a variable comes from, and what it overrode
+    #[arg(long, value_name = "PATH|VAR", conflicts_with_all = [
+        "only", "format", "output", "quiet", "services", "volumes", "networks", "profiles", "images", "hash", "variables",
+        "environment", "no_interpolate", "resolve_image_digests", "lock_image_digests",
+    ])]
+    pub explain: Option<String>,
+    /// List the services
+    #[arg(long)]
+    pub services: bool,
+    /// List the volumes
+    #[arg(long)]
+    pub volumes: bool,
+    /// List the networks
+    #[arg(long)]
+    pub networks: bool,
+    /// List the profiles that services have, active or not
+    #[arg(long)]
+    pub profiles: bool,
+    /// List the image of each service
+    #[arg(long)]
+    pub images: bool,
+    /// List docker compose's hash of each service; `*` for all, or names with commas
+    #[arg(long, value_name = "SERVICES")]
+    pub hash: Option<String>,
+    /// List the variables that the files ask for, with their defaults
+    #[arg(long)]
+    pub variables: bool,
+    /// List the variables that there are
+    #[arg(long)]
+    pub environment: bool,
+    /// Leave variables as they are written, and defaults unsaid
+    #[arg(long, conflicts_with_all = ["only", "hash", "resolve_image_digests", "lock_image_digests"])]
+    pub no_interpolate: bool,
+    /// Leave env files of services unread
+    #[arg(long)]
+    pub no_env_resolution: bool,
+    /// Pin images to the digests that their registries have now
+    #[arg(long)]
+    pub resolve_image_digests: bool,
+    /// The same, and print nothing but images: a file to be merged over
+    #[arg(long)]
+    pub lock_image_digests: bool,
+}
+
+/// The language of a document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Document {
+    /// YAML.
+    #[default]
+    Yaml,
+    /// JSON.
+    Json,
+}
 
 /// How many registries are asked at a time.
 const AT_ONCE: usize = 8;

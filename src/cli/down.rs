@@ -1,12 +1,12 @@
 //! `larder down`: stops and removes the project's containers and networks, and its volumes when asked. Goes
 //! by labels, so it works where the Compose file is gone; where there is one, it says what is left alone.
 
+use clap::Args;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::args::Down;
 use super::invocation::{Invocation, Named};
 use super::turn::{Turn, turn_all};
 use crate::docker::Docker;
@@ -15,6 +15,17 @@ use crate::model::{Project, labels};
 use crate::plan::{Container, Resource, stranger_warning};
 use crate::runtime::{Engine, EngineError};
 use crate::term::duration;
+
+/// `larder down`.
+#[derive(Args, Debug)]
+pub struct Down {
+    /// Remove the project's volumes too, and all data in them
+    #[arg(short, long)]
+    pub volumes: bool,
+    /// Remove containers of services that no Compose file defines
+    #[arg(long)]
+    pub remove_orphans: bool,
+}
 
 pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Failure> {
     let begun = Instant::now();

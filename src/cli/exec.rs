@@ -1,6 +1,5 @@
 //! `larder exec`: a command in a service's container, with this process's streams. Its exit code is larder's.
 
-use super::args::Exec;
 use super::invocation::Invocation;
 use super::stack;
 use crate::docker::ExecOptions;
@@ -8,6 +7,42 @@ use crate::failure::Failure;
 use crate::plan::State;
 use crate::runtime::Engine;
 use crate::settings::Environment;
+use clap::Args;
+
+/// `larder exec`.
+#[derive(Args, Debug)]
+pub struct Exec {
+    /// No terminal for the command; the default when standard input is none
+    #[arg(short = 'T', long = "no-tty")]
+    pub no_tty: bool,
+    /// Accepted and changes nothing: a terminal is lent where there is one
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Accepted and changes nothing: a terminal is lent where there is one
+    #[arg(short, long)]
+    pub tty: bool,
+    /// The user that the command runs as, in place of the container's
+    #[arg(short, long, value_name = "USER")]
+    pub user: Option<String>,
+    /// A variable for the command; with its name alone, the value that it has here
+    #[arg(short, long, value_name = "KEY[=VALUE]", value_parser = variable)]
+    pub env: Vec<String>,
+    /// The folder that the command starts in, in place of the container's
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<String>,
+    /// The service
+    pub service: String,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<String>,
+}
+
+fn variable(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.starts_with('=') {
+        return Err("the variable has no name".to_owned());
+    }
+    Ok(text.to_owned())
+}
 
 pub(super) async fn exec(invocation: &Invocation, args: Exec) -> Result<u8, Failure> {
     let named = invocation.named()?;

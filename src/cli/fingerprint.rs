@@ -1,14 +1,26 @@
 //! `larder fingerprint`: what each image is keyed by.
 
+use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::args::{Fingerprint, Report};
+use super::args::Report;
 use super::invocation::Invocation;
 use super::plan::unknown;
 use super::prepare::{Goal, load_and_prepare};
 use crate::failure::Failure;
 use crate::fingerprint::Fingerprinted;
 use crate::term::table;
+
+/// `larder fingerprint`.
+#[derive(Args, Debug)]
+pub struct Fingerprint {
+    /// The services; all of them when none is named
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// The format
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Report,
+}
 
 pub(super) async fn fingerprint(
     invocation: &Invocation,

@@ -1,5 +1,6 @@
 //! `larder lock`: writes `larder.lock`, which pins base images to digests.
 
+use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +8,6 @@ use std::path::Path;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use super::args::Lock as Args;
 use super::invocation::Invocation;
 use crate::docker::{Docker, FoundBase};
 use crate::failure::Failure;
@@ -16,10 +16,18 @@ use crate::model::ImageRef;
 use crate::settings::Settings;
 use crate::term::{Waiting, table};
 
+/// `larder lock`.
+#[derive(Args, Debug)]
+pub struct LockArgs {
+    /// Take what the registry has now, for these images or for all
+    #[arg(long, value_name = "IMAGE", num_args = 0..)]
+    pub upgrade: Option<Vec<String>>,
+}
+
 /// How many images are asked for at a time.
 const AT_ONCE: usize = 8;
 
-pub(super) async fn lock(invocation: &Invocation, args: &Args) -> Result<(), Failure> {
+pub(super) async fn lock(invocation: &Invocation, args: &LockArgs) -> Result<(), Failure> {
     let project = invocation.load_all()?;
     let settings = invocation.settings(Some(&project), None)?;
     // `x-larder: {frozen: true}` is about what takes images, not about who asks for the lock to be written.
@@ -121,7 +129,7 @@ async fn look(engine: &Docker, images: &BaseImages, lock: &Lock) -> Result<Found
 }
 
 /// The images that are to be upgraded. A name without a tag means all of its tags.
-fn upgrades(args: &Args, all: &BTreeSet<ImageRef>) -> Result<BTreeSet<ImageRef>, Failure> {
+fn upgrades(args: &LockArgs, all: &BTreeSet<ImageRef>) -> Result<BTreeSet<ImageRef>, Failure> {
     let Some(names) = &args.upgrade else {
         return Ok(BTreeSet::new());
     };

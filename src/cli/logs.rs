@@ -6,10 +6,10 @@ mod merge;
 mod reader;
 mod seen;
 
+use clap::Args;
 use std::collections::BTreeSet;
 
 use self::reader::{Part, Reader};
-use super::args::Logs;
 use super::invocation::Invocation;
 use super::prepare::Prepared;
 use super::stack;
@@ -19,6 +19,37 @@ use crate::plan::Container;
 use crate::runtime::Engine;
 use crate::settings::Progress;
 use crate::term::LogForm;
+
+/// `larder logs`.
+#[derive(Args, Debug)]
+pub struct Logs {
+    /// The services; all of them when none is named
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// Go on printing what comes
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many of the last lines of each container; `all` for all of them
+    #[arg(short = 'n', long, value_name = "N", default_value = "all", value_parser = tail)]
+    pub tail: Tail,
+    /// Show when each line was printed
+    #[arg(short, long)]
+    pub timestamps: bool,
+}
+
+/// How many of the last lines; `None` for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail(pub Option<usize>);
+
+fn tail(text: &str) -> Result<Tail, String> {
+    match text {
+        "all" => Ok(Tail(None)),
+        number => number
+            .parse()
+            .map(|lines| Tail(Some(lines)))
+            .map_err(|_| "neither a number of lines nor `all`".to_owned()),
+    }
+}
 
 pub(super) async fn logs(invocation: &Invocation, args: &Logs) -> Result<(), Failure> {
     let named = invocation.named()?;

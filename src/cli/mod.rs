@@ -1,6 +1,6 @@
 //! The command line: one short file per command, and what they share.
 //!
-//! `args` what can be typed, `parse` what was · `run` from a command to its exit code · `invocation` what every command
+//! `args` what can be typed for every command, `parse` what was · `run` from a command to its exit code · `invocation` what every command
 //! starts from · `prepare` load, fingerprint, observe, `decide` the plan · `bases` the images that builds start from, `lock` what pins
 //! them, `base_services` those that other services build · `proofs` health checks that passed, `records` what images were
 //! made of · `carry_out` execute with progress on the screen · `dagger` where it is found · `stack` a project's containers

@@ -1,10 +1,11 @@
 //! `larder plan`: what `up` would do and why. Changes nothing.
 
+use clap::Args;
 use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::args::{Plan, Report};
+use super::args::Report;
 use super::invocation::Invocation;
 use super::prepare::{Goal, load_and_prepare};
 use crate::compose;
@@ -13,6 +14,20 @@ use crate::fingerprint::{BaseRef, Fingerprinted};
 use crate::model::Project;
 use crate::plan;
 use crate::term::{chain, chain_json};
+
+/// `larder plan`.
+#[derive(Args, Debug)]
+pub struct Plan {
+    /// The services, with all that they depend on; all of them when none is named
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// The format
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Report,
+    /// Show the chain of each image that is built here
+    #[arg(short, long)]
+    pub verbose: bool,
+}
 
 pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Failure> {
     let goal = Goal {

@@ -1,13 +1,25 @@
 //! `larder ps`: the project's containers.
 
+use clap::Args;
 use serde_json::{Value, json};
 
-use super::args::{Listing, Ps};
+use super::args::Listing;
 use super::invocation::Invocation;
 use crate::failure::Failure;
 use crate::plan::{Container, Health, PublishedPort, State};
 use crate::runtime::Engine;
 use crate::term::table;
+
+/// `larder ps`.
+#[derive(Args, Debug)]
+pub struct Ps {
+    /// List stopped containers too
+    #[arg(short, long)]
+    pub all: bool,
+    /// The format
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Listing,
+}
 
 pub(super) async fn ps(invocation: &Invocation, args: &Ps) -> Result<(), Failure> {
     let named = invocation.named()?;

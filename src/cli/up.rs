@@ -1,8 +1,8 @@
 //! `larder up`: starts services and returns when every one is ready.
 
+use clap::Args;
 use std::time::Instant;
 
-use super::args::Up;
 use super::carry_out::carry_out;
 use super::invocation::Invocation;
 use super::logs;
@@ -13,6 +13,33 @@ use crate::plan::{Container, Health, Observed, State};
 use crate::runtime::Engine;
 use crate::settings::Progress;
 use crate::term::{Readout, Ready};
+
+/// `larder up`.
+#[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Up {
+    /// The services, with all that they depend on; all of them when none is named
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// Accepted and changes nothing: larder always returns
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Follow the logs once every service is ready
+    #[arg(short, long, conflicts_with = "detach")]
+    pub attach: bool,
+    /// Accepted and changes nothing: larder always builds what changed
+    #[arg(long)]
+    pub build: bool,
+    /// Accepted and changes nothing: larder always waits
+    #[arg(long, conflicts_with = "no_wait")]
+    pub wait: bool,
+    /// Return when every service is started, ready or not
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Give up when a service takes longer than this to become ready
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: Option<u64>,
+}
 
 pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure> {
     let begun = Instant::now();

@@ -1,8 +1,9 @@
 //! `larder why`: what changed since the image that is there was made. Changes nothing.
 
+use clap::Args;
 use serde_json::json;
 
-use super::args::{Report, Why};
+use super::args::Report;
 use super::invocation::Invocation;
 use super::plan::unknown;
 use super::prepare::{Goal, Prepared, load_and_prepare};
@@ -12,6 +13,23 @@ use crate::fingerprint::{Fingerprinted, Recipe, Record, compare};
 use crate::model::{Digest, familiar, labels};
 use crate::plan::{Container, Image};
 use crate::term::{Difference, visible};
+
+/// `larder why`.
+#[derive(Args, Debug)]
+pub struct Why {
+    /// The service
+    pub service: String,
+    /// The image to compare with, by its ID, name or fingerprint; that of the service's container, or the one that has
+    /// its name, when none is given
+    #[arg(long, value_name = "IMAGE")]
+    pub against: Option<String>,
+    /// The format
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Report,
+    /// Name every file
+    #[arg(short, long)]
+    pub verbose: bool,
+}
 
 /// The exit code when something changed, as `diff` has it.
 const CHANGED: u8 = 1;
