@@ -107,6 +107,12 @@ pub enum Failure {
         #[source]
         source: io::Error,
     },
+    /// A service that is to be run again is not run to its end.
+    #[error("`{0}` is no job: no service waits until it completed successfully")]
+    NoJob(String),
+    /// Images must be built, and may not.
+    #[error("{} must be built, and `--no-build` forbids it", quoted(.0))]
+    Unbuilt(Vec<String>),
     /// A service that was ready is not any more.
     #[error("service `{service}` was started, and is {state} now")]
     Fell {
@@ -188,6 +194,7 @@ impl Failure {
             | Self::Fingerprint(_)
             | Self::Plan(_)
             | Self::NoServices { .. }
+            | Self::NoJob(_)
             | Self::Untold { .. }
             | Self::Frozen
             | Self::NoBase { .. }
@@ -200,6 +207,7 @@ impl Failure {
                 failures.iter().map(step).max().unwrap_or(Kind::Bug)
             }
             Self::Fell { .. }
+            | Self::Unbuilt(_)
             | Self::NotInRegistry { .. }
             | Self::NoDigest { .. }
             | Self::Unwritten { .. }
@@ -266,6 +274,10 @@ impl Failure {
             Self::NoServices { off: true } => {
                 vec!["`--profile NAME` activates those of a profile; a service that is named is active, too".to_owned()]
             }
+            Self::NoJob(name) => vec![format!(
+                "`larder restart {name}` starts it anew, whatever it is"
+            )],
+            Self::Unbuilt(_) => vec!["`larder build` builds images alone".to_owned()],
             Self::NoServices { off: false } => {
                 vec!["it needs `services:` with at least one service".to_owned()]
             }
@@ -450,6 +462,12 @@ fn build_hints(error: &BuildError) -> Vec<String> {
         _ => return Vec::new(),
     };
     vec![hint.to_owned()]
+}
+
+/// Names in backticks, with commas.
+fn quoted(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! the default. Reads no environment itself: it is given one.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -57,6 +58,8 @@ pub struct Typed {
     pub timeout: Option<u64>,
     /// `--frozen`.
     pub frozen: bool,
+    /// `--parallel`.
+    pub parallel: Option<NonZeroUsize>,
 }
 
 /// What a run goes by.
@@ -72,6 +75,8 @@ pub struct Settings {
     pub timeout: Option<Duration>,
     /// Whether every base image must be locked.
     pub frozen: bool,
+    /// How many pulls, builds and starts go on at once; `None` for as many as there are.
+    pub parallel: Option<NonZeroUsize>,
 }
 
 /// A variable has a value that its setting cannot have. What `x-larder` says was checked when the file was read.
@@ -101,6 +106,7 @@ impl Settings {
             cache: cache(environment),
             timeout: timeout(typed.timeout, extension),
             frozen: typed.frozen || frozen(environment, extension)?,
+            parallel: parallel(typed.parallel, environment)?,
         })
     }
 }
@@ -137,6 +143,26 @@ fn frozen(environment: &Environment, extension: Option<&Value>) -> Result<bool, 
         }),
         None => Ok(extension.is_some_and(|own| own.get("frozen") == Some(&Value::Bool(true)))),
     }
+}
+
+/// `COMPOSE_PARALLEL_LIMIT` is docker compose's own; what is below 1 bounds nothing there.
+fn parallel(
+    typed: Option<NonZeroUsize>,
+    environment: &Environment,
+) -> Result<Option<NonZeroUsize>, Error> {
+    const VARIABLE: &str = "COMPOSE_PARALLEL_LIMIT";
+    if typed.is_some() {
+        return Ok(typed);
+    }
+    let Some(value) = non_empty(environment, VARIABLE) else {
+        return Ok(None);
+    };
+    let limit: i64 = value.parse().map_err(|_| Error {
+        variable: VARIABLE,
+        value: value.to_owned(),
+        allowed: "the whole numbers",
+    })?;
+    Ok(usize::try_from(limit).ok().and_then(NonZeroUsize::new))
 }
 
 /// The mode in which progress is shown, before a project is known.
@@ -231,6 +257,15 @@ mod tests {
         let file = json!({"timeout": 9});
         assert_eq!(timeout(None, Some(&file)), Some(Duration::from_secs(9)));
         assert_eq!(timeout(Some(3), Some(&file)), Some(Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn a_limit_below_one_bounds_nothing() {
+        let limit = |value| parallel(None, &environment(&[("COMPOSE_PARALLEL_LIMIT", value)]));
+        assert_eq!(limit("3"), Ok(NonZeroUsize::new(3)));
+        assert_eq!(limit("-1"), Ok(None));
+        assert_eq!(limit(""), Ok(None));
+        assert!(limit("many").is_err());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
+#[path = "cli/asked.rs"]
+mod asked;
 #[path = "cli/attributes.rs"]
 mod attributes;
 #[path = "cli/bad_input.rs"]

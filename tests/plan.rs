@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
+#[path = "plan/asked.rs"]
+mod asked;
 #[path = "plan/containers.rs"]
 mod containers;
 #[path = "plan/guests.rs"]

@@ -1,10 +1,12 @@
 //! The command line: what can be typed for every command. What one command takes, and what it means, is in its own file.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::config::Config;
+use super::create::Create;
 use super::down::Down;
 use super::exec::Exec;
 use super::fingerprint::Fingerprint;
@@ -12,6 +14,7 @@ use super::lock::LockArgs;
 use super::logs::Logs;
 use super::plan::Plan;
 use super::ps::Ps;
+use super::scale::ScaleArgs;
 use super::up::Up;
 use super::why::Why;
 use crate::settings::{Builder, Progress};
@@ -80,11 +83,14 @@ pub struct Global {
     )]
     #[arg(help = "Who builds: auto, dagger or docker [env: LARDER_BUILDER]")]
     pub builder: Option<Builder>,
+    /// How many pulls, builds and starts go on at once [env: COMPOSE_PARALLEL_LIMIT]
+    #[arg(display_order = 108, long, value_name = "N", global = true)]
+    pub parallel: Option<NonZeroUsize>,
     /// Take only base images that larder.lock pins [env: LARDER_FROZEN]
-    #[arg(display_order = 108, long, global = true)]
+    #[arg(display_order = 109, long, global = true)]
     pub frozen: bool,
     /// Plain lines, with what Dagger prints and what could not be cached; twice: all calls to the engine, too
-    #[arg(display_order = 109, short, long, action = clap::ArgAction::Count)]
+    #[arg(display_order = 110, short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
 
@@ -93,6 +99,10 @@ pub struct Global {
 pub enum Command {
     /// Start services, and return when every one is ready
     Up(Up),
+    /// Create containers, and start none
+    Create(Create),
+    /// Change how many containers services have
+    Scale(ScaleArgs),
     /// Show what `up` would do and why; changes nothing
     Plan(Plan),
     /// Show what each image is keyed by

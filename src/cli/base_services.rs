@@ -102,7 +102,8 @@ impl Prepared {
             return Ok(stale.map(|(service, _)| service).chain(due).collect());
         }
         if !plan.is_empty() {
-            carry_out(invocation, self, &plan, dagger).await?;
+            let carried = carry_out(invocation, self, &plan, dagger).await?;
+            self.path.extend(carried.path);
             self.observe().await?;
         }
         self.built.extend(built(plan));

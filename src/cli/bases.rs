@@ -184,7 +184,7 @@ fn odd(wanted: &BaseRef, found: &FoundBase) -> String {
 impl Prepared {
     /// Finds out what is to be known of base images, pulling what must be where the goal says so.
     pub(super) async fn bring(
-        &self,
+        &mut self,
         invocation: &Invocation,
         bases: &mut Bases,
         wanted: &BTreeSet<BaseRef>,
@@ -237,7 +237,8 @@ impl Prepared {
                 pulls.add(None, pull, cause, Vec::new());
             }
             let pulled = carry_out(invocation, self, &pulls, None).await;
-            pulled.map_err(|failure| bases.blamed(failure, &due))?;
+            let pulled = pulled.map_err(|failure| bases.blamed(failure, &due))?;
+            self.path.extend(pulled.path);
             bases.pulled.extend(due);
         }
     }

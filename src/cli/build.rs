@@ -16,6 +16,7 @@ pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<()
     let begun = Instant::now();
     let goal = Goal {
         containers: false,
+        dependencies: true,
         wait: false,
         acts: true,
     };

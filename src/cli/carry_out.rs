@@ -12,17 +12,26 @@ use crate::failure::Failure;
 use crate::fingerprint::Fingerprinted;
 use crate::model::Project;
 use crate::plan::Plan;
-use crate::runtime::{self, Run, StepError};
+use crate::runtime::{self, Leg, Run, StepError};
 use crate::settings::{Builder, Settings};
 use crate::term::{Display, History};
 
-/// Carries out a plan; the services that failed and that neither was named nor is required by another one.
+/// A plan that was carried out.
+#[derive(Default)]
+pub(super) struct Carried {
+    /// The services that failed and that neither were named nor are required by another one.
+    pub(super) fallen: BTreeSet<String>,
+    /// What made it as long as it was.
+    pub(super) path: Vec<Leg>,
+}
+
+/// Carries out a plan.
 pub(super) async fn carry_out(
     invocation: &Invocation,
     prepared: &Prepared,
     plan: &Plan,
     dagger: Option<Dagger>,
-) -> Result<BTreeSet<String>, Failure> {
+) -> Result<Carried, Failure> {
     let work = Work {
         project: &prepared.project,
         named: &prepared.named,
@@ -42,7 +51,7 @@ pub(super) async fn carry_out_on(
     named: &Named,
     asked: &[String],
     plan: &Plan,
-) -> Result<BTreeSet<String>, Failure> {
+) -> Result<Carried, Failure> {
     let settings = invocation.settings(named.project.as_ref(), None)?;
     let nameless = || Project {
         name: named.name.clone(),
@@ -73,7 +82,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn carry_out(self, invocation: &Invocation) -> Result<BTreeSet<String>, Failure> {
+    async fn carry_out(self, invocation: &Invocation) -> Result<Carried, Failure> {
         let Self {
             project,
             named,
@@ -103,6 +112,7 @@ impl Work<'_> {
             events: display.sink(),
             interrupt: interrupt.watch(),
             timeout: settings.timeout,
+            parallel: settings.parallel,
         })
         .await;
         drop(interrupt);
@@ -122,12 +132,15 @@ impl Work<'_> {
             (true, false) => {}
         }
         let services = optional.iter().map(|failure| failure.step.service.clone());
-        let services = services.flatten().collect();
+        let fallen = services.flatten().collect();
         for mut message in Failure::Steps(optional).messages() {
             message.text.push_str(", and no service requires it");
             message.warning(&invocation.screen, &invocation.folder);
         }
-        Ok(services)
+        Ok(Carried {
+            fallen,
+            path: outcome.path,
+        })
     }
 }
 

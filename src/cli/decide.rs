@@ -159,6 +159,7 @@ impl Prepared {
             fresh: self.fresh,
             containers: self.goal.containers,
             wait: self.goal.wait,
+            asked: &self.asked,
         }
     }
 }

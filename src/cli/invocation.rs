@@ -134,6 +134,7 @@ impl Invocation {
             builder: self.global.builder,
             timeout,
             frozen: self.global.frozen,
+            parallel: self.global.parallel,
         };
         let extension = project.and_then(|project| project.extensions.get("x-larder"));
         let terminal = self.screen.is_terminal();

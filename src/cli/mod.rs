@@ -1,17 +1,19 @@
 //! The command line: one short file per command, and what they share.
 //!
-//! `args` what can be typed for every command, `parse` what was · `run` from a command to its exit code · `invocation` what every command
+//! `args` what can be typed for every command, `asked` for those that start services, `parse` what was · `run` from a command to its exit code · `invocation` what every command
 //! starts from · `prepare` load, fingerprint, observe, `decide` the plan · `bases` the images that builds start from, `lock` what pins
 //! them, `base_services` those that other services build · `proofs` health checks that passed, `records` what images were
 //! made of · `carry_out` execute with progress on the screen · `dagger` where it is found · `stack` a project's containers
 //! by their labels, `turn` and `start` what stops and starts them · `interrupt` Ctrl-C.
 
 mod args;
+mod asked;
 mod base_services;
 mod bases;
 mod build;
 mod carry_out;
 mod config;
+mod create;
 mod dagger;
 mod decide;
 mod down;
@@ -29,6 +31,7 @@ mod proofs;
 mod ps;
 mod records;
 mod run;
+mod scale;
 mod stack;
 mod start;
 mod turn;

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::args::Report;
+use super::asked::Asked;
 use super::invocation::Invocation;
-use super::prepare::{Goal, load_and_prepare};
+use super::prepare::{Goal, prepare};
 use crate::compose;
 use crate::failure::Failure;
 use crate::fingerprint::{BaseRef, Fingerprinted};
@@ -21,6 +22,9 @@ pub struct Plan {
     /// The services, with all that they depend on; all of them when none is named
     #[arg(value_name = "SERVICE")]
     pub services: Vec<String>,
+    /// What else is asked for.
+    #[command(flatten)]
+    pub asked: Asked,
     /// The format
     #[arg(long, value_enum, default_value_t)]
     pub format: Report,
@@ -32,10 +36,18 @@ pub struct Plan {
 pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Failure> {
     let goal = Goal {
         containers: true,
+        dependencies: !args.asked.no_deps,
         wait: true,
         acts: false,
     };
-    let prepared = load_and_prepare(invocation, &args.services, goal).await?;
+    let names = args.asked.names(&args.services);
+    let mut project = invocation.load(&names)?;
+    args.asked.adjust(&mut project)?;
+    let settings = invocation.settings(Some(&project), None)?;
+    invocation.warn(&project);
+    let mut prepared = prepare(invocation, project, &names, settings, goal).await?;
+    let asked = &args.asked;
+    prepared.asked = asked.of_containers(&args.services, &prepared.services);
     let (decided, _) = prepared.decide(invocation).await?;
     let outside = compose::outside(&prepared.project, &prepared.services);
     let verbose = args.verbose || invocation.global.verbose > 0;

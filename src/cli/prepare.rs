@@ -21,8 +21,8 @@ use crate::docker::{self, Docker};
 use crate::failure::Failure;
 use crate::fingerprint::{self, BaseRef, Change, Fingerprinted, Platform, StatCache, Survey};
 use crate::model::{Digest, Project, familiar};
-use crate::plan::{self, Observed};
-use crate::runtime::{Engine, EngineError};
+use crate::plan::{self, Asked, Observed};
+use crate::runtime::{Engine, EngineError, Leg};
 use crate::settings::Settings;
 use crate::term::Waiting;
 
@@ -37,6 +37,8 @@ const READING: &str = "reading the build contexts";
 pub(super) struct Goal {
     /// Containers, or images only.
     pub(super) containers: bool,
+    /// Whether what the named services depend on is wanted, too.
+    pub(super) dependencies: bool,
     /// Whether the run ends when every service is ready.
     pub(super) wait: bool,
     /// Whether the command changes anything: pulls the base images that are not there, wakes Dagger.
@@ -47,6 +49,7 @@ impl Goal {
     /// What images are made of, and nothing done about it.
     pub(super) const FINGERPRINTS: Self = Self {
         containers: false,
+        dependencies: true,
         wait: false,
         acts: false,
     };
@@ -68,6 +71,10 @@ pub(super) struct Prepared {
     /// What changed first since their last image, of services that have none.
     pub(super) changes: BTreeMap<String, Change>,
     pub(super) goal: Goal,
+    /// What the command line asks for beside what the files say.
+    pub(super) asked: Asked,
+    /// What made this run as long as it is until now.
+    pub(super) path: Vec<Leg>,
     /// Whether what [`Prepared::freshen`] brings was brought in this run.
     pub(super) fresh: bool,
     /// The services whose images were built before all else in this run, since other builds start from them.
@@ -113,7 +120,11 @@ pub(super) async fn prepare(
     goal: Goal,
 ) -> Result<Prepared, Failure> {
     let begun = Instant::now();
-    let services = project.with_dependencies(names)?;
+    let services = if goal.dependencies {
+        project.with_dependencies(names)?
+    } else {
+        project.without_dependencies(names)?
+    };
     if goal.containers {
         compose::check_start(&project, &services)?;
     }
@@ -158,6 +169,8 @@ pub(super) async fn prepare(
         mounted: inputs.mounted,
         changes: BTreeMap::new(),
         goal,
+        asked: Asked::default(),
+        path: Vec::new(),
         fresh: false,
         built: BTreeSet::new(),
         agent: invocation.ssh_agent(),
@@ -454,7 +467,8 @@ impl Prepared {
         first.retain(|service| !self.built.contains(service));
         if !first.is_empty() {
             let (plan, dagger) = self.decide_images(invocation, &first).await?;
-            carry_out(invocation, self, &plan, dagger).await?;
+            let carried = carry_out(invocation, self, &plan, dagger).await?;
+            self.path.extend(carried.path);
             self.observe().await?;
         }
         self.fresh = true;

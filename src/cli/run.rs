@@ -7,7 +7,10 @@ use std::sync::Arc;
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::turn::Turn;
-use super::{build, config, down, exec, fingerprint, lock, logs, plan, ps, start, turn, up, why};
+use super::{
+    build, config, create, down, exec, fingerprint, lock, logs, plan, ps, scale, start, turn, up,
+    why,
+};
 use crate::failure::Failure;
 use crate::settings::{Environment, Progress};
 use crate::term::Screen;
@@ -51,10 +54,10 @@ fn as_entered(pwd: Option<&String>, physical: PathBuf) -> PathBuf {
 
 /// Whether a command's standard output is the events of its run, and nothing else.
 fn tells_events(command: &Command) -> bool {
-    use Command::{Build, Down, Restart, Start, Stop, Up};
+    use Command::{Build, Create, Down, Restart, Scale, Start, Stop, Up};
     matches!(
         command,
-        Up(_) | Build(_) | Restart(_) | Stop(_) | Start(_) | Down(_)
+        Up(_) | Create(_) | Scale(_) | Build(_) | Restart(_) | Stop(_) | Start(_) | Down(_)
     )
 }
 
@@ -64,6 +67,8 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
         Command::Exec(args) => return exec::exec(invocation, args).await,
         Command::Why(args) => return why::why(invocation, &args).await,
         Command::Up(args) => Box::pin(up::up(invocation, &args)).await?,
+        Command::Create(args) => Box::pin(create::create(invocation, args)).await?,
+        Command::Scale(args) => Box::pin(scale::scale_to(invocation, args)).await?,
         Command::Plan(args) => plan::plan(invocation, &args).await?,
         Command::Fingerprint(args) => fingerprint::fingerprint(invocation, &args).await?,
         Command::Build(args) => build::build(invocation, &args).await?,

@@ -25,8 +25,8 @@ pub(super) async fn start(invocation: &Invocation, args: &Services) -> Result<()
         return invocation.note("nothing to start");
     }
     let plan = plan(chosen, named.project.as_ref());
-    let fallen = carry_out_on(invocation, &engine, &named, &args.services, &plan).await?;
-    due.retain(|container| !fallen.contains(&container.service));
+    let carried = carry_out_on(invocation, &engine, &named, &args.services, &plan).await?;
+    due.retain(|container| !carried.fallen.contains(&container.service));
     invocation.total(due.len(), "container", "started", begun)
 }
 

@@ -1,21 +1,23 @@
 //! `larder up`: starts services and returns when every one is ready.
 
-use clap::Args;
 use std::time::Instant;
 
+use clap::Args;
+
+use super::asked::Asked;
 use super::carry_out::carry_out;
 use super::invocation::Invocation;
 use super::logs;
 use super::prepare::{Goal, Prepared, prepare};
 use super::records;
 use crate::failure::Failure;
-use crate::plan::{Container, Health, Observed, State};
+use crate::plan::{self, Container, Health, Observed, Outcome, Plan, State};
 use crate::runtime::Engine;
 use crate::settings::Progress;
 use crate::term::{Readout, Ready};
 
 /// `larder up`.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Up {
     /// The services, with all that they depend on; all of them when none is named
@@ -28,8 +30,11 @@ pub struct Up {
     #[arg(short, long, conflicts_with = "detach")]
     pub attach: bool,
     /// Accepted and changes nothing: larder always builds what changed
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_build")]
     pub build: bool,
+    /// Fail where an image must be built
+    #[arg(long)]
+    pub no_build: bool,
     /// Accepted and changes nothing: larder always waits
     #[arg(long, conflicts_with = "no_wait")]
     pub wait: bool,
@@ -38,39 +43,62 @@ pub struct Up {
     pub no_wait: bool,
     /// Give up when a service takes longer than this to become ready
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(visible_alias = "wait-timeout")]
     pub timeout: Option<u64>,
+    /// What else is asked for.
+    #[command(flatten)]
+    pub asked: Asked,
+    /// Create containers and start none
+    #[arg(long, conflicts_with_all = ["attach", "no_wait"])]
+    pub no_start: bool,
+    /// Accepted and changes nothing: a pull is one line
+    #[arg(long)]
+    pub quiet_pull: bool,
 }
 
 pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure> {
     let begun = Instant::now();
-    let project = invocation.load(&args.services)?;
+    let names = args.asked.names(&args.services);
+    let mut project = invocation.load(&names)?;
     if project.services.is_empty() {
         let off = !project.disabled.is_empty();
         return Err(Failure::NoServices { off });
     }
+    args.asked.adjust(&mut project)?;
     let settings = invocation.settings(Some(&project), args.timeout)?;
     invocation.warn(&project);
     let goal = Goal {
         containers: true,
-        wait: !args.no_wait,
+        dependencies: !args.asked.no_deps,
+        wait: !args.no_wait && !args.no_start,
         acts: true,
     };
-    let mut prepared = prepare(invocation, project, &args.services, settings, goal).await?;
+    let mut prepared = prepare(invocation, project, &names, settings, goal).await?;
+    prepared.asked = plan::Asked {
+        only_create: args.no_start,
+        ..args.asked.of_containers(&args.services, &prepared.services)
+    };
     let before = prepared.observed.containers.clone();
     prepared.freshen(invocation).await?;
     let (plan, dagger) = prepared.decide(invocation).await?;
+    if args.no_build {
+        all_built(&plan)?;
+    }
     let kept = records::keep(prepared.settings.cache.as_deref(), &prepared.recipes);
     for warning in &plan.warnings {
         invocation.warning(warning);
     }
     if !plan.is_empty() {
-        let fallen = carry_out(invocation, &prepared, &plan, dagger).await?;
+        let carried = carry_out(invocation, &prepared, &plan, dagger).await?;
         prepared
             .services
-            .retain(|service| !fallen.contains(service));
+            .retain(|service| !carried.fallen.contains(service));
+        prepared.path.extend(carried.path);
         prepared.observed = prepared.engine.observe(&prepared.project.name).await?;
     }
-    verify(&prepared, &prepared.observed)?;
+    if !args.no_start {
+        verify(&prepared, &prepared.observed)?;
+    }
     if let Some(kept) = kept {
         kept.await?;
     }
@@ -79,10 +107,12 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
         services: &prepared.services,
         observed: &prepared.observed,
         took: begun.elapsed(),
-        readout: match (plan.is_empty(), args.no_wait) {
-            (true, _) => Readout::UpToDate,
-            (false, true) => Readout::Started,
-            (false, false) => Readout::Ready,
+        path: &prepared.path,
+        readout: match (plan.is_empty(), args.no_start, args.no_wait) {
+            (true, ..) => Readout::UpToDate,
+            (_, true, _) => Readout::Created,
+            (_, _, true) => Readout::Started,
+            _ => Readout::Ready,
         },
     };
     match prepared.settings.progress {
@@ -94,6 +124,21 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
         logs::follow(invocation, &prepared, &before).await?;
     }
     Ok(())
+}
+
+/// Refuses a plan that builds something.
+fn all_built(plan: &Plan) -> Result<(), Failure> {
+    let builds = |outcome| matches!(outcome, Outcome::Build | Outcome::Resume);
+    let services = plan.services.iter();
+    let unbuilt: Vec<String> = services
+        .filter(|(_, own)| builds(own.image))
+        .map(|(name, _)| name.clone())
+        .collect();
+    if unbuilt.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Unbuilt(unbuilt))
+    }
 }
 
 /// Looks once more: a service that was ready may have fallen since.

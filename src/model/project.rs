@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Build, Condition, FileObject, ImageRef, MountKind, Network, Service, Volume, familiar,
+    Build, Condition, FileObject, ImageRef, MountKind, Network, Owner, Service, Volume, familiar,
 };
 
 /// The resolved Compose model.
@@ -157,6 +157,35 @@ impl Project {
                 && wanted.insert(name.to_owned())
             {
                 open.extend(service.depends_on.keys().map(String::as_str));
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// The named services (all, when none is named) without what they depend on, but with those whose network, memory,
+    /// processes or volumes they have: a container cannot be made without these.
+    ///
+    /// # Errors
+    /// A name is no active service.
+    pub fn without_dependencies(
+        &self,
+        names: &[String],
+    ) -> Result<BTreeSet<String>, UnknownService> {
+        let all = self.with_dependencies(names)?;
+        if names.is_empty() {
+            return Ok(all);
+        }
+        let mut wanted = BTreeSet::new();
+        let mut open: Vec<String> = names.to_vec();
+        while let Some(name) = open.pop() {
+            if let Some(service) = self.services.get(&name)
+                && wanted.insert(name)
+            {
+                let owners = service.shares().into_iter();
+                open.extend(owners.filter_map(|(_, owner)| match owner {
+                    Owner::Service(name) => Some(name.to_owned()),
+                    Owner::Container(_) => None,
+                }));
             }
         }
         Ok(wanted)

@@ -38,6 +38,7 @@ impl Draft<'_> {
                 number,
                 image,
                 config,
+                asked: self.wanted.asked,
                 mounted: self.wanted.mounted.get(service).copied(),
                 mounted_images: &mounted_images,
                 one_shot: self.one_shots.contains(service),
@@ -126,14 +127,15 @@ impl Draft<'_> {
             before = vec![self.step(Some(slot.service), action, cause, before)];
         }
         let mut holds = Vec::new();
-        let restarted = self.restarted(slot.service);
+        let starts = !self.wanted.asked.only_create;
+        let restarted = self.restarted(slot.service).filter(|_| starts);
         let step = match container.state {
             State::Running(_) | State::Restarting if restarted.is_some() => {
                 let cause = restarted.unwrap_or_default();
                 let gates = slot.gates.0.iter().copied().chain(before.clone());
                 let gates: Vec<StepId> = gates.collect();
                 let stop = self.stop(slot.service, container, cause.clone(), gates);
-                Some(self.start(slot, source.clone(), cause, [stop]))
+                self.start(slot, source.clone(), cause, [stop])
             }
             State::Running(health) => {
                 let may_fall = container.is_young() && self.starts_again(slot.service);
@@ -145,7 +147,7 @@ impl Draft<'_> {
                 }
                 None
             }
-            State::Paused => {
+            State::Paused if starts => {
                 let action = Action::Unpause {
                     container: container.id.clone(),
                 };
@@ -153,18 +155,20 @@ impl Draft<'_> {
             }
             State::Restarting => None,
             State::Exited(0) if slot.one_shot => {
-                let undone = self.undone(slot.service, container);
+                let rerun = self.wanted.asked.rerun.contains(slot.service);
+                let rerun = rerun.then(|| "asked for: `--rerun`".to_owned());
+                let undone = rerun.or_else(|| self.undone(slot.service, container));
                 if undone.is_none() {
                     holds.extend([Readiness::Ready, Readiness::Completed]);
                 }
-                undone.map(|cause| self.start(slot, source.clone(), cause, before.clone()))
+                undone.and_then(|cause| self.start(slot, source.clone(), cause, before.clone()))
             }
             state => {
                 let cause = match state {
                     State::Exited(code) => format!("it ended with code {code}"),
                     _ => "it does not run".to_owned(),
                 };
-                Some(self.start(slot, source.clone(), cause, before.clone()))
+                self.start(slot, source.clone(), cause, before.clone())
             }
         };
         let starts = |step: StepId| matches!(self.plan.steps[step.0].action, Action::Start { .. });
@@ -241,20 +245,24 @@ impl Draft<'_> {
         let step = self.start(slot, container.clone(), cause, [last]);
         Started {
             container,
-            step: Some(step),
+            step: step.or(Some(last)),
             holds: Vec::new(),
             since: Since::Anew,
             replaces: old.is_some(),
         }
     }
 
+    /// The step that starts a container, where containers are started.
     fn start(
         &mut self,
         slot: &Slot<'_>,
         container: ContainerSource,
         cause: String,
         before: impl IntoIterator<Item = StepId>,
-    ) -> StepId {
+    ) -> Option<StepId> {
+        if self.wanted.asked.only_create {
+            return None;
+        }
         let after: Vec<StepId> = before
             .into_iter()
             .chain(slot.gates.0.iter().copied())
@@ -267,7 +275,7 @@ impl Draft<'_> {
             after,
         );
         self.plan.steps[step.0].settled.clone_from(&slot.gates.1);
-        step
+        Some(step)
     }
 
     /// Stops a container if it runs, and removes it; its last step.
@@ -331,6 +339,9 @@ impl Draft<'_> {
                 .iter()
                 .find(|mount| mount.target == target)
         };
+        if self.wanted.asked.renew_volumes {
+            return BTreeMap::new();
+        }
         let before = old.labels.get(labels::DEPENDENCIES);
         let renewed = match (before, slot.image.dependencies) {
             (Some(before), Some(now)) => !before.is_empty() && *before != now.to_string(),

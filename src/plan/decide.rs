@@ -38,6 +38,23 @@ pub struct Wanted<'a> {
     pub containers: bool,
     /// Whether the run ends when every service is ready, or when all are started.
     pub wait: bool,
+    /// What the command line asks for beside what the files say.
+    pub asked: &'a Asked,
+}
+
+/// What a command line asks for beside what the files say.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// Services whose containers are replaced, whatever they are.
+    pub recreate: BTreeSet<String>,
+    /// Whether containers that are there stay, whatever they were made from.
+    pub keep: bool,
+    /// Jobs that are run again although they are done.
+    pub rerun: BTreeSet<String>,
+    /// Whether new containers get new anonymous volumes.
+    pub renew_volumes: bool,
+    /// Whether containers are created and not started.
+    pub only_create: bool,
 }
 
 impl Wanted<'_> {
@@ -210,6 +227,9 @@ impl<'a> Draft<'a> {
     /// must only have ended.
     pub(super) fn gates(&mut self, service: &str) -> (Vec<StepId>, Vec<StepId>) {
         let (mut after, mut settled) = (Vec::new(), Vec::new());
+        if self.wanted.asked.only_create {
+            return (after, settled);
+        }
         let depends_on = &self.wanted.project.services[service].depends_on;
         for (name, dependency) in depends_on {
             let steps = match dependency.condition {

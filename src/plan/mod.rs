@@ -27,7 +27,7 @@ mod stale;
 mod stand_in;
 mod step;
 
-pub use decide::{Builders, Wanted, decide, stranger_warning};
+pub use decide::{Asked, Builders, Wanted, decide, stranger_warning};
 pub use error::Error;
 pub use hosts::asked_containers;
 pub use images::beyond_dagger;

@@ -1,5 +1,6 @@
 //! Whether a container that is there is the one that is wanted.
 
+use super::decide::Asked;
 use super::hosts::Host;
 use super::images::Chosen;
 use super::mounted_images::MountedImages;
@@ -26,7 +27,12 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
             }
             (None, ImageSource::Step(_)) | (_, ImageSource::Unknown) => true,
         };
-    match label(labels::CONFIG) {
+    let asked = &slot.asked;
+    let changed = match label(labels::CONFIG) {
+        _ if asked.recreate.contains(slot.service) => {
+            Some("asked for: `--force-recreate`".to_owned())
+        }
+        _ if asked.keep => None,
         None => Some("larder did not make it, so what it was made from is not known".to_owned()),
         Some(_) if image_moved => Some("its image changed".to_owned()),
         Some(config) if *config != slot.config.to_string() => {
@@ -39,14 +45,18 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
         Some(_) if mounts_other(container, slot) && !container.state.is_running() => {
             Some("what it mounts may have changed".to_owned())
         }
-        Some(_) if container.state == State::Dead => {
-            Some("the engine could not remove it".to_owned())
-        }
+        Some(_) => None,
+    };
+    changed.or_else(|| unfit(container, slot))
+}
+
+/// Why a container cannot do what it is for, whatever it was made from.
+fn unfit(container: &Container, slot: &Slot<'_>) -> Option<String> {
+    match container.state {
+        State::Dead => Some("the engine could not remove it".to_owned()),
         // It is made in more than one call: its image is checked, and its configs and secrets come, after the first.
-        Some(_) if container.state == State::Created => {
-            Some("it was never started, and may be unfinished".to_owned())
-        }
-        Some(_) => detached(container, slot.networks)
+        State::Created => Some("it was never started, and may be unfinished".to_owned()),
+        _ => detached(container, slot.networks)
             .or_else(|| slot.hosts.iter().find_map(|host| host.lost_by(container)))
             .or_else(|| {
                 let whose = container.cut_off?.whose();
@@ -96,6 +106,8 @@ pub(super) struct Slot<'a> {
     pub(super) number: u32,
     pub(super) image: &'a Chosen,
     pub(super) config: Digest,
+    /// What the command line asks for.
+    pub(super) asked: &'a Asked,
     /// Whether it is run to its end.
     pub(super) one_shot: bool,
     /// The digest of what it binds, then.

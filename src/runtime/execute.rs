@@ -2,6 +2,7 @@
 //! side by side. It decides nothing: what a step does, and why, is the plan's.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,10 +11,12 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Mutex, broadcast, watch};
 
+use super::critical_path::{Leg, Spans};
 use super::error::StepError;
 use super::event::{Event, EventSink, Progress};
 use super::ledger::{Ledger, Product};
 use super::ports::{Builder, Engine, Happening};
+use super::queue::Queue;
 use super::readiness::Proof;
 use super::work::Work;
 use crate::fingerprint::Fingerprinted;
@@ -39,6 +42,8 @@ pub struct Run<'a, E, B> {
     pub interrupt: watch::Receiver<bool>,
     /// How long each wait may take.
     pub timeout: Option<Duration>,
+    /// How many pulls, builds and starts go on at once; `None` for as many as there are.
+    pub parallel: Option<NonZeroUsize>,
 }
 
 /// How an execution ended.
@@ -50,8 +55,8 @@ pub struct Outcome {
     pub proofs: Vec<Proof>,
     /// Whether it was told to end early.
     pub interrupted: bool,
-    /// How long it took.
-    pub took: Duration,
+    /// What made it as long as it was, first step first.
+    pub path: Vec<Leg>,
 }
 
 /// A step that failed.
@@ -65,7 +70,8 @@ pub struct Failure {
 
 /// Carries out the plan. Steps that need a failed one are skipped; all others go on.
 pub async fn execute<E: Engine, B: Builder>(run: Run<'_, E, B>) -> Outcome {
-    let begun = Instant::now();
+    let mut spans = Spans::new(run.plan, Instant::now());
+    let mut queue = Queue::new(run.plan, run.parallel);
     let mut ledger = Ledger::new(run.plan);
     let (news, _) = broadcast::channel(256);
     let ranges = Mutex::new(());
@@ -82,7 +88,8 @@ pub async fn execute<E: Engine, B: Builder>(run: Run<'_, E, B>) -> Outcome {
 
     loop {
         if !interrupted {
-            for id in ledger.take_ready() {
+            queue.add(ledger.take_ready());
+            while let Some(id) = queue.next() {
                 let step = &run.plan.steps[id.0];
                 run.events.send(Event::Started { step: step.clone() });
                 let needs = ledger.products_for(&step.action);
@@ -92,7 +99,10 @@ pub async fn execute<E: Engine, B: Builder>(run: Run<'_, E, B>) -> Outcome {
         tokio::select! {
             ended = running.next() => match ended {
                 None => break,
-                Some(Ended { id, took, result }) => match result {
+                Some(Ended { id, took, result }) => {
+                  queue.ended(id);
+                  spans.end(id);
+                  match result {
                     Ok(product) => {
                         ledger.done(id, product);
                         run.events.send(Event::Finished { id, took });
@@ -107,6 +117,7 @@ pub async fn execute<E: Engine, B: Builder>(run: Run<'_, E, B>) -> Outcome {
                         run.events.send(Event::Failed { id, took });
                         failures.push(Failure { step: run.plan.steps[id.0].clone(), error });
                     }
+                  }
                 },
             },
             Some(happening) = watched.next(), if watching => {
@@ -116,6 +127,9 @@ pub async fn execute<E: Engine, B: Builder>(run: Run<'_, E, B>) -> Outcome {
             Ok(()) = interrupt.changed(), if !interrupted => interrupted = *interrupt.borrow(),
         }
     }
+    for id in queue.rest() {
+        ledger.lost(id);
+    }
     let failed = failures.iter().map(|failure: &Failure| failure.step.id);
     for id in ledger.left(&failed.collect()) {
         run.events.send(Event::Skipped { id });
@@ -124,7 +138,7 @@ pub async fn execute<E: Engine, B: Builder>(run: Run<'_, E, B>) -> Outcome {
         failures,
         proofs: ledger.proofs(),
         interrupted,
-        took: begun.elapsed(),
+        path: spans.critical_path(run.plan),
     }
 }
 

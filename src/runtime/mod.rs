@@ -1,7 +1,8 @@
 //! Carries out a plan: the traits through which steps reach an engine and its builders, the events they
-//! report, the executor (`execute`, `ledger`, `work`), the `hooks` around a start and a stop, and what it means for a container to be ready.
+//! report, the executor (`execute`, `ledger`, `queue`, `work`) and its `critical_path`, the `hooks` around a start and a stop, and what it means for a container to be ready.
 
 mod build_error;
+mod critical_path;
 mod engine_error;
 mod error;
 mod event;
@@ -9,10 +10,12 @@ mod execute;
 mod hooks;
 mod ledger;
 mod ports;
+mod queue;
 mod readiness;
 mod work;
 
 pub use build_error::BuildError;
+pub use critical_path::Leg;
 pub use engine_error::EngineError;
 pub use error::{CheckFailed, StepError};
 pub use event::{Event, EventSink, Progress};

@@ -4,6 +4,7 @@
 mod board;
 mod canvas;
 mod chain;
+mod critical_path;
 mod difference;
 mod frame;
 mod history;

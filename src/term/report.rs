@@ -7,10 +7,11 @@ use std::time::Duration;
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
 
-use super::Screen;
 use super::text::duration;
+use super::{Screen, critical_path};
 use crate::model::Project;
 use crate::plan::{Observed, PublishedPort};
+use crate::runtime::Leg;
 
 /// A start that went well.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Ready<'a> {
     pub observed: &'a Observed,
     /// How long it took.
     pub took: Duration,
+    /// What made it as long as it was, first step first.
+    pub path: &'a [Leg],
     /// What became of them.
     pub readout: Readout,
 }
@@ -36,6 +39,8 @@ pub enum Readout {
     Ready,
     /// All are started; nobody waited.
     Started,
+    /// All are created, and none was started.
+    Created,
 }
 
 /// The last line of a command: `3 services ready in 3.2 s`.
@@ -74,8 +79,10 @@ impl Ready<'_> {
             Readout::UpToDate => "up to date",
             Readout::Ready => "ready",
             Readout::Started => "started",
+            Readout::Created => "created",
         };
         out += &total(self.services.len(), "service", how, self.took);
+        out += &critical_path::text(self.path);
         out
     }
 
@@ -96,7 +103,9 @@ impl Ready<'_> {
                 Readout::UpToDate => "up-to-date",
                 Readout::Ready => "ready",
                 Readout::Started => "started",
+                Readout::Created => "created",
             },
+            "critical_path": critical_path::json(self.path),
             "services": services,
             "took_ms": self.took.as_millis(),
             "schema": 1,
@@ -216,6 +225,7 @@ mod tests {
             services: &services,
             observed: &observed,
             took: Duration::from_millis(3210),
+            path: &[],
             readout: Readout::Ready,
         };
         assert_eq!(

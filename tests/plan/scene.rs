@@ -6,8 +6,8 @@ use std::sync::Arc;
 use larder::fingerprint::{Context, Cut, Dockerfile, Fingerprinted, Platform, Recipe, Section};
 use larder::model::{Digest, ImageId, Network, Project, Service, labels};
 use larder::plan::{
-    Action, BuilderKind, Builders, Container, Error, Health, Image, Observed, Plan, PublishedPort,
-    Resource, State, StepId, Wanted, decide, first, text,
+    Action, Asked, BuilderKind, Builders, Container, Error, Health, Image, Observed, Plan,
+    PublishedPort, Resource, State, StepId, Wanted, decide, first, text,
 };
 
 pub(crate) const STACK: &str = "
@@ -30,6 +30,8 @@ pub(crate) struct Scene {
     pub(crate) fresh: bool,
     pub(crate) mounted: BTreeMap<String, Digest>,
     pub(crate) containers: bool,
+    pub(crate) asked: Asked,
+    pub(crate) wait: bool,
     /// The services that are asked for; all where there are none.
     pub(crate) only: Vec<&'static str>,
 }
@@ -55,6 +57,8 @@ pub(crate) fn scene(services: &str) -> Scene {
         fresh: false,
         mounted: BTreeMap::new(),
         containers: true,
+        asked: Asked::default(),
+        wait: true,
         only: Vec::new(),
     }
 }
@@ -199,7 +203,8 @@ impl Scene {
             builders: self.builders,
             fresh: self.fresh,
             containers: self.containers,
-            wait: true,
+            wait: self.wait,
+            asked: &self.asked,
         };
         question(&wanted, &self.observed)
     }

@@ -1,0 +1,161 @@
+//! What `up`, `plan`, `create` and `scale` are asked for beside the services: what is put in place of what the files say, and
+//! which containers are replaced whatever they are.
+
+use std::collections::BTreeSet;
+
+use clap::{Args, ValueEnum};
+
+use crate::failure::Failure;
+use crate::model::{Project, Service, UnknownService};
+use crate::plan;
+
+/// Options of all that start services.
+#[derive(Args, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Asked {
+    /// How many containers a service has, in place of what the file says
+    #[arg(long, value_name = "SERVICE=N", value_parser = scale)]
+    pub scale: Vec<Scale>,
+    /// Leave out what the named services depend on
+    #[arg(long)]
+    pub no_deps: bool,
+    /// Replace the containers of the named services (of all, when none is named) although nothing changed
+    #[arg(long, conflicts_with = "no_recreate")]
+    pub force_recreate: bool,
+    /// With `--force-recreate`, replace those of what they depend on, too
+    #[arg(long, requires = "force_recreate")]
+    pub always_recreate_deps: bool,
+    /// Keep containers that are there, whatever changed
+    #[arg(long)]
+    pub no_recreate: bool,
+    /// Give new containers new anonymous volumes
+    #[arg(short = 'V', long)]
+    pub renew_anon_volumes: bool,
+    /// Run a job again although it is done
+    #[arg(long, value_name = "JOB")]
+    pub rerun: Vec<String>,
+    /// When images that are only named are pulled, in place of their `pull_policy`
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub pull: Option<Pull>,
+}
+
+/// How many containers a service has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scale {
+    /// The service.
+    pub service: String,
+    /// How many.
+    pub containers: u32,
+}
+
+/// When images are pulled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Pull {
+    /// Each time.
+    Always,
+    /// When they are not there.
+    Missing,
+    /// Not at all.
+    Never,
+}
+
+/// Reads `web=3`.
+pub(super) fn scale(text: &str) -> Result<Scale, String> {
+    let (service, containers) = text.split_once('=').ok_or("neither this nor `SERVICE=N`")?;
+    let containers = containers
+        .parse()
+        .map_err(|_| format!("`{containers}` is no number of containers"))?;
+    Ok(Scale {
+        service: service.to_owned(),
+        containers,
+    })
+}
+
+impl Asked {
+    /// The services that are asked for by name: jobs that are to be run again are, where others are.
+    pub(super) fn names(&self, services: &[String]) -> Vec<String> {
+        let mut names = services.to_vec();
+        if !names.is_empty() {
+            names.extend(self.rerun.iter().cloned());
+        }
+        names
+    }
+
+    /// Puts what the command line says in place of what the files say.
+    ///
+    /// # Errors
+    /// A name is no active service, or a service to be run again is not run to its end.
+    pub(super) fn adjust(&self, project: &mut Project) -> Result<(), Failure> {
+        for Scale {
+            service,
+            containers,
+        } in &self.scale
+        {
+            known(project, service)?.scale = Some(*containers);
+        }
+        for job in &self.rerun {
+            known(project, job)?;
+            if !project.one_shots().contains(job.as_str()) {
+                return Err(Failure::NoJob(job.clone()));
+            }
+        }
+        let Some(policy) = self.pull else {
+            return Ok(());
+        };
+        let services = project.services.values_mut();
+        for service in services.filter(|service| service.build.is_none()) {
+            service.pull_policy = Some(policy.word().to_owned());
+        }
+        Ok(())
+    }
+
+    /// What is asked for of the containers of a run, some of whose services were named.
+    pub(super) fn of_containers(&self, named: &[String], all: &BTreeSet<String>) -> plan::Asked {
+        let recreate = match (self.force_recreate, self.always_recreate_deps) {
+            (false, _) => BTreeSet::new(),
+            (true, false) if !named.is_empty() => named.iter().cloned().collect(),
+            (true, _) => all.clone(),
+        };
+        plan::Asked {
+            recreate,
+            keep: self.no_recreate,
+            rerun: self.rerun.iter().cloned().collect(),
+            renew_volumes: self.renew_anon_volumes,
+            only_create: false,
+        }
+    }
+}
+
+impl Pull {
+    /// The `pull_policy` that it is.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Missing => "missing",
+            Self::Never => "never",
+        }
+    }
+}
+
+fn known<'a>(project: &'a mut Project, name: &str) -> Result<&'a mut Service, Failure> {
+    if !project.services.contains_key(name) {
+        let known = project.services.keys().cloned().collect();
+        let name = name.to_owned();
+        return Err(UnknownService { name, known }.into());
+    }
+    Ok(project.services.entry(name.to_owned()).or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_is_a_service_and_a_number() {
+        let read = scale("web=3").unwrap();
+        assert_eq!((read.service.as_str(), read.containers), ("web", 3));
+        for wrong in ["web", "web=", "web=-1", "web=many"] {
+            assert!(scale(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What the command line asks for beside what the files say.
+
+use larder::model::labels;
+use larder::plan::{Asked, State};
+
+use super::scene::{PLAIN, STACK, Scene, UP, digest, scene};
+
+fn running() -> Scene {
+    scene(STACK)
+        .recipe("api", "v1", Some("deps"))
+        .network()
+        .image("pg", &["postgres:16"], &[])
+        .image("a1", &["hub-api:latest"], &[(labels::FINGERPRINT, "v1")])
+        .container("db", "pg", UP)
+        .container("api", "a1", PLAIN)
+}
+
+fn asks(mut scene: Scene, asked: Asked) -> Scene {
+    scene.asked = asked;
+    scene
+}
+
+fn steps(scene: &Scene) -> String {
+    let text = scene.text();
+    let (_, steps) = text.split_once("\n\n").unwrap();
+    steps.to_owned()
+}
+
+#[test]
+fn a_forced_service_is_replaced_and_no_other() {
+    let asked = Asked {
+        recreate: ["api".to_owned()].into(),
+        ..Asked::default()
+    };
+    insta::assert_snapshot!(steps(&asks(running(), asked)), @"
+    1  create api012345678_hub-api-1: asked for: `--force-recreate`
+    2  stop api (api012345678): asked for: `--force-recreate` (after 1)
+    3  remove api (api012345678): asked for: `--force-recreate` (after 2)
+    4  rename to hub-api-1: asked for: `--force-recreate` (after 3)
+    5  start api: asked for: `--force-recreate` (after 4)
+    6  wait until api is ready: `up` ends when it is (after 5)
+    ");
+}
+
+#[test]
+fn what_is_kept_is_kept_whatever_changed_and_started_where_it_stopped() {
+    let changed = running().with(|scene| {
+        let label = digest("another").to_string();
+        scene.observed.containers[1]
+            .labels
+            .insert(labels::CONFIG.to_owned(), label);
+        scene.observed.containers[0].state = State::Exited(1);
+    });
+    assert!(steps(&changed).contains("its configuration changed"));
+    let asked = Asked {
+        keep: true,
+        ..Asked::default()
+    };
+    insta::assert_snapshot!(steps(&asks(changed, asked)), @"
+    1  start db: it ended with code 1
+    2  wait until db is healthy: `api` waits for it (after 1)
+    ");
+}
+
+#[test]
+fn a_job_that_is_done_is_run_again_where_it_is_asked_for() {
+    let services = "
+migrate: {image: job}
+app: {image: job, depends_on: {migrate: {condition: service_completed_successfully}}}
+";
+    let done = scene(services)
+        .image("j", &["job:latest"], &[])
+        .container("migrate", "j", State::Exited(0))
+        .container("app", "j", PLAIN);
+    assert_eq!(steps(&done), "nothing to do\n");
+    let asked = Asked {
+        rerun: ["migrate".to_owned()].into(),
+        ..Asked::default()
+    };
+    insta::assert_snapshot!(steps(&asks(done, asked)), @"
+    1  start migrate: asked for: `--rerun`
+    2  wait until migrate is completed: `app` waits for it (after 1)
+    ");
+}
+
+#[test]
+fn what_is_only_created_is_neither_started_nor_waited_for() {
+    let asked = Asked {
+        only_create: true,
+        ..Asked::default()
+    };
+    let nothing = scene(STACK)
+        .recipe("api", "v1", Some("deps"))
+        .network()
+        .image("pg", &["postgres:16"], &[])
+        .image("a1", &["hub-api:latest"], &[(labels::FINGERPRINT, "v1")]);
+    let mut scene = asks(nothing, asked);
+    scene.wait = false;
+    insta::assert_snapshot!(steps(&scene), @"
+    1  create hub-db-1: it is not there
+    2  create hub-api-1: it is not there
+    ");
+}
+
+#[test]
+fn anonymous_volumes_are_not_handed_on_where_new_ones_are_asked_for() {
+    let volume = "f".repeat(64);
+    let forced = |renew_volumes| {
+        let asked = Asked {
+            recreate: ["db".to_owned()].into(),
+            renew_volumes,
+            ..Asked::default()
+        };
+        let mut scene = asks(running(), asked);
+        let volumes = &mut scene.observed.containers[0].volumes;
+        volumes.insert("/data".to_owned(), volume.clone());
+        let plan = scene.decide().unwrap();
+        format!("{:?}", plan.steps).contains(&volume)
+    };
+    assert!(forced(false));
+    assert!(!forced(true));
+}
