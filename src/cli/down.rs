@@ -30,7 +30,7 @@ pub struct Down {
 pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Failure> {
     let begun = Instant::now();
     let named = invocation.named()?;
-    let engine = invocation.engine().await?;
+    let engine = invocation.engine_to_change("down", &named.name).await?;
     let observed = engine.observe(&named.name).await?;
     let containers = &observed.containers;
     let goes =

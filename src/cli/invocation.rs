@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::args::Global;
+use super::hold::{self, Hold};
 use super::interrupt::Interrupt;
 use crate::compose::{self, LoadOptions};
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::model::{Project, Warning};
-use crate::settings::{Environment, Progress, Settings, Typed};
-use crate::term::{Message, Screen, total};
+use crate::settings::{self, Environment, Progress, Settings, Typed};
+use crate::term::{Message, Screen, note_json, total};
 
 /// One call of larder.
 pub(super) struct Invocation {
@@ -22,6 +23,8 @@ pub(super) struct Invocation {
     pub(super) folder: PathBuf,
     pub(super) screen: Arc<Screen>,
     pub(super) interrupt: Interrupt,
+    /// The project that this run changes, and nobody else meanwhile.
+    hold: Mutex<Option<Hold>>,
 }
 
 /// The project that a command on running containers is about. Their labels say the rest.
@@ -67,6 +70,7 @@ impl Invocation {
             folder,
             screen,
             interrupt,
+            hold: Mutex::new(None),
         }
     }
 
@@ -127,10 +131,8 @@ impl Invocation {
         project: Option<&Project>,
         timeout: Option<u64>,
     ) -> Result<Settings, Failure> {
-        // What `-v` tells would run through live lines.
-        let plain = (self.global.verbose > 0).then_some(Progress::Plain);
         let typed = Typed {
-            progress: self.global.progress.or(plain),
+            progress: Some(self.progress()),
             builder: self.global.builder,
             timeout,
             frozen: self.global.frozen,
@@ -151,6 +153,30 @@ impl Invocation {
         Ok(Docker::connect(&self.environment).await?)
     }
 
+    /// Reaches the engine for a command that changes a project, behind whoever changes it now. From here on it is this run's,
+    /// until it ends.
+    pub(super) async fn engine_to_change(
+        &self,
+        command: &str,
+        project: &str,
+    ) -> Result<Docker, Failure> {
+        let engine = self.engine().await?;
+        if self.held().is_none() {
+            let taken = hold::take(self, &engine, command, project).await?;
+            *self.held() = taken;
+        }
+        Ok(engine)
+    }
+
+    /// Lets others change the project.
+    pub(super) fn release(&self) {
+        self.held().take();
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<Hold>> {
+        self.hold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The socket of the user's SSH agent.
     pub(super) fn ssh_agent(&self) -> Option<PathBuf> {
         let socket = self.environment.get("SSH_AUTH_SOCK");
@@ -165,6 +191,30 @@ impl Invocation {
     pub(super) fn warn_of(&self, warnings: &[Warning]) {
         for warning in warnings {
             Message::from(warning).warning(&self.screen, &self.folder);
+        }
+    }
+
+    /// How progress is shown.
+    pub(super) fn progress(&self) -> Progress {
+        // What `-v` tells would run through live lines.
+        let plain = (self.global.verbose > 0).then_some(Progress::Plain);
+        let typed = self.global.progress.or(plain);
+        settings::progress(typed, &self.environment, self.screen.is_terminal())
+    }
+
+    /// Says while a run goes on why it does not get on, or how it does: to a person, or to a program that reads events.
+    pub(super) fn say(&self, text: &str) {
+        match self.progress() {
+            Progress::Quiet => {}
+            Progress::Json => self.tell_program(text),
+            _ => self.screen.err(&format!("{text}\n")),
+        }
+    }
+
+    /// Says it to a program that reads events.
+    pub(super) fn tell_program(&self, text: &str) {
+        if self.progress() == Progress::Json {
+            note_json(&self.screen, text);
         }
     }
 

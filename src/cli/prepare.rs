@@ -134,9 +134,18 @@ pub(super) async fn prepare(
     } else {
         project.with_contexts(&services)
     };
+    // Before files are read: while it waits for another run they may change.
+    let mut held = None;
+    if goal.containers && goal.acts {
+        let engine = invocation.engine_to_change("up", &project.name);
+        held = Some(Box::pin(engine).await);
+    }
     let reading = reading(invocation, &project, (&services, &builds), &settings, goal);
     let looking = async {
-        let engine = invocation.engine().await?;
+        let engine = match held {
+            Some(engine) => engine?,
+            None => invocation.engine().await?,
+        };
         let observed = engine.observe(&project.name).await?;
         let native = engine.native().await?;
         Ok::<_, Failure>((engine, observed, native))

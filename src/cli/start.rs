@@ -15,7 +15,7 @@ use crate::runtime::Engine;
 pub(super) async fn start(invocation: &Invocation, args: &Services) -> Result<(), Failure> {
     let begun = Instant::now();
     let named = invocation.named()?;
-    let engine = invocation.engine().await?;
+    let engine = invocation.engine_to_change("start", &named.name).await?;
     let observed = engine.observe(&named.name).await?;
     let chosen = turn::chosen(&observed.containers, &named, &args.services)?;
     turn::all_there(&chosen, &named, &args.services)?;

@@ -35,7 +35,12 @@ pub(super) async fn turn(
 ) -> Result<(), Failure> {
     let begun = Instant::now();
     let named = invocation.named()?;
-    let engine = invocation.engine().await?;
+    let command = match turn {
+        Turn::Restart => "restart",
+        Turn::Stop => "stop",
+        Turn::Remove { .. } => "down",
+    };
+    let engine = invocation.engine_to_change(command, &named.name).await?;
     let observed = engine.observe(&named.name).await?;
     let mut chosen = chosen(&observed.containers, &named, &args.services)?;
     if turn == Turn::Restart {

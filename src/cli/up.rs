@@ -121,6 +121,7 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
         _ => ready.print(&invocation.screen),
     }
     if args.attach {
+        invocation.release();
         logs::follow(invocation, &prepared, &before).await?;
     }
     Ok(())

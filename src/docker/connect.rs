@@ -85,6 +85,21 @@ impl Docker {
         self.api
     }
 
+    /// What tells this engine from others, for as long as it keeps its state: the ID of a network that each engine has of its
+    /// own, which it says sooner than anything else. Where there is none it is known by its address.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn identity(&self) -> Result<String, EngineError> {
+        let own = self.client.inspect_network("none", None);
+        let found = self.call(QUICK, "asking which engine it is", own).await;
+        match found {
+            Ok(network) => Ok(network.id.unwrap_or_default()),
+            Err(EngineError::Refused { .. }) => Ok(self.address.text.clone()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Everything about the engine itself. The first call costs the engine some ten milliseconds (it runs its
     /// helper programs for their versions), so nothing on the way of an unchanged start makes it.
     ///

@@ -50,6 +50,12 @@ impl EventSink for Json {
     }
 }
 
+/// Writes an event that belongs to no step.
+pub fn note(screen: &Screen, text: &str) {
+    let text = text.to_owned();
+    screen.out(&format!("{}\n", line(&Event::Note { text })));
+}
+
 /// One event as an object. Durations are in milliseconds.
 fn line(event: &Event) -> Value {
     let mut object = match event {

@@ -26,6 +26,7 @@ mod warnings;
 pub use chain::{chain, chain_json};
 pub use difference::Difference;
 pub use history::History;
+pub use json::note as note_json;
 pub use log_lines::{LogForm, LogLines, LogSource};
 pub use message::{Message, near};
 pub use progress::Display;
