@@ -121,6 +121,12 @@ pub enum Failure {
         /// What it does: `exited with code 3`.
         state: String,
     },
+    /// A container that was made, or kept, in this run is not there any more.
+    #[error("a container of service `{service}` was started, and is gone or made anew now")]
+    Undone {
+        /// The service.
+        service: String,
+    },
     /// A service has no container that runs.
     #[error("service `{0}` has no running container")]
     NotRunning(String),
@@ -208,6 +214,7 @@ impl Failure {
             }
             Self::Fell { .. }
             | Self::Unbuilt(_)
+            | Self::Undone { .. }
             | Self::NotInRegistry { .. }
             | Self::NoDigest { .. }
             | Self::Unwritten { .. }
@@ -297,6 +304,9 @@ impl Failure {
             }
             Self::Fell { service, .. } => {
                 vec![format!("`larder logs {service}` shows what it printed")]
+            }
+            Self::Undone { .. } => {
+                vec!["another command changes this project at the same time".to_owned()]
             }
             Self::NotRunning(service) => vec![format!("start it with `larder up {service}`")],
             Self::NoContainer(service) => vec![format!("`larder up {service}` creates it")],

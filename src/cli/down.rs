@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use super::invocation::{Invocation, Named};
+use super::rounds::rounds;
 use super::turn::{Turn, turn_all};
 use crate::docker::Docker;
 use crate::failure::Failure;
@@ -30,6 +31,18 @@ pub struct Down {
 pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Failure> {
     let begun = Instant::now();
     let named = invocation.named()?;
+    rounds(invocation, async || {
+        round(invocation, args, &named, begun).await
+    })
+    .await
+}
+
+async fn round(
+    invocation: &Invocation,
+    args: &Down,
+    named: &Named,
+    begun: Instant,
+) -> Result<(), Failure> {
     let engine = invocation.engine_to_change("down", &named.name).await?;
     let observed = engine.observe(&named.name).await?;
     let containers = &observed.containers;
@@ -38,14 +51,14 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
     let (gone, kept): (Vec<_>, Vec<_>) = containers
         .iter()
         .partition(|container| goes(&container.service));
-    let volumes = args.volumes && !own(&observed.volumes, &named).is_empty();
-    if gone.is_empty() && own(&observed.networks, &named).is_empty() && !volumes {
+    let volumes = args.volumes && !own(&observed.volumes, named).is_empty();
+    if gone.is_empty() && own(&observed.networks, named).is_empty() && !volumes {
         invocation.note("nothing to remove")?;
     }
     let turn = Turn::Remove {
         volumes: args.volumes,
     };
-    turn_all(invocation, &engine, &named, gone.clone(), turn).await?;
+    turn_all(invocation, &engine, named, gone.clone(), turn).await?;
     let (off, orphans): (Vec<_>, Vec<_>) = kept
         .into_iter()
         .partition(|container| named.is_off(&container.service));
@@ -59,7 +72,7 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
             names(&off)
         ));
     }
-    let networks = own(&observed.networks, &named);
+    let networks = own(&observed.networks, named);
     let networks = remove(&networks, async |network| {
         engine.remove_network(&network.id).await
     });
@@ -67,15 +80,15 @@ pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Fai
     if args.volumes {
         let volumes = declared(
             invocation,
-            own(&observed.volumes, &named),
+            own(&observed.volumes, named),
             &observed.volumes,
-            &named,
+            named,
         );
         let volumes = remove(&volumes, async |volume| {
             engine.remove_volume(&volume.name).await
         });
         tell(invocation, "volume", volumes.await)?;
-        handed_over(&engine, &gone, &named).await?;
+        handed_over(&engine, &gone, named).await?;
     }
     if gone.is_empty() {
         return Ok(());

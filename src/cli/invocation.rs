@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -25,6 +26,8 @@ pub(super) struct Invocation {
     pub(super) interrupt: Interrupt,
     /// The project that this run changes, and nobody else meanwhile.
     hold: Mutex<Option<Hold>>,
+    /// Whether an engine answered.
+    reached: AtomicBool,
 }
 
 /// The project that a command on running containers is about. Their labels say the rest.
@@ -71,6 +74,7 @@ impl Invocation {
             screen,
             interrupt,
             hold: Mutex::new(None),
+            reached: AtomicBool::new(false),
         }
     }
 
@@ -150,7 +154,14 @@ impl Invocation {
 
     /// Reaches the engine.
     pub(super) async fn engine(&self) -> Result<Docker, Failure> {
-        Ok(Docker::connect(&self.environment).await?)
+        let engine = Docker::connect(&self.environment).await?;
+        self.reached.store(true, Ordering::Relaxed);
+        Ok(engine)
+    }
+
+    /// Whether an engine answered since the command was called.
+    pub(super) fn was_reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed)
     }
 
     /// Reaches the engine for a command that changes a project, behind whoever changes it now. From here on it is this run's,

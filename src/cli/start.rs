@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use super::args::Services;
 use super::carry_out::carry_out_on;
-use super::invocation::Invocation;
+use super::invocation::{Invocation, Named};
+use super::rounds::rounds;
 use super::{stack, turn};
 use crate::failure::Failure;
 use crate::model::{Condition, Project};
@@ -15,17 +16,29 @@ use crate::runtime::Engine;
 pub(super) async fn start(invocation: &Invocation, args: &Services) -> Result<(), Failure> {
     let begun = Instant::now();
     let named = invocation.named()?;
+    rounds(invocation, async || {
+        round(invocation, args, &named, begun).await
+    })
+    .await
+}
+
+async fn round(
+    invocation: &Invocation,
+    args: &Services,
+    named: &Named,
+    begun: Instant,
+) -> Result<(), Failure> {
     let engine = invocation.engine_to_change("start", &named.name).await?;
     let observed = engine.observe(&named.name).await?;
-    let chosen = turn::chosen(&observed.containers, &named, &args.services)?;
-    turn::all_there(&chosen, &named, &args.services)?;
+    let chosen = turn::chosen(&observed.containers, named, &args.services)?;
+    turn::all_there(&chosen, named, &args.services)?;
     let chosen = stack::with_hosts(&observed.containers, named.project.as_ref(), chosen);
     let mut due: Vec<&Container> = chosen.iter().copied().filter(|c| !is_up(c)).collect();
     if due.is_empty() {
         return invocation.note("nothing to start");
     }
     let plan = plan(chosen, named.project.as_ref());
-    let carried = carry_out_on(invocation, &engine, &named, &args.services, &plan).await?;
+    let carried = carry_out_on(invocation, &engine, named, &args.services, &plan).await?;
     due.retain(|container| !carried.fallen.contains(&container.service));
     invocation.total(due.len(), "container", "started", begun)
 }

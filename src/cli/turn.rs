@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::args::Services;
 use super::carry_out::carry_out_on;
 use super::invocation::{Invocation, Named};
+use super::rounds::rounds;
 use super::stack;
 use crate::docker::Docker;
 use crate::failure::Failure;
@@ -35,6 +36,19 @@ pub(super) async fn turn(
 ) -> Result<(), Failure> {
     let begun = Instant::now();
     let named = invocation.named()?;
+    rounds(invocation, async || {
+        round(invocation, args, &named, turn, begun).await
+    })
+    .await
+}
+
+async fn round(
+    invocation: &Invocation,
+    args: &Services,
+    named: &Named,
+    turn: Turn,
+    begun: Instant,
+) -> Result<(), Failure> {
     let command = match turn {
         Turn::Restart => "restart",
         Turn::Stop => "stop",
@@ -42,9 +56,9 @@ pub(super) async fn turn(
     };
     let engine = invocation.engine_to_change(command, &named.name).await?;
     let observed = engine.observe(&named.name).await?;
-    let mut chosen = chosen(&observed.containers, &named, &args.services)?;
+    let mut chosen = chosen(&observed.containers, named, &args.services)?;
     if turn == Turn::Restart {
-        all_there(&chosen, &named, &args.services)?;
+        all_there(&chosen, named, &args.services)?;
         let project = named.project.as_ref();
         stack::with_guests(&observed.containers, project, &mut chosen);
     }
@@ -57,7 +71,7 @@ pub(super) async fn turn(
         Turn::Stop => "stopped",
         Turn::Remove { .. } => "removed",
     };
-    turn_all(invocation, &engine, &named, chosen, turn).await?;
+    turn_all(invocation, &engine, named, chosen, turn).await?;
     invocation.total(count, "container", how, begun)
 }
 

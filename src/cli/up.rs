@@ -1,5 +1,6 @@
 //! `larder up`: starts services and returns when every one is ready.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use clap::Args;
@@ -10,10 +11,12 @@ use super::invocation::Invocation;
 use super::logs;
 use super::prepare::{Goal, Prepared, prepare};
 use super::records;
+use super::rounds::rounds;
 use crate::failure::Failure;
+use crate::model::Project;
 use crate::plan::{self, Container, Health, Observed, Outcome, Plan, State};
-use crate::runtime::Engine;
-use crate::settings::Progress;
+use crate::runtime::{Engine, Leg};
+use crate::settings::{Progress, Settings};
 use crate::term::{Readout, Ready};
 
 /// `larder up`.
@@ -73,43 +76,28 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
         wait: !args.no_wait && !args.no_start,
         acts: true,
     };
-    let mut prepared = prepare(invocation, project, &names, settings, goal).await?;
-    prepared.asked = plan::Asked {
-        only_create: args.no_start,
-        ..args.asked.of_containers(&args.services, &prepared.services)
+    let mut run = Run {
+        invocation,
+        args,
+        project,
+        names,
+        settings,
+        goal,
+        before: None,
+        warned: BTreeSet::new(),
+        acted: false,
+        path: Vec::new(),
     };
-    let before = prepared.observed.containers.clone();
-    prepared.freshen(invocation).await?;
-    let (plan, dagger) = prepared.decide(invocation).await?;
-    if args.no_build {
-        all_built(&plan)?;
-    }
-    let kept = records::keep(prepared.settings.cache.as_deref(), &prepared.recipes);
-    for warning in &plan.warnings {
-        invocation.warning(warning);
-    }
-    if !plan.is_empty() {
-        let carried = carry_out(invocation, &prepared, &plan, dagger).await?;
-        prepared
-            .services
-            .retain(|service| !carried.fallen.contains(service));
-        prepared.path.extend(carried.path);
-        prepared.observed = prepared.engine.observe(&prepared.project.name).await?;
-    }
-    if !args.no_start {
-        verify(&prepared, &prepared.observed)?;
-    }
-    if let Some(kept) = kept {
-        kept.await?;
-    }
+    let prepared = rounds(invocation, async || run.round().await).await?;
+    let before = run.before.unwrap_or_default();
     let ready = Ready {
         project: &prepared.project,
         services: &prepared.services,
         observed: &prepared.observed,
         took: begun.elapsed(),
-        path: &prepared.path,
-        readout: match (plan.is_empty(), args.no_start, args.no_wait) {
-            (true, ..) => Readout::UpToDate,
+        path: &run.path,
+        readout: match (run.acted, args.no_start, args.no_wait) {
+            (false, ..) => Readout::UpToDate,
             (_, true, _) => Readout::Created,
             (_, _, true) => Readout::Started,
             _ => Readout::Ready,
@@ -127,6 +115,68 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
     Ok(())
 }
 
+/// What goes on over all rounds of an `up`.
+struct Run<'a> {
+    invocation: &'a Invocation,
+    args: &'a Up,
+    project: Project,
+    names: Vec<String>,
+    settings: Settings,
+    goal: Goal,
+    /// What was there at first.
+    before: Option<Vec<Container>>,
+    /// What was warned of.
+    warned: BTreeSet<String>,
+    /// Whether anything had to be done.
+    acted: bool,
+    /// What made it as long as it was.
+    path: Vec<Leg>,
+}
+
+impl Run<'_> {
+    /// Looks, decides, carries out, and looks once more.
+    async fn round(&mut self) -> Result<Prepared, Failure> {
+        let (project, settings) = (self.project.clone(), self.settings.clone());
+        let prepared = prepare(self.invocation, project, &self.names, settings, self.goal);
+        let mut prepared = Box::pin(prepared).await?;
+        let asked = &self.args.asked;
+        prepared.asked = plan::Asked {
+            only_create: self.args.no_start,
+            ..asked.of_containers(&self.args.services, &prepared.services)
+        };
+        let before = &prepared.observed.containers;
+        self.before.get_or_insert_with(|| before.clone());
+        prepared.freshen(self.invocation).await?;
+        let (plan, dagger) = prepared.decide(self.invocation).await?;
+        if self.args.no_build {
+            all_built(&plan)?;
+        }
+        let kept = records::keep(prepared.settings.cache.as_deref(), &prepared.recipes);
+        for warning in &plan.warnings {
+            if self.warned.insert(warning.clone()) {
+                self.invocation.warning(warning);
+            }
+        }
+        if !plan.is_empty() {
+            self.acted = true;
+            let carried = carry_out(self.invocation, &prepared, &plan, dagger).await?;
+            prepared
+                .services
+                .retain(|service| !carried.fallen.contains(service));
+            prepared.path.extend(carried.path);
+            prepared.observed = prepared.engine.observe(&prepared.project.name).await?;
+        }
+        self.path.append(&mut prepared.path);
+        if !self.args.no_start {
+            verify(&prepared, &prepared.observed)?;
+        }
+        if let Some(kept) = kept {
+            kept.await?;
+        }
+        Ok(prepared)
+    }
+}
+
 /// Refuses a plan that builds something.
 fn all_built(plan: &Plan) -> Result<(), Failure> {
     let builds = |outcome| matches!(outcome, Outcome::Build | Outcome::Resume);
@@ -142,20 +192,30 @@ fn all_built(plan: &Plan) -> Result<(), Failure> {
     }
 }
 
-/// Looks once more: a service that was ready may have fallen since.
+/// Looks whether all that was wanted is there: a service that was ready may have fallen since, or was taken away.
 fn verify(prepared: &Prepared, observed: &Observed) -> Result<(), Failure> {
-    let fallen = observed
-        .containers
-        .iter()
-        .filter(|container| !container.one_off && prepared.services.contains(&container.service))
-        .find_map(|container| fell(container).map(|state| (container, state)));
-    match fallen {
-        None => Ok(()),
-        Some((container, state)) => Err(Failure::Fell {
-            service: container.service.clone(),
-            state,
-        }),
+    for service in &prepared.services {
+        let own = observed.containers.iter();
+        let own = own.filter(|own| !own.one_off && own.service == *service);
+        let own: Vec<&Container> = own.collect();
+        let wanted = prepared.project.services[service].replicas();
+        let anew = |own: &&Container| matches!(own.state, State::Created | State::Dead);
+        if own.len() < wanted as usize || own.iter().any(anew) {
+            return Err(Failure::Undone {
+                service: service.clone(),
+            });
+        }
+        let fallen = own
+            .into_iter()
+            .find_map(|container| fell(container).map(|state| (container, state)));
+        if let Some((container, state)) = fallen {
+            return Err(Failure::Fell {
+                service: container.service.clone(),
+                state,
+            });
+        }
     }
+    Ok(())
 }
 
 /// What is wrong with a container that should be up, or have done its work.

@@ -23,8 +23,9 @@ pub(super) const FIRST_ANSWER: Duration = Duration::from_millis(1800);
 pub(super) const QUICK: Duration = Duration::from_secs(10);
 /// The same for a change that starts no process and moves no image.
 pub(super) const CHANGE: Duration = Duration::from_mins(1);
-/// What bollard waits for the head of an answer, in seconds.
-const HEAD_SECONDS: u64 = 120;
+/// What bollard waits for the head of an answer.
+pub(super) const HEAD: Duration = Duration::from_mins(2);
+const HEAD_SECONDS: u64 = HEAD.as_secs();
 
 /// A Docker Engine.
 pub struct Docker {
@@ -91,9 +92,8 @@ impl Docker {
     /// # Errors
     /// The engine does not answer.
     pub async fn identity(&self) -> Result<String, EngineError> {
-        let own = self.client.inspect_network("none", None);
-        let found = self.call(QUICK, "asking which engine it is", own).await;
-        match found {
+        let own = || self.client.inspect_network("none", None);
+        match self.ask("asking which engine it is", own).await {
             Ok(network) => Ok(network.id.unwrap_or_default()),
             Err(EngineError::Refused { .. }) => Ok(self.address.text.clone()),
             Err(error) => Err(error),

@@ -9,7 +9,7 @@ use bollard::query_parameters::{
 };
 
 use super::Docker;
-use super::connect::{CHANGE, QUICK};
+use super::connect::CHANGE;
 use super::error::{gone_is_fine, status};
 use super::lines::plain;
 use crate::model::{Healthcheck, Span};
@@ -128,10 +128,11 @@ impl Docker {
         container: &str,
     ) -> Result<ContainerInspectResponse, EngineError> {
         let action = format!("looking at container `{}`", short(container));
-        let call = self
-            .client
-            .inspect_container(container, None::<InspectContainerOptions>);
-        self.call(QUICK, &action, call).await
+        let look = || {
+            self.client
+                .inspect_container(container, None::<InspectContainerOptions>)
+        };
+        self.ask(&action, look).await
     }
 
     /// What the engine refused, told with the container's name: a person does not know its ID.

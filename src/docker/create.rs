@@ -11,7 +11,7 @@ use bollard::query_parameters::{
 };
 
 use super::Docker;
-use super::connect::{CHANGE, QUICK};
+use super::connect::CHANGE;
 use super::definition::{
     Definition, Sharing, Surroundings, asks_for_api_socket, definition, sharing,
 };
@@ -133,10 +133,11 @@ impl Docker {
 
     async fn is_from(&self, id: &str, spec: &ContainerSpec<'_>) -> Result<bool, EngineError> {
         let action = format!("looking at container `{}`", spec.name);
-        let call = self
-            .client
-            .inspect_container(id, None::<InspectContainerOptions>);
-        let found = self.call(QUICK, &action, call).await?;
+        let look = || {
+            self.client
+                .inspect_container(id, None::<InspectContainerOptions>)
+        };
+        let found = self.ask(&action, look).await?;
         Ok(found.image.as_deref() == Some(spec.image.0.as_str()))
     }
 

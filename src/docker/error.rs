@@ -3,16 +3,37 @@
 use std::future::Future;
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable};
 use bollard::errors::Error;
 
 use super::Docker;
-use super::connect::FIRST_ANSWER;
+use super::connect::{FIRST_ANSWER, HEAD, QUICK};
 use super::greeting::greet;
-use crate::runtime::EngineError;
+use crate::runtime::{EngineError, Silent};
+
+/// How many times as long as a call may take it is waited for while the engine answers others.
+const SLOW: u32 = 6;
 
 impl Docker {
+    /// Asks what changes nothing, and asks again where the answer was lost.
+    pub(super) async fn ask<T, F>(
+        &self,
+        action: &str,
+        question: impl Fn() -> F,
+    ) -> Result<T, EngineError>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let pauses = ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(Duration::from_millis(50))
+            .with_max_times(2);
+        let asked = || self.call(QUICK, action, question());
+        asked.retry(pauses).when(EngineError::is_lost).await
+    }
+
     /// Waits for one call. An engine that has not answered it by `limit`, and says nothing else either, is as good as
-    /// none; one that is only slow is waited for.
+    /// none; one that is only slow is waited for, for [`SLOW`] times as long.
     pub(super) async fn call<T>(
         &self,
         limit: Duration,
@@ -20,17 +41,18 @@ impl Docker {
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, EngineError> {
         let mut call = Box::pin(call);
-        loop {
+        for _ in 0..SLOW {
             match tokio::time::timeout(limit, &mut call).await {
                 Ok(result) => return result.map_err(|error| self.failed(action, error)),
                 Err(_) if self.answers().await => {}
                 Err(_) => return Err(self.silent(action, limit)),
             }
         }
+        Err(self.silent(action, limit * SLOW))
     }
 
     /// Whether the engine answers the cheapest question now.
-    async fn answers(&self) -> bool {
+    pub(super) async fn answers(&self) -> bool {
         let asked = tokio::time::timeout(FIRST_ANSWER, Box::pin(greet(&self.address))).await;
         asked.is_ok_and(|answer| answer.is_ok())
     }
@@ -70,8 +92,8 @@ pub(super) fn failed(address: &str, action: &str, error: Error) -> EngineError {
             message,
         } => refused(Some(status_code), message.trim_end().to_owned()),
         Error::DockerStreamError { error } => refused(None, error.trim_end().to_owned()),
-        Error::RequestTimeoutError
-        | Error::SocketNotFoundError(_)
+        Error::RequestTimeoutError => silent(address, action, HEAD),
+        Error::SocketNotFoundError(_)
         | Error::HyperLegacyError { .. }
         | Error::HyperResponseError { .. }
         | Error::IOError { .. } => EngineError::Unreachable {
@@ -106,14 +128,6 @@ pub(super) fn gone_is_fine(result: Result<(), EngineError>) -> Result<(), Engine
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Words(pub(super) String);
-
-/// A call without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("{action} was not answered within {} s", .limit.as_secs())]
-struct Silent {
-    action: String,
-    limit: Duration,
-}
 
 #[cfg(test)]
 mod tests {

@@ -199,8 +199,7 @@ impl Docker {
     async fn exit_code(&self, exec: &str, action: &str) -> Result<i64, EngineError> {
         let mut pause = Duration::from_millis(1);
         loop {
-            let call = self.client.inspect_exec(exec);
-            let found = self.call(QUICK, action, call).await?;
+            let found = self.ask(action, || self.client.inspect_exec(exec)).await?;
             match found.exit_code {
                 Some(code) if found.running != Some(true) => return Ok(code),
                 _ => tokio::time::sleep(pause).await,

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
 use super::Docker;
-use super::connect::{CHANGE, QUICK};
+use super::connect::CHANGE;
 use super::error::{Words, gone_is_fine, status};
 use crate::fingerprint::{Base, BaseRef, Platform};
 use crate::model::{Digest, ImageId, ImageRef, clean, labels};
@@ -83,8 +83,8 @@ impl Docker {
             .manifests(true)
             .build();
         let action = format!("looking at image `{name}`");
-        let call = self.client.list_images(Some(options));
-        let listed = self.call(QUICK, &action, call).await?;
+        let list = || self.client.list_images(Some(options.clone()));
+        let listed = self.ask(&action, list).await?;
         let manifests = listed
             .into_iter()
             .flat_map(|image| image.manifests.unwrap_or_default());
@@ -149,8 +149,7 @@ impl Docker {
 
     async fn image(&self, name: &str) -> Result<ImageInspect, EngineError> {
         let action = format!("looking at image `{name}`");
-        self.call(QUICK, &action, self.client.inspect_image(name))
-            .await
+        self.ask(&action, || self.client.inspect_image(name)).await
     }
 
     pub(super) async fn tag_image(&self, image: &ImageId, name: &str) -> Result<(), EngineError> {

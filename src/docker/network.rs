@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bollard::query_parameters::ListNetworksOptionsBuilder;
 
 use super::Docker;
-use super::connect::{CHANGE, QUICK};
+use super::connect::CHANGE;
 use super::definition::network_request;
 use super::error::{gone_is_fine, status};
 use crate::model::Project;
@@ -37,8 +37,8 @@ impl Docker {
             .filters(&HashMap::from([("name", vec![name])]))
             .build();
         let action = format!("looking for other networks `{name}`");
-        let call = self.client.list_networks(Some(options));
-        let found = self.call(QUICK, &action, call).await?;
+        let list = || self.client.list_networks(Some(options.clone()));
+        let found = self.ask(&action, list).await?;
         let oldest = found
             .into_iter()
             // The filter finds parts of names too.

@@ -10,7 +10,6 @@ use bollard::query_parameters::{
 use futures_util::future::try_join_all;
 
 use super::Docker;
-use super::connect::QUICK;
 use super::stamp::Stamp;
 use crate::model::{ImageId, Owner, Share, labels, shares_in};
 use crate::plan::{Container, Health, Image, Observed, PublishedPort, Resource, State};
@@ -25,26 +24,14 @@ impl Docker {
             .filters(&HashMap::from([("label", vec![filter.as_str()])]))
             .build();
         let (containers, images, networks, volumes) = tokio::try_join!(
-            self.call(
-                QUICK,
-                "listing containers",
-                client.list_containers(Some(containers))
-            ),
-            self.call(
-                QUICK,
-                "listing images",
-                client.list_images(None::<ListImagesOptions>)
-            ),
-            self.call(
-                QUICK,
-                "listing networks",
-                client.list_networks(None::<ListNetworksOptions>)
-            ),
-            self.call(
-                QUICK,
-                "listing volumes",
-                client.list_volumes(None::<ListVolumesOptions>)
-            ),
+            self.ask("listing containers", || client
+                .list_containers(Some(containers.clone()))),
+            self.ask("listing images", || client
+                .list_images(None::<ListImagesOptions>)),
+            self.ask("listing networks", || client
+                .list_networks(None::<ListNetworksOptions>)),
+            self.ask("listing volumes", || client
+                .list_volumes(None::<ListVolumesOptions>)),
         )?;
         Ok(Observed {
             engine: self.known_facts(),

@@ -12,6 +12,7 @@ mod ledger;
 mod ports;
 mod queue;
 mod readiness;
+mod remedy;
 mod work;
 
 pub use build_error::BuildError;
@@ -25,3 +26,4 @@ pub use ports::{
     Happening, HappeningKind, HookEnd, Listening, Login,
 };
 pub use readiness::Proof;
+pub use remedy::Silent;

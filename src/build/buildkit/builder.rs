@@ -354,6 +354,17 @@ fn innermost(status: &Status) -> Option<String> {
 }
 
 pub(in crate::build) fn refused(action: &str, error: bollard::errors::Error) -> EngineError {
+    use bollard::errors::Error;
+    if let Error::HyperLegacyError { .. }
+    | Error::HyperResponseError { .. }
+    | Error::IOError { .. }
+    | Error::SocketNotFoundError(_) = error
+    {
+        return EngineError::Unreachable {
+            address: "its address".to_owned(),
+            source: error.into(),
+        };
+    }
     EngineError::Refused {
         action: action.to_owned(),
         status: status(&error),
