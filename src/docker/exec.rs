@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, ResizeExecOptions, StartExecOptions, StartExecResults};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -66,9 +66,27 @@ impl Docker {
         };
         let (id, started) = self.begin_exec(container, request, &action).await?;
         if let StartExecResults::Attached { mut output, .. } = started {
-            while let Some(Ok(_)) = output.next().await {}
+            while self.piece(&mut output, &action).await?.is_some() {}
         }
         self.exit_code(&id, &action).await
+    }
+
+    /// The next piece of what a command prints. It may say nothing for as long as it likes; the engine may not.
+    async fn piece(
+        &self,
+        pieces: &mut (impl Stream<Item = Result<LogOutput, bollard::errors::Error>> + Unpin),
+        action: &str,
+    ) -> Result<Option<LogOutput>, EngineError> {
+        loop {
+            match tokio::time::timeout(QUICK, pieces.next()).await {
+                Ok(piece) => {
+                    let piece = piece.transpose();
+                    return piece.map_err(|error| self.failed(action, error));
+                }
+                Err(_) if self.answers().await => {}
+                Err(_) => return Err(self.silent(action, QUICK)),
+            }
+        }
     }
 
     pub(super) async fn hook(
@@ -109,8 +127,7 @@ impl Docker {
                 }
                 output.drain(..output.len().saturating_sub(LAST_LINES));
             };
-            while let Some(piece) = pieces.next().await {
-                let piece = piece.map_err(|error| self.failed(&action, error))?;
+            while let Some(piece) = self.piece(&mut pieces, &action).await? {
                 tell(lines.push(&piece));
             }
             tell(lines.finish());
@@ -219,7 +236,7 @@ enum Broken {
 
 /// Moves bytes between a command and this program's standard streams until its output ends.
 async fn pump(
-    mut output: impl futures_util::Stream<Item = Result<LogOutput, bollard::errors::Error>> + Unpin,
+    mut output: impl Stream<Item = Result<LogOutput, bollard::errors::Error>> + Unpin,
     mut input: std::pin::Pin<Box<dyn AsyncWrite + Send>>,
     interactive: bool,
 ) -> Result<(), Broken> {

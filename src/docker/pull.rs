@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 
 use super::Docker;
 use super::error::Words;
+use super::registry::patiently;
 use crate::fingerprint::Platform;
 use crate::model::{ImageId, ImageRef, short_name};
 use crate::runtime::{EngineError, Progress};
@@ -34,23 +35,8 @@ impl Docker {
         })?;
         let client = self.with_credentials(self.patient(STILL), &parsed.registry);
         let client = client.await;
-        let mut messages = client.create_image(Some(options(&parsed, platform)), None, None);
-        let mut layers = Layers::default();
-        loop {
-            let message = match tokio::time::timeout(STILL, messages.next()).await {
-                Ok(Some(Ok(message))) => message,
-                Ok(Some(Err(error))) => return Err(self.failed(&action, error)),
-                Ok(None) => break,
-                Err(_) => return Err(self.silent(&action, STILL)),
-            };
-            layers.take(message);
-            let (done, of) = layers.amount();
-            if of == 0 {
-                progress.doing(format!("pulling `{}`", short_name(image)));
-            } else {
-                progress.amount(layers.doing(image), done, of);
-            }
-        }
+        let pull = || self.pull_once(&client, &parsed, platform, &action, progress);
+        patiently(&action, |line| progress.note(line), pull).await?;
         if let Some(asked) = platform {
             self.came_for(&action, image, asked).await?;
         }
@@ -65,6 +51,35 @@ impl Docker {
                 )),
             }),
             other => other,
+        }
+    }
+
+    /// One pull, to its end.
+    async fn pull_once(
+        &self,
+        client: &bollard::Docker,
+        parsed: &ImageRef,
+        platform: Option<&str>,
+        action: &str,
+        progress: &Progress,
+    ) -> Result<(), EngineError> {
+        let image = parsed.familiar();
+        let mut messages = client.create_image(Some(options(parsed, platform)), None, None);
+        let mut layers = Layers::default();
+        loop {
+            let message = match tokio::time::timeout(STILL, messages.next()).await {
+                Ok(Some(Ok(message))) => message,
+                Ok(Some(Err(error))) => return Err(self.failed(action, error)),
+                Ok(None) => return Ok(()),
+                Err(_) => return Err(self.silent(action, STILL)),
+            };
+            layers.take(message);
+            let (done, of) = layers.amount();
+            if of == 0 {
+                progress.doing(format!("pulling `{}`", short_name(&image)));
+            } else {
+                progress.amount(layers.doing(&image), done, of);
+            }
         }
     }
 

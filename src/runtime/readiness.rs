@@ -265,8 +265,9 @@ async fn listens<E: Engine>(engine: &E, container: &str, ports: &[u16]) -> bool 
     let pattern = format!(":({}) [0-9A-F]+:0000 0A", ports.join("|"));
     let command =
         ["grep", "-qsE", &pattern, "/proc/net/tcp", "/proc/net/tcp6"].map(ToOwned::to_owned);
+    let asked = tokio::time::timeout(PROBE_TIMEOUT, engine.probe(container, &command));
     // 126 and 127: there is no grep to ask.
-    matches!(engine.probe(container, &command).await, Ok(0 | 126 | 127))
+    matches!(asked.await, Ok(Ok(0 | 126 | 127)))
 }
 
 /// The command of a health check (moby `daemon/health.go`: `CMD-SHELL` goes through the shell).
