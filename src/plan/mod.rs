@@ -6,7 +6,7 @@
 //! whole project; `mounted_images` are mounted as files; `stand_in` is about what bind mounts hide.
 //! Containers: `containers` decides, by the `census` of all and by what is `stale`, what they have of their `hosts`, what
 //! `one_shots` have done and which `moved_ports` are free.
-//! Networks and volumes: `resources`.
+//! Networks and volumes: `resources`. What goes: `orphans`, and `unneeded_images`.
 
 mod census;
 mod containers;
@@ -20,12 +20,14 @@ mod named;
 mod names;
 mod observed;
 mod one_shots;
+mod orphans;
 mod platforms;
 mod render;
 mod resources;
 mod stale;
 mod stand_in;
 mod step;
+mod unneeded_images;
 
 pub use decide::{Asked, Builders, Wanted, decide, stranger_warning};
 pub use error::Error;
@@ -36,9 +38,11 @@ pub use observed::{
     Container, EngineFacts, Health, Image, Observed, PublishedPort, Resource, State,
 };
 pub use one_shots::asked_starts;
+pub use orphans::{Orphans, foreign_warning, orphans};
 pub use platforms::asked_platforms;
 pub use render::{json, outside_text, sentence, text};
 pub use step::{
     Action, BuilderKind, ContainerSource, Creation, ImageSource, Outcome, Plan, Readiness,
     ServicePlan, Step, StepId,
 };
+pub use unneeded_images::{Unneeded, unneeded_images};
