@@ -136,6 +136,17 @@ pub enum Failure {
     /// A project has no containers.
     #[error("project `{0}` has no containers")]
     NoContainers(String),
+    /// Something is removed when somebody agrees, and nobody can.
+    #[error("`larder rm` asks before it removes, and there is no terminal to ask on")]
+    NobodyToAsk,
+    /// A service has no container of that number.
+    #[error("service `{service}` has no container {index}")]
+    NoIndex {
+        /// The service.
+        service: String,
+        /// The number.
+        index: u32,
+    },
     /// The current folder is gone or may not be read.
     #[error("the current folder cannot be read")]
     Folder(#[source] io::Error),
@@ -204,6 +215,7 @@ impl Failure {
             | Self::Untold { .. }
             | Self::Frozen
             | Self::NoBase { .. }
+            | Self::NobodyToAsk
             | Self::Folder(_) => Kind::Input,
             Self::Engine(error) => engine(error),
             Self::Build(error) => build(error),
@@ -220,6 +232,7 @@ impl Failure {
             | Self::Unwritten { .. }
             | Self::NotRunning(_)
             | Self::NoContainer(_)
+            | Self::NoIndex { .. }
             | Self::NoContainers(_)
             | Self::Output(_) => Kind::Failed,
             Self::Interrupted => Kind::Interrupted,
@@ -309,6 +322,12 @@ impl Failure {
                 vec!["another command changes this project at the same time".to_owned()]
             }
             Self::NotRunning(service) => vec![format!("start it with `larder up {service}`")],
+            Self::NobodyToAsk => vec!["`-f` removes without asking".to_owned()],
+            Self::NoIndex { service, .. } => {
+                vec![format!(
+                    "`larder ps -a` lists the containers of `{service}`"
+                )]
+            }
             Self::NoContainer(service) => vec![format!("`larder up {service}` creates it")],
             Self::NoContainers(_) => vec!["`larder up` creates them".to_owned()],
             Self::Untold { hint, .. } => vec![hint.clone()],

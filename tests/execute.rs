@@ -115,6 +115,13 @@ impl Engine for Notebook {
         self.note(format!("stop {container}"));
         Ok(())
     }
+    async fn kill(&self, container: &str, signal: &str) -> Result<(), EngineError> {
+        self.note(format!("{signal} to {container}"));
+        Ok(())
+    }
+    async fn pause(&self, _: &str) -> Result<(), EngineError> {
+        Ok(())
+    }
     async fn unpause(&self, _: &str) -> Result<(), EngineError> {
         Ok(())
     }
@@ -129,6 +136,9 @@ impl Engine for Notebook {
         Ok(())
     }
     async fn remove_volume(&self, _: &str) -> Result<(), EngineError> {
+        Ok(())
+    }
+    async fn remove_image(&self, _: &str) -> Result<(), EngineError> {
         Ok(())
     }
     async fn inspect(&self, container: &str) -> Result<Condition, EngineError> {

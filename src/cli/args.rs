@@ -10,11 +10,15 @@ use super::create::Create;
 use super::down::Down;
 use super::exec::Exec;
 use super::fingerprint::Fingerprint;
+use super::kill::Kill;
 use super::lock::LockArgs;
 use super::logs::Logs;
 use super::plan::Plan;
 use super::ps::Ps;
+use super::restart::Restart;
+use super::rm::Rm;
 use super::scale::ScaleArgs;
+use super::stop::Stop;
 use super::up::Up;
 use super::why::Why;
 use crate::settings::{Builder, Progress};
@@ -120,11 +124,19 @@ pub enum Command {
     /// Show what containers print
     Logs(Logs),
     /// Restart services, those they depend on first
-    Restart(Services),
+    Restart(Restart),
     /// Stop services, those that depend on them first
-    Stop(Services),
+    Stop(Stop),
     /// Start services that were stopped, those they depend on first
     Start(Services),
+    /// Send a signal to services: SIGKILL, where it is not said
+    Kill(Kill),
+    /// Freeze services
+    Pause(Services),
+    /// Let services go on that were paused
+    Unpause(Services),
+    /// Remove containers that are stopped
+    Rm(Rm),
     /// Run a command in a service's container
     Exec(Exec),
     /// Stop and remove the project's containers and networks

@@ -118,8 +118,14 @@ impl Work<'_> {
         drop(interrupt);
         display.close();
         proofs::keep(settings.cache.as_deref(), &outcome.proofs);
-        let (optional, failures): (Vec<_>, Vec<_>) = outcome
+        let (in_use, failures): (Vec<_>, Vec<_>) = outcome
             .failures
+            .into_iter()
+            .partition(|failure| matches!(failure.error, StepError::InUse { .. }));
+        for message in Failure::Steps(in_use).messages() {
+            message.warning(&invocation.screen, &invocation.folder);
+        }
+        let (optional, failures): (Vec<_>, Vec<_>) = failures
             .into_iter()
             .partition(|failure| is_optional(project, named, plan, failure));
         match (failures.is_empty(), outcome.interrupted) {

@@ -1,31 +1,50 @@
-//! `larder down`: stops and removes the project's containers and networks, and its volumes when asked. Goes
+//! `larder down`: stops and removes the project's containers and networks, and its volumes and images when asked. Goes
 //! by labels, so it works where the Compose file is gone; where there is one, it says what is left alone.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use futures_util::future::join_all;
-
+use super::carry_out::carry_out_on;
 use super::invocation::{Invocation, Named};
 use super::rounds::rounds;
-use super::turn::{Turn, turn_all};
-use crate::docker::Docker;
+use super::stack;
+use super::turn::{Turn, plan_of};
 use crate::failure::Failure;
 use crate::model::{Project, labels};
-use crate::plan::{Container, Resource, stranger_warning};
-use crate::runtime::{Engine, EngineError};
-use crate::term::duration;
+use crate::plan::{
+    Action, Container, Observed, Plan, Resource, StepId, Unneeded, foreign_warning, orphans,
+    stranger_warning, unneeded_images,
+};
+use crate::runtime::Engine;
 
 /// `larder down`.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub struct Down {
+    /// The services; all of the project when none is named
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
     /// Remove the project's volumes too, and all data in them
     #[arg(short, long)]
     pub volumes: bool,
-    /// Remove containers of services that no Compose file defines
+    /// Remove containers of services that no Compose file defines, also those that other files made
     #[arg(long)]
     pub remove_orphans: bool,
+    /// Remove images: those that were built for the project, or all that its services use
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub rmi: Option<Images>,
+    /// How long each container has until it is killed, in place of its own grace period
+    #[arg(short, long, value_name = "SECONDS")]
+    pub timeout: Option<u32>,
+}
+
+/// Which images go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Images {
+    /// Those that were built for the project.
+    Local,
+    /// All that its services use.
+    All,
 }
 
 pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Failure> {
@@ -45,91 +64,239 @@ async fn round(
 ) -> Result<(), Failure> {
     let engine = invocation.engine_to_change("down", &named.name).await?;
     let observed = engine.observe(&named.name).await?;
-    let containers = &observed.containers;
-    let goes =
-        |service: &str| named.is_on(service) || args.remove_orphans && !named.is_off(service);
-    let (gone, kept): (Vec<_>, Vec<_>) = containers
-        .iter()
-        .partition(|container| goes(&container.service));
-    let volumes = args.volumes && !own(&observed.volumes, named).is_empty();
-    if gone.is_empty() && own(&observed.networks, named).is_empty() && !volumes {
-        invocation.note("nothing to remove")?;
-    }
+    let parting = Parting::of(&observed, named, args)?;
     let turn = Turn::Remove {
+        grace: args.timeout,
         volumes: args.volumes,
     };
-    turn_all(invocation, &engine, named, gone.clone(), turn).await?;
-    let (off, orphans): (Vec<_>, Vec<_>) = kept
-        .into_iter()
-        .partition(|container| named.is_off(&container.service));
-    if !orphans.is_empty() {
-        let strangers: Vec<&str> = orphans.iter().map(|c| c.name.as_str()).collect();
-        invocation.warning(&stranger_warning(&strangers));
+    let mut plan = plan_of(parting.gone.clone(), named, turn);
+    for step in &mut plan.steps {
+        let mut orphans = parting.orphans.iter();
+        if orphans.any(|own| step.service.as_ref() == Some(&own.service)) {
+            "no Compose file defines its service any more".clone_into(&mut step.cause);
+        }
     }
-    if !off.is_empty() {
-        invocation.warning(&format!(
-            "no profile of {} is active, so it stays: `larder --profile '*' down` removes it",
-            names(&off)
-        ));
+    parting.tell(invocation)?;
+    let behind: Vec<StepId> = plan.steps.iter().map(|step| step.id).collect();
+    for network in parting.networks(&observed, named, args) {
+        let action = Action::RemoveNetwork {
+            network: network.id.clone(),
+            name: network.name.clone(),
+        };
+        plan.add(None, action, "asked for", behind.clone());
     }
-    let networks = own(&observed.networks, named);
-    let networks = remove(&networks, async |network| {
-        engine.remove_network(&network.id).await
-    });
-    tell(invocation, "network", networks.await)?;
     if args.volumes {
-        let volumes = declared(
-            invocation,
-            own(&observed.volumes, named),
-            &observed.volumes,
-            named,
-        );
-        let volumes = remove(&volumes, async |volume| {
-            engine.remove_volume(&volume.name).await
-        });
-        tell(invocation, "volume", volumes.await)?;
-        handed_over(&engine, &gone, named).await?;
+        for volume in parting.volumes(invocation, &observed, named, args) {
+            let name = volume.name.clone();
+            let action = Action::RemoveVolume { name };
+            plan.add(None, action, "asked for", behind.clone());
+        }
+        add_handed_over(&mut plan, &parting.gone, named);
     }
-    if gone.is_empty() {
+    let images = args
+        .rmi
+        .map(|which| parting.images(which, &observed, named, args));
+    for name in images.into_iter().flatten() {
+        let action = Action::RemoveImage { name };
+        plan.add(None, action, "asked for", behind.clone());
+    }
+    if plan.is_empty() {
+        return invocation.note("nothing to remove");
+    }
+    carry_out_on(invocation, &engine, named, &[], &plan).await?;
+    if parting.gone.is_empty() {
         return Ok(());
     }
-    invocation.total(gone.len(), "container", "removed", begun)
+    invocation.total(parting.gone.len(), "container", "removed", begun)
+}
+
+/// The project's containers: which go, and why others stay.
+struct Parting<'a> {
+    gone: Vec<&'a Container>,
+    /// Those of them whose service no file defines any more.
+    orphans: Vec<&'a Container>,
+    /// Made from other files under the project's name; they stay.
+    foreign: Vec<&'a Container>,
+    /// Made by `run` for a service that no file defines; they stay.
+    strange: Vec<&'a Container>,
+    /// Of services that no active profile has; they stay.
+    off: Vec<&'a Container>,
+    /// All that stay.
+    kept: Vec<&'a Container>,
+}
+
+impl<'a> Parting<'a> {
+    fn of(observed: &'a Observed, named: &Named, args: &Down) -> Result<Self, Failure> {
+        let all = &observed.containers;
+        let mut found = named
+            .project
+            .as_ref()
+            .map(|own| orphans(own, all))
+            .unwrap_or_default();
+        if !args.services.is_empty() {
+            // Without a file nobody can tell a service that is gone already from one that never was.
+            if named.project.is_some() {
+                stack::of_services(all, &args.services, &named.services())?;
+            }
+            found.own.retain(|own| args.services.contains(&own.service));
+            found.foreign.clear();
+        } else if args.remove_orphans {
+            found.own.append(&mut found.foreign);
+        }
+        let is = |those: &[&Container], one: &Container| those.iter().any(|own| own.id == one.id);
+        let goes = |container: &&Container| {
+            let service = &container.service;
+            let defined = named.is_on(service);
+            let strange = !defined && !named.is_off(service) && container.one_off;
+            let whole = args.services.is_empty() && (defined || strange && args.remove_orphans);
+            args.services.contains(service) || whole || is(&found.own, container)
+        };
+        let (gone, kept): (Vec<_>, Vec<_>) = all.iter().partition(goes);
+        let stays = |which: &dyn Fn(&Container) -> bool| {
+            let kept = kept
+                .iter()
+                .filter(|own| args.services.is_empty() && which(own));
+            kept.copied().collect::<Vec<_>>()
+        };
+        Ok(Self {
+            off: stays(&|own| named.is_off(&own.service)),
+            strange: stays(&|own| own.one_off && !named.is_off(&own.service)),
+            orphans: found.own,
+            foreign: found.foreign,
+            gone,
+            kept,
+        })
+    }
+
+    /// Says what goes that no file names any more, and what stays.
+    fn tell(&self, invocation: &Invocation) -> Result<(), Failure> {
+        if !self.orphans.is_empty() {
+            let (names, it) = (names(&self.orphans), pronoun(&self.orphans));
+            invocation.note(&format!(
+                "no Compose file defines the service of {names} any more: {it}, too"
+            ))?;
+        }
+        if !self.foreign.is_empty() {
+            invocation.warning(&foreign_warning(&self.foreign));
+        }
+        if !self.strange.is_empty() {
+            let strange: Vec<&str> = self.strange.iter().map(|own| own.name.as_str()).collect();
+            invocation.warning(&stranger_warning(&strange));
+        }
+        if !self.off.is_empty() {
+            invocation.warning(&format!(
+                "no profile of {} is active, so it stays: `larder --profile '*' down` removes it",
+                names(&self.off)
+            ));
+        }
+        Ok(())
+    }
+
+    /// The networks that go: when only some services go, those that no other container has.
+    fn networks<'b>(
+        &self,
+        observed: &'b Observed,
+        named: &Named,
+        args: &Down,
+    ) -> Vec<&'b Resource> {
+        let has = |those: &[&Container], network: &Resource| {
+            let mut those = those.iter();
+            those.any(|own| own.networks.contains_key(&network.name))
+        };
+        let mut networks = own(&observed.networks, named);
+        if !args.services.is_empty() {
+            networks.retain(|one| has(&self.gone, one) && !has(&self.kept, one));
+        }
+        networks
+    }
+
+    /// The volumes that go: when only some services go, those that they alone have.
+    fn volumes<'b>(
+        &self,
+        invocation: &Invocation,
+        observed: &'b Observed,
+        named: &Named,
+        args: &Down,
+    ) -> Vec<&'b Resource> {
+        let own = own(&observed.volumes, named);
+        if args.services.is_empty() {
+            return declared(invocation, own, &observed.volumes, named);
+        }
+        let mounted = |those: &[&'a Container]| -> BTreeSet<&'a str> {
+            let all = those.iter().flat_map(|own| own.volumes.values());
+            all.map(String::as_str).collect()
+        };
+        let (theirs, others) = (mounted(&self.gone), mounted(&self.kept));
+        let only = own.into_iter().filter(|volume| {
+            theirs.contains(volume.name.as_str()) && !others.contains(volume.name.as_str())
+        });
+        only.collect()
+    }
+
+    /// The names of the images that go.
+    fn images(
+        &self,
+        which: Images,
+        observed: &Observed,
+        named: &Named,
+        args: &Down,
+    ) -> Vec<String> {
+        let defined = named.project.iter().flat_map(|project| {
+            let names = project.services.keys();
+            names.map(|name| (name.clone(), project.image_name(name)))
+        });
+        let meant = |(service, _): &(String, String)| {
+            args.services.is_empty() || args.services.contains(service)
+        };
+        let made = self.gone.iter();
+        let made = made.map(|own| (own.service.clone(), own.image_name.clone()));
+        let used: Vec<(String, String)> = defined.filter(meant).chain(made).collect();
+        let which = match which {
+            Images::Local => Unneeded::Local,
+            Images::All => Unneeded::All,
+        };
+        unneeded_images(&named.name, &used, which, observed)
+    }
 }
 
 /// Removes the anonymous volumes that containers took over from those they replaced: the engine takes them for named
 /// ones and leaves them. Without a file nobody knows that such a name is not somebody's own.
-async fn handed_over(
-    engine: &Docker,
-    gone: &[&Container],
-    named: &Named,
-) -> Result<(), EngineError> {
+pub(super) fn add_handed_over(plan: &mut Plan, gone: &[&Container], named: &Named) {
     let Some(project) = &named.project else {
-        return Ok(());
+        return;
     };
     let declared: BTreeSet<String> = project
         .volumes
         .keys()
         .map(|key| project.volume_name(key))
         .collect();
-    let volumes = gone
-        .iter()
-        .flat_map(|container| container.anonymous_volumes());
-    for (_, volume) in volumes.filter(|(_, name)| !declared.contains(*name)) {
-        match engine.remove_volume(volume).await {
-            // Another container uses it too.
-            Ok(())
-            | Err(EngineError::Refused {
-                status: Some(409), ..
-            }) => {}
-            Err(error) => return Err(error),
-        }
+    let volumes = gone.iter().flat_map(|own| own.anonymous_volumes());
+    let volumes: BTreeSet<&String> = volumes.map(|(_, name)| name).collect();
+    for name in volumes.into_iter().filter(|name| !declared.contains(*name)) {
+        let name = name.clone();
+        let removed = plan.steps.iter();
+        let removed = removed.filter(|step| matches!(step.action, Action::Remove { .. }));
+        let behind: Vec<StepId> = removed.map(|step| step.id).collect();
+        plan.add(
+            None,
+            Action::RemoveVolume { name },
+            "it has no name",
+            behind,
+        );
     }
-    Ok(())
 }
 
 fn names(containers: &[&Container]) -> String {
     let names: Vec<String> = containers.iter().map(|c| format!("`{}`", c.name)).collect();
     names.join(", ")
+}
+
+fn pronoun(containers: &[&Container]) -> &'static str {
+    if containers.len() == 1 {
+        "it goes"
+    } else {
+        "they go"
+    }
 }
 
 /// The networks or volumes that carry the project's label, without those that the file says are somebody else's.
@@ -199,41 +366,4 @@ fn declared<'a>(
         ));
     }
     gone
-}
-
-/// Removes them side by side, each with what came of it: how long it took, or why it was not removed.
-async fn remove<'a>(
-    resources: &[&'a Resource],
-    remove: impl AsyncFn(&Resource) -> Result<(), EngineError>,
-) -> Vec<(&'a Resource, Result<Duration, EngineError>)> {
-    let removed = resources.iter().map(async |resource| {
-        let begun = Instant::now();
-        let result = remove(resource).await;
-        (*resource, result.map(|()| begun.elapsed()))
-    });
-    join_all(removed).await
-}
-
-/// One that is still in use stays, with a warning; any other refusal ends the command.
-fn tell(
-    invocation: &Invocation,
-    kind: &str,
-    removed: Vec<(&Resource, Result<Duration, EngineError>)>,
-) -> Result<(), Failure> {
-    for (resource, result) in removed {
-        let name = &resource.name;
-        match result {
-            Ok(took) => {
-                let took = duration(took);
-                invocation.note(&format!("{name}: {kind} removed in {took}"))?;
-            }
-            // 403: "has active endpoints"; 409: "volume is in use".
-            Err(EngineError::Refused {
-                status: Some(403 | 409),
-                ..
-            }) => invocation.warning(&format!("{kind} `{name}` is still in use and stays")),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
 }

@@ -34,7 +34,10 @@ const READING: &str = "reading the build contexts";
 
 /// What a command wants to reach.
 #[derive(Clone, Copy, Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a question of its own")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own"
+)]
 pub(super) struct Goal {
     /// Containers, or images only.
     pub(super) containers: bool,

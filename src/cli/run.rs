@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
-use super::turn::Turn;
 use super::{
-    build, config, create, down, exec, fingerprint, lock, logs, plan, ps, scale, start, turn, up,
-    why,
+    build, config, create, down, exec, fingerprint, kill, lock, logs, pause, plan, ps, restart, rm,
+    scale, start, stop, up, why,
 };
 use crate::failure::Failure;
 use crate::settings::{Environment, Progress};
@@ -54,10 +53,21 @@ fn as_entered(pwd: Option<&String>, physical: PathBuf) -> PathBuf {
 
 /// Whether a command's standard output is the events of its run, and nothing else.
 fn tells_events(command: &Command) -> bool {
-    use Command::{Build, Create, Down, Restart, Scale, Start, Stop, Up};
+    use Command::{Build, Create, Down, Kill, Pause, Restart, Rm, Scale, Start, Stop, Unpause, Up};
     matches!(
         command,
-        Up(_) | Create(_) | Scale(_) | Build(_) | Restart(_) | Stop(_) | Start(_) | Down(_)
+        Up(_)
+            | Create(_)
+            | Scale(_)
+            | Build(_)
+            | Restart(_)
+            | Stop(_)
+            | Start(_)
+            | Down(_)
+            | Kill(_)
+            | Pause(_)
+            | Unpause(_)
+            | Rm(_)
     )
 }
 
@@ -76,9 +86,13 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
         Command::Config(args) => config::config(invocation, &args).await?,
         Command::Ps(args) => ps::ps(invocation, &args).await?,
         Command::Logs(args) => logs::logs(invocation, &args).await?,
-        Command::Restart(args) => turn::turn(invocation, &args, Turn::Restart).await?,
-        Command::Stop(args) => turn::turn(invocation, &args, Turn::Stop).await?,
+        Command::Restart(args) => restart::restart(invocation, &args).await?,
+        Command::Stop(args) => stop::stop(invocation, &args).await?,
         Command::Start(args) => start::start(invocation, &args).await?,
+        Command::Kill(args) => kill::kill(invocation, &args).await?,
+        Command::Pause(args) => pause::pause(invocation, &args).await?,
+        Command::Unpause(args) => pause::unpause(invocation, &args).await?,
+        Command::Rm(args) => rm::rm(invocation, &args).await?,
         Command::Down(args) => down::down(invocation, &args).await?,
     }
     Ok(0)

@@ -1,10 +1,9 @@
-//! `larder restart|stop`, and what `down` does to containers: those that are there, turned off and on in the order of
-//! their dependencies.
+//! What `restart`, `stop`, `rm` and `down` do to containers that are there: turned off and on in the order of their
+//! dependencies. And what `kill`, `pause` and `unpause` do to them, all at once.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::args::Services;
 use super::carry_out::carry_out_on;
 use super::invocation::{Invocation, Named};
 use super::rounds::rounds;
@@ -12,67 +11,117 @@ use super::stack;
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::model::{Project, Service};
-use crate::plan::{Action, Container, ContainerSource, Plan, StepId};
+use crate::plan::{Action, Container, ContainerSource, Plan, State, StepId};
 use crate::runtime::Engine;
 
 /// What is done to a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// Stopped and started again.
-    Restart,
+    Restart {
+        /// The seconds until it is killed, in place of its own.
+        grace: Option<u32>,
+        /// Whether those that go with it stay as they are.
+        alone: bool,
+    },
     /// Stopped.
-    Stop,
+    Stop {
+        /// The seconds until it is killed, in place of its own.
+        grace: Option<u32>,
+    },
     /// Stopped and removed, with its anonymous volumes when asked.
     Remove {
+        /// The seconds until it is killed, in place of its own.
+        grace: Option<u32>,
         /// Whether its anonymous volumes go too.
         volumes: bool,
     },
 }
 
+impl Turn {
+    fn is_restart(self) -> bool {
+        matches!(self, Self::Restart { .. })
+    }
+
+    fn grace(self) -> Option<u32> {
+        match self {
+            Self::Restart { grace, .. } | Self::Stop { grace } | Self::Remove { grace, .. } => {
+                grace
+            }
+        }
+    }
+}
+
 pub(super) async fn turn(
     invocation: &Invocation,
-    args: &Services,
+    services: &[String],
     turn: Turn,
 ) -> Result<(), Failure> {
     let begun = Instant::now();
     let named = invocation.named()?;
     rounds(invocation, async || {
-        round(invocation, args, &named, turn, begun).await
+        round(invocation, services, &named, turn, begun).await
     })
     .await
 }
 
 async fn round(
     invocation: &Invocation,
-    args: &Services,
+    services: &[String],
     named: &Named,
     turn: Turn,
     begun: Instant,
 ) -> Result<(), Failure> {
     let command = match turn {
-        Turn::Restart => "restart",
-        Turn::Stop => "stop",
-        Turn::Remove { .. } => "down",
+        Turn::Restart { .. } => "restart",
+        Turn::Stop { .. } => "stop",
+        Turn::Remove { .. } => "rm",
     };
     let engine = invocation.engine_to_change(command, &named.name).await?;
     let observed = engine.observe(&named.name).await?;
-    let mut chosen = chosen(&observed.containers, named, &args.services)?;
-    if turn == Turn::Restart {
-        all_there(&chosen, named, &args.services)?;
-        let project = named.project.as_ref();
-        stack::with_guests(&observed.containers, project, &mut chosen);
+    let mut chosen = chosen(&observed.containers, named, services)?;
+    if let Turn::Restart { alone, .. } = turn {
+        all_there(&chosen, named, services)?;
+        if alone {
+            for warning in left_behind(&observed.containers, &chosen) {
+                invocation.warning(&warning);
+            }
+        } else {
+            let project = named.project.as_ref();
+            stack::with_guests(&observed.containers, project, &mut chosen);
+        }
     }
     let count = chosen.iter().filter(|c| is_due(c, turn)).count();
     if count == 0 {
         return invocation.note("nothing to stop");
     }
     let how = match turn {
-        Turn::Restart => "restarted",
-        Turn::Stop => "stopped",
+        Turn::Restart { .. } => "restarted",
+        Turn::Stop { .. } => "stopped",
         Turn::Remove { .. } => "removed",
     };
-    turn_all(invocation, &engine, named, chosen, turn).await?;
+    let plan = plan_of(chosen, named, turn);
+    carry_out_on(invocation, &engine, named, &[], &plan).await?;
     invocation.total(count, "container", how, begun)
+}
+
+/// What is said of running containers whose network, memory or processes end when those do, and that are no part of it.
+fn left_behind(containers: &[Container], chosen: &[&Container]) -> Vec<String> {
+    let all = containers.iter().filter(|own| own.state.is_running());
+    let others = all.filter(|own| chosen.iter().all(|chosen| chosen.id != own.id));
+    let cut_off = others.filter_map(|guest| {
+        let mut hosts = guest.hosts();
+        let (share, host) =
+            hosts.find_map(|(share, id)| Some((share, chosen.iter().find(|own| own.id == id)?)))?;
+        Some(format!(
+            "`{}` {} `{}`, and is cut off: `larder restart {}` starts it anew",
+            guest.name,
+            share.verb(),
+            host.name,
+            guest.service
+        ))
+    });
+    cut_off.collect()
 }
 
 /// The containers of the services that are named, or of all that are on.
@@ -104,34 +153,43 @@ pub(super) fn all_there(
 
 /// Does it to containers, those of a wave side by side. What fails lets the later waves be: what depends on
 /// it would not stand.
-pub(super) async fn turn_all(
-    invocation: &Invocation,
-    engine: &Docker,
-    named: &Named,
-    containers: Vec<&Container>,
-    turn: Turn,
-) -> Result<(), Failure> {
+pub(super) fn plan_of(containers: Vec<&Container>, named: &Named, turn: Turn) -> Plan {
     let project = named.project.as_ref();
     let mut guests = BTreeMap::new();
-    if turn == Turn::Restart {
+    if turn.is_restart() {
         guests = stack::guests(&containers, project);
     }
     let mut waves = stack::waves(containers, project);
-    if turn != Turn::Restart {
+    if !turn.is_restart() {
         waves.reverse();
     }
     for wave in &mut waves {
         wave.retain(|container| is_due(container, turn));
     }
     waves.retain(|wave| !wave.is_empty());
-    let plan = plan(&waves, &guests, turn, project);
+    plan(&waves, &guests, turn, project)
+}
+
+/// Does one thing to all of them side by side.
+pub(super) async fn at_once(
+    invocation: &Invocation,
+    engine: &Docker,
+    named: &Named,
+    containers: &[&Container],
+    act: impl Fn(String) -> Action,
+) -> Result<(), Failure> {
+    let mut plan = Plan::default();
+    for container in containers {
+        let action = act(container.id.clone());
+        plan.add(Some(&container.service), action, "asked for", []);
+    }
     let carried = carry_out_on(invocation, engine, named, &[], &plan);
     carried.await.map(drop)
 }
 
 /// Whether there is something to do to a container: one that does not run is not stopped.
 fn is_due(container: &Container, turn: Turn) -> bool {
-    turn != Turn::Stop || container.state.is_running()
+    !matches!(turn, Turn::Stop { .. }) || container.state.is_running()
 }
 
 /// A wave comes after the one before it; but what goes with a container stops before that one does.
@@ -155,8 +213,17 @@ fn plan<'a>(
                 let own = guests.get(going.id.as_str()).into_iter().flatten();
                 let own = own.filter_map(|guest| stops.get(guest));
                 let after = before.iter().chain(own).copied();
-                let action = stop(going, project);
-                let stop = plan.add(Some(&going.service), action, "asked for", after);
+                let mut after: Vec<StepId> = after.collect();
+                let service = Some(going.service.as_str());
+                if going.state == State::Paused {
+                    // Neither its hooks nor its process would run.
+                    let container = going.id.clone();
+                    let resume = Action::Unpause { container };
+                    let resume = plan.add(service, resume, "it is paused", after.clone());
+                    after.push(resume);
+                }
+                let action = stop(going, turn, project);
+                let stop = plan.add(service, action, "asked for", after);
                 stops.insert(&going.id, stop);
             }
             let stop = stops[container.id.as_str()];
@@ -194,11 +261,12 @@ fn going<'a>(
 }
 
 /// The stop of a container. Whoever is to be told what takes long must be told of it.
-fn stop(container: &Container, project: Option<&Project>) -> Action {
+fn stop(container: &Container, turn: Turn, project: Option<&Project>) -> Action {
     Action::Stop {
         container: container.id.clone(),
         hooks: definition(container, project).map_or(0, |service| service.pre_stop.len()),
         regardless: false,
+        grace: turn.grace(),
     }
 }
 
@@ -206,15 +274,15 @@ fn stop(container: &Container, project: Option<&Project>) -> Action {
 fn next(container: &Container, turn: Turn, project: Option<&Project>) -> Option<Action> {
     let id = container.id.clone();
     match turn {
-        Turn::Stop => None,
-        Turn::Restart => {
+        Turn::Stop { .. } => None,
+        Turn::Restart { .. } => {
             let service = definition(container, project);
             let hooks = service.map_or(0, |service| service.post_start.len());
             let container = ContainerSource::Id(id);
             Some(Action::Start { container, hooks })
         }
         // One that did not run may run by now, and has its grace period, too.
-        Turn::Remove { volumes } => Some(Action::Remove {
+        Turn::Remove { volumes, .. } => Some(Action::Remove {
             container: id,
             volumes,
         }),
@@ -232,12 +300,17 @@ mod tests {
     use crate::model::Share;
     use crate::plan;
 
+    const RESTART: Turn = Turn::Restart {
+        grace: None,
+        alone: false,
+    };
+
     #[test]
     fn a_wave_comes_after_all_of_the_one_before() {
         let [a, b, c] = ["a", "b", "c"].map(|service| container(service, ""));
         let waves = [vec![&a, &b], vec![&c]];
         let plan = |turn| plan::text(&super::plan(&waves, &BTreeMap::new(), turn, None));
-        insta::assert_snapshot!(plan(Turn::Restart), @"
+        insta::assert_snapshot!(plan(RESTART), @"
         1  stop a (id-a): asked for
         2  start a: asked for (after 1)
         3  stop b (id-b): asked for
@@ -245,12 +318,15 @@ mod tests {
         5  stop c (id-c): asked for (after 2, 4)
         6  start c: asked for (after 2, 4, 5)
         ");
-        insta::assert_snapshot!(plan(Turn::Stop), @"
+        insta::assert_snapshot!(plan(Turn::Stop { grace: None }), @"
         1  stop a (id-a): asked for
         2  stop b (id-b): asked for
         3  stop c (id-c): asked for (after 1, 2)
         ");
-        let remove = Turn::Remove { volumes: false };
+        let remove = Turn::Remove {
+            grace: None,
+            volumes: false,
+        };
         insta::assert_snapshot!(plan(remove), @"
         1  stop a (id-a): asked for
         2  remove a (id-a): asked for (after 1)
@@ -270,7 +346,7 @@ mod tests {
         let last = container("last", "guest:service_started:true");
         let all = [&last, &guest, &host, &before];
         let (guests, waves) = (stack::guests(&all, None), stack::waves(all.into(), None));
-        let plan = super::plan(&waves, &guests, Turn::Restart, None);
+        let plan = super::plan(&waves, &guests, RESTART, None);
         insta::assert_snapshot!(plan::text(&plan), @"
         1  stop before (id-before): asked for
         2  start before: asked for (after 1)
@@ -281,5 +357,33 @@ mod tests {
         7  start guest: asked for (after 4, 6)
         8  start last: asked for (after 3, 7)
         ");
+    }
+
+    #[test]
+    fn what_is_paused_is_resumed_before_it_is_stopped() {
+        let mut paused = container("a", "");
+        paused.state = State::Paused;
+        let stop = Turn::Stop { grace: Some(3) };
+        let plan = super::plan(&[vec![&paused]], &BTreeMap::new(), stop, None);
+        insta::assert_snapshot!(plan::text(&plan), @"
+        1  unpause a (id-a): it is paused
+        2  stop a (id-a): asked for (after 1)
+        ");
+        assert_eq!(plan::json(&plan)["steps"][1]["grace"], 3);
+    }
+
+    #[test]
+    fn a_guest_that_is_no_part_of_a_restart_is_told() {
+        let host = container("host", "");
+        let mut guest = container("guest", "");
+        guest.shares = [(Share::Network, host.id.clone())].into();
+        let all = [host, guest];
+        let told = left_behind(&all, &[&all[0]]);
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0].starts_with("`hub-guest-1` shares the network of `hub-host-1`"),
+            "{told:?}"
+        );
+        assert!(left_behind(&all, &[&all[0], &all[1]]).is_empty());
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bollard::models::{ContainerInspectResponse, ContainerState, HealthConfig, HealthStatusEnum};
 use bollard::query_parameters::{
-    InspectContainerOptions, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
-    StartContainerOptions, StopContainerOptions, StopContainerOptionsBuilder,
+    InspectContainerOptions, KillContainerOptionsBuilder, RemoveContainerOptionsBuilder,
+    RenameContainerOptionsBuilder, StartContainerOptions, StopContainerOptions,
+    StopContainerOptionsBuilder,
 };
 
 use super::Docker;
@@ -67,6 +68,25 @@ impl Docker {
                 }),
         };
         Ok(grace + BEYOND_GRACE)
+    }
+
+    pub(super) async fn signal_container(
+        &self,
+        container: &str,
+        signal: &str,
+    ) -> Result<(), EngineError> {
+        let action = |name: &str| format!("sending {signal} to container `{name}`");
+        let options = KillContainerOptionsBuilder::new().signal(signal).build();
+        let call = self.client.kill_container(container, Some(options));
+        let sent = self.call(CHANGE, &action(short(container)), call).await;
+        self.named(container, action, sent).await
+    }
+
+    pub(super) async fn pause_container(&self, container: &str) -> Result<(), EngineError> {
+        let action = |name: &str| format!("pausing container `{name}`");
+        let call = self.client.pause_container(container);
+        let paused = self.call(CHANGE, &action(short(container)), call).await;
+        self.named(container, action, paused).await
     }
 
     pub(super) async fn unpause_container(&self, container: &str) -> Result<(), EngineError> {

@@ -50,6 +50,14 @@ impl Engine for Docker {
         self.stop_container(container, grace).await
     }
 
+    async fn kill(&self, container: &str, signal: &str) -> Result<(), EngineError> {
+        self.signal_container(container, signal).await
+    }
+
+    async fn pause(&self, container: &str) -> Result<(), EngineError> {
+        self.pause_container(container).await
+    }
+
     async fn unpause(&self, container: &str) -> Result<(), EngineError> {
         self.unpause_container(container).await
     }
@@ -68,6 +76,10 @@ impl Engine for Docker {
 
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
         self.delete_volume(name).await
+    }
+
+    async fn remove_image(&self, name: &str) -> Result<(), EngineError> {
+        Self::remove_image(self, name).await
     }
 
     async fn inspect(&self, container: &str) -> Result<Condition, EngineError> {

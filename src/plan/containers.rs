@@ -310,6 +310,7 @@ impl Draft<'_> {
             container: container.id.clone(),
             hooks,
             regardless: hooks > 0,
+            grace: None,
         };
         self.step(Some(service), action, cause, after)
     }

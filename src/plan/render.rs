@@ -105,6 +105,13 @@ pub fn sentence(step: &Step) -> String {
                 None => stopped,
             }
         }
+        Action::Kill { container, signal } => {
+            format!("send {signal} to {service} ({})", short(container))
+        }
+        Action::Pause { container } => format!("pause {service} ({})", short(container)),
+        Action::RemoveNetwork { name, .. } => format!("remove network {name}"),
+        Action::RemoveVolume { name } => format!("remove volume {name}"),
+        Action::RemoveImage { name } => format!("remove image {}", short_name(name)),
         Action::Remove { container, .. } => format!("remove {service} ({})", short(container)),
         Action::Rename { name, .. } => format!("rename to {name}"),
         Action::Start { hooks, .. } => match hooks_of(*hooks, HookTime::PostStart) {

@@ -224,6 +224,21 @@ pub enum Action {
         /// Whether it is stopped even where a hook fails: something else needs it to go.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         regardless: bool,
+        /// The seconds that it has before it is killed, in place of its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        grace: Option<u32>,
+    },
+    /// Sends a signal to a container's process.
+    Kill {
+        /// Its ID.
+        container: String,
+        /// The signal, by name or number.
+        signal: String,
+    },
+    /// Freezes a container.
+    Pause {
+        /// Its ID.
+        container: String,
     },
     /// Removes a container.
     Remove {
@@ -252,6 +267,23 @@ pub enum Action {
     Unpause {
         /// Its ID.
         container: String,
+    },
+    /// Removes a network of the project; one that is in use stays.
+    RemoveNetwork {
+        /// Its ID.
+        network: String,
+        /// Its name.
+        name: String,
+    },
+    /// Removes a volume of the project, and what is in it; one that is in use stays.
+    RemoveVolume {
+        /// Its name.
+        name: String,
+    },
+    /// Takes a name from an image, and removes the image with its last one; one that is in use stays.
+    RemoveImage {
+        /// The name.
+        name: String,
     },
     /// Waits until a container is what a dependent, or `up` itself, waits for.
     Wait {

@@ -107,6 +107,14 @@ pub enum StepError {
         /// The last lines it printed.
         output: Vec<String>,
     },
+    /// Something is not removed, as somebody has it.
+    #[error("{kind} `{name}` is still in use and stays")]
+    InUse {
+        /// What it is.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
     /// The run was told to end; nobody failed.
     #[error("interrupted")]
     Interrupted,

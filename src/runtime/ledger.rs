@@ -168,6 +168,7 @@ mod tests {
                 container: String::new(),
                 hooks: 0,
                 regardless: false,
+                grace: None,
             },
             cause: String::new(),
             after: after.iter().copied().map(StepId).collect(),

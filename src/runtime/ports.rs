@@ -68,6 +68,16 @@ pub trait Engine: Send + Sync {
         grace: Option<Duration>,
     ) -> impl Future<Output = Result<(), EngineError>> + Send;
 
+    /// Sends a signal, by name or number, to a container's process.
+    fn kill(
+        &self,
+        container: &str,
+        signal: &str,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Freezes a container.
+    fn pause(&self, container: &str) -> impl Future<Output = Result<(), EngineError>> + Send;
+
     /// Resumes a paused container.
     fn unpause(&self, container: &str) -> impl Future<Output = Result<(), EngineError>> + Send;
 
@@ -90,6 +100,9 @@ pub trait Engine: Send + Sync {
 
     /// Removes a volume. One that is gone is fine.
     fn remove_volume(&self, name: &str) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Takes a name from an image, and removes the image with its last one. One that is gone is fine.
+    fn remove_image(&self, name: &str) -> impl Future<Output = Result<(), EngineError>> + Send;
 
     /// What a container is doing, and its effective health check (the image's where the service has none).
     fn inspect(

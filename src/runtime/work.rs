@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, broadcast};
 
+use super::engine_error::EngineError;
 use super::error::StepError;
 use super::event::Progress;
 use super::execute::Run;
@@ -72,7 +74,20 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
                 container,
                 hooks,
                 regardless,
-            } => self.stop(container, *hooks, *regardless).await?,
+                grace,
+            } => self.stop(container, *hooks, *regardless, *grace).await?,
+            Action::Kill { container, signal } => engine.kill(container, signal).await?,
+            Action::Pause { container } => engine.pause(container).await?,
+            Action::RemoveNetwork { network, name } => {
+                let removed = engine.remove_network(network).await;
+                self.unless_used("network", name, removed)?;
+            }
+            Action::RemoveVolume { name } => {
+                self.unless_used("volume", name, engine.remove_volume(name).await)?;
+            }
+            Action::RemoveImage { name } => {
+                self.unless_used("image", name, engine.remove_image(name).await)?;
+            }
             Action::Remove { container, volumes } => engine.remove(container, *volumes).await?,
             Action::Rename { container, name } => {
                 engine.rename(&self.container(container)?, name).await?;
@@ -136,7 +151,13 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
     }
 
     /// Stops a container behind its hooks. Where something else needs it to go, a hook that fails is told and no more.
-    async fn stop(&self, container: &str, hooks: usize, regardless: bool) -> Result<(), StepError> {
+    async fn stop(
+        &self,
+        container: &str,
+        hooks: usize,
+        regardless: bool,
+        grace: Option<u32>,
+    ) -> Result<(), StepError> {
         let hooks = self.hooks(container, HookTime::PreStop, hooks);
         match hooks.before_stop().await {
             Err(error @ (StepError::Hook { .. } | StepError::HookRefused { .. })) if regardless => {
@@ -149,7 +170,28 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
             }
             ended => ended?,
         }
-        Ok(self.run.engine.stop(container, None).await?)
+        let grace = grace.map(|seconds| Duration::from_secs(seconds.into()));
+        Ok(self.run.engine.stop(container, grace).await?)
+    }
+
+    /// What is still in use stays, and is told.
+    fn unless_used(
+        &self,
+        kind: &'static str,
+        name: &str,
+        removed: Result<(), EngineError>,
+    ) -> Result<(), StepError> {
+        match removed {
+            // 403: "has active endpoints"; 409: "volume is in use", "image is being used by …".
+            Err(EngineError::Refused {
+                status: Some(403 | 409),
+                ..
+            }) => Err(StepError::InUse {
+                kind,
+                name: name.to_owned(),
+            }),
+            other => Ok(other?),
+        }
     }
 
     /// The first hooks of the step's service, as many as the plan says.

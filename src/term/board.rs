@@ -218,5 +218,5 @@ impl Board {
 
 /// Whether a step has a place among what is shown.
 fn is_shown(step: &Step) -> bool {
-    step.service.is_some() || phrase::is_slow(&step.action)
+    step.service.is_some() || phrase::is_slow(&step.action) || phrase::is_removal(&step.action)
 }

@@ -7,7 +7,18 @@ use crate::plan::{Action, ImageSource, Step};
 pub(super) fn subject(step: &Step) -> &str {
     match (&step.service, &step.action) {
         (Some(service), _) => service,
-        (None, Action::CreateNetwork { name, .. } | Action::CreateVolume { name, .. }) => name,
+        (
+            None,
+            Action::CreateNetwork { name, .. }
+            | Action::CreateVolume { name, .. }
+            | Action::RemoveNetwork { name, .. }
+            | Action::RemoveImage { name },
+        ) => name,
+        // Nobody named an anonymous one.
+        (None, Action::RemoveVolume { name }) => match name.get(..12) {
+            Some(short) if name.len() == 64 => short,
+            _ => name,
+        },
         (None, Action::Pull { image, .. }) => image.split('@').next().unwrap_or(image),
         (None, _) => "project",
     }
@@ -25,6 +36,11 @@ pub(super) fn doing(action: &Action) -> String {
         Action::Create(_) => "creating".to_owned(),
         Action::Stop { .. } => "stopping".to_owned(),
         Action::Remove { .. } => "removing".to_owned(),
+        Action::Kill { signal, .. } => format!("sending {signal}"),
+        Action::Pause { .. } => "pausing".to_owned(),
+        Action::RemoveNetwork { .. } => "removing the network".to_owned(),
+        Action::RemoveVolume { .. } => "removing the volume".to_owned(),
+        Action::RemoveImage { .. } => "removing the image".to_owned(),
         Action::Rename { .. } => "renaming".to_owned(),
         Action::Start { .. } => "starting".to_owned(),
         Action::Unpause { .. } => "resuming".to_owned(),
@@ -56,6 +72,11 @@ pub(super) fn done(action: &Action) -> String {
         Action::Create(creation) => format!("created {}", creation.name),
         Action::Stop { .. } => "stopped".to_owned(),
         Action::Remove { .. } => "removed".to_owned(),
+        Action::Kill { signal, .. } => format!("{signal} sent"),
+        Action::Pause { .. } => "paused".to_owned(),
+        Action::RemoveNetwork { .. } => "network removed".to_owned(),
+        Action::RemoveVolume { .. } => "volume removed".to_owned(),
+        Action::RemoveImage { .. } => "image removed".to_owned(),
         Action::Rename { name, .. } => format!("renamed to {name}"),
         Action::Start { .. } => "started".to_owned(),
         Action::Unpause { .. } => "resumed".to_owned(),
@@ -67,6 +88,9 @@ pub(super) fn done(action: &Action) -> String {
 pub(super) fn failed(action: &Action) -> String {
     match action {
         Action::Wait { until, .. } => format!("not {until}"),
+        Action::RemoveNetwork { .. } => "network not removed".to_owned(),
+        Action::RemoveVolume { .. } => "volume not removed".to_owned(),
+        Action::RemoveImage { .. } => "image not removed".to_owned(),
         action => format!("{} failed", doing(action)),
     }
 }
@@ -83,6 +107,11 @@ pub(super) fn kind(action: &Action) -> &'static str {
         Action::Create(_) => "create",
         Action::Stop { .. } => "stop",
         Action::Remove { .. } => "remove",
+        Action::Kill { .. } => "kill",
+        Action::Pause { .. } => "pause",
+        Action::RemoveNetwork { .. } => "remove-network",
+        Action::RemoveVolume { .. } => "remove-volume",
+        Action::RemoveImage { .. } => "remove-image",
         Action::Rename { .. } => "rename",
         Action::Start { .. } => "start",
         Action::Unpause { .. } => "unpause",
@@ -99,6 +128,14 @@ pub(super) fn is_slow(action: &Action) -> bool {
             | Action::Build { .. }
             | Action::Stop { .. }
             | Action::Wait { .. }
+    )
+}
+
+/// Whether a step takes away what a person may miss.
+pub(super) fn is_removal(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::RemoveNetwork { .. } | Action::RemoveVolume { .. } | Action::RemoveImage { .. }
     )
 }
 

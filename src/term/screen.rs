@@ -11,6 +11,7 @@ use anstream::{AutoStream, ColorChoice};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::text::visible;
 use super::warnings::Warnings;
 use crate::settings::{self, Environment};
 
@@ -93,6 +94,21 @@ impl Screen {
     /// Hands what is told to whoever draws live lines, or to nobody any more.
     pub(super) fn lend(&self, above: Option<Above>) {
         *self.above.lock().unwrap_or_else(PoisonError::into_inner) = above;
+    }
+
+    /// Asks a person, for whom no is the default; `None` where nobody can be asked.
+    pub fn ask(&self, question: &str) -> Option<bool> {
+        if !(self.live && io::stdin().is_terminal()) {
+            return None;
+        }
+        self.err(&format!("{} [y/N] ", visible(question)));
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer);
+        if read.is_ok_and(|length| length == 0) {
+            self.err("\n");
+        }
+        let answer = answer.trim().to_lowercase();
+        Some(answer == "y" || answer == "yes")
     }
 
     /// How many columns the terminal on standard output has, where it is one.
