@@ -147,6 +147,16 @@ pub enum Failure {
         /// The number.
         index: u32,
     },
+    /// A port of a container is not published.
+    #[error("container `{container}` does not publish port {port}")]
+    NotPublished {
+        /// The port, `80/tcp`.
+        port: String,
+        /// The container's name.
+        container: String,
+        /// The ports that it does publish.
+        known: Vec<String>,
+    },
     /// The current folder is gone or may not be read.
     #[error("the current folder cannot be read")]
     Folder(#[source] io::Error),
@@ -233,6 +243,7 @@ impl Failure {
             | Self::NotRunning(_)
             | Self::NoContainer(_)
             | Self::NoIndex { .. }
+            | Self::NotPublished { .. }
             | Self::NoContainers(_)
             | Self::Output(_) => Kind::Failed,
             Self::Interrupted => Kind::Interrupted,
@@ -328,6 +339,10 @@ impl Failure {
                     "`larder ps -a` lists the containers of `{service}`"
                 )]
             }
+            Self::NotPublished { known, .. } if known.is_empty() => {
+                vec!["it publishes none: `ports` in the Compose file does that".to_owned()]
+            }
+            Self::NotPublished { known, .. } => vec![format!("it publishes {}", known.join(", "))],
             Self::NoContainer(service) => vec![format!("`larder up {service}` creates it")],
             Self::NoContainers(_) => vec!["`larder up` creates them".to_owned()],
             Self::Untold { hint, .. } => vec![hint.clone()],

@@ -14,12 +14,15 @@ use super::kill::Kill;
 use super::lock::LockArgs;
 use super::logs::Logs;
 use super::plan::Plan;
+use super::port::Port;
 use super::ps::Ps;
 use super::restart::Restart;
 use super::rm::Rm;
 use super::scale::ScaleArgs;
 use super::stop::Stop;
+use super::top::Top;
 use super::up::Up;
+use super::wait::Wait;
 use super::why::Why;
 use crate::settings::{Builder, Progress};
 
@@ -137,6 +140,12 @@ pub enum Command {
     Unpause(Services),
     /// Remove containers that are stopped
     Rm(Rm),
+    /// Wait until services have ended; ends with the code of the last one
+    Wait(Wait),
+    /// Show where ports of a service are published
+    Port(Port),
+    /// List the processes in containers
+    Top(Top),
     /// Run a command in a service's container
     Exec(Exec),
     /// Stop and remove the project's containers and networks

@@ -30,6 +30,7 @@ mod logs;
 mod parse;
 mod pause;
 mod plan;
+mod port;
 mod prepare;
 mod proofs;
 mod ps;
@@ -42,8 +43,10 @@ mod scale;
 mod stack;
 mod start;
 mod stop;
+mod top;
 mod turn;
 mod up;
+mod wait;
 mod why;
 
 pub use args::Cli;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::{
-    build, config, create, down, exec, fingerprint, kill, lock, logs, pause, plan, ps, restart, rm,
-    scale, start, stop, up, why,
+    build, config, create, down, exec, fingerprint, kill, lock, logs, pause, plan, port, ps,
+    restart, rm, scale, start, stop, top, up, wait, why,
 };
 use crate::failure::Failure;
 use crate::settings::{Environment, Progress};
@@ -71,10 +71,11 @@ fn tells_events(command: &Command) -> bool {
     )
 }
 
-/// Carries out a command; the exit code, which only `exec` has from elsewhere and `why` an answer in.
+/// Carries out a command; the exit code, which only `exec` and `wait` have from elsewhere and `why` an answer in.
 async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failure> {
     match command {
         Command::Exec(args) => return exec::exec(invocation, args).await,
+        Command::Wait(args) => return wait::wait(invocation, &args).await,
         Command::Why(args) => return why::why(invocation, &args).await,
         Command::Up(args) => Box::pin(up::up(invocation, &args)).await?,
         Command::Create(args) => Box::pin(create::create(invocation, args)).await?,
@@ -89,6 +90,8 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
         Command::Restart(args) => restart::restart(invocation, &args).await?,
         Command::Stop(args) => stop::stop(invocation, &args).await?,
         Command::Start(args) => start::start(invocation, &args).await?,
+        Command::Port(args) => port::port(invocation, &args).await?,
+        Command::Top(args) => top::top(invocation, &args).await?,
         Command::Kill(args) => kill::kill(invocation, &args).await?,
         Command::Pause(args) => pause::pause(invocation, &args).await?,
         Command::Unpause(args) => pause::unpause(invocation, &args).await?,

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::failure::Failure;
 use crate::model::{Condition, Project, UnknownService, labels};
 use crate::plan::{Container, State};
 
@@ -31,6 +32,23 @@ pub(super) fn of_services<'a>(
     chosen.retain(|container| names.is_empty() || names.contains(&container.service));
     chosen.sort_by_key(|container| (&container.service, container.number));
     Ok(chosen)
+}
+
+/// Of a service's containers the one of a number.
+///
+/// # Errors
+/// None of them has it.
+pub(super) fn numbered<'a>(
+    containers: Vec<&'a Container>,
+    service: &str,
+    index: u32,
+) -> Result<&'a Container, Failure> {
+    let mut containers = containers.into_iter();
+    let found = containers.find(|container| container.number == index);
+    found.ok_or_else(|| Failure::NoIndex {
+        service: service.to_owned(),
+        index,
+    })
 }
 
 /// Adds the running containers that go with one of them: those that have its network, memory or processes, which end when it

@@ -3,7 +3,7 @@
 //! `address` and `config_file` say where it is; `connect` reaches it, with `dial`, `greeting` and `api_version`, `post` says what bollard cannot;
 //! `observe` takes one snapshot · `definition` puts services, networks and volumes into the engine's words,
 //! `create` makes containers of them, `container` moves them on, `network` and `volume` make what they share ·
-//! `image` and `pull` bring images, with `credentials`, `registry` says what there is · `exec`, `logs` (in `lines`, each with its `stamp`) and `watch` look into
+//! `image` and `pull` bring images, with `credentials`, `registry` says what there is · `exec`, `processes`, `logs` (in `lines`, each with its `stamp`) and `watch` look into
 //! what runs, `terminal` lends a person's terminal to it · `access` is what builders inside the engine need · `engine` is the port that steps go through, `error`
 //! what comes back.
 
@@ -28,6 +28,7 @@ mod logs;
 mod network;
 mod observe;
 mod post;
+mod processes;
 mod pull;
 mod registry;
 mod stamp;
@@ -41,5 +42,6 @@ pub use exec::ExecOptions;
 pub use image::FoundBase;
 pub use lines::{LogLine, LogStream};
 pub use logs::LogOptions;
+pub use processes::Processes;
 pub use registry::is_not_known;
 pub use stamp::Stamp;

@@ -32,6 +32,6 @@ pub use message::{Message, near};
 pub use progress::Display;
 pub use report::{Readout, Ready, total};
 pub use screen::Screen;
-pub use table::table;
+pub use table::{columns, table};
 pub use text::{duration, visible};
 pub use waiting::Waiting;

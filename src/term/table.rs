@@ -4,20 +4,27 @@ use super::text::visible;
 
 /// A table with its header, columns three spaces apart, nothing behind the last one.
 pub fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
-    let mut cells = vec![header.map(ToOwned::to_owned)];
-    cells.extend(
-        rows.iter()
-            .map(|row| row.clone().map(|cell| visible(&cell))),
-    );
-    let widths: [usize; N] = std::array::from_fn(|column| {
-        let width = |row: &[String; N]| row[column].chars().count();
-        cells.iter().map(width).max().unwrap_or(0)
-    });
+    let rows = rows.iter().map(|row| row.to_vec()).collect();
+    columns(header.map(ToOwned::to_owned).to_vec(), rows)
+}
+
+/// The same with as many columns as there happen to be; each row has that many cells.
+pub fn columns(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
+    let mut cells = vec![header];
+    for row in rows {
+        cells.push(row.iter().map(|cell| visible(cell)).collect());
+    }
+    let mut widths = vec![0; cells[0].len()];
+    for row in &cells {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
     let mut out = String::new();
     for row in &cells {
         let padded: Vec<String> = row
             .iter()
-            .zip(widths)
+            .zip(&widths)
             .map(|(cell, width)| format!("{cell:width$}"))
             .collect();
         out.push_str(padded.join("   ").trim_end());
