@@ -130,6 +130,14 @@ pub enum Failure {
     /// A service has no container that runs.
     #[error("service `{0}` has no running container")]
     NotRunning(String),
+    /// A container is not there, or does not do what it has to do for a command.
+    #[error("{text}")]
+    Halted {
+        /// What is wrong.
+        text: String,
+        /// What may help.
+        hint: String,
+    },
     /// A service has no container.
     #[error("service `{0}` has no container")]
     NoContainer(String),
@@ -241,6 +249,7 @@ impl Failure {
             | Self::NoDigest { .. }
             | Self::Unwritten { .. }
             | Self::NotRunning(_)
+            | Self::Halted { .. }
             | Self::NoContainer(_)
             | Self::NoIndex { .. }
             | Self::NotPublished { .. }
@@ -345,7 +354,7 @@ impl Failure {
             Self::NotPublished { known, .. } => vec![format!("it publishes {}", known.join(", "))],
             Self::NoContainer(service) => vec![format!("`larder up {service}` creates it")],
             Self::NoContainers(_) => vec!["`larder up` creates them".to_owned()],
-            Self::Untold { hint, .. } => vec![hint.clone()],
+            Self::Untold { hint, .. } | Self::Halted { hint, .. } => vec![hint.clone()],
             Self::Broke(_) | Self::Print { .. } => vec![REPORT.to_owned()],
             _ => Vec::new(),
         }

@@ -77,6 +77,17 @@ pub struct Settings {
     pub frozen: bool,
     /// How many pulls, builds and starts go on at once; `None` for as many as there are.
     pub parallel: Option<NonZeroUsize>,
+    /// Of which steps no progress is shown.
+    pub muted: Muted,
+}
+
+/// Steps whose progress is not shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Muted {
+    /// Pulls.
+    pub pulls: bool,
+    /// Builds.
+    pub builds: bool,
 }
 
 /// A variable has a value that its setting cannot have. What `x-larder` says was checked when the file was read.
@@ -107,6 +118,7 @@ impl Settings {
             timeout: timeout(typed.timeout, extension),
             frozen: typed.frozen || frozen(environment, extension)?,
             parallel: parallel(typed.parallel, environment)?,
+            muted: Muted::default(),
         })
     }
 }

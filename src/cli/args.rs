@@ -13,6 +13,7 @@ use super::fingerprint::Fingerprint;
 use super::kill::Kill;
 use super::lock::LockArgs;
 use super::logs::Logs;
+use super::one_off::Run;
 use super::plan::Plan;
 use super::port::Port;
 use super::ps::Ps;
@@ -57,7 +58,7 @@ pub struct Global {
     #[arg(display_order = 101, short = 'f', long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// The project's name, in place of the folder's [env: COMPOSE_PROJECT_NAME]
-    #[arg(display_order = 102, short, long, value_name = "NAME", global = true)]
+    #[arg(display_order = 102, short, long, value_name = "NAME")]
     pub project_name: Option<String>,
     /// The folder that relative paths are read against, in place of the first file's
     #[arg(display_order = 103, long, value_name = "DIR", global = true)]
@@ -148,6 +149,8 @@ pub enum Command {
     Top(Top),
     /// Run a command in a service's container
     Exec(Exec),
+    /// Run a command in a container of its own
+    Run(Box<Run>),
     /// Stop and remove the project's containers and networks
     Down(Down),
 }
@@ -185,10 +188,11 @@ mod tests {
     use clap::CommandFactory;
 
     use super::super::logs::Tail;
+    use super::super::parse::parse_from;
     use super::*;
 
     fn parse(line: &str) -> Cli {
-        Cli::try_parse_from(line.split(' ')).unwrap()
+        parse_from(line.split(' ')).unwrap()
     }
 
     #[test]
@@ -218,6 +222,19 @@ mod tests {
         assert_eq!(cli.global.project_name.as_deref(), Some("hub"));
         assert_eq!(cli.global.progress, Some(Progress::Json));
         assert_eq!(cli.global.builder, Some(Builder::Docker));
+    }
+
+    #[test]
+    fn what_run_publishes_is_no_project() {
+        let line = "larder -p hub run -p 8080:80 --rm -it web -p x";
+        let cli = parse(line);
+        assert_eq!(cli.global.project_name.as_deref(), Some("hub"));
+        let Command::Run(run) = cli.command else {
+            panic!("not run")
+        };
+        assert_eq!(run.publish, ["8080:80"]);
+        assert_eq!(run.command, ["-p", "x"]);
+        assert!(run.rm && run.interactive);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::model::Project;
 use crate::plan::Plan;
 use crate::runtime::{self, Leg, Run, StepError};
 use crate::settings::{Builder, Settings};
-use crate::term::{Display, History};
+use crate::term::{Display, History, WithoutMuted};
 
 /// A plan that was carried out.
 #[derive(Default)]
@@ -109,7 +109,7 @@ impl Work<'_> {
             recipes,
             engine,
             builder: &builder,
-            events: display.sink(),
+            events: WithoutMuted::new(settings.muted, display.sink()),
             interrupt: interrupt.watch(),
             timeout: settings.timeout,
             parallel: settings.parallel,

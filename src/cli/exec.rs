@@ -4,16 +4,26 @@ use super::invocation::Invocation;
 use super::stack;
 use crate::docker::ExecOptions;
 use crate::failure::Failure;
-use crate::plan::State;
+use crate::plan::{Container, State};
 use crate::runtime::Engine;
 use crate::settings::Environment;
 use clap::Args;
 
 /// `larder exec`.
 #[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Exec {
+    /// Leave it to itself, and return
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Which of the service's containers, by its number; the first that runs when absent
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub index: Option<u32>,
+    /// Give it all the engine's privileges
+    #[arg(long)]
+    pub privileged: bool,
     /// No terminal for the command; the default when standard input is none
-    #[arg(short = 'T', long = "no-tty")]
+    #[arg(short = 'T', long = "no-tty", aliases = ["no-TTY"])]
     pub no_tty: bool,
     /// Accepted and changes nothing: a terminal is lent where there is one
     #[arg(short, long)]
@@ -37,7 +47,7 @@ pub struct Exec {
     pub command: Vec<String>,
 }
 
-fn variable(text: &str) -> Result<String, String> {
+pub(super) fn variable(text: &str) -> Result<String, String> {
     if text.is_empty() || text.starts_with('=') {
         return Err("the variable has no name".to_owned());
     }
@@ -50,21 +60,52 @@ pub(super) async fn exec(invocation: &Invocation, args: Exec) -> Result<u8, Fail
     let observed = engine.observe(&named.name).await?;
     let service = std::slice::from_ref(&args.service);
     let chosen = stack::of_services(&observed.containers, service, &named.services())?;
-    let container = chosen
-        .into_iter()
-        .find(|container| matches!(container.state, State::Running(_)))
-        .ok_or_else(|| Failure::NotRunning(args.service.clone()))?;
+    let container = the_running(chosen, &args)?;
+    let detach = args.detach;
     let options = ExecOptions {
         command: args.command,
-        tty: !args.no_tty && invocation.screen.reads_terminal(),
-        interactive: true,
+        tty: !args.no_tty && !detach && invocation.screen.reads_terminal(),
+        interactive: !detach,
+        privileged: args.privileged,
         user: args.user,
         working_dir: args.workdir,
         environment: variables(args.env, &invocation.environment),
     };
+    if detach {
+        engine.exec_detached(&container.id, options).await?;
+        return Ok(0);
+    }
     let code = engine.exec(&container.id, options).await?;
     // Codes are one byte here; what does not fit must not turn into success.
     Ok(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+/// The container that is meant: one that runs.
+fn the_running<'a>(containers: Vec<&'a Container>, args: &Exec) -> Result<&'a Container, Failure> {
+    let mut meant = stack::numbered(containers, &args.service, args.index)?;
+    let runs = |container: &&Container| matches!(container.state, State::Running(_));
+    if let Some(running) = meant.iter().copied().find(runs) {
+        return Ok(running);
+    }
+    // One that lives and takes no command is nearest to what is meant.
+    meant.sort_by_key(|container| !container.state.is_running());
+    let Some(container) = meant.first() else {
+        return Err(Failure::NotRunning(args.service.clone()));
+    };
+    let (name, service) = (&container.name, &args.service);
+    let (is, hint) = match container.state {
+        State::Paused => (
+            "paused",
+            format!("`docker compose unpause {service}` resumes it"),
+        ),
+        State::Restarting => ("restarting", format!("`larder logs {service}` may say why")),
+        State::Created => ("not started", format!("`larder start {service}` starts it")),
+        _ => ("not running", format!("`larder start {service}` starts it")),
+    };
+    Err(Failure::Halted {
+        text: format!("container `{name}` is {is}"),
+        hint,
+    })
 }
 
 /// A name alone takes the value that it has here. Where it has none the engine takes the name for a variable that the

@@ -1,5 +1,6 @@
 //! Ctrl-C and SIGTERM, from the start of a command to its end. While a plan is carried out, the first asks it to finish
-//! what is in flight and the second ends the process; at any other time the first ends it.
+//! what is in flight and the second ends the process; while a container is attached to they go there; at any other time the
+//! first ends it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,6 +26,8 @@ enum Carried {
     },
     /// It was told.
     Asked,
+    /// A container, to which whoever is attached to it hands signals on.
+    Container,
 }
 
 impl Interrupt {
@@ -48,6 +51,12 @@ impl Interrupt {
         Self { carried }
     }
 
+    /// Until what it gives is dropped, signals are somebody else's affair.
+    pub(super) fn lend(&self) -> Lent {
+        *lock(&self.carried) = Carried::Container;
+        Lent(Arc::clone(&self.carried))
+    }
+
     /// Until what it gives is dropped, a plan is carried out, whose sink is told when somebody interrupts.
     pub(super) fn during(&self, sink: Arc<dyn EventSink>) -> During {
         let (ask, asked) = watch::channel(false);
@@ -56,6 +65,15 @@ impl Interrupt {
             asked,
             carried: Arc::clone(&self.carried),
         }
+    }
+}
+
+/// Signals go to a container.
+pub(super) struct Lent(Arc<Mutex<Carried>>);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        *lock(&self.0) = Carried::Nothing;
     }
 }
 
@@ -84,7 +102,12 @@ fn lock(carried: &Mutex<Carried>) -> std::sync::MutexGuard<'_, Carried> {
 
 /// Asks the plan to end, or ends the process.
 fn pressed(carried: &Mutex<Carried>, screen: &Screen) {
-    let before = std::mem::replace(&mut *lock(carried), Carried::Asked);
+    let mut carried = lock(carried);
+    if matches!(*carried, Carried::Container) {
+        return;
+    }
+    let before = std::mem::replace(&mut *carried, Carried::Asked);
+    drop(carried);
     if let Carried::Plan { sink, ask } = before {
         sink.send(Event::Note {
             text: "interrupted: finishing what is in flight; once more ends at once".to_owned(),

@@ -4,8 +4,8 @@
 //! starts from · `prepare` load, fingerprint, observe, `decide` the plan · `bases` the images that builds start from, `lock` what pins
 //! them, `base_services` those that other services build · `proofs` health checks that passed, `records` what images were
 //! made of · `carry_out` execute with progress on the screen · `dagger` where it is found · `stack` a project's containers
-//! by their labels, `turn` and `start` what stops and starts them · `hold` one command at a time, `rounds`
-//! another look where that helps · `interrupt` Ctrl-C.
+//! by their labels, `one_off` a container for one command, `turn` and `start` what stops and starts them · `hold` one command at a
+//! time, `rounds` another look where that helps · `interrupt` Ctrl-C.
 
 mod args;
 mod asked;
@@ -27,6 +27,7 @@ mod invocation;
 mod kill;
 mod lock;
 mod logs;
+mod one_off;
 mod parse;
 mod pause;
 mod plan;

@@ -48,9 +48,7 @@ pub(super) async fn port(invocation: &Invocation, args: &Port) -> Result<(), Fai
     if containers.is_empty() {
         return Err(Failure::NotRunning(args.service.clone()));
     }
-    if let Some(index) = args.index {
-        containers = vec![stack::numbered(containers, &args.service, index)?];
-    }
+    containers = stack::numbered(containers, &args.service, args.index)?;
     let found = match args.private_port {
         None => all(&containers, args.protocol.as_deref()),
         Some(port) => {

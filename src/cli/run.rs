@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::{
-    build, config, create, down, exec, fingerprint, kill, lock, logs, pause, plan, port, ps,
-    restart, rm, scale, start, stop, top, up, wait, why,
+    build, config, create, down, exec, fingerprint, kill, lock, logs, one_off, pause, plan, port,
+    ps, restart, rm, scale, start, stop, top, up, wait, why,
 };
 use crate::failure::Failure;
 use crate::settings::{Environment, Progress};
@@ -76,6 +76,7 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
     match command {
         Command::Exec(args) => return exec::exec(invocation, args).await,
         Command::Wait(args) => return wait::wait(invocation, &args).await,
+        Command::Run(args) => return Box::pin(one_off::run_once(invocation, *args)).await,
         Command::Why(args) => return why::why(invocation, &args).await,
         Command::Up(args) => Box::pin(up::up(invocation, &args)).await?,
         Command::Create(args) => Box::pin(create::create(invocation, args)).await?,

@@ -34,20 +34,26 @@ pub(super) fn of_services<'a>(
     Ok(chosen)
 }
 
-/// Of a service's containers the one of a number.
+/// Of a service's containers the one with a number, or all of them.
 ///
 /// # Errors
-/// None of them has it.
+/// None has the number.
 pub(super) fn numbered<'a>(
     containers: Vec<&'a Container>,
     service: &str,
-    index: u32,
-) -> Result<&'a Container, Failure> {
-    let mut containers = containers.into_iter();
-    let found = containers.find(|container| container.number == index);
-    found.ok_or_else(|| Failure::NoIndex {
+    number: Option<u32>,
+) -> Result<Vec<&'a Container>, Failure> {
+    let Some(number) = number else {
+        return Ok(containers);
+    };
+    let mut meant = containers;
+    meant.retain(|container| container.number == number);
+    if !meant.is_empty() {
+        return Ok(meant);
+    }
+    Err(Failure::NoIndex {
         service: service.to_owned(),
-        index,
+        index: number,
     })
 }
 

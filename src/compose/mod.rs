@@ -11,7 +11,7 @@
 //! one service; of what is started, `check_start`) · `delivery`, `clash` and `notice` warnings · `outside` paths that leave the
 //! project · `error`, with `place` and `locate` for its place (`path` says where in a tree, `yaml_fault` what is wrong with YAML),
 //! `hints` and `suggest` for what may help. Beside a load: `as_written` without values, `variables` that files ask for, `explain`
-//! where a value comes from. `fuzzing` and `made_up` are for tests.
+//! where a value comes from, `typed` the same forms at a command line. `fuzzing` and `made_up` are for tests.
 
 mod as_written;
 mod assemble;
@@ -67,6 +67,7 @@ mod suggest;
 mod text;
 mod top_level;
 mod tree;
+mod typed;
 mod values;
 mod variables;
 mod watch;
@@ -83,4 +84,5 @@ pub use load::{LoadOptions, environment, load};
 pub use outside::{Outside, outside};
 pub use place::place;
 pub(crate) use suggest::{nearby, nearest};
+pub use typed::{typed_command, typed_mount, typed_ports, typed_variables};
 pub use variables::{Variable, variables};

@@ -41,7 +41,7 @@ pub(super) fn long(mut item: Value, at: At<'_>) -> Result<Vec<Value>, Error> {
 ///
 /// # Errors
 /// What is wrong with it, for a person.
-fn parse(text: &str) -> Result<Vec<Value>, String> {
+pub(super) fn parse(text: &str) -> Result<Vec<Value>, String> {
     let (host, container) = match text.rsplit_once(':') {
         Some((host, container)) => (Some(host), container),
         None => (None, text),

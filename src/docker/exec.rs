@@ -1,19 +1,17 @@
 //! Commands run in a container: a probe whose output nobody sees, a hook of the service, and a person's own.
 
-use std::io::ErrorKind;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, ResizeExecOptions, StartExecOptions, StartExecResults};
 use futures_util::{Stream, StreamExt};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::Docker;
 use super::connect::{CHANGE, QUICK};
 use super::container::short;
 use super::lines::{Lines, LogLine, plain};
-use super::terminal::{self, Raw};
+use super::streams::{Broken, pump};
+use super::terminal::{Raw, sizes};
 use crate::model::Hook;
 use crate::runtime::{EngineError, HookEnd, Progress};
 
@@ -35,6 +33,26 @@ pub struct ExecOptions {
     pub working_dir: Option<String>,
     /// More environment, `NAME=value`.
     pub environment: Vec<String>,
+    /// Whether it has all the engine's privileges.
+    pub privileged: bool,
+}
+
+impl ExecOptions {
+    /// As the engine takes it; `attached` says whether anybody sees what it prints.
+    fn request(self, attached: bool) -> CreateExecOptions<String> {
+        CreateExecOptions {
+            cmd: Some(self.command),
+            attach_stdin: Some(self.interactive && attached),
+            attach_stdout: Some(attached),
+            attach_stderr: Some(attached),
+            tty: Some(self.tty),
+            env: Some(self.environment),
+            privileged: Some(self.privileged),
+            user: self.user,
+            working_dir: self.working_dir,
+            ..CreateExecOptions::default()
+        }
+    }
 }
 
 impl Docker {
@@ -147,18 +165,7 @@ impl Docker {
     pub async fn exec(&self, container: &str, options: ExecOptions) -> Result<i64, EngineError> {
         let action = format!("running a command in container `{}`", short(container));
         let (tty, interactive) = (options.tty, options.interactive);
-        let request = CreateExecOptions {
-            cmd: Some(options.command),
-            attach_stdin: Some(interactive),
-            attach_stdout: Some(true),
-            attach_stderr: Some(true),
-            tty: Some(tty),
-            env: Some(options.environment),
-            user: options.user,
-            working_dir: options.working_dir,
-            ..CreateExecOptions::default()
-        };
-        let call = self.client.create_exec(container, request);
+        let call = self.client.create_exec(container, options.request(true));
         let id = self.call(QUICK, &action, call).await?.id;
         let start = StartExecOptions {
             tty,
@@ -178,37 +185,44 @@ impl Docker {
             };
             drop(raw);
             match streams {
-                Ok(()) => {}
-                // Whoever read went away, as `head` does. What the command does now is its own affair.
-                Err(Broken::Own(error)) if error.kind() == ErrorKind::BrokenPipe => return Ok(0),
-                Err(Broken::Own(error)) => {
-                    return Err(EngineError::Refused {
-                        action: "writing what the command prints".to_owned(),
-                        status: None,
-                        source: error.kind().to_string().into(),
-                    });
-                }
-                Err(Broken::Engine(error)) => return Err(self.failed(&action, error)),
+                Ok(_) => {}
+                // What the command does now is its own affair.
+                Err(Broken::Reader) => return Ok(0),
+                Err(broken) => return Err(self.broken(&action, broken)),
             }
         }
         self.exit_code(&id, &action).await
     }
 
+    /// Starts a command in a container and leaves it to itself.
+    ///
+    /// # Errors
+    /// The container does not run, or the engine refuses the command.
+    pub async fn exec_detached(
+        &self,
+        container: &str,
+        options: ExecOptions,
+    ) -> Result<(), EngineError> {
+        let action = format!("running a command in container `{}`", short(container));
+        let start = StartExecOptions {
+            detach: true,
+            tty: options.tty,
+            ..StartExecOptions::default()
+        };
+        let call = self.client.create_exec(container, options.request(false));
+        let id = self.call(QUICK, &action, call).await?.id;
+        let call = self.client.start_exec(&id, Some(start));
+        self.call(CHANGE, &action, call).await.map(drop)
+    }
+
     /// Keeps the size of a command's terminal that of the person's.
     async fn follow_size(&self, exec: &str, tty: bool) -> std::convert::Infallible {
-        let changes = signal(SignalKind::window_change());
-        let (true, Ok(mut changes)) = (tty, changes) else {
-            return std::future::pending().await;
-        };
+        let mut sizes = sizes(tty);
         loop {
-            if let Some((width, height)) = terminal::size() {
-                let size = ResizeExecOptions { height, width };
-                // A terminal of the wrong size is better than none.
-                let _ = self.client.resize_exec(exec, size).await;
-            }
-            if changes.recv().await.is_none() {
-                return std::future::pending().await;
-            }
+            let (width, height) = sizes.next().await;
+            let size = ResizeExecOptions { height, width };
+            // A terminal of the wrong size is better than none.
+            let _ = self.client.resize_exec(exec, size).await;
         }
     }
 
@@ -224,54 +238,4 @@ impl Docker {
             pause = (pause * 2).min(Duration::from_millis(100));
         }
     }
-}
-
-/// A stream broke while a command ran.
-enum Broken {
-    /// Between here and the engine.
-    Engine(bollard::errors::Error),
-    /// This program's standard output or standard error.
-    Own(std::io::Error),
-}
-
-/// Moves bytes between a command and this program's standard streams until its output ends.
-async fn pump(
-    mut output: impl Stream<Item = Result<LogOutput, bollard::errors::Error>> + Unpin,
-    mut input: std::pin::Pin<Box<dyn AsyncWrite + Send>>,
-    interactive: bool,
-) -> Result<(), Broken> {
-    let feed = async {
-        if interactive {
-            let mut pieces = terminal::input();
-            while let Some(piece) = pieces.recv().await {
-                input.write_all(&piece).await?;
-                input.flush().await?;
-            }
-            // The command sees the end of its input, and may go on printing.
-            input.shutdown().await?;
-        }
-        std::future::pending::<std::io::Result<()>>().await
-    };
-    let show = async {
-        let (mut stdout, mut stderr) = (tokio::io::stdout(), tokio::io::stderr());
-        while let Some(piece) = output.next().await {
-            match piece.map_err(Broken::Engine)? {
-                LogOutput::StdErr { message } => write(&mut stderr, &message).await,
-                piece => write(&mut stdout, piece.as_ref()).await,
-            }
-            .map_err(Broken::Own)?;
-        }
-        Ok(())
-    };
-    tokio::pin!(feed, show);
-    tokio::select! {
-        // A command that reads no more is no error: what it printed still counts.
-        _ = &mut feed => show.await,
-        shown = &mut show => shown,
-    }
-}
-
-async fn write(stream: &mut (impl AsyncWrite + Unpin), piece: &[u8]) -> std::io::Result<()> {
-    stream.write_all(piece).await?;
-    stream.flush().await
 }

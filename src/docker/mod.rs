@@ -4,12 +4,13 @@
 //! `observe` takes one snapshot · `definition` puts services, networks and volumes into the engine's words,
 //! `create` makes containers of them, `container` moves them on, `network` and `volume` make what they share ·
 //! `image` and `pull` bring images, with `credentials`, `registry` says what there is · `exec`, `processes`, `logs` (in `lines`, each with its `stamp`) and `watch` look into
-//! what runs, `terminal` lends a person's terminal to it · `access` is what builders inside the engine need · `engine` is the port that steps go through, `error`
+//! what runs, `attach` runs one to its end, with its `streams`, `terminal` lends a person's terminal to it · `access` is what builders inside the engine need · `engine` is the port that steps go through, `error`
 //! what comes back.
 
 mod access;
 mod address;
 mod api_version;
+mod attach;
 mod config_file;
 mod connect;
 mod container;
@@ -32,11 +33,13 @@ mod processes;
 mod pull;
 mod registry;
 mod stamp;
+mod streams;
 mod terminal;
 mod volume;
 mod watch;
 
 pub use api_version::{ApiVersion, InvalidApiVersion};
+pub use attach::{AttachEnd, AttachOptions};
 pub use connect::{Docker, proxies};
 pub use exec::ExecOptions;
 pub use image::FoundBase;

@@ -3,12 +3,44 @@
 use std::io::{self, Read};
 
 use rustix::termios::{self, OptionalActions, Termios};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// The size of the terminal on standard output, in columns and rows; `None` without one.
-pub(super) fn size() -> Option<(u16, u16)> {
+fn size() -> Option<(u16, u16)> {
     let size = termios::tcgetwinsize(io::stdout()).ok()?;
     (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+}
+
+/// The sizes of the terminal on standard output: the one that it has now, and each that it gets.
+pub(super) struct Sizes {
+    changes: Option<Signal>,
+    begun: bool,
+}
+
+/// None ever comes where no terminal is `lent`.
+pub(super) fn sizes(lent: bool) -> Sizes {
+    let changes = signal(SignalKind::window_change()).ok();
+    Sizes {
+        changes: changes.filter(|_| lent),
+        begun: false,
+    }
+}
+
+impl Sizes {
+    /// The next one, in columns and rows.
+    pub(super) async fn next(&mut self) -> (u16, u16) {
+        loop {
+            let Some(changes) = &mut self.changes else {
+                return std::future::pending().await;
+            };
+            if std::mem::replace(&mut self.begun, true) && changes.recv().await.is_none() {
+                self.changes = None;
+            } else if let Some(size) = size() {
+                return size;
+            }
+        }
+    }
 }
 
 /// The terminal on standard input in raw mode, until this is dropped.

@@ -13,6 +13,8 @@ pub const SERVICE: &str = "com.docker.compose.service";
 pub const NUMBER: &str = "com.docker.compose.container-number";
 /// `True` on a container that `run` made, else `False`.
 pub const ONE_OFF: &str = "com.docker.compose.oneoff";
+/// On a container that `run` made: what tells it from all others.
+pub const SLUG: &str = "com.docker.compose.slug";
 /// docker compose's hash of the service; a container without the key is invisible to its commands.
 pub const CONFIG_HASH: &str = "com.docker.compose.config-hash";
 /// What docker compose compares the image with.

@@ -23,6 +23,7 @@ mod memory;
 mod mount;
 mod network;
 mod omit;
+mod one_off;
 mod paths;
 mod policy;
 mod ports;
@@ -49,6 +50,7 @@ pub use mount::{
     BindOptions, FileReference, ImageOptions, Mount, MountKind, TmpfsOptions, VolumeOptions,
 };
 pub use network::{Attachment, FileObject, Ipam, IpamPool, Network, Volume};
+pub use one_off::OneOff;
 pub use paths::clean;
 pub use policy::{InvalidPolicy, PullPolicy, RestartPolicy};
 pub use ports::{InvalidPort, Port, PortRange};

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{
     Attachment, Blkio, Build, Bytes, Cpu, CredentialSpec, Deploy, Device, DeviceRequest,
-    FileReference, Healthcheck, Hook, Mount, Port, PullPolicy, RestartPolicy, Scarcity, Span,
-    Ulimit,
+    FileReference, Healthcheck, Hook, Mount, OneOff, Port, PullPolicy, RestartPolicy, Scarcity,
+    Span, Ulimit,
 };
 
 /// A service in canonical form: long syntax, paths absolute, environment resolved.
@@ -253,6 +253,9 @@ pub struct Service {
     /// The folder its process starts in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,
+    /// What is different about its container, where one is run once.
+    #[serde(skip)]
+    pub one_off: Option<Box<OneOff>>,
     /// Everything else, `x-*` included, in canonical form.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,

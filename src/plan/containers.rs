@@ -31,24 +31,29 @@ impl Draft<'_> {
         );
         let mounted_images = self.mounted_images(service, definition)?;
         let networks = networks_of(self.wanted.project, self.observed, definition);
-        let mut started = Vec::new();
-        for number in 1..=definition.replicas() {
-            let spec = Slot {
-                service,
-                number,
-                image,
-                config,
-                asked: self.wanted.asked,
-                mounted: self.wanted.mounted.get(service).copied(),
-                mounted_images: &mounted_images,
-                one_shot: self.one_shots.contains(service),
-                resources: &resources,
-                networks: &networks,
-                hosts: &hosts,
-                gates: &gates,
-            };
-            started.push(self.container(&spec));
+        let one_shot = self.one_shots.contains(service);
+        let slot = |number| Slot {
+            service,
+            number,
+            image,
+            config,
+            asked: self.wanted.asked,
+            mounted: self.wanted.mounted.get(service).copied(),
+            mounted_images: &mounted_images,
+            one_shot,
+            resources: &resources,
+            networks: &networks,
+            hosts: &hosts,
+            gates: &gates,
+        };
+        if definition.one_off.is_some() {
+            // docker compose does not number them.
+            self.one_off(&slot(0));
+            return Ok(());
         }
+        let numbers = 1..=definition.replicas();
+        let started = numbers.map(|number| self.container(&slot(number)));
+        let started: Vec<Started> = started.collect();
         self.surplus(service, definition.replicas());
         self.note_newest(service, &started);
         self.started.insert(service.to_owned(), started);

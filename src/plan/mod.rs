@@ -5,7 +5,7 @@
 //! Images: `images` decides about what is built and `named` about what is only named, by the `names` and `platforms` of the
 //! whole project; `mounted_images` are mounted as files; `stand_in` is about what bind mounts hide.
 //! Containers: `containers` decides, by the `census` of all and by what is `stale`, what they have of their `hosts`, what
-//! `one_shots` have done and which `moved_ports` are free.
+//! is made for a `one_off` run, what `one_shots` have done and which `moved_ports` are free.
 //! Networks and volumes: `resources`. What goes: `orphans`, and `unneeded_images`.
 
 mod census;
@@ -19,6 +19,7 @@ mod moved_ports;
 mod named;
 mod names;
 mod observed;
+mod one_off;
 mod one_shots;
 mod orphans;
 mod platforms;

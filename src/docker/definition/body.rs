@@ -71,10 +71,13 @@ pub(in crate::docker) fn definition(
         status: None,
         source: error.into(),
     })?;
+    let interactive = service.one_off.as_ref().is_some_and(|own| own.interactive);
     let body = ContainerCreateBody {
         hostname: service.hostname.clone(),
         domainname: service.domainname.clone(),
         user: service.user.clone(),
+        attach_stdin: interactive.then_some(true),
+        stdin_once: interactive.then_some(true),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         exposed_ports: Some(ports::exposed(service)),

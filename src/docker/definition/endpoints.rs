@@ -50,7 +50,7 @@ pub(super) fn networking(
     let mut endpoints = Vec::new();
     let mut mac_address = None;
     for (number, (key, attachment)) in service.networks_by_priority().into_iter().enumerate() {
-        let mut endpoint = endpoint(spec, attachment, gate)?;
+        let mut endpoint = endpoint(spec, service, attachment, gate)?;
         let mac = attachment.and_then(|attachment| attachment.mac_address.as_ref());
         if number == 0 {
             let mac = mac.or(own_mac).cloned();
@@ -100,21 +100,24 @@ fn bridged(mode: &str, mac: &str) -> Option<NetworkingConfig> {
 
 fn endpoint(
     spec: &ContainerSpec<'_>,
+    service: &Service,
     attachment: Option<&Attachment>,
     gate: Gate<'_>,
 ) -> Result<EndpointSettings, EngineError> {
+    // Nobody who asks for the service gets to one that is run once.
+    let shows = service.one_off.as_ref().is_none_or(|own| own.aliases);
     // The final name, even while a container that is to be replaced still has it.
-    let mut aliases = vec![
-        spec.project.container_name(spec.service, spec.number),
-        spec.service.to_owned(),
-    ];
+    let mut aliases = vec![spec.project.container_name(spec.service, spec.number)];
+    if shows {
+        aliases.push(spec.service.to_owned());
+    }
     let Some(attachment) = attachment else {
         return Ok(EndpointSettings {
             aliases: Some(aliases),
             ..EndpointSettings::default()
         });
     };
-    for alias in &attachment.aliases {
+    for alias in attachment.aliases.iter().filter(|_| shows) {
         if !aliases.contains(alias) {
             aliases.push(alias.clone());
         }

@@ -47,6 +47,7 @@ pub(super) fn host(
         cgroupns_mode: cgroup_namespace(service),
         isolation: isolation(service),
         runtime: service.runtime.clone(),
+        auto_remove: service.one_off.as_ref().map(|own| own.remove),
         group_add: Some(service.group_add.clone()),
         storage_opt: (!service.storage_opt.is_empty()).then(|| to_map(&service.storage_opt)),
         privileged: service.privileged,

@@ -39,6 +39,11 @@ pub(super) fn of_container(
     if !project.env_files.is_empty() {
         set(labels::ENVIRONMENT_FILE, joined(&project.env_files));
     }
+    if let Some(one_off) = &service.one_off {
+        set(labels::ONE_OFF, "True".to_owned());
+        set(labels::SLUG, one_off.slug.clone());
+        all.remove(labels::NUMBER);
+    }
     all.extend(labels::of_build(
         spec.fingerprint,
         spec.dependencies,

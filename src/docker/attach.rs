@@ -1,0 +1,216 @@
+//! A container that is made and not started yet: somebody is attached to it, so that nothing that it prints is lost, then
+//! it is started and followed to its end, with this program's streams, its terminal and its signals.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use bollard::container::AttachContainerResults;
+use bollard::errors::Error;
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, KillContainerOptionsBuilder, ResizeContainerTTYOptionsBuilder,
+    WaitContainerOptionsBuilder,
+};
+use futures_util::StreamExt;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::Docker;
+use super::connect::CHANGE;
+use super::container::short;
+use super::streams::{Broken, Ended, pump};
+use super::terminal::{Raw, sizes};
+use crate::runtime::EngineError;
+
+/// How long a container may run.
+const FOR_EVER: Duration = Duration::from_hours(24 * 365);
+/// How long one may go on after it was asked to end, before a person is told how to end it.
+const SLOW: Duration = Duration::from_secs(1);
+/// How long after its output the end of a container may come, where somebody may have left it to itself.
+const LEFT: Duration = Duration::from_millis(500);
+/// How often a terminal that just came to be is given its size, and the pause between.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How a container is attached to.
+#[derive(Clone, Copy, Debug)]
+pub struct AttachOptions {
+    /// Whether it has a terminal.
+    pub tty: bool,
+    /// Whether it gets this program's standard input.
+    pub interactive: bool,
+    /// Whether the engine removes it when it ends.
+    pub removed: bool,
+}
+
+/// How an attached container went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttachEnd {
+    /// It ended with this code.
+    Exited(i64),
+    /// It runs on: whoever was attached left it to itself, or reads no more.
+    Left,
+    /// It was killed, since somebody asked twice.
+    Killed,
+}
+
+impl Docker {
+    /// Starts a container, with this program's streams on it, until it ends. Signals are handed on; where one that ends a
+    /// program comes twice, the container is killed. `slow` is called when it goes on for a while after the first.
+    ///
+    /// # Errors
+    /// It cannot be started, or the engine is lost.
+    pub async fn run_attached(
+        &self,
+        container: &str,
+        options: AttachOptions,
+        slow: impl Fn(),
+    ) -> Result<AttachEnd, EngineError> {
+        let action = format!("attaching to container `{}`", short(container));
+        let request = AttachContainerOptionsBuilder::new()
+            .stream(true)
+            .stdin(options.interactive)
+            .stdout(true)
+            .stderr(true)
+            .build();
+        let call = self.client.attach_container(container, Some(request));
+        let AttachContainerResults { output, input } = self.call(CHANGE, &action, call).await?;
+        let end = self.end_of(container, options.removed);
+        let mut signals = signals();
+        let raw = if options.tty && options.interactive {
+            Raw::enter().map_err(|error| self.failed(&action, error.into()))?
+        } else {
+            None
+        };
+        self.start_container(container).await?;
+        let run = async {
+            match pump(output, input, options.interactive).await {
+                Ok(Ended::ByItself) => self.left(&action, end.await),
+                Ok(Ended::Left) => match timeout(LEFT, end).await {
+                    Ok(end) => self.left(&action, end),
+                    Err(_) => Ok(AttachEnd::Left),
+                },
+                Err(Broken::Reader) => Ok(AttachEnd::Left),
+                Err(broken) => Err(self.broken(&action, broken)),
+            }
+        };
+        let ended = tokio::select! {
+            ended = run => ended,
+            never = self.follow_container_size(container, options.tty) => match never {},
+            () = self.hand_on(container, &mut signals, slow) => Ok(AttachEnd::Killed),
+        };
+        drop(raw);
+        ended
+    }
+
+    /// The code with which a container will end. It is asked for before the container runs: one that the engine removes
+    /// cannot be asked afterwards.
+    fn end_of(&self, container: &str, removed: bool) -> JoinHandle<Result<i64, Error>> {
+        let client = self.patient(FOR_EVER);
+        let condition = if removed { "removed" } else { "next-exit" };
+        let options = WaitContainerOptionsBuilder::new().condition(condition);
+        let (container, options) = (container.to_owned(), options.build());
+        tokio::spawn(async move {
+            let mut ends = client.wait_container(&container, Some(options));
+            match ends.next().await {
+                Some(Ok(end)) => Ok(end.status_code),
+                Some(Err(Error::DockerContainerWaitError { code, .. })) => Ok(code),
+                Some(Err(error)) => Err(error),
+                None => Err(std::io::Error::from(ErrorKind::UnexpectedEof).into()),
+            }
+        })
+    }
+
+    fn left(
+        &self,
+        action: &str,
+        end: Result<Result<i64, Error>, JoinError>,
+    ) -> Result<AttachEnd, EngineError> {
+        match end {
+            Ok(code) => code
+                .map(AttachEnd::Exited)
+                .map_err(|error| self.failed(action, error)),
+            Err(error) => Err(EngineError::Refused {
+                action: action.to_owned(),
+                status: None,
+                source: error.into(),
+            }),
+        }
+    }
+
+    /// Keeps the size of a container's terminal that of the person's.
+    async fn follow_container_size(&self, container: &str, tty: bool) -> std::convert::Infallible {
+        let mut sizes = sizes(tty);
+        loop {
+            let (width, height) = sizes.next().await;
+            let size = ResizeContainerTTYOptionsBuilder::new()
+                .h(height.into())
+                .w(width.into())
+                .build();
+            // Its terminal may take a moment to be there. One of the wrong size is better than none.
+            for _ in 0..TRIES {
+                let resized = self.client.resize_container_tty(container, size.clone());
+                if resized.await.is_ok() {
+                    break;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Hands signals on to a container, until it was asked twice to end.
+    async fn hand_on(&self, container: &str, signals: &mut Signals, slow: impl Fn()) {
+        let mut asked = false;
+        let mut tell = None;
+        loop {
+            let due = tell.unwrap_or_else(Instant::now);
+            let signal = tokio::select! {
+                Some(signal) = signals.recv() => signal,
+                () = sleep_until(due), if tell.is_some() => {
+                    tell = None;
+                    slow();
+                    continue;
+                }
+                else => std::future::pending().await,
+            };
+            let ends = ["SIGINT", "SIGTERM"].contains(&signal);
+            let signal = if ends && asked { "SIGKILL" } else { signal };
+            let options = KillContainerOptionsBuilder::new().signal(signal).build();
+            // One that has ended meanwhile needs none.
+            let _ = self.client.kill_container(container, Some(options)).await;
+            if ends && asked {
+                return;
+            }
+            if ends {
+                asked = true;
+                tell = Some(Instant::now() + SLOW);
+            }
+        }
+    }
+}
+
+/// The signals that this program gets, by their names.
+type Signals = mpsc::UnboundedReceiver<&'static str>;
+
+/// Listens from the call on. One that cannot be listened for never comes.
+fn signals() -> Signals {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let kinds = [
+        (SignalKind::interrupt(), "SIGINT"),
+        (SignalKind::terminate(), "SIGTERM"),
+        (SignalKind::hangup(), "SIGHUP"),
+        (SignalKind::quit(), "SIGQUIT"),
+        (SignalKind::user_defined1(), "SIGUSR1"),
+        (SignalKind::user_defined2(), "SIGUSR2"),
+    ];
+    for (kind, name) in kinds {
+        let (sender, heard) = (sender.clone(), signal(kind));
+        tokio::spawn(async move {
+            if let Ok(mut heard) = heard {
+                while heard.recv().await.is_some() && sender.send(name).is_ok() {}
+            }
+        });
+    }
+    receiver
+}
