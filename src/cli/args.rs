@@ -8,21 +8,26 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::config::Config;
 use super::create::Create;
 use super::down::Down;
+use super::events::Events;
 use super::exec::Exec;
 use super::fingerprint::Fingerprint;
+use super::images::Images;
 use super::kill::Kill;
 use super::lock::LockArgs;
 use super::logs::Logs;
+use super::ls::Ls;
 use super::one_off::Run;
 use super::plan::Plan;
 use super::port::Port;
 use super::ps::Ps;
+use super::pull::Pull;
 use super::restart::Restart;
 use super::rm::Rm;
 use super::scale::ScaleArgs;
 use super::stop::Stop;
 use super::top::Top;
 use super::up::Up;
+use super::volumes::Volumes;
 use super::wait::Wait;
 use super::why::Why;
 use crate::settings::{Builder, Progress};
@@ -119,12 +124,22 @@ pub enum Command {
     Why(Why),
     /// Build images, and nothing else
     Build(Services),
+    /// Pull the images that services name
+    Pull(Pull),
     /// Write larder.lock, which pins base images to digests
     Lock(LockArgs),
     /// Show the resolved Compose model
     Config(Config),
     /// List the project's containers
     Ps(Ps),
+    /// List the projects on the engine
+    Ls(Ls),
+    /// List the images that the project's containers were made from
+    Images(Images),
+    /// List the project's volumes
+    Volumes(Volumes),
+    /// Show what happens to containers
+    Events(Events),
     /// Show what containers print
     Logs(Logs),
     /// Restart services, those they depend on first
@@ -174,13 +189,25 @@ pub enum Report {
 }
 
 /// The form of a list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Listing {
     /// Columns.
     #[default]
     Table,
     /// JSON.
     Json,
+}
+
+/// Reads the form of a list.
+pub(super) fn listing(text: &str) -> Result<Listing, String> {
+    match text {
+        "table" => Ok(Listing::Table),
+        "json" => Ok(Listing::Json),
+        _ if text.contains("{{") => {
+            Err("larder has no Go templates: `json` has all that there is".to_owned())
+        }
+        _ => Err("there are `table` and `json`".to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -53,6 +53,18 @@ pub(super) async fn carry_out_on(
     plan: &Plan,
 ) -> Result<Carried, Failure> {
     let settings = invocation.settings(named.project.as_ref(), None)?;
+    carry_out_with(invocation, engine, named, asked, plan, settings).await
+}
+
+/// The same, with settings of the command's own.
+pub(super) async fn carry_out_with(
+    invocation: &Invocation,
+    engine: &Docker,
+    named: &Named,
+    asked: &[String],
+    plan: &Plan,
+    settings: Settings,
+) -> Result<Carried, Failure> {
     let nameless = || Project {
         name: named.name.clone(),
         ..Project::default()

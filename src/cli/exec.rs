@@ -5,7 +5,6 @@ use super::stack;
 use crate::docker::ExecOptions;
 use crate::failure::Failure;
 use crate::plan::{Container, State};
-use crate::runtime::Engine;
 use crate::settings::Environment;
 use clap::Args;
 
@@ -57,9 +56,10 @@ pub(super) fn variable(text: &str) -> Result<String, String> {
 pub(super) async fn exec(invocation: &Invocation, args: Exec) -> Result<u8, Failure> {
     let named = invocation.named()?;
     let engine = invocation.engine().await?;
-    let observed = engine.observe(&named.name).await?;
+    let listed = engine.list(Some(&named.name), true).await?;
+    let containers: Vec<Container> = listed.into_iter().map(|own| own.container).collect();
     let service = std::slice::from_ref(&args.service);
-    let chosen = stack::of_services(&observed.containers, service, &named.services())?;
+    let chosen = stack::of_services(&containers, service, &named.services())?;
     let container = the_running(chosen, &args)?;
     let detach = args.detach;
     let options = ExecOptions {

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 use self::reader::{Part, Reader};
 use super::invocation::Invocation;
+use super::moment::{Moment, moment};
 use super::prepare::Prepared;
 use super::stack;
 use crate::docker::Stamp;
@@ -18,10 +19,11 @@ use crate::failure::Failure;
 use crate::plan::Container;
 use crate::runtime::Engine;
 use crate::settings::Progress;
-use crate::term::LogForm;
+use crate::term::{LogForm, LogText};
 
 /// `larder logs`.
 #[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Logs {
     /// The services; all of them when none is named
     #[arg(value_name = "SERVICE")]
@@ -29,6 +31,24 @@ pub struct Logs {
     /// Go on printing what comes
     #[arg(short, long)]
     pub follow: bool,
+    /// Of one service, the container with this number
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub index: Option<u32>,
+    /// Without colours
+    #[arg(long)]
+    pub no_color: bool,
+    /// Without the names of the containers in front
+    #[arg(long)]
+    pub no_log_prefix: bool,
+    /// Lines as they were printed, with all that a terminal obeys
+    #[arg(long)]
+    pub raw: bool,
+    /// What was printed since then: `2026-11-28T10:00:00Z`, seconds since 1970, or `10m` for ten minutes ago
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub since: Option<Moment>,
+    /// What was printed before then
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub until: Option<Moment>,
     /// How many of the last lines of each container; `all` for all of them
     #[arg(short = 'n', long, value_name = "N", default_value = "all", value_parser = tail)]
     pub tail: Tail,
@@ -56,24 +76,50 @@ pub(super) async fn logs(invocation: &Invocation, args: &Logs) -> Result<(), Fai
     let engine = invocation.engine().await?;
     // It listens before it looks: nothing starts unseen in between.
     let news = args.follow.then(|| engine.watch(&named.name));
-    let observed = engine.observe(&named.name).await?;
+    let listed = engine.list(Some(&named.name), true).await?;
+    let containers: Vec<Container> = listed.into_iter().map(|own| own.container).collect();
     let services = &args.services;
-    let chosen = stack::of_services(&observed.containers, services, &named.services())?;
+    let mut chosen = stack::of_services(&containers, services, &named.services())?;
+    if args.index.is_some() {
+        let [service] = services.as_slice() else {
+            return Err(Failure::Untold {
+                text: "`--index` is for the containers of one service".to_owned(),
+                hint: "name one: `larder logs --index 2 SERVICE`".to_owned(),
+            });
+        };
+        chosen = stack::numbered(chosen, service, args.index)?;
+    }
     if chosen.is_empty() {
         return invocation.note("no containers yet: `larder up` starts them");
     }
-    let part = args.tail.0.map_or(Part::All, Part::Last);
+    let part = Part {
+        last: args.tail.0,
+        since: args.since.map(Moment::stamp),
+        until: args.until.map(Moment::stamp),
+    };
     let wanted = chosen
         .into_iter()
         .map(|container| (container, part.clone()));
-    let form = LogForm::Text {
+    let form = LogForm::Text(LogText {
         times: args.timestamps,
-    };
+        prefix: !args.no_log_prefix,
+        colour: !args.no_color,
+        raw: args.raw,
+    });
     let mut reader = Reader::new(invocation, &engine, &named.name, services.clone(), form);
+    reader.number = args.index;
     let read = reader.history(wanted.collect()).await?;
-    match news {
-        Some(news) if read => reader.follow(news).await,
-        _ => Ok(()),
+    let Some(news) = news.filter(|_| read) else {
+        return Ok(());
+    };
+    match args.until.map(Moment::ahead) {
+        None => reader.follow(news).await,
+        // It is over already.
+        Some(None) => Ok(()),
+        Some(Some(left)) => match tokio::time::timeout(left, reader.follow(news)).await {
+            Ok(ended) => ended,
+            Err(_) => Ok(()),
+        },
     }
 }
 
@@ -101,19 +147,22 @@ pub(super) async fn follow(
     for container in chosen {
         let old = before.iter().find(|old| old.id == container.id);
         let part = match old {
-            None => Part::All,
-            Some(old) if old.state.is_running() => Part::Last(0),
-            Some(_) => {
-                let started = engine.inspect(&container.id).await?.started;
-                Stamp::parse(&started).map_or(Part::All, Part::Since)
-            }
+            None => Part::default(),
+            Some(old) if old.state.is_running() => Part {
+                last: Some(0),
+                ..Part::default()
+            },
+            Some(_) => Part {
+                since: Stamp::parse(&engine.inspect(&container.id).await?.started),
+                ..Part::default()
+            },
         };
         wanted.push((container, part));
     }
     invocation.note("following the logs: Ctrl-C ends that, and the services go on")?;
     let form = match prepared.settings.progress {
         Progress::Json => LogForm::Json,
-        _ => LogForm::Text { times: false },
+        _ => LogForm::Text(LogText::default()),
     };
     let mut reader = Reader::new(invocation, engine, project, services, form);
     if reader.history(wanted).await? {

@@ -5,7 +5,7 @@
 //! them, `base_services` those that other services build · `proofs` health checks that passed, `records` what images were
 //! made of · `carry_out` execute with progress on the screen · `dagger` where it is found · `stack` a project's containers
 //! by their labels, `one_off` a container for one command, `turn` and `start` what stops and starts them · `hold` one command at a
-//! time, `rounds` another look where that helps · `interrupt` Ctrl-C.
+//! time, `rounds` another look where that helps · `interrupt` Ctrl-C, `moment` times as they are typed.
 
 mod args;
 mod asked;
@@ -18,15 +18,19 @@ mod create;
 mod dagger;
 mod decide;
 mod down;
+mod events;
 mod exec;
 mod explain;
 mod fingerprint;
 mod hold;
+mod images;
 mod interrupt;
 mod invocation;
 mod kill;
 mod lock;
 mod logs;
+mod ls;
+mod moment;
 mod one_off;
 mod parse;
 mod pause;
@@ -35,6 +39,7 @@ mod port;
 mod prepare;
 mod proofs;
 mod ps;
+mod pull;
 mod records;
 mod restart;
 mod rm;
@@ -47,6 +52,7 @@ mod stop;
 mod top;
 mod turn;
 mod up;
+mod volumes;
 mod wait;
 mod why;
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::{
-    build, config, create, down, exec, fingerprint, kill, lock, logs, one_off, pause, plan, port,
-    ps, restart, rm, scale, start, stop, top, up, wait, why,
+    build, config, create, down, events, exec, fingerprint, images, kill, lock, logs, ls, one_off,
+    pause, plan, port, ps, pull, restart, rm, scale, start, stop, top, up, volumes, wait, why,
 };
 use crate::failure::Failure;
 use crate::settings::{Environment, Progress};
@@ -53,12 +53,15 @@ fn as_entered(pwd: Option<&String>, physical: PathBuf) -> PathBuf {
 
 /// Whether a command's standard output is the events of its run, and nothing else.
 fn tells_events(command: &Command) -> bool {
-    use Command::{Build, Create, Down, Kill, Pause, Restart, Rm, Scale, Start, Stop, Unpause, Up};
+    use Command::{
+        Build, Create, Down, Kill, Pause, Pull, Restart, Rm, Scale, Start, Stop, Unpause, Up,
+    };
     matches!(
         command,
         Up(_)
             | Create(_)
             | Scale(_)
+            | Pull(_)
             | Build(_)
             | Restart(_)
             | Stop(_)
@@ -87,6 +90,11 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
         Command::Lock(args) => Box::pin(lock::lock(invocation, &args)).await?,
         Command::Config(args) => config::config(invocation, &args).await?,
         Command::Ps(args) => ps::ps(invocation, &args).await?,
+        Command::Pull(args) => Box::pin(pull::pull(invocation, &args)).await?,
+        Command::Ls(args) => ls::ls(invocation, &args).await?,
+        Command::Images(args) => images::images(invocation, &args).await?,
+        Command::Volumes(args) => volumes::volumes(invocation, &args).await?,
+        Command::Events(args) => events::events(invocation, &args).await?,
         Command::Logs(args) => logs::logs(invocation, &args).await?,
         Command::Restart(args) => restart::restart(invocation, &args).await?,
         Command::Stop(args) => stop::stop(invocation, &args).await?,

@@ -4,7 +4,7 @@ use clap::Args;
 use futures_util::future::try_join_all;
 use serde_json::{Map, Value, json};
 
-use super::args::Listing;
+use super::args::{Listing, listing};
 use super::invocation::Invocation;
 use super::stack;
 use crate::docker::Processes;
@@ -19,8 +19,8 @@ pub struct Top {
     /// The services; all of them when none is named
     #[arg(value_name = "SERVICE")]
     pub services: Vec<String>,
-    /// The format
-    #[arg(long, value_enum, default_value_t)]
+    /// The format: table or json
+    #[arg(long, value_parser = listing, default_value = "table", hide_default_value = true)]
     pub format: Listing,
 }
 

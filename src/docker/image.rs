@@ -147,7 +147,7 @@ impl Docker {
         Ok(ImageId(found.id.unwrap_or_default()))
     }
 
-    async fn image(&self, name: &str) -> Result<ImageInspect, EngineError> {
+    pub(super) async fn image(&self, name: &str) -> Result<ImageInspect, EngineError> {
         let action = format!("looking at image `{name}`");
         self.ask(&action, || self.client.inspect_image(name)).await
     }
@@ -234,7 +234,7 @@ pub struct FoundBase {
 }
 
 /// What an image says that it is for.
-fn platform(image: &ImageInspect) -> Option<Platform> {
+pub(super) fn platform(image: &ImageInspect) -> Option<Platform> {
     let text = |part: &Option<String>| part.clone().unwrap_or_default();
     Platform::of_image(
         &text(&image.os),

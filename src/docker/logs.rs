@@ -23,6 +23,8 @@ pub struct LogOptions {
     pub tail: Option<usize>,
     /// Nothing from before, in seconds since 1970.
     pub since: Option<i64>,
+    /// Nothing from behind, in seconds since 1970.
+    pub until: Option<i64>,
 }
 
 impl Docker {
@@ -75,6 +77,9 @@ fn request(options: &LogOptions) -> LogsOptions {
     }
     if let Some(since) = options.since {
         request = request.since(since.try_into().unwrap_or(i32::MAX));
+    }
+    if let Some(until) = options.until {
+        request = request.until(until.try_into().unwrap_or(i32::MAX));
     }
     request.build()
 }

@@ -4,7 +4,7 @@
 //! `observe` takes one snapshot · `definition` puts services, networks and volumes into the engine's words,
 //! `create` makes containers of them, `container` moves them on, `network` and `volume` make what they share ·
 //! `image` and `pull` bring images, with `credentials`, `registry` says what there is · `exec`, `processes`, `logs` (in `lines`, each with its `stamp`) and `watch` look into
-//! what runs, `attach` runs one to its end, with its `streams`, `terminal` lends a person's terminal to it · `access` is what builders inside the engine need · `engine` is the port that steps go through, `error`
+//! what runs, `list` and `events` show it to people, `attach` runs one to its end, with its `streams`, `terminal` lends a person's terminal to it · `access` is what builders inside the engine need · `engine` is the port that steps go through, `error`
 //! what comes back.
 
 mod access;
@@ -20,10 +20,12 @@ mod definition;
 mod dial;
 mod engine;
 mod error;
+mod events;
 mod exec;
 mod greeting;
 mod image;
 mod lines;
+mod list;
 mod listening;
 mod logs;
 mod network;
@@ -41,9 +43,11 @@ mod watch;
 pub use api_version::{ApiVersion, InvalidApiVersion};
 pub use attach::{AttachEnd, AttachOptions};
 pub use connect::{Docker, proxies};
+pub use events::ContainerEvent;
 pub use exec::ExecOptions;
 pub use image::FoundBase;
 pub use lines::{LogLine, LogStream};
+pub use list::{ImageFacts, Listed, ListedVolume};
 pub use logs::LogOptions;
 pub use processes::Processes;
 pub use registry::is_not_known;

@@ -121,7 +121,7 @@ fn sorted(labels: Option<HashMap<String, String>>) -> BTreeMap<String, String> {
     labels.unwrap_or_default().into_iter().collect()
 }
 
-fn container(summary: ContainerSummary) -> Container {
+pub(super) fn container(summary: ContainerSummary) -> Container {
     let labels = sorted(summary.labels);
     let label = |key: &str| labels.get(key).map(String::as_str);
     let status = summary.status.unwrap_or_default();

@@ -16,6 +16,34 @@ impl Stamp {
         (self.seconds, self.nanoseconds)
     }
 
+    /// A moment in nanoseconds since 1970, as the engine would write it.
+    pub fn of_nanoseconds(all: i64) -> Self {
+        const SECOND: i64 = 1_000_000_000;
+        let nanoseconds = u32::try_from(all.rem_euclid(SECOND)).unwrap_or_default();
+        let whole = Self::of_seconds(all.div_euclid(SECOND));
+        let text = whole.text.trim_end_matches('Z');
+        Self {
+            text: format!("{text}.{nanoseconds:09}Z"),
+            nanoseconds,
+            ..whole
+        }
+    }
+
+    /// A moment in whole seconds since 1970.
+    pub fn of_seconds(seconds: i64) -> Self {
+        let (day, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        let (year, month, day) = date(day);
+        let (hours, minutes) = (rest / 3600, rest / 60 % 60);
+        Self {
+            seconds,
+            nanoseconds: 0,
+            text: format!(
+                "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{:02}Z",
+                rest % 60
+            ),
+        }
+    }
+
     /// Reads `2026-11-24T01:35:01.191005896Z`, or with an offset in place of the `Z`; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let (date, time) = text.split_once('T')?;
@@ -83,9 +111,45 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
+/// The same the other way round (`civil_from_days`).
+fn date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for text in [
+            "1970-01-01T00:00:00Z",
+            "2000-02-29T23:59:59Z",
+            "2026-11-28T21:40:04Z",
+            "2100-03-01T00:00:00Z",
+        ] {
+            let read = Stamp::parse(text).unwrap();
+            assert_eq!(Stamp::of_seconds(read.seconds), read);
+        }
+        let exact = "2026-11-28T21:40:04.000000042Z";
+        let (seconds, nanoseconds) = Stamp::parse(exact).unwrap().since_epoch();
+        let all = seconds * 1_000_000_000 + i64::from(nanoseconds);
+        assert_eq!(Stamp::of_nanoseconds(all).text, exact);
+    }
 
     #[test]
     fn moments_are_read_and_compared() {

@@ -1,11 +1,14 @@
-//! Lines of several containers: a prefix as wide as the longest name, one colour per name. Or one JSON object per
+//! Lines of several containers: a prefix as wide as the longest name, one colour per service. Or one JSON object per
 //! line, for a program.
 
+use std::collections::BTreeSet;
+
+use anstream::adapter::strip_str;
 use owo_colors::{AnsiColors, OwoColorize};
 use serde_json::json;
 
 use super::Screen;
-use super::text::{coloured, columns, visible};
+use super::text::{columns, shown, visible};
 
 /// The colours of prefixes; red stays with errors.
 const COLOURS: [AnsiColors; 10] = [
@@ -25,12 +28,34 @@ const COLOURS: [AnsiColors; 10] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogForm {
     /// For a person.
-    Text {
-        /// Whether each line says when it was printed.
-        times: bool,
-    },
+    Text(LogText),
     /// For a program.
     Json,
+}
+
+/// How a person sees lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct LogText {
+    /// Whether each line says when it was printed.
+    pub times: bool,
+    /// Whether each line says who printed it.
+    pub prefix: bool,
+    /// Whether colours are shown, where the terminal has them.
+    pub colour: bool,
+    /// Whether lines are shown as they are, with all that a terminal obeys.
+    pub raw: bool,
+}
+
+impl Default for LogText {
+    fn default() -> Self {
+        Self {
+            times: false,
+            prefix: true,
+            colour: true,
+            raw: false,
+        }
+    }
 }
 
 /// A container whose lines are printed: its number.
@@ -48,6 +73,7 @@ pub struct LogLines<'a> {
 struct Source {
     name: String,
     service: String,
+    colour: AnsiColors,
 }
 
 impl<'a> LogLines<'a> {
@@ -68,9 +94,19 @@ impl<'a> LogLines<'a> {
             return LogSource(number);
         }
         self.width = self.width.max(columns(name));
+        let same = self.sources.iter().find(|own| own.service == service);
+        let colour = same.map(|own| own.colour).unwrap_or_else(|| {
+            let services: BTreeSet<&str> = self
+                .sources
+                .iter()
+                .map(|own| own.service.as_str())
+                .collect();
+            COLOURS[services.len() % COLOURS.len()]
+        });
         self.sources.push(Source {
             name: name.to_owned(),
             service: service.to_owned(),
+            colour,
         });
         LogSource(self.sources.len() - 1)
     }
@@ -83,16 +119,37 @@ impl<'a> LogLines<'a> {
     /// Prints one line, with the moment at which it was printed and whether on standard error. Nobody reads any more
     /// when it answers false.
     pub fn print(&self, source: LogSource, at: Option<&str>, error: bool, line: &str) -> bool {
-        let text = match self.form {
-            LogForm::Json => self.json(source, at, error, line),
-            LogForm::Text { times } => {
-                let line = coloured(line);
-                let at = at.filter(|_| times).map(|at| format!("{at} "));
-                format!("{} {}{line}", self.prefix(source), at.unwrap_or_default())
+        match self.form {
+            LogForm::Json => {
+                let object = self.json(source, at, error, line);
+                self.screen.out(&format!("{object}\n"));
             }
-        };
-        self.screen.out(&format!("{text}\n"));
+            LogForm::Text(form) => self.text(form, source, at, line),
+        }
         !self.screen.is_deaf()
+    }
+
+    fn text(&self, form: LogText, source: LogSource, at: Option<&str>, line: &str) {
+        let mut front = String::new();
+        if form.prefix {
+            front = format!("{} ", self.prefix(source));
+        }
+        if let Some(at) = at.filter(|_| form.times) {
+            front = format!("{front}{at} ");
+        }
+        if !form.colour {
+            front = strip_str(&front).to_string();
+        }
+        if form.raw {
+            self.screen.out(&front);
+            self.screen.raw_out(format!("{line}\n").as_bytes());
+            return;
+        }
+        let mut line = shown(line);
+        if !form.colour {
+            line = strip_str(&line).to_string();
+        }
+        self.screen.out(&format!("{front}{line}\n"));
     }
 
     /// Tells a person something about a container.
@@ -107,7 +164,7 @@ impl<'a> LogLines<'a> {
     fn prefix(&self, source: LogSource) -> String {
         let name = self.name(source);
         let gap = " ".repeat(self.width - columns(name));
-        let colour = COLOURS[source.0 % COLOURS.len()];
+        let colour = self.sources[source.0].colour;
         format!("{name}{gap}  |").color(colour).to_string()
     }
 
@@ -132,7 +189,7 @@ mod tests {
     #[test]
     fn prefixes_are_of_one_width_and_a_name_keeps_its_own() {
         let screen = Screen::new(&crate::settings::Environment::new());
-        let mut lines = LogLines::new(&screen, LogForm::Text { times: false });
+        let mut lines = LogLines::new(&screen, LogForm::Text(LogText::default()));
         let api = lines.source("api-1", "api");
         let database = lines.source("database-1", "database");
         assert_eq!(lines.source("api-1", "api"), api);
@@ -140,6 +197,9 @@ mod tests {
         assert_eq!(plain(api), "api-1       |");
         assert_eq!(plain(database), "database-1  |");
         assert_ne!(lines.prefix(api).get(..5), lines.prefix(database).get(..5));
+        // One colour for a service, however many containers it has.
+        let second = lines.source("api-2", "api");
+        assert_eq!(lines.prefix(api).get(..5), lines.prefix(second).get(..5));
     }
 
     #[test]

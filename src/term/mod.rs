@@ -1,6 +1,7 @@
 //! What a person sees, and where alone a terminal is known: streams and colour, messages, the progress of a
 //! run in four modes, the report at its end, tables and logs.
 
+mod amount;
 mod board;
 mod canvas;
 mod chain;
@@ -24,11 +25,12 @@ mod ticker;
 mod waiting;
 mod warnings;
 
+pub use amount::{roughly, size};
 pub use chain::{chain, chain_json};
 pub use difference::Difference;
 pub use history::History;
 pub use json::note as note_json;
-pub use log_lines::{LogForm, LogLines, LogSource};
+pub use log_lines::{LogForm, LogLines, LogSource, LogText};
 pub use message::{Message, near};
 pub use muted::WithoutMuted;
 pub use progress::Display;

@@ -30,23 +30,39 @@ pub fn visible(line: &str) -> String {
         .collect()
 }
 
-/// A line that somebody else wrote, harmless as [`visible`] makes it, but with its colours, which end with it.
-pub(super) fn coloured(line: &str) -> String {
+/// A line that somebody else wrote, harmless as [`visible`] makes it, but with its colours, which end with it, and with all
+/// else that a terminal would obey in sight, as `cat -v` has it: `^[[2J`.
+pub(super) fn shown(line: &str) -> String {
     let line = line.trim_end_matches(['\r', '\n']);
     let mut rest = line.rsplit('\r').next().unwrap_or(line);
     let mut out = String::new();
     let mut colours = false;
     while let Some((before, sequence, behind)) = colour(rest) {
-        out.push_str(&visible(before));
+        caret(before, &mut out);
         out.push_str(sequence);
         rest = behind;
         colours = true;
     }
-    out.push_str(&visible(rest));
+    caret(rest, &mut out);
     if colours {
         out.push_str("\u{1b}[0m");
     }
     out
+}
+
+/// A text with its control characters, and those that turn the writing direction, written out.
+fn caret(text: &str, out: &mut String) {
+    for char in text.chars() {
+        match char {
+            '\t' => out.push(char),
+            '\0'..='\u{1f}' => out.extend(['^', char::from(char as u8 + b'@')]),
+            '\u{7f}' => out.push_str("^?"),
+            _ if char.is_control() || turns_direction(char) => {
+                out.push_str(&format!("<U+{:04X}>", u32::from(char)));
+            }
+            _ => out.push(char),
+        }
+    }
 }
 
 /// The first sequence that sets colours (ECMA-48, SGR), with what stands before and behind it.
@@ -143,9 +159,16 @@ mod tests {
     #[test]
     fn of_what_a_terminal_would_obey_the_colours_stay() {
         let line = "10 %\r\u{1b}[1;38:5:9mred\u{1b}[2J\u{1b}]0;title\u{7} text\u{8}";
-        assert_eq!(coloured(line), "\u{1b}[1;38:5:9mred text\u{1b}[0m");
-        assert_eq!(coloured("\u{1b}[31"), "");
-        assert_eq!(coloured("plain\u{1b}[Hmade"), "plainmade");
+        assert_eq!(
+            shown(line),
+            "\u{1b}[1;38:5:9mred^[[2J^[]0;title^G text^H\u{1b}[0m"
+        );
+        assert_eq!(shown("\u{1b}[31"), "^[[31");
+        assert_eq!(shown("plain\u{1b}[Hmade"), "plain^[[Hmade");
+        assert_eq!(
+            shown("a\u{9b}b\u{202e}c\u{7f}\td"),
+            "a<U+009B>b<U+202E>c^?\td"
+        );
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::runtime::{Engine, EngineError, Happening, HappeningKind};
 const GRACE: Duration = Duration::from_secs(2);
 /// Before a container is read again whose output ended though it runs.
 const AGAIN: Duration = Duration::from_millis(100);
+/// How long an engine that went away is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the containers print: the container's ID with a line, or with nothing at the end.
 type Open = SelectAll<Pin<Box<dyn Stream<Item = (String, Option<Read>)> + Send>>>;
@@ -35,24 +37,65 @@ impl Reader<'_> {
         self.look(&mut open).await?;
         let mut end = Instant::now();
         loop {
-            tokio::select! {
-                Some((id, read)) = open.next() => if let Some(read) = read {
-                    if !self.show(&id, read)? {
-                        return Ok(());
-                    }
-                } else {
-                    self.ended(&id, &mut open).await?;
+            match self.go_on(&mut news, &mut open, &mut end).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(error) => {
+                    self.outlive(error).await?;
+                    open = SelectAll::new();
                     end = Instant::now() + GRACE;
-                },
-                Some(happening) = news.next() => self.hear(&happening, &mut open).await?,
-                () = tokio::time::sleep_until(end), if !self.follows() => {
-                    if !self.look(&mut open).await? {
-                        return Ok(());
-                    }
-                    end = Instant::now() + GRACE;
+                    self.look(&mut open).await?;
                 }
             }
         }
+    }
+
+    /// Shows what comes next; whether there may be more.
+    async fn go_on(
+        &mut self,
+        news: &mut (impl Stream<Item = Happening> + Unpin),
+        open: &mut Open,
+        end: &mut Instant,
+    ) -> Result<bool, EngineError> {
+        tokio::select! {
+            Some((id, read)) = open.next() => if let Some(read) = read {
+                return self.show(&id, read);
+            } else {
+                self.ended(&id, open).await?;
+                *end = Instant::now() + GRACE;
+            },
+            Some(happening) = news.next() => self.hear(&happening, open).await?,
+            () = tokio::time::sleep_until(*end), if !self.follows() => {
+                if !self.look(open).await? {
+                    return Ok(false);
+                }
+                *end = Instant::now() + GRACE;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Waits for an engine that went away. What was read of its containers is not shown again.
+    async fn outlive(&mut self, error: EngineError) -> Result<(), Failure> {
+        if !matches!(error, EngineError::Unreachable { .. }) {
+            return Err(error.into());
+        }
+        let begun = Instant::now();
+        self.invocation
+            .note("the engine went away: waiting for it")?;
+        loop {
+            tokio::time::sleep(AGAIN).await;
+            match self.engine.list(Some(self.project), true).await {
+                Ok(_) => break,
+                Err(EngineError::Unreachable { .. }) if begun.elapsed() < PATIENCE => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let sources = self.sources.values_mut();
+        for source in sources.filter(|source| source.state == State::Open) {
+            source.state = State::Idle;
+        }
+        Ok(())
     }
 
     /// Whether any container is being followed.
@@ -69,14 +112,14 @@ impl Reader<'_> {
         {
             return Ok(true);
         }
-        self.take(id, read, &Part::All)
+        self.take(id, read, &Part::default())
     }
 
     /// Opens what runs and is not open; whether anything prints, or is about to.
     async fn look(&mut self, open: &mut Open) -> Result<bool, EngineError> {
-        let observed = self.engine.observe(self.project).await?;
+        let listed = self.engine.list(Some(self.project), true).await?;
         let mut expected = false;
-        for container in &observed.containers {
+        for container in listed.iter().map(|own| &own.container) {
             if !self.wants(container) {
                 continue;
             }

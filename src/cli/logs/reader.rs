@@ -1,8 +1,9 @@
 //! Containers whose output is shown: under which name, and how far it was read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt};
 
 use super::merge::{Read, merge};
 use super::seen::Seen;
@@ -14,38 +15,70 @@ use crate::runtime::EngineError;
 use crate::term::{LogForm, LogLines, LogSource, Message};
 
 /// Which part of what a container printed is shown.
-#[derive(Clone, Debug)]
-pub(super) enum Part {
-    /// All of it.
-    All,
-    /// The last lines.
-    Last(usize),
-    /// What was printed from a moment on.
-    Since(Stamp),
+#[derive(Clone, Debug, Default)]
+pub(super) struct Part {
+    /// The last lines; all of them when absent.
+    pub(super) last: Option<usize>,
+    /// Nothing that was printed before.
+    pub(super) since: Option<Stamp>,
+    /// Nothing that was printed after.
+    pub(super) until: Option<Stamp>,
 }
 
 impl Part {
     fn options(&self) -> LogOptions {
-        match self {
-            Self::All => LogOptions::default(),
-            // The last line tells how far it was printed, also when it is not shown.
-            Self::Last(lines) => LogOptions {
-                tail: Some(*lines.max(&1)),
-                ..LogOptions::default()
-            },
-            Self::Since(moment) => LogOptions {
-                since: Some(moment.seconds),
-                ..LogOptions::default()
-            },
+        // The engine takes whole seconds: what is too much is left out here.
+        let until = self.until.as_ref().map(Stamp::since_epoch);
+        LogOptions {
+            // The last line tells how far it was printed, also when it is not shown. Of an end the engine thinks only once
+            // it has counted.
+            tail: self
+                .last
+                .filter(|_| until.is_none())
+                .map(|lines| lines.max(1)),
+            since: self.since.as_ref().map(|moment| moment.seconds),
+            until: until.map(|(seconds, rest)| seconds + i64::from(rest > 0)),
+            ..LogOptions::default()
         }
     }
 
+    /// Of a stream of all lines those that the engine could not leave out.
+    fn cut(&self, lines: impl Stream<Item = Read> + Send + 'static) -> BoxStream<'static, Read> {
+        let (Some(last), Some(_)) = (self.last, &self.until) else {
+            return lines.boxed();
+        };
+        let part = self.clone();
+        let kept = async move {
+            let mut kept = VecDeque::new();
+            let mut lines = std::pin::pin!(lines);
+            while let Some(read) = lines.next().await {
+                if read.as_ref().is_ok_and(|line| !part.holds(line)) {
+                    continue;
+                }
+                if kept.len() == last.max(1) {
+                    kept.pop_front();
+                }
+                kept.push_back(read);
+            }
+            stream::iter(kept)
+        };
+        stream::once(kept).flatten().boxed()
+    }
+
     fn holds(&self, line: &LogLine) -> bool {
-        match self {
-            Self::All => true,
-            Self::Last(lines) => *lines > 0,
-            Self::Since(moment) => line.at.as_ref().is_none_or(|at| at >= moment),
-        }
+        let at = line.at.as_ref().map(Stamp::since_epoch);
+        let (since, until) = (&self.since, &self.until);
+        let early = |at| {
+            since
+                .as_ref()
+                .is_some_and(|moment| at < moment.since_epoch())
+        };
+        let late = |at| {
+            until
+                .as_ref()
+                .is_some_and(|moment| at > moment.since_epoch())
+        };
+        self.last != Some(0) && !at.is_some_and(|at| early(at) || late(at))
     }
 }
 
@@ -56,6 +89,8 @@ pub(super) struct Reader<'a> {
     pub(super) project: &'a str,
     /// The services whose containers are shown; empty: all.
     services: Vec<String>,
+    /// The number of the one that is shown; all of them when absent.
+    pub(super) number: Option<u32>,
     lines: LogLines<'a>,
     /// By the containers' IDs.
     pub(super) sources: BTreeMap<String, Source>,
@@ -97,6 +132,7 @@ impl<'a> Reader<'a> {
             engine,
             project,
             services,
+            number: None,
             lines: LogLines::new(&invocation.screen, form),
             sources: BTreeMap::new(),
         }
@@ -110,12 +146,11 @@ impl<'a> Reader<'a> {
         let mut streams = Vec::new();
         for (container, part) in &wanted {
             self.add(container);
-            if let (Part::Since(moment), Some(source)) = (part, self.sources.get_mut(&container.id))
-            {
-                source.seen = Seen::before(moment);
+            if let (None, Some(moment)) = (part.last, &part.since) {
+                self.begin(&container.id, moment);
             }
             let options = part.options();
-            streams.push(self.engine.logs(&container.id, &options).boxed());
+            streams.push(part.cut(self.engine.logs(&container.id, &options)));
         }
         let mut failure = None;
         let all = merge(streams, |number, read| {
@@ -129,7 +164,21 @@ impl<'a> Reader<'a> {
             }
         })
         .await;
+        // Of those that printed nothing since.
+        for (container, part) in &wanted {
+            if let Some(moment) = &part.since {
+                self.begin(&container.id, moment);
+            }
+        }
         failure.map_or(Ok(all), |error| Err(error.into()))
+    }
+
+    /// Takes for read what a container printed before a moment, where nothing of it was read.
+    fn begin(&mut self, id: &str, moment: &Stamp) {
+        let source = self.sources.get_mut(id);
+        if let Some(source) = source.filter(|source| source.seen.since().is_none()) {
+            source.seen = Seen::before(moment);
+        }
     }
 
     /// Takes a container in.
@@ -148,7 +197,8 @@ impl<'a> Reader<'a> {
     /// Whether a container's service is one that is shown.
     pub(super) fn wants(&self, container: &Container) -> bool {
         let named = self.services.is_empty() || self.services.contains(&container.service);
-        named && !container.one_off
+        let meant = self.number.is_none_or(|number| container.number == number);
+        named && meant && !container.one_off
     }
 
     /// Shows a line that was read, where it is part of what is wanted; whether somebody reads on. A container whose
