@@ -58,7 +58,8 @@ mod inspect {
         );
     }
 
-    /// One after the other: a network with a subnet of its own can be there once.
+    /// One after the other: a network with a subnet of its own can be there once. Under one name, as names of networks and
+    /// volumes are in docker compose's hashes of them.
     fn compare(fixture: &Fixture) -> Result<(), String> {
         let theirs = made(fixture, "compose", engine::create_with_compose)?;
         let ours = made(fixture, "larder", engine::create_with_larder)?;
@@ -75,7 +76,6 @@ mod inspect {
         create: fn(&Fixture, &str) -> Result<(), String>,
     ) -> Result<serde_json::Value, String> {
         let project = format!("larder-inspect-{}-{}", std::process::id(), fixture.name);
-        let project = format!("{project}-{by}");
         let _leftovers = Leftovers(&project);
         create(fixture, &project).map_err(|error| format!("== {}: {by}: {error}", fixture.name))?;
         Ok(normal::normal(Shown::of(&project), &project))

@@ -1,11 +1,13 @@
 //! docker compose's own hash of a service, which it keeps as a container's label and goes by when it decides whether to
 //! recreate one: SHA-256 of the service as Go's `encoding/json` writes it (docker/compose 2.40 `pkg/compose/hash.go`).
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
-use super::key_order::SERVICE;
-use super::layout::arrange;
-use super::{Digest, Service};
+use super::key_order::{NETWORK, SERVICE, VOLUME};
+use super::layout::{Layout, arrange};
+use super::{Digest, FileReference, Mount, MountKind, Network, Owner, Project, Service, Volume};
 
 /// Attributes that are no part of the hash.
 const LEFT_OUT: &[&str] = &["build", "depends_on", "profiles", "pull_policy", "scale"];
@@ -14,6 +16,65 @@ impl Service {
     /// The service's hash, as `docker compose config --hash` prints it for a project that was loaded the same way. It is
     /// docker compose 2.40's; other versions count some attributes differently.
     pub fn compose_hash(&self) -> Digest {
+        Digest::of(go_json(&self.hashed()).as_bytes())
+    }
+
+    /// The hash that its containers are labelled with: what it has of other services is said by the IDs of their
+    /// containers, `service:NAME` → ID (docker/compose `resolveServiceReferences`).
+    pub fn container_hash(&self, shares: &BTreeMap<String, String>) -> Digest {
+        self.as_created(shares).compose_hash()
+    }
+
+    /// The service as docker compose has it when it makes a container: the containers that it has something of by their IDs,
+    /// where they are known, and what `use_api_socket` stands for (`useAPISocket`).
+    pub fn as_created(&self, shares: &BTreeMap<String, String>) -> Self {
+        let id = |owner: Owner<'_>| shares.get(&owner.to_string());
+        let mode = |mode: &Option<String>| {
+            let owner = Owner::of_mode(mode.as_deref()?);
+            let of_service = owner.filter(|owner| owner.container().is_none());
+            let id = of_service.and_then(id).map(|id| format!("container:{id}"));
+            id.or_else(|| mode.clone())
+        };
+        let volumes = self.volumes_from.iter();
+        // Its modes are forgotten.
+        let volumes = volumes.map(|entry| match Owner::of_volumes(entry).0 {
+            Owner::Container(name) => name.to_owned(),
+            owner @ Owner::Service(_) => id(owner).unwrap_or(entry).clone(),
+        });
+        let mut created = Self {
+            network_mode: mode(&self.network_mode),
+            ipc: mode(&self.ipc),
+            pid: mode(&self.pid),
+            volumes_from: volumes.collect(),
+            ..self.clone()
+        };
+        if self.use_api_socket == Some(true) {
+            created.add_api_socket();
+        }
+        created
+    }
+
+    fn add_api_socket(&mut self) {
+        const SOCKET: &str = "/var/run/docker.sock";
+        const FOLDER: &str = "/run/secrets/docker";
+        self.volumes.push(Mount {
+            kind: MountKind::Bind,
+            source: Some(SOCKET.to_owned()),
+            target: SOCKET.to_owned(),
+            ..Mount::default()
+        });
+        let folder = Some(FOLDER.to_owned());
+        let variable = "DOCKER_CONFIG".to_owned();
+        self.environment.entry(variable).or_insert(folder);
+        self.configs.push(FileReference {
+            source: "#apisocket".to_owned(),
+            target: Some(format!("{FOLDER}/config.json")),
+            ..FileReference::default()
+        });
+    }
+
+    /// What is hashed, in the order of Go's fields.
+    pub(super) fn hashed(&self) -> Value {
         // A service is plain data; it has no keys that are not strings.
         let mut tree = serde_json::to_value(self).unwrap_or_default();
         without_extensions(&mut tree);
@@ -27,8 +88,44 @@ impl Service {
         }
         arrange(&mut tree, &SERVICE, true);
         as_in_go(&mut tree);
-        Digest::of(go_json(&tree).as_bytes())
+        tree
     }
+}
+
+impl Project {
+    /// docker compose's hash of a network, which it goes by when it decides whether to make another.
+    pub fn network_hash(&self, key: &str) -> Digest {
+        let network = self.networks.get(key).cloned().unwrap_or_default();
+        hash(
+            &Network {
+                name: Some(self.network_name(key)),
+                ..network
+            },
+            &NETWORK,
+        )
+    }
+
+    /// docker compose's hash of a volume. Where it says no driver, that is the engine's own.
+    pub fn volume_hash(&self, key: &str) -> Digest {
+        let volume = self.volumes.get(key).cloned().unwrap_or_default();
+        let driver = volume.driver.filter(|driver| !driver.is_empty());
+        let volume = Volume {
+            name: Some(self.volume_name(key)),
+            driver: Some(driver.unwrap_or_else(|| "local".to_owned())),
+            ..volume
+        };
+        hash(&volume, &VOLUME)
+    }
+}
+
+fn hash(resource: &impl serde::Serialize, layout: &Layout) -> Digest {
+    // As above.
+    let mut tree = serde_json::to_value(resource).unwrap_or_default();
+    if let Some(map) = tree.as_object_mut() {
+        map.retain(|name, _| !name.starts_with("x-"));
+    }
+    arrange(&mut tree, layout, true);
+    Digest::of(go_json(&tree).as_bytes())
 }
 
 /// Go writes an env file that must be there as its path, whatever its format (`types.EnvFile`).
@@ -146,6 +243,49 @@ mod tests {
             hash(json!({"image": "a", "labels": {"x-a": "1"}})),
             hash(json!({"image": "a", "labels": {"x-a": "2"}}))
         );
+    }
+
+    #[test]
+    fn what_a_service_has_of_others_counts_by_the_ids_of_their_containers() {
+        let service: Service = serde_json::from_value(json!({
+            "image": "a", "network_mode": "service:db", "ipc": "container:x", "volumes_from": ["db:ro", "container:y:ro"]
+        }))
+        .unwrap();
+        let shares = BTreeMap::from([
+            ("service:db".to_owned(), "1f".to_owned()),
+            ("container:x".to_owned(), "2f".to_owned()),
+        ]);
+        let by_id = service.as_created(&shares);
+        assert_eq!(by_id.network_mode.as_deref(), Some("container:1f"));
+        assert_eq!(by_id.ipc.as_deref(), Some("container:x"));
+        assert_eq!(by_id.volumes_from, ["1f", "y"]);
+        assert_eq!(service.container_hash(&shares), by_id.compose_hash());
+        assert_ne!(service.container_hash(&shares), service.compose_hash());
+    }
+
+    /// The network's is docker compose 2.40.3's.
+    #[test]
+    fn networks_and_volumes_have_docker_composes_hashes() {
+        let project = Project {
+            name: "iop".to_owned(),
+            ..Project::default()
+        };
+        let network = project.network_hash("default").to_string();
+        assert!(network.starts_with("b25b0abee1df"), "{network}");
+        let volume = |driver: Option<&str>| {
+            let volume = Volume {
+                driver: driver.map(str::to_owned),
+                ..Volume::default()
+            };
+            let volumes = [("data".to_owned(), volume)].into();
+            Project {
+                volumes,
+                ..project.clone()
+            }
+            .volume_hash("data")
+        };
+        assert_eq!(volume(None), volume(Some("local")));
+        assert_ne!(volume(None), volume(Some("other")));
     }
 
     #[test]

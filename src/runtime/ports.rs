@@ -193,6 +193,8 @@ pub struct ContainerSpec<'a> {
     pub shadowed: Option<Digest>,
     /// The hash of what it is made from, image aside.
     pub config: Digest,
+    /// docker compose's hash of the service, where somebody asked it; otherwise larder's formula for it is taken.
+    pub compose_hash: Option<Digest>,
     /// The digest of what it mounts, where it is run to its end.
     pub mounted: Option<Digest>,
     /// Anonymous volumes handed over: target → the volume's name.

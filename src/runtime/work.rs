@@ -142,6 +142,7 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
             dependencies: recipe.and_then(|recipe| recipe.dependencies),
             shadowed: recipe.and_then(|recipe| Some(recipe.shadowed.as_ref()?.key)),
             config: creation.config,
+            compose_hash: None,
             mounted: creation.mounted,
             inherits: &creation.inherits,
             image_mounts: &mounts,

@@ -83,6 +83,7 @@ impl Stack {
             dependencies: None,
             shadowed: None,
             config: Digest::of(b"test"),
+            compose_hash: None,
             mounted: None,
             inherits: &BTreeMap::new(),
             image_mounts: &[],

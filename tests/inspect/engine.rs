@@ -85,6 +85,7 @@ async fn create(engine: &Docker, project: &Project) -> Result<(), larder::runtim
                 dependencies: None,
                 shadowed: None,
                 config: Digest::of(b"a hash of larder's own, which is not compared"),
+                compose_hash: None,
                 mounted: None,
                 inherits: &BTreeMap::new(),
                 image_mounts: &[],

@@ -75,6 +75,11 @@ fn container(object: &mut Map<String, Value>) {
     }
     // docker compose walks maps of Go, which have no order.
     sort(&mut config["Env"]);
+    // The hash of one that has something of others is one of their IDs.
+    let host = &object["HostConfig"];
+    if host.to_string().contains("\"container:") || host["VolumesFrom"].is_array() {
+        object["Config"]["Labels"]["com.docker.compose.config-hash"] = Value::Null;
+    }
     let host = &mut object["HostConfig"];
     for name in ["Binds", "ExtraHosts", "Links", "Mounts", "Ulimits"] {
         sort(&mut host[name]);
@@ -123,16 +128,14 @@ fn volume(mut volume: Value) -> (String, Value) {
     (format!("{name} {labels:?}"), volume)
 }
 
-/// Each tool has a hash and a version of its own, and larder more labels. docker compose puts its hash on networks and
-/// volumes as well; larder does not, as a wrong one would make docker compose offer to delete a volume.
+/// Each tool has a version of its own, and larder more labels. docker compose's hash is on both, and the same where no ID is
+/// in it.
 fn labels(labels: &mut Value) {
     let Some(labels) = labels.as_object_mut() else {
         return;
     };
     labels.retain(|name, _| !name.starts_with("dev.larder."));
-    for name in ["config-hash", "version"] {
-        labels.remove(&format!("com.docker.compose.{name}"));
-    }
+    labels.remove("com.docker.compose.version");
     // A map of Go's, too.
     if let Some(Value::String(text)) = labels.get_mut("com.docker.compose.depends_on") {
         let mut entries: Vec<&str> = text.split(',').collect();
@@ -171,7 +174,8 @@ fn endpoint(endpoint: &mut Value, id: &str) {
     // docker compose says an alias twice that is the service's name. An engine below API 1.44 adds the beginning of the
     // container's ID to networks that are attached behind the create call.
     if let Some(aliases) = endpoint.get_mut("Aliases").and_then(Value::as_array_mut) {
-        aliases.retain(|alias| !alias.as_str().is_some_and(|alias| id.starts_with(alias)));
+        let is_id = |alias: &str| alias.len() == 12 && id.starts_with(alias);
+        aliases.retain(|alias| !alias.as_str().is_some_and(is_id));
         aliases.sort_by_key(Value::to_string);
         aliases.dedup();
     }

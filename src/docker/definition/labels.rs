@@ -18,8 +18,11 @@ pub(super) fn of_container(
     let mut set = |key: &str, value: String| {
         all.insert(key.to_owned(), value);
     };
-    // Any value makes docker compose's commands see a container; one that is not theirs makes its `up` recreate it.
-    set(labels::CONFIG_HASH, format!("larder-{}", spec.config));
+    // What docker compose's `up` would label it with, so that it leaves it alone.
+    let compose = spec
+        .compose_hash
+        .unwrap_or_else(|| service.container_hash(spec.shares));
+    set(labels::CONFIG_HASH, compose.to_string());
     if let Some(mounted) = spec.mounted {
         set(labels::MOUNTED, mounted.to_string());
     }
@@ -52,16 +55,16 @@ pub(super) fn of_container(
     all
 }
 
-/// The labels of a network or a volume: `kind` is the label that holds its key. docker compose's own hash is not among
-/// them: its `up` keeps what has none, and offers to delete a volume that has another.
+/// The labels of a network or a volume: `kind` is the label that holds its key, `compose` docker compose's own hash of it.
 pub(super) fn of_shared(
     project: &Project,
     own: &BTreeMap<String, String>,
-    config: &Digest,
+    (config, compose): (&Digest, &Digest),
     (kind, key): (&str, &str),
 ) -> HashMap<String, String> {
     let mut all = of(project, own, config);
     all.insert(kind.to_owned(), key.to_owned());
+    all.insert(labels::CONFIG_HASH.to_owned(), compose.to_string());
     all
 }
 
@@ -123,6 +126,7 @@ mod tests {
             dependencies: None,
             shadowed: None,
             config: Digest::of(b"c"),
+            compose_hash: None,
             mounted: None,
             inherits: &BTreeMap::new(),
             image_mounts: &[],

@@ -38,7 +38,7 @@ pub(in crate::docker) fn network_request(
         labels: Some(labels::of_shared(
             project,
             &network.labels,
-            &config,
+            (&config, &project.network_hash(key)),
             (keys::NETWORK, key),
         )),
         ..NetworkCreateRequest::default()
@@ -76,7 +76,7 @@ pub(in crate::docker) fn volume_request(project: &Project, key: &str) -> VolumeC
         labels: Some(labels::of_shared(
             project,
             &volume.labels,
-            &config,
+            (&config, &project.volume_hash(key)),
             (keys::VOLUME, key),
         )),
         ..VolumeCreateRequest::default()

@@ -54,6 +54,7 @@ fn with_others(
         dependencies: Some(Digest::of(b"d")),
         shadowed: None,
         config: Digest::of(b"c"),
+        compose_hash: None,
         mounted: None,
         inherits: &inherits,
         image_mounts: &[],
@@ -101,6 +102,7 @@ fn composes_labels_win_over_the_users() {
         depends_on: BTreeMap::from([(text("db"), dependency)]),
         ..Service::default()
     };
+    let hash = service.compose_hash().to_string();
     let labels = defined(service, "1.41").unwrap().body.labels.unwrap();
     let expected = [
         ("own", text("kept")),
@@ -112,7 +114,7 @@ fn composes_labels_win_over_the_users() {
         (keys::DEPENDS_ON, text("db:service_healthy:false")),
         (keys::WORKING_DIR, text("/shop")),
         (keys::CONFIG_FILES, text("/shop/a.yaml,/shop/b.yaml")),
-        (keys::CONFIG_HASH, format!("larder-{}", Digest::of(b"c"))),
+        (keys::CONFIG_HASH, hash),
         (keys::CONFIG, Digest::of(b"c").to_string()),
         (keys::FINGERPRINT, Digest::of(b"f").to_string()),
         (keys::DEPENDENCIES, Digest::of(b"d").to_string()),
