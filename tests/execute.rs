@@ -274,6 +274,7 @@ async fn run(
         services: &services,
         fingerprints: &recipes,
         configs: &configs,
+        compose_hashes: &BTreeMap::new(),
         mounted: &BTreeMap::new(),
         changes: &BTreeMap::new(),
         builders: Builders {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
+#[path = "plan/adoption.rs"]
+mod adoption;
 #[path = "plan/asked.rs"]
 mod asked;
 #[path = "plan/containers.rs"]

@@ -153,6 +153,7 @@ impl Prepared {
             services: &self.services,
             fingerprints: &self.recipes,
             configs: &self.configs,
+            compose_hashes: &self.compose_hashes,
             mounted: &self.mounted,
             changes: &self.changes,
             builders,

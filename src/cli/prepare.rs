@@ -71,6 +71,8 @@ pub(super) struct Prepared {
     pub(super) observed: Observed,
     pub(super) recipes: BTreeMap<String, Fingerprinted>,
     pub(super) configs: BTreeMap<String, Digest>,
+    /// What the installed docker compose says of services whose containers it made.
+    pub(super) compose_hashes: BTreeMap<Digest, Digest>,
     pub(super) mounted: BTreeMap<String, Digest>,
     /// What changed first since their last image, of services that have none.
     pub(super) changes: BTreeMap<String, Change>,
@@ -179,6 +181,7 @@ pub(super) async fn prepare(
         observed,
         recipes: BTreeMap::new(),
         configs: inputs.configs,
+        compose_hashes: BTreeMap::new(),
         mounted: inputs.mounted,
         changes: BTreeMap::new(),
         goal,

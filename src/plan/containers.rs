@@ -31,6 +31,7 @@ impl Draft<'_> {
         );
         let mounted_images = self.mounted_images(service, definition)?;
         let networks = networks_of(self.wanted.project, self.observed, definition);
+        let claims = self.claims(service, definition, &hosts);
         let one_shot = self.one_shots.contains(service);
         let slot = |number| Slot {
             service,
@@ -38,6 +39,7 @@ impl Draft<'_> {
             image,
             config,
             asked: self.wanted.asked,
+            claims: claims.as_ref(),
             mounted: self.wanted.mounted.get(service).copied(),
             mounted_images: &mounted_images,
             one_shot,

@@ -25,6 +25,8 @@ pub struct Wanted<'a> {
     pub fingerprints: &'a BTreeMap<String, Fingerprinted>,
     /// Their config hashes.
     pub configs: &'a BTreeMap<String, Digest>,
+    /// What the installed docker compose said: larder's formula for its hash of a service → its hash. Those of [`super::asked_hashes`].
+    pub compose_hashes: &'a BTreeMap<Digest, Digest>,
     /// Of those that are run to their end: the digest of what they mount of the machine.
     pub mounted: &'a BTreeMap<String, Digest>,
     /// What changed first since the last image of services whose image is not there, where that is known.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::adoption::is_foreign;
 use super::decide::{Draft, Started, Wanted};
 use super::error::Error;
 use super::observed::Container;
@@ -36,7 +37,9 @@ impl Host {
         let whose = self.share.whose();
         let found = &self.found;
         let has = |(share, id): &(Share, String)| *share == self.share && found.kept.contains(id);
-        if !container.shares.iter().any(has) {
+        // Where docker compose made it, its hash tells, and was looked at.
+        let by_hash = self.share == Share::Volumes && is_foreign(container);
+        if !by_hash && !container.shares.iter().any(has) {
             Some(format!("the container {whose} is replaced"))
         } else if self.share.ends_with_process() && found.anew && container.state.is_running() {
             Some(format!("the container {whose} starts anew"))

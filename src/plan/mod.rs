@@ -4,10 +4,12 @@
 //! `observed` is the snapshot, `decide` the decision, `step` the plan and `render` how it reads.
 //! Images: `images` decides about what is built and `named` about what is only named, by the `names` and `platforms` of the
 //! whole project; `mounted_images` are mounted as files; `stand_in` is about what bind mounts hide.
-//! Containers: `containers` decides, by the `census` of all and by what is `stale`, what they have of their `hosts`, what
-//! is made for a `one_off` run, what `one_shots` have done and which `moved_ports` are free.
+//! Containers: `containers` decides, by the `census` of all, by what is `stale` and by the `adoption` of those that docker
+//! compose made, what they have of their `hosts`, what is made for a `one_off` run, what `one_shots` have done and which
+//! `moved_ports` are free.
 //! Networks and volumes: `resources`. What goes: `orphans`, and `unneeded_images`.
 
+mod adoption;
 mod census;
 mod containers;
 mod decide;
@@ -30,6 +32,7 @@ mod stand_in;
 mod step;
 mod unneeded_images;
 
+pub use adoption::asked_hashes;
 pub use decide::{Asked, Builders, Wanted, decide, stranger_warning};
 pub use error::Error;
 pub use hosts::asked_containers;

@@ -19,6 +19,11 @@ pub(super) struct MountedImages {
 }
 
 impl MountedImages {
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.images.is_empty()
+    }
+
     /// Whether a container mounts others.
     pub(super) fn differ(&self, container: &Container) -> bool {
         let there = self.images.iter().map(|image| match image {

@@ -1,5 +1,6 @@
 //! Whether a container that is there is the one that is wanted.
 
+use super::adoption::{self, Claims, is_foreign};
 use super::decide::Asked;
 use super::hosts::Host;
 use super::images::Chosen;
@@ -10,6 +11,27 @@ use crate::model::{Digest, Project, Service, labels};
 
 /// Why a container is not what is wanted; `None` when it is.
 pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
+    if slot.asked.recreate.contains(slot.service) {
+        return Some("asked for: `--force-recreate`".to_owned());
+    }
+    if slot.asked.keep {
+        None
+    } else if is_foreign(container) {
+        adoption::refused(container, slot)
+    } else {
+        changed(container, slot)
+    }
+    .or_else(|| unfit(container, slot))
+    .or_else(|| detached(container, slot.networks))
+    .or_else(|| slot.hosts.iter().find_map(|host| host.lost_by(container)))
+    .or_else(|| {
+        let whose = container.cut_off?.whose();
+        Some(format!("the container {whose} was started after it"))
+    })
+}
+
+/// What of a container's making is not as it is wanted now, as larder's labels have it.
+fn changed(container: &Container, slot: &Slot<'_>) -> Option<String> {
     let label = |key| container.labels.get(key);
     // Whatever else is in its image, it sees nothing of it.
     let same = slot.image.shadowed.map(|key| key.to_string());
@@ -27,41 +49,28 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
             }
             (None, ImageSource::Step(_)) | (_, ImageSource::Unknown) => true,
         };
-    let asked = &slot.asked;
-    let changed = match label(labels::CONFIG) {
-        _ if asked.recreate.contains(slot.service) => {
-            Some("asked for: `--force-recreate`".to_owned())
-        }
-        _ if asked.keep => None,
-        None => Some("larder did not make it, so what it was made from is not known".to_owned()),
-        Some(_) if image_moved => Some("its image changed".to_owned()),
-        Some(config) if *config != slot.config.to_string() => {
-            Some("its configuration changed".to_owned())
-        }
-        Some(_) if slot.mounted_images.differ(container) => {
-            Some("an image that it mounts changed".to_owned())
-        }
-        // One that runs has begun with what was there.
-        Some(_) if mounts_other(container, slot) && !container.state.is_running() => {
-            Some("what it mounts may have changed".to_owned())
-        }
-        Some(_) => None,
-    };
-    changed.or_else(|| unfit(container, slot))
+    if image_moved {
+        Some("its image changed".to_owned())
+    } else if label(labels::CONFIG) != Some(&slot.config.to_string()) {
+        Some("its configuration changed".to_owned())
+    } else if slot.mounted_images.differ(container) {
+        Some("an image that it mounts changed".to_owned())
+    } else {
+        None
+    }
 }
 
-/// Why a container cannot do what it is for, whatever it was made from.
+/// Why a container can be no more what it was made to be, whoever made it.
 fn unfit(container: &Container, slot: &Slot<'_>) -> Option<String> {
     match container.state {
+        // One that runs has begun with what was there.
+        state if !slot.asked.keep && mounts_other(container, slot) && !state.is_running() => {
+            Some("what it mounts may have changed".to_owned())
+        }
         State::Dead => Some("the engine could not remove it".to_owned()),
         // It is made in more than one call: its image is checked, and its configs and secrets come, after the first.
         State::Created => Some("it was never started, and may be unfinished".to_owned()),
-        _ => detached(container, slot.networks)
-            .or_else(|| slot.hosts.iter().find_map(|host| host.lost_by(container)))
-            .or_else(|| {
-                let whose = container.cut_off?.whose();
-                Some(format!("the container {whose} was started after it"))
-            }),
+        _ => None,
     }
 }
 
@@ -108,6 +117,8 @@ pub(super) struct Slot<'a> {
     pub(super) config: Digest,
     /// What the command line asks for.
     pub(super) asked: &'a Asked,
+    /// What those are held against that larder did not make; `None` where there are none.
+    pub(super) claims: Option<&'a Claims>,
     /// Whether it is run to its end.
     pub(super) one_shot: bool,
     /// The digest of what it binds, then.

@@ -64,6 +64,7 @@ mod tests {
         let mut stop = |after: &[usize]| {
             let action = Action::Stop {
                 container: String::new(),
+                grace: None,
                 hooks: 0,
                 regardless: false,
             };
