@@ -308,6 +308,7 @@ async fn run(
         recipes: &recipes,
         engine,
         builder: &NoBuilds,
+        compose: None,
         events: events.clone(),
         interrupt,
         timeout,

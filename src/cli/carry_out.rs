@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::compose_hashes::{Oracle, RunHashes};
 use super::invocation::{Invocation, Named};
 use super::prepare::Prepared;
 use super::proofs;
@@ -11,8 +12,8 @@ use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::fingerprint::Fingerprinted;
 use crate::model::Project;
-use crate::plan::Plan;
-use crate::runtime::{self, Leg, Run, StepError};
+use crate::plan::{Action, Plan, Step};
+use crate::runtime::{self, ComposeHash, Leg, Run, StepError};
 use crate::settings::{Builder, Settings};
 use crate::term::{Display, History, WithoutMuted};
 
@@ -41,7 +42,16 @@ pub(super) async fn carry_out(
         plan,
         dagger,
     };
-    work.carry_out(invocation).await
+    // Where nothing is created nobody is asked.
+    let creates = |step: &Step| matches!(step.action, Action::Create(_));
+    if !plan.steps.iter().any(creates) {
+        return work.carry_out(invocation, None).await;
+    }
+    let cache = prepared.settings.cache.as_deref();
+    let oracle = Oracle::open(&prepared.engine, &invocation.environment, cache);
+    let hashes = oracle.map(|oracle| RunHashes::begin(&prepared.project, plan, oracle));
+    let hashes = hashes.as_ref().map(|hashes| hashes as &dyn ComposeHash);
+    work.carry_out(invocation, hashes).await
 }
 
 /// Carries out a plan that only turns containers on and off, or removes them, for services that were asked for.
@@ -78,7 +88,7 @@ pub(super) async fn carry_out_with(
         plan,
         dagger: None,
     };
-    Box::pin(work.carry_out(invocation)).await
+    Box::pin(work.carry_out(invocation, None)).await
 }
 
 /// A plan, with what it is carried out with.
@@ -94,7 +104,11 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn carry_out(self, invocation: &Invocation) -> Result<Carried, Failure> {
+    async fn carry_out(
+        self,
+        invocation: &Invocation,
+        compose: Option<&dyn ComposeHash>,
+    ) -> Result<Carried, Failure> {
         let Self {
             project,
             named,
@@ -121,6 +135,7 @@ impl Work<'_> {
             recipes,
             engine,
             builder: &builder,
+            compose,
             events: WithoutMuted::new(settings.muted, display.sink()),
             interrupt: interrupt.watch(),
             timeout: settings.timeout,
@@ -197,7 +212,7 @@ fn is_optional(
 mod tests {
     use super::*;
     use crate::model::{Condition, Dependency, Service};
-    use crate::plan::{Action, ContainerSource, Step, StepId};
+    use crate::plan::{ContainerSource, StepId};
 
     fn start(service: &str) -> Step {
         let container = ContainerSource::Id(service.to_owned());

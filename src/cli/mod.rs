@@ -3,7 +3,7 @@
 //! `args` what can be typed for every command, `asked` for those that start services, `parse` what was · `run` from a command to its exit code · `invocation` what every command
 //! starts from · `prepare` load, fingerprint, observe, `decide` the plan · `bases` the images that builds start from, `lock` what pins
 //! them, `base_services` those that other services build · `proofs` health checks that passed, `records` what images were
-//! made of · `carry_out` execute with progress on the screen · `dagger` where it is found · `stack` a project's containers
+//! made of · `compose_hashes` docker compose's hashes, `compose_question` what it is asked for them · `carry_out` execute with progress on the screen · `dagger` where it is found · `stack` a project's containers
 //! by their labels, `one_off` a container for one command, `turn` and `start` what stops and starts them · `hold` one command at a
 //! time, `rounds` another look where that helps · `interrupt` Ctrl-C, `moment` times as they are typed.
 
@@ -13,6 +13,8 @@ mod base_services;
 mod bases;
 mod build;
 mod carry_out;
+mod compose_hashes;
+mod compose_question;
 mod config;
 mod create;
 mod dagger;

@@ -12,6 +12,7 @@ use tokio::time::timeout_at;
 
 use super::bases::Bases;
 use super::carry_out::carry_out;
+use super::compose_hashes::Oracle;
 use super::decide::BY_DOCKER;
 use super::invocation::Invocation;
 use super::proofs;
@@ -193,6 +194,7 @@ pub(super) async fn prepare(
     };
     if goal.containers {
         prepared.ask_others().await?;
+        prepared.ask_compose(invocation).await;
         prepared.ask_starts().await?;
         prepared.recall().await?;
         prepared.ask_ages().await?;
@@ -424,6 +426,18 @@ impl Prepared {
             self.observed.others.insert(name, id);
         }
         Ok(())
+    }
+
+    /// Asks the installed docker compose about containers that it made and that larder's formula does not explain.
+    async fn ask_compose(&mut self, invocation: &Invocation) {
+        let asked = plan::asked_hashes(&self.wanted(BY_DOCKER), &self.observed);
+        if asked.is_empty() {
+            return;
+        }
+        let cache = self.settings.cache.as_deref();
+        if let Some(oracle) = Oracle::open(&self.engine, &invocation.environment, cache) {
+            self.compose_hashes = oracle.hashes(&self.project, asked).await;
+        }
     }
 
     /// Asks when containers were started, where that matters. One that is gone meanwhile does not say.

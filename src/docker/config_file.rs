@@ -21,6 +21,8 @@ pub(super) struct ConfigFile {
     pub(super) creds_store: Option<String>,
     /// The program that keeps one registry's.
     pub(super) cred_helpers: BTreeMap<String, String>,
+    /// More folders with plugins, in front of all others.
+    pub(super) cli_plugins_extra_dirs: Vec<PathBuf>,
     /// Proxies per engine address, `default` for all others.
     pub(super) proxies: BTreeMap<String, BTreeMap<String, String>>,
 }

@@ -4,13 +4,14 @@
 //! `observe` takes one snapshot · `definition` puts services, networks and volumes into the engine's words,
 //! `create` makes containers of them, `container` moves them on, `network` and `volume` make what they share ·
 //! `image` and `pull` bring images, with `credentials`, `registry` says what there is · `exec`, `processes`, `logs` (in `lines`, each with its `stamp`) and `watch` look into
-//! what runs, `list` and `events` show it to people, `attach` runs one to its end, with its `streams`, `terminal` lends a person's terminal to it · `access` is what builders inside the engine need · `engine` is the port that steps go through, `error`
+//! what runs, `list` and `events` show it to people, `attach` runs one to its end, with its `streams`, `terminal` lends a person's terminal to it · `compose_cli` runs the installed docker compose · `access` is what builders inside the engine need · `engine` is the port that steps go through, `error`
 //! what comes back.
 
 mod access;
 mod address;
 mod api_version;
 mod attach;
+mod compose_cli;
 mod config_file;
 mod connect;
 mod container;
@@ -42,6 +43,7 @@ mod watch;
 
 pub use api_version::{ApiVersion, InvalidApiVersion};
 pub use attach::{AttachEnd, AttachOptions};
+pub use compose_cli::ComposeCli;
 pub use connect::{Docker, proxies};
 pub use events::ContainerEvent;
 pub use exec::ExecOptions;

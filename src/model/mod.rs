@@ -6,6 +6,7 @@ mod blkio;
 mod build;
 mod canonical;
 mod compose_hash;
+mod compose_shape;
 mod cpu;
 mod credential_spec;
 mod devices;

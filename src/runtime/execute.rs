@@ -15,7 +15,7 @@ use super::critical_path::{Leg, Spans};
 use super::error::StepError;
 use super::event::{Event, EventSink, Progress};
 use super::ledger::{Ledger, Product};
-use super::ports::{Builder, Engine, Happening};
+use super::ports::{Builder, ComposeHash, Engine, Happening};
 use super::queue::Queue;
 use super::readiness::Proof;
 use super::work::Work;
@@ -35,6 +35,8 @@ pub struct Run<'a, E, B> {
     pub engine: &'a E,
     /// The builders.
     pub builder: &'a B,
+    /// Who knows docker compose's hashes of what is created; larder's formula is taken where nobody does.
+    pub compose: Option<&'a dyn ComposeHash>,
     /// Where events go.
     pub events: Arc<dyn EventSink>,
     /// Turns true when the run is to end early: no new steps, calls in flight are finished, waits and builds

@@ -22,8 +22,8 @@ pub use error::{CheckFailed, StepError};
 pub use event::{Event, EventSink, Progress};
 pub use execute::{Failure, Outcome, Run, execute};
 pub use ports::{
-    BuildPart, BuildRequest, Builder, Condition, ContainerSpec, Duplex, Engine, EngineAccess,
-    Happening, HappeningKind, HookEnd, Listening, Login,
+    BuildPart, BuildRequest, Builder, ComposeHash, Condition, ContainerSpec, Duplex, Engine,
+    EngineAccess, Happening, HappeningKind, HookEnd, Listening, Login,
 };
 pub use readiness::Proof;
 pub use remedy::Silent;

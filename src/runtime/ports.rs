@@ -220,6 +220,17 @@ impl<'a> ContainerSpec<'a> {
     }
 }
 
+/// docker compose's hash of services: by it its `up` takes a container for one of its own, or makes it anew.
+pub trait ComposeHash: Send + Sync {
+    /// The hash of a service whose container has something of these others (`service:NAME` → the ID); `None` where nobody
+    /// says it. Takes no longer than it must.
+    fn hash<'a>(
+        &'a self,
+        service: &'a str,
+        shares: &'a BTreeMap<String, String>,
+    ) -> BoxFuture<'a, Option<Digest>>;
+}
+
 /// How a hook ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HookEnd {

@@ -132,6 +132,10 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
         let shares = shares.map(|(key, source)| Ok((key.clone(), self.container(source)?)));
         let shares: BTreeMap<String, String> = shares.collect::<Result<_, StepError>>()?;
         let recipe = self.recipe(self.service()).ok();
+        let compose_hash = match self.run.compose {
+            Some(compose) => compose.hash(self.service(), &shares).await,
+            None => None,
+        };
         let spec = ContainerSpec {
             project: self.run.project,
             service: self.service(),
@@ -142,7 +146,7 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
             dependencies: recipe.and_then(|recipe| recipe.dependencies),
             shadowed: recipe.and_then(|recipe| Some(recipe.shadowed.as_ref()?.key)),
             config: creation.config,
-            compose_hash: None,
+            compose_hash,
             mounted: creation.mounted,
             inherits: &creation.inherits,
             image_mounts: &mounts,
