@@ -24,6 +24,8 @@ mod end_to_end;
 mod hostile;
 #[path = "cli/images.rs"]
 mod images;
+#[path = "cli/interop.rs"]
+mod interop;
 #[path = "cli/interrupts.rs"]
 mod interrupts;
 #[path = "cli/lock.rs"]
