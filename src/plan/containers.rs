@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::adoption::is_foreign;
 use super::decide::{Draft, Started};
 use super::error::Error;
 use super::images::Chosen;
@@ -352,15 +353,22 @@ impl Draft<'_> {
         }
         let before = old.labels.get(labels::DEPENDENCIES);
         let renewed = match (before, slot.image.dependencies) {
-            (Some(before), Some(now)) => !before.is_empty() && *before != now.to_string(),
-            _ => false,
+            (Some(before), Some(now)) => {
+                let changed = !before.is_empty() && *before != now.to_string();
+                changed.then_some("its dependencies changed")
+            }
+            // docker compose built its image.
+            (None, Some(_)) => {
+                is_foreign(old).then_some("whether its dependencies changed is not known")
+            }
+            _ => None,
         };
         let mut inherits = BTreeMap::new();
         for (target, volume) in old.anonymous_volumes() {
-            match declared(target) {
-                Some(mount) if mount.source.is_some() || mount.kind != MountKind::Volume => {}
-                Some(_) if renewed => self.plan.warnings.push(format!(
-                    "`{}` gets a new anonymous volume at `{target}`: its dependencies changed (the old one is kept: `{volume}`)",
+            match (declared(target), renewed) {
+                (Some(mount), _) if mount.source.is_some() || mount.kind != MountKind::Volume => {}
+                (Some(_), Some(why)) => self.plan.warnings.push(format!(
+                    "`{}` gets a new anonymous volume at `{target}`: {why} (the old one is kept: `{volume}`)",
                     slot.service
                 )),
                 _ => {

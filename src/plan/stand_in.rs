@@ -38,7 +38,13 @@ pub(super) fn stand_ins<'a>(
         (is_ours && same).then_some((image, fingerprint))
     });
     let mut known: Vec<(&Image, Digest)> = known.collect();
-    known.sort_by_key(|(image, fingerprint)| (!is_used(image), *fingerprint));
+    // docker compose makes its containers from the one that has the name; they stay, too.
+    let all = observed.containers.iter();
+    let own: Vec<&Container> = all
+        .filter(|own| own.service == service && !own.one_off)
+        .collect();
+    let is_there = |image: &Image| own.iter().any(|own| own.image == image.id);
+    known.sort_by_key(|(image, fingerprint)| (!is_used(image), !is_there(image), *fingerprint));
     known
 }
 

@@ -174,3 +174,37 @@ fn the_installed_docker_compose_is_asked_where_the_formula_does_not_tell() {
     });
     assert!(is_kept(&told), "{}", told.text());
 }
+
+#[test]
+fn what_an_image_of_docker_composes_brought_is_not_handed_on() {
+    let own = "a".repeat(64);
+    let services = "api: {build: {context: /src/api}, volumes: [{type: volume, target: /modules}]}";
+    let handed = |change: fn(&mut Scene)| {
+        let scene = scene(services)
+            .recipe("api", "v1", Some("deps"))
+            .image("a1", &["hub-api:latest"], &[(labels::FINGERPRINT, "v1")])
+            .container("api", "a2", PLAIN);
+        let scene = by_compose(scene).with(change).with(|scene| {
+            let volumes = &mut scene.observed.containers[0].volumes;
+            volumes.insert("/modules".to_owned(), own.clone());
+        });
+        let plan = scene.decide().unwrap();
+        let json = larder::plan::json(&plan).to_string();
+        (
+            json.contains(&format!("\"/modules\":\"{own}\"")),
+            plan.warnings,
+        )
+    };
+    let (handed_on, warnings) = handed(|_| ());
+    assert!(!handed_on);
+    assert!(
+        warnings[0].contains("whether its dependencies changed is not known"),
+        "{warnings:?}"
+    );
+    // One that docker compose made of larder's image has that one's labels.
+    let of_larders = |scene: &mut Scene| {
+        let label = (labels::DEPENDENCIES.to_owned(), digest("deps").to_string());
+        scene.observed.containers[0].labels.extend([label]);
+    };
+    assert_eq!(handed(of_larders), (true, Vec::new()));
+}
