@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
+use futures_util::future::{BoxFuture, Shared, ready};
 use serde::{Deserialize, Serialize};
 
 use super::compose_question::Question;
@@ -145,8 +145,10 @@ impl Oracle {
 pub(super) struct RunHashes<'a> {
     project: &'a Project,
     oracle: Arc<Oracle>,
-    /// Ends when what was asked at the beginning is answered.
-    asked: Option<Shared<BoxFuture<'static, ()>>>,
+    /// The services that were asked for at the beginning.
+    asked: BTreeSet<String>,
+    /// Ends when they are answered.
+    answered: Shared<BoxFuture<'static, ()>>,
 }
 
 impl<'a> RunHashes<'a> {
@@ -167,15 +169,20 @@ impl<'a> RunHashes<'a> {
                 open.insert(name.clone(), service);
             }
         }
-        let asked = Question::of(project, open).map(|question| {
-            let oracle = oracle.clone();
-            let task = tokio::spawn(async move { oracle.ask(&question).await });
-            task.map(drop).boxed().shared()
-        });
+        let (asked, answered) = match Question::of(project, open) {
+            None => (BTreeSet::new(), ready(()).boxed().shared()),
+            Some(question) => {
+                let asked = question.services().cloned().collect();
+                let oracle = oracle.clone();
+                let task = tokio::spawn(async move { oracle.ask(&question).await });
+                (asked, task.map(drop).boxed().shared())
+            }
+        };
         Self {
             project,
             oracle,
             asked,
+            answered,
         }
     }
 }
@@ -189,10 +196,10 @@ impl ComposeHash for RunHashes<'_> {
         async move {
             let made = self.project.services.get(service)?.as_created(shares);
             let known = self.oracle.said(&made);
-            let (None, Some(asked)) = (known, &self.asked) else {
+            if known.is_some() || !self.asked.contains(service) {
                 return known;
-            };
-            asked.clone().await;
+            }
+            self.answered.clone().await;
             if let Some(known) = self.oracle.said(&made) {
                 return Some(known);
             }

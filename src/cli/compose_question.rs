@@ -53,6 +53,11 @@ impl Question {
         })
     }
 
+    /// The services that it is about.
+    pub(super) fn services(&self) -> impl Iterator<Item = &String> {
+        self.services.keys()
+    }
+
     /// The services that an answer is about, each with its hash.
     pub(super) fn answers<'a>(
         &'a self,

@@ -27,6 +27,7 @@ impl Service {
 
     /// The service as docker compose has it when it makes a container: the containers that it has something of by their IDs,
     /// where they are known, and what `use_api_socket` stands for (`useAPISocket`).
+    #[must_use]
     pub fn as_created(&self, shares: &BTreeMap<String, String>) -> Self {
         let id = |owner: Owner<'_>| shares.get(&owner.to_string());
         let mode = |mode: &Option<String>| {

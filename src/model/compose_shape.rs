@@ -25,17 +25,6 @@ impl Service {
 fn walk(value: &Value, layout: &Layout, path: &str, shape: &mut BTreeSet<String>) {
     match (layout, value) {
         (Layout::Always(inner), value) => walk(value, inner, path, shape),
-        (Layout::Each(inner), Value::Array(items)) if !items.is_empty() => {
-            let path = format!("{path}[]");
-            items
-                .iter()
-                .for_each(|item| walk(item, inner, &path, shape));
-        }
-        (Layout::Each(inner), Value::Object(map)) if !map.is_empty() => {
-            let path = format!("{path}.*");
-            map.values()
-                .for_each(|item| walk(item, inner, &path, shape));
-        }
         (Layout::Fields(fields), Value::Object(map)) if !map.is_empty() => {
             for (name, value) in map {
                 let own = fields.iter().find(|(field, _)| field == name);
@@ -43,23 +32,24 @@ fn walk(value: &Value, layout: &Layout, path: &str, shape: &mut BTreeSet<String>
                 let below = format!("{path}.{name}");
                 match value {
                     // A part's own word may be what it is by default; a service's is a name, a path or a text.
-                    Value::String(word) if !path.is_empty() && is_word(word) => {
+                    Value::String(word) if !path.is_empty() && is_word(name, word) => {
                         shape.insert(format!("{below}={word}"));
                     }
                     value => walk(value, inner, &below, shape),
                 }
             }
         }
-        (_, Value::Array(items)) if !items.is_empty() => {
+        (layout, Value::Array(items)) if !items.is_empty() => {
             let path = format!("{path}[]");
-            items
-                .iter()
-                .for_each(|item| walk(item, &Layout::Own, &path, shape));
+            for item in items {
+                walk(item, each(layout), &path, shape);
+            }
         }
-        (_, Value::Object(map)) if !map.is_empty() => {
+        (layout, Value::Object(map)) if !map.is_empty() => {
             let path = format!("{path}.*");
-            map.values()
-                .for_each(|item| walk(item, &Layout::Own, &path, shape));
+            for item in map.values() {
+                walk(item, each(layout), &path, shape);
+            }
         }
         (_, value) => {
             shape.insert(format!("{path}={}", kind(value)));
@@ -67,8 +57,18 @@ fn walk(value: &Value, layout: &Layout, path: &str, shape: &mut BTreeSet<String>
     }
 }
 
-fn is_word(text: &str) -> bool {
-    (1..=WORD).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase())
+fn each(layout: &Layout) -> &Layout {
+    match layout {
+        Layout::Each(inner) => inner,
+        _ => &Layout::Own,
+    }
+}
+
+fn is_word(name: &str, text: &str) -> bool {
+    let is_path = matches!(name, "source" | "target");
+    !is_path
+        && (1..=WORD).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -100,7 +100,7 @@ mod tests {
     fn names_and_texts_are_no_part_of_it_and_fields_and_their_defaults_are() {
         let bind = |source: &str, make: bool| {
             json!({"image": "a", "environment": {"A": "1"}, "volumes":
-                [{"type": "bind", "source": source, "target": "/b", "bind": {"create_host_path": make}}]})
+                [{"type": "bind", "source": source, "target": "b", "bind": {"create_host_path": make}}]})
         };
         let one = shape(bind("/one", true));
         let expected = [
