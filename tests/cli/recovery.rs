@@ -58,10 +58,14 @@ fn a_container_that_docker_compose_left_misnamed_gets_its_name() {
         let own = format!("{}_{name}", &stack.containers("app")[0][..12]);
         docker(&["rename", &name, &own]);
     };
+    let theirs = stack.containers("app");
     left(&stack);
     stack.larder("up");
     assert_eq!(stack.names("app"), std::slice::from_ref(&name));
-    // One of larder's own is not made anew for its name.
+    assert_eq!(stack.containers("app"), theirs);
+    // Nor is one of larder's own made anew for its name.
+    stack.sandbox.write("compose.yaml", &stubborn("two"));
+    stack.larder("up");
     let made = stack.containers("app");
     left(&stack);
     stack.larder("up");
