@@ -98,7 +98,9 @@ fn containers(stack: &Stack) -> BTreeMap<String, Vec<String>> {
             .or_default()
             .push(id.to_owned());
     }
-    all.values_mut().for_each(|ids| ids.sort());
+    for ids in all.values_mut() {
+        ids.sort();
+    }
     all
 }
 
