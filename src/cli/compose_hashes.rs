@@ -195,15 +195,13 @@ impl ComposeHash for RunHashes<'_> {
     ) -> BoxFuture<'b, Option<Digest>> {
         async move {
             let made = self.project.services.get(service)?.as_created(shares);
-            let known = self.oracle.said(&made);
-            if known.is_some() || !self.asked.contains(service) {
-                return known;
+            if self.asked.contains(service) && self.oracle.said(&made).is_none() {
+                self.answered.clone().await;
             }
-            self.answered.clone().await;
             if let Some(known) = self.oracle.said(&made) {
                 return Some(known);
             }
-            // It spoke, and otherwise than the formula, of other IDs; or it says nothing.
+            // It spoke, now or earlier and otherwise than the formula, of other IDs; or it says nothing.
             let placeholder = shares.keys().map(|key| (key.clone(), "0".repeat(64)));
             let stood_in = self.project.services[service].as_created(&placeholder.collect());
             self.oracle.said(&stood_in)?;
