@@ -49,6 +49,21 @@ pub enum Failure {
         /// Whether it has some, and none of their profiles is active.
         off: bool,
     },
+    /// Containers cannot have their host ports.
+    #[error("{} host ports are taken", .0.len())]
+    Ports(Vec<(plan::Conflict, Option<Place>)>),
+    /// Containers of another checkout would be replaced.
+    #[error("project `{project}` runs from `{}` already: `{container}` would be replaced", folder.display())]
+    OtherCheckout {
+        /// The name that both have.
+        project: String,
+        /// The other checkout.
+        folder: PathBuf,
+        /// One of its containers.
+        container: String,
+        /// A name that this one can have.
+        beside: String,
+    },
     /// Steps failed.
     #[error("{} of the steps failed", .0.len())]
     Steps(Vec<runtime::Failure>),
@@ -232,6 +247,7 @@ impl Failure {
             | Self::NoJob(_)
             | Self::Untold { .. }
             | Self::Frozen
+            | Self::OtherCheckout { .. }
             | Self::NoBase { .. }
             | Self::NobodyToAsk
             | Self::Folder(_) => Kind::Input,
@@ -245,6 +261,7 @@ impl Failure {
             Self::Fell { .. }
             | Self::Unbuilt(_)
             | Self::Undone { .. }
+            | Self::Ports(_)
             | Self::NotInRegistry { .. }
             | Self::NoDigest { .. }
             | Self::Unwritten { .. }
@@ -267,6 +284,7 @@ impl Failure {
             Self::Bases { failures, locked } => {
                 failures.iter().map(|own| of_base(own, locked)).collect()
             }
+            Self::Ports(conflicts) => of_ports(conflicts),
             // The hint goes for all of them.
             Self::Fingerprint(error) if !error.apart().is_empty() => {
                 let each = error.apart();
@@ -335,6 +353,12 @@ impl Failure {
             Self::Frozen => {
                 vec!["leave out `--frozen`, or unset LARDER_FROZEN, to write it".to_owned()]
             }
+            Self::OtherCheckout {
+                project, beside, ..
+            } => vec![
+                format!("`larder -p {beside} up --ports auto` starts this one beside it"),
+                format!("`larder -p {project} up` replaces it"),
+            ],
             Self::Fell { service, .. } => {
                 vec![format!("`larder logs {service}` shows what it printed")]
             }
@@ -406,6 +430,22 @@ fn of_step(failure: &runtime::Failure) -> Message {
         hints,
         ..message
     }
+}
+
+/// A message for each port, and what helps with all of them at the end.
+fn of_ports(conflicts: &[(plan::Conflict, Option<Place>)]) -> Vec<Message> {
+    let told = conflicts.iter().map(|(conflict, place)| Message {
+        text: conflict.to_string(),
+        place: place.clone(),
+        hints: vec![conflict.hint()],
+        ..Message::default()
+    });
+    let mut told: Vec<Message> = told.collect();
+    if let Some(last) = told.last_mut() {
+        let auto = "`larder up --ports auto` publishes free ports in place of taken ones";
+        last.hints.push(auto.to_owned());
+    }
+    told
 }
 
 /// A pull of a base image, with the line of the lock that asks for it.

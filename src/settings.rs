@@ -47,6 +47,16 @@ pub enum Builder {
     Docker,
 }
 
+/// Which ports of the host are published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Ports {
+    /// Those that the Compose file says.
+    #[default]
+    Fixed,
+    /// Another one in place of each that is taken.
+    Auto,
+}
+
 /// What was typed; `None` where nothing was.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Typed {
@@ -77,6 +87,8 @@ pub struct Settings {
     pub frozen: bool,
     /// How many pulls, builds and starts go on at once; `None` for as many as there are.
     pub parallel: Option<NonZeroUsize>,
+    /// Which ports of the host are published, where a command does not say it.
+    pub ports: Ports,
     /// Of which steps no progress is shown.
     pub muted: Muted,
 }
@@ -119,6 +131,7 @@ impl Settings {
             frozen: typed.frozen || frozen(environment, extension)?,
             parallel: parallel(typed.parallel, environment)?,
             muted: Muted::default(),
+            ports: ports(environment, extension)?,
         })
     }
 }
@@ -175,6 +188,19 @@ fn parallel(
         allowed: "the whole numbers",
     })?;
     Ok(usize::try_from(limit).ok().and_then(NonZeroUsize::new))
+}
+
+fn ports(environment: &Environment, extension: Option<&Value>) -> Result<Ports, Error> {
+    if let Some(value) = non_empty(environment, "LARDER_PORTS") {
+        return Ports::from_str(value, false).map_err(|_| Error {
+            variable: "LARDER_PORTS",
+            value: value.to_owned(),
+            allowed: "`auto`, `fixed`",
+        });
+    }
+    let own = extension.and_then(|own| own.get("ports")?.as_str());
+    let own = own.and_then(|name| Ports::from_str(name, false).ok());
+    Ok(own.unwrap_or_default())
 }
 
 /// The mode in which progress is shown, before a project is known.
@@ -266,6 +292,10 @@ mod tests {
         let set = environment(&[("LARDER_FROZEN", "0")]);
         assert_eq!(frozen(&set, Some(&file)), Ok(false));
         assert_eq!(frozen(&environment(&[]), Some(&file)), Ok(true));
+        let file = json!({"ports": "auto"});
+        assert_eq!(ports(&environment(&[]), Some(&file)), Ok(Ports::Auto));
+        let set = environment(&[("LARDER_PORTS", "fixed")]);
+        assert_eq!(ports(&set, Some(&file)), Ok(Ports::Fixed));
         let file = json!({"timeout": 9});
         assert_eq!(timeout(None, Some(&file)), Some(Duration::from_secs(9)));
         assert_eq!(timeout(Some(3), Some(&file)), Some(Duration::from_secs(3)));

@@ -22,3 +22,5 @@ mod pulls;
 mod scene;
 #[path = "plan/stand_in.rs"]
 mod stand_in;
+#[path = "plan/taken_ports.rs"]
+mod taken_ports;

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::failure::Failure;
 use crate::model::{Project, Service, UnknownService};
 use crate::plan;
+use crate::settings::Ports;
 
 /// Options of all that start services.
 #[derive(Args, Debug, Default)]
@@ -37,6 +38,9 @@ pub struct Asked {
     /// When images that are only named are pulled, in place of their `pull_policy`
     #[arg(long, value_enum, value_name = "POLICY")]
     pub pull: Option<Pull>,
+    /// Publish the ports that the file says, or another one in place of each that is taken [env: LARDER_PORTS]
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub ports: Option<Ports>,
 }
 
 /// How many containers a service has.

@@ -7,6 +7,7 @@ use super::compose_hashes::{Oracle, RunHashes};
 use super::invocation::{Invocation, Named};
 use super::prepare::Prepared;
 use super::proofs;
+use super::taken::name_holders;
 use crate::build::{BuildKit, Builders, Dagger};
 use crate::docker::Docker;
 use crate::failure::Failure;
@@ -145,8 +146,9 @@ impl Work<'_> {
         drop(interrupt);
         display.close();
         proofs::keep(settings.cache.as_deref(), &outcome.proofs);
-        let (in_use, failures): (Vec<_>, Vec<_>) = outcome
-            .failures
+        let mut failures = outcome.failures;
+        name_holders(engine, &mut failures).await;
+        let (in_use, failures): (Vec<_>, Vec<_>) = failures
             .into_iter()
             .partition(|failure| matches!(failure.error, StepError::InUse { .. }));
         for message in Failure::Steps(in_use).messages() {

@@ -97,11 +97,7 @@ impl Invocation {
             without_env_files: true,
             ..self.options(&[])
         };
-        let given = self.global.project_name.clone().or_else(|| {
-            let name = self.environment.get("COMPOSE_PROJECT_NAME").cloned();
-            name.filter(|name| !name.is_empty())
-        });
-        match (compose::load(&options), given) {
+        match (compose::load(&options), self.project_name()) {
             (Ok(project), _) => Ok(Named {
                 name: project.name.clone(),
                 project: Some(project),
@@ -112,6 +108,14 @@ impl Invocation {
             }),
             (Err(error), _) => Err(error.by_name().into()),
         }
+    }
+
+    /// The project's name, where it was asked for.
+    pub(super) fn project_name(&self) -> Option<String> {
+        self.global.project_name.clone().or_else(|| {
+            let name = self.environment.get("COMPOSE_PROJECT_NAME").cloned();
+            name.filter(|name| !name.is_empty())
+        })
     }
 
     pub(super) fn options(&self, services: &[String]) -> LoadOptions {

@@ -4,7 +4,8 @@
 //! starts from · `prepare` load, fingerprint, observe, `decide` the plan · `bases` the images that builds start from, `lock` what pins
 //! them, `base_services` those that other services build · `proofs` health checks that passed, `records` what images were
 //! made of · `compose_hashes` docker compose's hashes, `compose_question` what it is asked for them · `carry_out` execute with progress on the screen · `dagger` where it is found · `stack` a project's containers
-//! by their labels, `one_off` a container for one command, `turn` and `start` what stops and starts them · `hold` one command at a
+//! by their labels, `one_off` a container for one command, `turn` and `start` what stops and starts them · `taken` host ports that
+//! somebody has, `checkouts` projects of one name · `hold` one command at a
 //! time, `rounds` another look where that helps · `interrupt` Ctrl-C, `moment` times as they are typed.
 
 mod args;
@@ -13,6 +14,7 @@ mod base_services;
 mod bases;
 mod build;
 mod carry_out;
+mod checkouts;
 mod compose_hashes;
 mod compose_question;
 mod config;
@@ -51,6 +53,7 @@ mod scale;
 mod stack;
 mod start;
 mod stop;
+mod taken;
 mod top;
 mod turn;
 mod up;

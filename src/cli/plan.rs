@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::fingerprint::{BaseRef, Fingerprinted};
 use crate::model::Project;
 use crate::plan;
+use crate::settings::Ports;
 use crate::term::{chain, chain_json};
 
 /// `larder plan`.
@@ -43,12 +44,19 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
     let names = args.asked.names(&args.services);
     let mut project = invocation.load(&names)?;
     args.asked.adjust(&mut project)?;
-    let settings = invocation.settings(Some(&project), None)?;
+    let mut settings = invocation.settings(Some(&project), None)?;
+    settings.ports = args.asked.ports.unwrap_or(settings.ports);
     invocation.warn(&project);
     let mut prepared = prepare(invocation, project, &names, settings, goal).await?;
     let asked = &args.asked;
     prepared.asked = asked.of_containers(&args.services, &prepared.services);
-    let (decided, _) = prepared.decide(invocation).await?;
+    let (mut decided, _) = prepared.decide(invocation).await?;
+    let conflicts = prepared.port_conflicts(&decided).await?;
+    let refused = conflicts
+        .iter()
+        .map(|own| format!("`up` will be refused: {own}"));
+    decided.warnings.extend(refused);
+    prepared.warn_of_checkouts(invocation, &decided);
     let outside = compose::outside(&prepared.project, &prepared.services);
     let verbose = args.verbose || invocation.global.verbose > 0;
     let known = || {
@@ -62,6 +70,9 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
         Report::Json => {
             let mut document = plan::json(&decided);
             document["outside"] = json!(outside);
+            if !prepared.ports.is_empty() {
+                document["chosen_ports"] = json!(prepared.ports);
+            }
             for (service, recipe) in known().filter(|_| verbose) {
                 document["services"][service]["chain"] = chain_json(recipe);
             }
@@ -73,6 +84,9 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
             }
             invocation.screen.out(&plan::text(&decided));
             invocation.screen.out(&plan::outside_text(&outside));
+            for port in &prepared.ports {
+                invocation.screen.out(&format!("\n{}\n", port.sentence()));
+            }
             for (_, recipe) in known().filter(|_| verbose) {
                 let text = chain(recipe, invocation.screen.columns());
                 invocation.screen.out(&format!("\n{text}"));

@@ -22,7 +22,7 @@ use crate::docker::{self, Docker};
 use crate::failure::Failure;
 use crate::fingerprint::{self, BaseRef, Change, Fingerprinted, Platform, StatCache, Survey};
 use crate::model::{Digest, Project, familiar};
-use crate::plan::{self, Asked, Observed};
+use crate::plan::{self, Asked, ChosenPort, Observed};
 use crate::runtime::{Engine, EngineError, Leg};
 use crate::settings::Settings;
 use crate::term::Waiting;
@@ -88,6 +88,8 @@ pub(super) struct Prepared {
     pub(super) built: BTreeSet<String>,
     /// The socket of the user's SSH agent.
     pub(super) agent: Option<PathBuf>,
+    /// The host ports in place of those that are taken.
+    pub(super) ports: Vec<ChosenPort>,
 }
 
 /// What fingerprints are taken of, and what is kept of their files.
@@ -191,8 +193,10 @@ pub(super) async fn prepare(
         fresh: false,
         built: BTreeSet::new(),
         agent: invocation.ssh_agent(),
+        ports: Vec::new(),
     };
     if goal.containers {
+        prepared.choose_ports().await?;
         prepared.ask_others().await?;
         prepared.ask_compose(invocation).await;
         prepared.ask_starts().await?;

@@ -7,6 +7,7 @@ use super::args::Services;
 use super::carry_out::carry_out_on;
 use super::invocation::{Invocation, Named};
 use super::rounds::rounds;
+use super::taken::check_starts;
 use super::{stack, turn};
 use crate::failure::Failure;
 use crate::model::{Condition, Project};
@@ -37,7 +38,8 @@ async fn round(
     if due.is_empty() {
         return invocation.note("nothing to start");
     }
-    let plan = plan(chosen, named.project.as_ref());
+    let plan = plan(chosen.clone(), named.project.as_ref());
+    check_starts(&engine, &plan, &chosen, named.project.as_ref()).await?;
     let carried = carry_out_on(invocation, &engine, named, &args.services, &plan).await?;
     due.retain(|container| !carried.fallen.contains(&container.service));
     invocation.total(due.len(), "container", "started", begun)

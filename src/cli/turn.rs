@@ -8,6 +8,7 @@ use super::carry_out::carry_out_on;
 use super::invocation::{Invocation, Named};
 use super::rounds::rounds;
 use super::stack;
+use super::taken::check_starts;
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::model::{Project, Service};
@@ -100,7 +101,10 @@ async fn round(
         Turn::Stop { .. } => "stopped",
         Turn::Remove { .. } => "removed",
     };
-    let plan = plan_of(chosen, named, turn);
+    let plan = plan_of(chosen.clone(), named, turn);
+    if turn.is_restart() {
+        check_starts(&engine, &plan, &chosen, named.project.as_ref()).await?;
+    }
     carry_out_on(invocation, &engine, named, &[], &plan).await?;
     invocation.total(count, "container", how, begun)
 }

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::model::Project;
 use crate::plan::{self, Container, Health, Observed, Outcome, Plan, State};
 use crate::runtime::{Engine, Leg};
-use crate::settings::{Progress, Settings};
+use crate::settings::{Ports, Progress, Settings};
 use crate::term::{Readout, Ready};
 
 /// `larder up`.
@@ -68,7 +68,8 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
         return Err(Failure::NoServices { off });
     }
     args.asked.adjust(&mut project)?;
-    let settings = invocation.settings(Some(&project), args.timeout)?;
+    let mut settings = invocation.settings(Some(&project), args.timeout)?;
+    settings.ports = args.asked.ports.unwrap_or(settings.ports);
     invocation.warn(&project);
     let goal = Goal {
         containers: true,
@@ -150,6 +151,11 @@ impl Run<'_> {
         let (plan, dagger) = prepared.decide(self.invocation).await?;
         if self.args.no_build {
             all_built(&plan)?;
+        }
+        prepared.check_checkouts(self.invocation, &plan)?;
+        prepared.check_ports(&plan).await?;
+        if !self.acted {
+            prepared.tell_ports(self.invocation);
         }
         let kept = records::keep(prepared.settings.cache.as_deref(), &prepared.recipes);
         for warning in &plan.warnings {

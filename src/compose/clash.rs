@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use super::notice::Notices;
 use super::path::TreePath;
-use crate::model::{Attachment, Network, Port, PortRange, Project, Service};
+use crate::model::{Attachment, Network, Port, PortRange, Project, addresses_meet};
 
 /// So many holders of one port are told apart.
 const HOLDERS: usize = 64;
@@ -105,7 +105,9 @@ fn holds((subnet, bits): Subnet, address: IpAddr) -> bool {
 fn ports(project: &Project, notices: &mut Notices) {
     let mut taken: HashMap<(&str, u16), Vec<Holder<'_>>> = HashMap::new();
     let services = project.services.iter();
-    for (name, service) in services.filter(|(_, service)| publishes(service)) {
+    for (name, service) in
+        services.filter(|(_, service)| service.replicas() > 0 && service.publishes())
+    {
         for (index, port) in service.ports.iter().enumerate() {
             let Some((ip, published)) = on_host(port) else {
                 continue;
@@ -113,7 +115,7 @@ fn ports(project: &Project, notices: &mut Notices) {
             let shown = format!("`{published}/{}`", port.protocol);
             let holders = taken.entry((&port.protocol, published)).or_default();
             let mut others = holders.iter().filter(|(_, holder)| holder != name);
-            let first = others.find(|(other, _)| are_one(*other, ip));
+            let first = others.find(|(other, _)| addresses_meet(*other, ip));
             let first = first.map(|(_, first)| *first);
             if holders.len() < HOLDERS {
                 holders.push((ip, name));
@@ -133,21 +135,6 @@ fn ports(project: &Project, notices: &mut Notices) {
             notices.say_at(text, path.and_item(index, &published.to_string()), None);
         }
     }
-}
-
-/// Whether two addresses of one port cannot be had by two. None is every address, and so is an unspecified one of its kind.
-fn are_one(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
-    let (Some(one), Some(other)) = (one, other) else {
-        return true;
-    };
-    let any = one.is_unspecified() || other.is_unspecified();
-    one == other || any && one.is_ipv4() == other.is_ipv4()
-}
-
-/// Whether a service has containers with a network of their own, whose ports can be published.
-fn publishes(service: &Service) -> bool {
-    let mode = service.network_mode.as_deref().unwrap_or_default();
-    service.replicas() > 0 && !matches!(mode, "host" | "none") && !mode.contains(':')
 }
 
 /// The one port of the host that a port asks for, with its address where it says one.

@@ -13,6 +13,12 @@ pub fn place(project: &Project, path: &[&str]) -> Option<Place> {
     Places::in_project(project).find(&TreePath::of(path), None)
 }
 
+/// The place of one item of a list, which has `text` in it.
+pub fn place_of_item(project: &Project, path: &[&str], index: usize, text: &str) -> Option<Place> {
+    let path = TreePath::of(path).and_item(index, text);
+    Places::in_project(project).find(&path, None)
+}
+
 /// Where paths are written.
 pub(super) struct Places<'a> {
     files: Vec<File<'a>>,

@@ -79,7 +79,7 @@ fn named_in(
 }
 
 /// Lower-case letters, digits, `-` and `_`, with a letter or digit first; everything else left out.
-fn normalised(name: &str) -> String {
+pub(crate) fn normalised(name: &str) -> String {
     let lower = name.to_lowercase();
     let kept: String = lower
         .chars()

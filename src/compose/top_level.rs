@@ -62,6 +62,7 @@ static INCLUDED: Table = closed(&[
 static OF_LARDER: Table = closed(&[
     field("builder", OneOf(&["auto", "dagger", "docker"])),
     field("frozen", Bool).kept(),
+    field("ports", OneOf(&["fixed", "auto"])),
     field("timeout", Checked(values::seconds, &Int)),
 ]);
 

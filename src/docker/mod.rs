@@ -4,13 +4,15 @@
 //! `observe` takes one snapshot · `definition` puts services, networks and volumes into the engine's words,
 //! `create` makes containers of them, `container` moves them on, `network` and `volume` make what they share ·
 //! `image` and `pull` bring images, with `credentials`, `registry` says what there is · `exec`, `processes`, `logs` (in `lines`, each with its `stamp`) and `watch` look into
-//! what runs, `list` and `events` show it to people, `attach` runs one to its end, with its `streams`, `terminal` lends a person's terminal to it · `compose_cli` runs the installed docker compose · `access` is what builders inside the engine need · `engine` is the port that steps go through, `error`
+//! what runs, `list` and `events` show it to people, `attach` runs one to its end, with its `streams`, `terminal` lends a person's terminal to it · `compose_cli` runs the installed docker compose · `taken` is who has which of the host's ports, by its
+//! `sockets` and the containers', `bindings` which a container asks for · `access` is what builders inside the engine need · `engine` is the port that steps go through, `error`
 //! what comes back.
 
 mod access;
 mod address;
 mod api_version;
 mod attach;
+mod bindings;
 mod compose_cli;
 mod config_file;
 mod connect;
@@ -35,8 +37,10 @@ mod post;
 mod processes;
 mod pull;
 mod registry;
+mod sockets;
 mod stamp;
 mod streams;
+mod taken;
 mod terminal;
 mod volume;
 mod watch;

@@ -47,6 +47,8 @@ pub const CONFIG: &str = "dev.larder.config";
 pub const MOUNTED: &str = "dev.larder.mounted";
 /// On a container that mounts images: their IDs in the order of the mounts, joined by commas.
 pub const IMAGE_MOUNTS: &str = "dev.larder.image-mounts";
+/// On a container with host ports that were chosen in place of taken ones: `127.0.0.1:8080:80/tcp=23456`, joined by commas.
+pub const PORTS: &str = "dev.larder.ports";
 /// On a container that has something of another one, beside its network: `ipc=ID`, `pid=ID`, `volumes_from=ID`, `links=ID`,
 /// joined by commas. A list of containers says the network.
 pub const SHARES: &str = "dev.larder.shares";

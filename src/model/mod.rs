@@ -54,7 +54,7 @@ pub use network::{Attachment, FileObject, Ipam, IpamPool, Network, Volume};
 pub use one_off::OneOff;
 pub use paths::clean;
 pub use policy::{InvalidPolicy, PullPolicy, RestartPolicy};
-pub use ports::{InvalidPort, Port, PortRange};
+pub use ports::{InvalidPort, Port, PortRange, addresses_meet};
 pub use project::{Included, Inherited, Named, Place, Project, UnknownService, Warning};
 pub use service::{Condition, Dependency, Logging, Service, security_option};
 pub use sharing::{Owner, Share, external_link, link, shares_in, shares_label};

@@ -1,5 +1,7 @@
 //! Ports: one that is published, and ranges of them.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -27,10 +29,43 @@ pub struct Port {
     /// What speaks on it, for people: `http`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app_protocol: Option<String>,
+    /// What the file says in place of `published`, where another was chosen since that is taken. Of no meaning to a container.
+    #[serde(skip)]
+    pub declared: Option<String>,
+}
+
+impl Port {
+    /// The host's ports that it asks for; `None` where the engine is to choose among all.
+    pub fn range(&self) -> Option<PortRange> {
+        let range: PortRange = self.published.as_deref()?.parse().ok()?;
+        (range.last > 0).then_some(range)
+    }
+
+    /// What is spoken below what is spoken: `tcp`, `udp` or `sctp`.
+    pub fn transport(&self) -> String {
+        match self.protocol.as_str() {
+            "" => "tcp".to_owned(),
+            protocol => protocol.to_lowercase(),
+        }
+    }
+
+    /// The host's address, where it says one.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.host_ip.as_deref()?.parse().ok()
+    }
+}
+
+/// Whether two addresses of one port cannot be had by two. None is every address, and so is an unspecified one of its kind.
+pub fn addresses_meet(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else {
+        return true;
+    };
+    let any = one.is_unspecified() || other.is_unspecified();
+    one == other || any && one.is_ipv4() == other.is_ipv4()
 }
 
 /// Ports in a row: `3000-3005`, or one of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PortRange {
     /// The lowest.
     pub first: u16,
@@ -56,6 +91,15 @@ impl PortRange {
     /// How many ports it has.
     pub fn count(self) -> usize {
         usize::from(self.last - self.first) + 1
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.count() {
+            1 => write!(f, "{}", self.first),
+            _ => write!(f, "{}-{}", self.first, self.last),
+        }
     }
 }
 

@@ -268,6 +268,12 @@ impl Service {
         self.scale.or(deployed).unwrap_or(1)
     }
 
+    /// Whether its containers have a network of their own, whose ports the host can answer on.
+    pub fn publishes(&self) -> bool {
+        let mode = self.network_mode.as_deref().unwrap_or_default();
+        !matches!(mode, "host" | "none") && !mode.contains(':')
+    }
+
     /// When the engine starts its containers again: `deploy.restart_policy`, else `restart`. A text that is no policy
     /// was refused when the file was read.
     pub fn restarts(&self) -> Option<RestartPolicy> {

@@ -6,11 +6,13 @@
 //! whole project; `mounted_images` are mounted as files; `stand_in` is about what bind mounts hide.
 //! Containers: `containers` decides, by the `census` of all, by what is `stale` and by the `adoption` of those that docker
 //! compose made, what they have of their `hosts`, what is made for a `one_off` run, what `one_shots` have done and which
-//! `moved_ports` are free.
+//! `moved_ports` are free. Of the host's ports: `taken_ports` who has them, `port_conflicts` which cannot be had, `chosen_ports` which
+//! are taken in their place.
 //! Networks and volumes: `resources`. What goes: `orphans`, and `unneeded_images`.
 
 mod adoption;
 mod census;
+mod chosen_ports;
 mod containers;
 mod decide;
 mod error;
@@ -25,14 +27,17 @@ mod one_off;
 mod one_shots;
 mod orphans;
 mod platforms;
+mod port_conflicts;
 mod render;
 mod resources;
 mod stale;
 mod stand_in;
 mod step;
-mod unneeded_images;
 
+mod taken_ports;
+mod unneeded_images;
 pub use adoption::asked_hashes;
+pub use chosen_ports::{ChosenPort, choose_ports, ports_are_open, ports_label};
 pub use decide::{Asked, Builders, Wanted, decide, stranger_warning};
 pub use error::Error;
 pub use hosts::asked_containers;
@@ -44,9 +49,11 @@ pub use observed::{
 pub use one_shots::asked_starts;
 pub use orphans::{Orphans, foreign_warning, orphans};
 pub use platforms::asked_platforms;
+pub use port_conflicts::{Claim, Conflict, claims, conflicts};
 pub use render::{json, outside_text, sentence, text};
 pub use step::{
     Action, BuilderKind, ContainerSource, Creation, ImageSource, Outcome, Plan, Readiness,
     ServicePlan, Step, StepId,
 };
+pub use taken_ports::{Holder, Taken};
 pub use unneeded_images::{Unneeded, unneeded_images};

@@ -42,11 +42,18 @@ impl EngineError {
     pub fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::Unreachable { source, .. } => unreachable_hint(source.as_ref()),
-            Self::Refused { source, .. } => refused_hint(&source.to_string()),
+            Self::Refused { source, .. } => refused_hint(&chain(source.as_ref())),
             Self::TooOld { .. } => Some("update the Docker Engine, or leave it out"),
         };
         hint.map(ToOwned::to_owned).into_iter().collect()
     }
+}
+
+/// All that an error says, with what it was caused by.
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let all = std::iter::successors(Some(error), |error| StdError::source(*error));
+    let all: Vec<String> = all.map(ToString::to_string).collect();
+    all.join(": ")
 }
 
 /// An address that cannot be used at all says so itself; what the system reports needs explaining.

@@ -91,10 +91,12 @@ impl Ready<'_> {
             .services
             .iter()
             .map(|service| {
-                (
-                    service.clone(),
-                    json!({"addresses": self.addresses(service)}),
-                )
+                let mut told = json!({"addresses": self.addresses(service)});
+                let chosen = self.chosen(service);
+                if !chosen.is_empty() {
+                    told["chosen_ports"] = json!(chosen);
+                }
+                (service.clone(), told)
             })
             .collect();
         json!({
@@ -110,6 +112,22 @@ impl Ready<'_> {
             "took_ms": self.took.as_millis(),
             "schema": 1,
         })
+    }
+
+    /// The host ports that a service has in place of those that it declares.
+    fn chosen(&self, service: &str) -> Vec<Value> {
+        let service = self.project.services.get(service).into_iter();
+        let ports = service.flat_map(|service| &service.ports);
+        let chosen = ports.filter(|port| port.declared.is_some());
+        let told = chosen.map(|port| {
+            json!({
+                "declared": port.declared,
+                "published": port.published,
+                "target": port.target,
+                "protocol": port.transport(),
+            })
+        });
+        told.collect()
     }
 
     /// Where a service answers on this machine, each address once.

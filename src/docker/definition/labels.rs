@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::sharing::Sharing;
 use crate::model::{Condition, Digest, Project, Service, labels, shares_label};
+use crate::plan::ports_label;
 use crate::runtime::ContainerSpec;
 
 /// The labels of a container.
@@ -28,6 +29,9 @@ pub(super) fn of_container(
     }
     if let Some(images) = labels::image_mounts(spec.image_mounts) {
         set(labels::IMAGE_MOUNTS, images);
+    }
+    if let Some(ports) = ports_label(&service.ports) {
+        set(labels::PORTS, ports);
     }
     if let Some(shares) = shares_label(&sharing.shares) {
         set(labels::SHARES, shares);
