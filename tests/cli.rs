@@ -36,6 +36,8 @@ mod logs;
 mod output;
 #[path = "cli/portable.rs"]
 mod portable;
+#[path = "cli/ports.rs"]
+mod ports;
 #[path = "cli/recovery.rs"]
 mod recovery;
 #[path = "cli/registry.rs"]
