@@ -38,8 +38,9 @@ pub struct Asked {
     /// When images that are only named are pulled, in place of their `pull_policy`
     #[arg(long, value_enum, value_name = "POLICY")]
     pub pull: Option<Pull>,
-    /// Publish the ports that the file says, or another one in place of each that is taken [env: LARDER_PORTS]
-    #[arg(long, value_enum, value_name = "HOW")]
+    /// Ports of the host: `fixed` as the file says, `auto` free ones in place of taken ones
+    #[arg(long, value_enum, value_name = "HOW", hide_possible_values = true)]
+    #[arg(help = "Host ports: fixed, or auto (free ones in place of taken ones) [env: LARDER_PORTS]")]
     pub ports: Option<Ports>,
 }
 

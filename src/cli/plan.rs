@@ -14,7 +14,6 @@ use crate::failure::Failure;
 use crate::fingerprint::{BaseRef, Fingerprinted};
 use crate::model::Project;
 use crate::plan;
-use crate::settings::Ports;
 use crate::term::{chain, chain_json};
 
 /// `larder plan`.

@@ -58,7 +58,7 @@ impl Prepared {
     /// Says which ports were taken, and what is in their place.
     pub(super) fn tell_ports(&self, invocation: &Invocation) {
         for port in self.ports.iter().filter(|port| port.holder.is_some()) {
-            invocation.tell(self.settings.progress, &port.sentence());
+            invocation.say(&port.sentence());
         }
     }
 }

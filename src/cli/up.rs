@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::model::Project;
 use crate::plan::{self, Container, Health, Observed, Outcome, Plan, State};
 use crate::runtime::{Engine, Leg};
-use crate::settings::{Ports, Progress, Settings};
+use crate::settings::{Progress, Settings};
 use crate::term::{Readout, Ready};
 
 /// `larder up`.

@@ -76,6 +76,8 @@ fn help_of_up() {
               --build                    Accepted and changes nothing: larder always builds what changed
               --wait                     Accepted and changes nothing: larder always waits
               --no-wait                  Return when every service is started, ready or not
+              --ports <HOW>              Host ports: fixed, or auto (free ones in place of taken ones) [env:
+                                         LARDER_PORTS]
               --timeout <SECONDS>        Give up when a service takes longer than this to become ready
           -p, --project-name <NAME>      The project's name, in place of the folder's [env:
                                          COMPOSE_PROJECT_NAME]
