@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::config::Config;
 use super::create::Create;
+use super::doctor::Doctor;
 use super::down::Down;
 use super::events::Events;
 use super::exec::Exec;
@@ -168,6 +169,8 @@ pub enum Command {
     Run(Box<Run>),
     /// Stop and remove the project's containers and networks
     Down(Down),
+    /// Look at what larder needs: the engine, builders, registries, disks
+    Doctor(Doctor),
 }
 
 /// Services by name.

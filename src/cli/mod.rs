@@ -21,6 +21,7 @@ mod config;
 mod create;
 mod dagger;
 mod decide;
+mod doctor;
 mod down;
 mod events;
 mod exec;

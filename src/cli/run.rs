@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::{
-    build, config, create, down, events, exec, fingerprint, images, kill, lock, logs, ls, one_off,
+    build, config, create, doctor, down, events, exec, fingerprint, images, kill, lock, logs, ls, one_off,
     pause, plan, port, ps, pull, restart, rm, scale, start, stop, top, up, volumes, wait, why,
 };
 use crate::failure::Failure;
@@ -81,6 +81,7 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
         Command::Wait(args) => return wait::wait(invocation, &args).await,
         Command::Run(args) => return Box::pin(one_off::run_once(invocation, *args)).await,
         Command::Why(args) => return why::why(invocation, &args).await,
+        Command::Doctor(args) => return doctor::doctor(invocation, &args).await,
         Command::Up(args) => Box::pin(up::up(invocation, &args)).await?,
         Command::Create(args) => Box::pin(create::create(invocation, args)).await?,
         Command::Scale(args) => Box::pin(scale::scale_to(invocation, args)).await?,

@@ -5,7 +5,7 @@
 //! `create` makes containers of them, `container` moves them on, `network` and `volume` make what they share ·
 //! `image` and `pull` bring images, with `credentials`, `registry` says what there is · `exec`, `processes`, `logs` (in `lines`, each with its `stamp`) and `watch` look into
 //! what runs, `list` and `events` show it to people, `attach` runs one to its end, with its `streams`, `terminal` lends a person's terminal to it · `compose_cli` runs the installed docker compose · `taken` is who has which of the host's ports, by its
-//! `sockets` and the containers', `bindings` which a container asks for · `access` is what builders inside the engine need · `engine` is the port that steps go through, `error`
+//! `sockets` and the containers', `bindings` which a container asks for, `examine` what is known of an engine that does not do as it should · `access` is what builders inside the engine need · `engine` is the port that steps go through, `error`
 //! what comes back.
 
 mod access;
@@ -24,6 +24,7 @@ mod dial;
 mod engine;
 mod error;
 mod events;
+mod examine;
 mod exec;
 mod greeting;
 mod image;
@@ -50,6 +51,7 @@ pub use attach::{AttachEnd, AttachOptions};
 pub use compose_cli::ComposeCli;
 pub use connect::{Docker, proxies};
 pub use events::ContainerEvent;
+pub use examine::{Examination, Way, named_by, orphans};
 pub use exec::ExecOptions;
 pub use image::FoundBase;
 pub use lines::{LogLine, LogStream};

@@ -27,7 +27,7 @@ impl Docker {
         let listed = self.call(QUICK, "listing containers", call).await?;
         let containers: Vec<Container> = listed.into_iter().map(container).collect();
         let mut taken: Vec<Taken> = containers.iter().flat_map(published).collect();
-        if self.is_on_this_network().await {
+        if self.on_this_network().await.is_some() {
             let read = tokio::task::spawn_blocking(move || sockets(&wanted));
             let found = read.await.unwrap_or_default();
             let others: Vec<Taken> = found
@@ -40,16 +40,14 @@ impl Docker {
         Ok(taken)
     }
 
-    /// Whether the engine's ports are those of this process's network: the one that listens on its socket is in the same
-    /// network namespace. An engine in a virtual machine, or of a user of its own, is not.
-    async fn is_on_this_network(&self) -> bool {
+    /// The process that listens on the engine's socket, where the engine's ports are those of this process's network: both are in
+    /// one network namespace. An engine in a virtual machine, or of a user of its own, is not.
+    pub(super) async fn on_this_network(&self) -> Option<u32> {
         let Transport::Unix(path) = &self.address.transport else {
-            return false;
+            return None;
         };
-        let Ok(stream) = UnixStream::connect(path).await else {
-            return false;
-        };
-        let peer = stream.peer_cred().ok().and_then(|peer| peer.pid());
+        let stream = UnixStream::connect(path).await.ok()?;
+        let peer = stream.peer_cred().ok()?.pid()?;
         // The tables of one namespace are one file, and may be looked at where its name (`ns/net`) may not be read.
         let table = |process: &str| {
             let file = Path::new("/proc").join(process).join("net/tcp");
@@ -57,7 +55,8 @@ impl Docker {
             Some((found.dev(), found.ino()))
         };
         let own = table("self");
-        own.is_some() && peer.is_some_and(|peer| table(&peer.to_string()) == own)
+        let same = own.is_some() && table(&peer.to_string()) == own;
+        same.then(|| peer.try_into().ok())?
     }
 }
 

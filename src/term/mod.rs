@@ -5,6 +5,7 @@ mod amount;
 mod board;
 mod canvas;
 mod chain;
+mod checkup;
 mod critical_path;
 mod difference;
 mod frame;
@@ -27,6 +28,7 @@ mod warnings;
 
 pub use amount::{roughly, size};
 pub use chain::{chain, chain_json};
+pub use checkup::{Check, Health, checkup, checkup_json};
 pub use difference::Difference;
 pub use history::History;
 pub use json::note as note_json;
