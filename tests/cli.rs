@@ -14,12 +14,18 @@ mod behaviour;
 mod build_section;
 #[path = "cli/chained.rs"]
 mod chained;
+#[path = "cli/completion.rs"]
+mod completion;
 #[path = "cli/config.rs"]
 mod config;
 #[path = "cli/delivery.rs"]
 mod delivery;
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/end_to_end.rs"]
 mod end_to_end;
+#[path = "cli/event_schema.rs"]
+mod event_schema;
 #[path = "cli/hostile.rs"]
 mod hostile;
 #[path = "cli/images.rs"]

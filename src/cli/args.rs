@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::completion::Completion;
 use super::config::Config;
 use super::create::Create;
 use super::doctor::Doctor;
@@ -17,6 +18,7 @@ use super::kill::Kill;
 use super::lock::LockArgs;
 use super::logs::Logs;
 use super::ls::Ls;
+use super::man::ManPages;
 use super::one_off::Run;
 use super::plan::Plan;
 use super::port::Port;
@@ -171,6 +173,10 @@ pub enum Command {
     Down(Down),
     /// Look at what larder needs: the engine, builders, registries, disks
     Doctor(Doctor),
+    /// Print what makes a shell complete larder's words
+    Completion(Completion),
+    /// Print the manual page, or write those of all commands
+    Man(ManPages),
 }
 
 /// Services by name.

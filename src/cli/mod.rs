@@ -1,6 +1,6 @@
 //! The command line: one short file per command, and what they share.
 //!
-//! `args` what can be typed for every command, `asked` for those that start services, `parse` what was · `run` from a command to its exit code · `invocation` what every command
+//! `args` what can be typed for every command, `asked` for those that start services, `parse` what was (or what a shell asks of `completion`) · `run` from a command to its exit code · `invocation` what every command
 //! starts from · `prepare` load, fingerprint, observe, `decide` the plan · `bases` the images that builds start from, `lock` what pins
 //! them, `base_services` those that other services build · `proofs` health checks that passed, `records` what images were
 //! made of · `compose_hashes` docker compose's hashes, `compose_question` what it is asked for them · `carry_out` execute with progress on the screen · `dagger` where it is found · `stack` a project's containers
@@ -15,6 +15,7 @@ mod bases;
 mod build;
 mod carry_out;
 mod checkouts;
+mod completion;
 mod compose_hashes;
 mod compose_question;
 mod config;
@@ -35,6 +36,7 @@ mod kill;
 mod lock;
 mod logs;
 mod ls;
+mod man;
 mod moment;
 mod one_off;
 mod parse;

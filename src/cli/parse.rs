@@ -7,9 +7,11 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command, CommandFactory, Error, FromArgMatches};
 
 use super::args::Cli;
+use super::completion;
 
-/// The command line of this process. Ends it where there is none: help was asked for, or it is wrong.
+/// The command line of this process. Ends it where there is none: a shell asks, help was asked for, or it is wrong.
 pub fn parse() -> Cli {
+    completion::answer();
     parse_from(std::env::args_os()).unwrap_or_else(|error| with_tips(error).exit())
 }
 

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::{
-    build, config, create, doctor, down, events, exec, fingerprint, images, kill, lock, logs, ls, one_off,
-    pause, plan, port, ps, pull, restart, rm, scale, start, stop, top, up, volumes, wait, why,
+    build, completion, config, create, doctor, down, events, exec, fingerprint, images, kill, lock, logs, ls, man, one_off, pause, plan, port, ps, pull, restart, rm, scale, start, stop, top, turn, up, volumes, wait, why,
 };
 use crate::failure::Failure;
 use crate::settings::{Environment, Progress};
@@ -107,6 +106,8 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
         Command::Unpause(args) => pause::unpause(invocation, &args).await?,
         Command::Rm(args) => rm::rm(invocation, &args).await?,
         Command::Down(args) => down::down(invocation, &args).await?,
+        Command::Completion(args) => completion::completion(invocation, &args)?,
+        Command::Man(args) => man::man(invocation, &args)?,
     }
     Ok(0)
 }

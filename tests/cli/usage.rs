@@ -30,6 +30,9 @@ fn help_names_every_command_and_the_exit_codes() {
           start        Start services that were stopped, those they depend on first
           exec         Run a command in a service's container
           down         Stop and remove the project's containers and networks
+          doctor       Look at what larder needs: the engine, builders, registries, disks
+          completion   Print what makes a shell complete larder's words
+          man          Print the manual page, or write those of all commands
 
         Options:
           -f, --file <FILE>              A Compose file; more than one are merged in order [env:

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use larder::model::labels;
 use larder::plan::{
-    Container, Holder, Taken, choose_ports, claims, conflicts, ports_are_open, ports_label,
+    ChosenPort, Container, Holder, Taken, choose_ports, claims, conflicts, ports_are_open,
+    ports_label,
 };
 
 use super::scene::{PLAIN, Scene, publishing, scene};
@@ -152,7 +153,7 @@ fn chosen(scene: &mut Scene, folder: &str, taken: &[Taken]) -> (Vec<String>, Opt
     scene.project.working_dir = folder.into();
     let services: BTreeSet<String> = scene.project.services.keys().cloned().collect();
     let chosen = choose_ports(&mut scene.project, &services, &scene.observed, taken);
-    let told = chosen.iter().map(|own| own.sentence()).collect();
+    let told = chosen.iter().map(ChosenPort::sentence).collect();
     (told, ports_label(&scene.project.services["web"].ports))
 }
 
