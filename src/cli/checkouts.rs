@@ -19,15 +19,16 @@ struct Other<'a> {
 }
 
 impl Prepared {
-    /// Says what runs of another checkout, and refuses to replace it, unless the name of the project was asked for. A folder
-    /// that was moved is gone, and one behind a link is the same: containers from there are this project's own.
+    /// What a person is to know of containers that run from another checkout. Refuses to replace one, unless the name of the
+    /// project was asked for. A folder that was moved is gone, and one behind a link is the same: containers from there are this
+    /// project's own.
     pub(super) fn check_checkouts(
         &self,
         invocation: &Invocation,
         plan: &Plan,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<String>, Failure> {
         let Some(other) = self.other_checkout(plan) else {
-            return Ok(());
+            return Ok(None);
         };
         let side = beside(&self.project);
         if other.replaced && invocation.project_name().is_none() {
@@ -40,22 +41,13 @@ impl Prepared {
         }
         let folder = other.folder.display();
         let name = &self.project.name;
-        let text = if other.replaced {
+        Ok(Some(if other.replaced {
             format!("containers of project `{name}` from `{folder}` are replaced")
         } else {
             format!(
                 "containers of project `{name}` run from `{folder}`, as they would from here; `-p {side}` starts others beside them"
             )
-        };
-        invocation.warning(&text);
-        Ok(())
-    }
-
-    /// The same as a warning, for who only looks.
-    pub(super) fn warn_of_checkouts(&self, invocation: &Invocation, plan: &Plan) {
-        if let Err(failure) = self.check_checkouts(invocation, plan) {
-            invocation.warning(&failure.to_string());
-        }
+        }))
     }
 
     fn other_checkout(&self, plan: &Plan) -> Option<Other<'_>> {

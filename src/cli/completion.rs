@@ -54,9 +54,13 @@ fn command() -> Command {
         let names = arg.get_value_names().unwrap_or_default();
         let is = |name: &str| names.iter().any(|own| own == name);
         if is("SERVICE") {
-            arg.add(ArgValueCompleter::new(|_: &OsStr| candidates(services)))
+            arg.add(ArgValueCompleter::new(|typed: &OsStr| {
+                candidates(typed, services)
+            }))
         } else if arg.get_id() == "profiles" {
-            arg.add(ArgValueCompleter::new(|_: &OsStr| candidates(profiles)))
+            arg.add(ArgValueCompleter::new(|typed: &OsStr| {
+                candidates(typed, profiles)
+            }))
         } else {
             arg
         }
@@ -73,11 +77,14 @@ fn profiles(project: &Project) -> Vec<String> {
     project.profiles.iter().cloned().collect()
 }
 
-fn candidates(of: fn(&Project) -> Vec<String>) -> Vec<CompletionCandidate> {
+/// The names that begin with what is typed.
+fn candidates(typed: &OsStr, of: fn(&Project) -> Vec<String>) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy();
     let words = std::env::args_os().skip_while(|word| word != "--").skip(1);
     let project = project(words.collect());
     let names = project.as_ref().map(of).unwrap_or_default();
-    names.into_iter().map(CompletionCandidate::new).collect()
+    let names = names.into_iter().filter(|name| name.starts_with(&*typed));
+    names.map(CompletionCandidate::new).collect()
 }
 
 /// The project of a command line that is being typed.

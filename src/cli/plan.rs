@@ -55,7 +55,10 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
         .iter()
         .map(|own| format!("`up` will be refused: {own}"));
     decided.warnings.extend(refused);
-    prepared.warn_of_checkouts(invocation, &decided);
+    let checkout = prepared.check_checkouts(invocation, &decided);
+    let refused =
+        checkout.unwrap_or_else(|failure| Some(format!("`up` will be refused: {failure}")));
+    decided.warnings.extend(refused);
     let outside = compose::outside(&prepared.project, &prepared.services);
     let verbose = args.verbose || invocation.global.verbose > 0;
     let known = || {

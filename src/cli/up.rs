@@ -152,13 +152,13 @@ impl Run<'_> {
         if self.args.no_build {
             all_built(&plan)?;
         }
-        prepared.check_checkouts(self.invocation, &plan)?;
+        let of_checkouts = prepared.check_checkouts(self.invocation, &plan)?;
         prepared.check_ports(&plan).await?;
         if !self.acted {
             prepared.tell_ports(self.invocation);
         }
         let kept = records::keep(prepared.settings.cache.as_deref(), &prepared.recipes);
-        for warning in &plan.warnings {
+        for warning in plan.warnings.iter().chain(&of_checkouts) {
             if self.warned.insert(warning.clone()) {
                 self.invocation.warning(warning);
             }
