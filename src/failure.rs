@@ -180,6 +180,31 @@ pub enum Failure {
         /// The ports that it does publish.
         known: Vec<String>,
     },
+    /// What is to be copied, or where to, is not what it would have to be.
+    #[error("{text}")]
+    Uncopied {
+        /// Why.
+        text: String,
+        /// What may help.
+        hint: String,
+    },
+    /// Nothing lies at a path of a container.
+    #[error("`{path}` is not there in container `{container}`")]
+    NotInContainer {
+        /// The path.
+        path: String,
+        /// The container's name.
+        container: String,
+    },
+    /// A copy broke off on this side.
+    #[error("the copy with container `{container}` broke off")]
+    Copy {
+        /// The container's name.
+        container: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The current folder is gone or may not be read.
     #[error("the current folder cannot be read")]
     Folder(#[source] io::Error),
@@ -250,6 +275,7 @@ impl Failure {
             | Self::OtherCheckout { .. }
             | Self::NoBase { .. }
             | Self::NobodyToAsk
+            | Self::Uncopied { .. }
             | Self::Folder(_) => Kind::Input,
             Self::Engine(error) => engine(error),
             Self::Build(error) => build(error),
@@ -270,6 +296,8 @@ impl Failure {
             | Self::NoContainer(_)
             | Self::NoIndex { .. }
             | Self::NotPublished { .. }
+            | Self::NotInContainer { .. }
+            | Self::Copy { .. }
             | Self::NoContainers(_)
             | Self::Output(_) => Kind::Failed,
             Self::Interrupted => Kind::Interrupted,
@@ -378,7 +406,9 @@ impl Failure {
             Self::NotPublished { known, .. } => vec![format!("it publishes {}", known.join(", "))],
             Self::NoContainer(service) => vec![format!("`larder up {service}` creates it")],
             Self::NoContainers(_) => vec!["`larder up` creates them".to_owned()],
-            Self::Untold { hint, .. } | Self::Halted { hint, .. } => vec![hint.clone()],
+            Self::Untold { hint, .. }
+            | Self::Halted { hint, .. }
+            | Self::Uncopied { hint, .. } => vec![hint.clone()],
             Self::Broke(_) | Self::Print { .. } => vec![REPORT.to_owned()],
             _ => Vec::new(),
         }

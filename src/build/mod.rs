@@ -30,4 +30,5 @@ mod trace;
 pub use builders::Builders;
 pub use buildkit::{BuildKit, Refusal, refusal};
 pub use dagger::Dagger;
+pub use pieces::pieces;
 pub use session::{DaggerSource, SessionError, available};

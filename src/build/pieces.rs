@@ -10,7 +10,7 @@ const PIECE: usize = 64 * 1024;
 const WAITING: usize = 8;
 
 /// What `write` writes, as a stream that is made while it is taken; it ends in an error where `write` does.
-pub(super) fn pieces<E>(
+pub fn pieces<E>(
     write: impl FnOnce(&mut dyn Write) -> Result<(), E> + Send + 'static,
 ) -> (Pieces, tokio::task::JoinHandle<Result<(), E>>)
 where
@@ -33,7 +33,7 @@ where
 }
 
 /// A stream of pieces of an archive.
-pub(super) struct Pieces(mpsc::Receiver<io::Result<Bytes>>);
+pub struct Pieces(mpsc::Receiver<io::Result<Bytes>>);
 
 impl futures_util::Stream for Pieces {
     type Item = io::Result<Bytes>;

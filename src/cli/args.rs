@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::completion::Completion;
 use super::config::Config;
+use super::cp::Cp;
 use super::create::Create;
 use super::doctor::Doctor;
 use super::down::Down;
@@ -165,6 +166,8 @@ pub enum Command {
     Port(Port),
     /// List the processes in containers
     Top(Top),
+    /// Copy files between here and a service's containers
+    Cp(Cp),
     /// Run a command in a service's container
     Exec(Exec),
     /// Run a command in a container of its own

@@ -19,6 +19,7 @@ mod completion;
 mod compose_hashes;
 mod compose_question;
 mod config;
+mod cp;
 mod create;
 mod dagger;
 mod decide;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::{
-    build, completion, config, create, doctor, down, events, exec, fingerprint, images, kill, lock, logs, ls, man, one_off, pause, plan, port, ps, pull, restart, rm, scale, start, stop, top, turn, up, volumes, wait, why,
+    build, completion, config, cp, create, doctor, down, events, exec, fingerprint, images, kill, lock, logs, ls, man, one_off, pause, plan, port, ps, pull, restart, rm, scale, start, stop, top, turn, up, volumes, wait, why,
 };
 use crate::failure::Failure;
 use crate::settings::{Environment, Progress};
@@ -101,6 +101,7 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
         Command::Start(args) => start::start(invocation, &args).await?,
         Command::Port(args) => port::port(invocation, &args).await?,
         Command::Top(args) => top::top(invocation, &args).await?,
+        Command::Cp(args) => Box::pin(cp::cp(invocation, &args)).await?,
         Command::Kill(args) => kill::kill(invocation, &args).await?,
         Command::Pause(args) => pause::pause(invocation, &args).await?,
         Command::Unpause(args) => pause::unpause(invocation, &args).await?,
