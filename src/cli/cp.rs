@@ -150,7 +150,7 @@ impl Inside<'_> {
         };
         let mut path = self.path.clone();
         let mut found = engine
-            .path_in(&container.id, &path)
+            .path_in(&container.name, &path)
             .await?
             .ok_or_else(gone)?;
         let name = found.name.clone();
@@ -159,11 +159,11 @@ impl Inside<'_> {
         {
             path.clone_from(target);
             found = engine
-                .path_in(&container.id, &path)
+                .path_in(&container.name, &path)
                 .await?
                 .ok_or_else(gone)?;
         }
-        let pieces = engine.download(&container.id, &path);
+        let pieces = engine.download(&container.name, &path);
         if self.args.target == "-" {
             return stream::print(pieces, &self.invocation.screen).await;
         }
@@ -209,7 +209,7 @@ impl Inside<'_> {
                 let text = format!("an archive goes into a folder, and `{path}` is none");
                 return Err(uncopied(text, "name a folder of the container"));
             }
-            let sent = engine.upload(&container.id, &path, self.args.archive, stream::input());
+            let sent = engine.upload(&container.name, &path, self.args.archive, stream::input());
             sent.await?;
             return self.tell(&container.name, "filled", &[], begun);
         }
@@ -241,7 +241,7 @@ impl Inside<'_> {
                 let _ = tell.send(pack.write(out)?);
                 Ok::<(), io::Error>(())
             });
-            let sent = engine.upload(&container.id, folder, self.args.archive, pieces);
+            let sent = engine.upload(&container.name, folder, self.args.archive, pieces);
             let sent = sent.await;
             match packing.await? {
                 // The engine took no more, and says why.
@@ -282,10 +282,10 @@ impl Inside<'_> {
         container: &Container,
     ) -> Result<(String, Target), Failure> {
         let mut path = self.path.clone();
-        let mut found = engine.path_in(&container.id, &path).await?;
+        let mut found = engine.path_in(&container.name, &path).await?;
         if let Some(FoundKind::Link(target)) = found.as_ref().map(|found| &found.kind) {
             path.clone_from(target);
-            found = engine.path_in(&container.id, &path).await?;
+            found = engine.path_in(&container.name, &path).await?;
         }
         let target = match found.map(|found| found.kind) {
             None => Target::Missing {

@@ -81,6 +81,19 @@ impl Docker {
                 name: found.name,
             })),
             Err(error) if status(&error) == Some(404) => Ok(None),
+            // An answer without a body.
+            Err(EngineError::Refused {
+                action,
+                status,
+                source,
+            }) if source.to_string().is_empty() => {
+                let words = "the engine does not say why: something on the path may be no folder";
+                Err(EngineError::Refused {
+                    action,
+                    status,
+                    source: words.into(),
+                })
+            }
             Err(error) => Err(error),
         }
     }

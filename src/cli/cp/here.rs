@@ -107,6 +107,10 @@ fn unreadable(path: &Path, kind: ErrorKind, why: String) -> Failure {
             "paths here are read from the current folder",
         );
     }
+    if kind == ErrorKind::NotADirectory {
+        let text = format!("`{path}` goes through something that is no folder");
+        return uncopied(text, "leave out what stands behind the name of a file");
+    }
     uncopied(
         format!("`{path}` cannot be read: {why}"),
         "name a path that you may read",

@@ -94,8 +94,12 @@ impl Unpacking {
         let (parent, name) = self.parent(path)?;
         match header.entry_type() {
             EntryType::Directory => {
-                if is_folder(&parent, name)? == Some(true) {
-                    return Ok(());
+                match is_folder(&parent, name)? {
+                    None => {}
+                    Some(true) => return Ok(()),
+                    Some(false) => {
+                        return Err(io::Error::other("a file or a link of that name is there"));
+                    }
                 }
                 // Until all is in it, others need not look in.
                 mkdirat(&parent, name, Mode::RWXU)?;
@@ -210,4 +214,146 @@ fn times(seconds: u64) -> Timestamps {
 /// An error with the path that it is about.
 fn about(path: &Path, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    use tar::{Builder, Header};
+
+    use super::*;
+
+    /// An archive of entries: kind, path as it is written, content or target, mode.
+    fn archive(entries: &[(EntryType, &[u8], &str, u32)]) -> Vec<u8> {
+        let mut archive = Builder::new(Vec::new());
+        for (kind, path, content, mode) in entries {
+            let mut header = Header::new_gnu();
+            // tar itself would refuse what a hostile one has.
+            header.as_old_mut().name[..path.len()].copy_from_slice(path);
+            header.set_entry_type(*kind);
+            header.set_mode(*mode);
+            header.set_mtime(1_577_934_245);
+            let is_file = *kind == EntryType::Regular;
+            if !is_file {
+                let link = &mut header.as_old_mut().linkname;
+                link[..content.len()].copy_from_slice(content.as_bytes());
+            }
+            let content = if is_file { content.as_bytes() } else { b"" };
+            header.set_size(content.len() as u64);
+            header.set_cksum();
+            archive.append(&header, content).unwrap();
+        }
+        archive.into_inner().unwrap()
+    }
+
+    fn unpack(
+        folder: &Path,
+        name: Option<&str>,
+        entries: &[(EntryType, &[u8], &str, u32)],
+    ) -> io::Result<Vec<PathBuf>> {
+        let unpack = Unpack {
+            folder: folder.to_owned(),
+            wrapped: true,
+            name: name.map(OsString::from),
+        };
+        unpack.read(archive(entries).as_slice())
+    }
+
+    const FILE: EntryType = EntryType::Regular;
+    const FOLDER: EntryType = EntryType::Directory;
+    const LINK: EntryType = EntryType::Symlink;
+    const HARD: EntryType = EntryType::Link;
+
+    #[test]
+    fn what_comes_has_its_modes_and_times_under_the_new_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let entries: &[(EntryType, &[u8], &str, u32)] = &[
+            (FOLDER, b"old/", "", 0o555),
+            (FILE, b"old/one", "1", 0o4751),
+            (HARD, b"old/two", "old/one", 0o644),
+            (LINK, b"old/out", "/etc/passwd", 0o777),
+            (EntryType::Char, b"old/dev", "", 0o666),
+            (FILE, b"old/\xff", "odd", 0o600),
+        ];
+        let left_out = unpack(folder.path(), Some("new"), entries).unwrap();
+        assert_eq!(left_out, [Path::new("new/dev")]);
+        let new = folder.path().join("new");
+        let found = |name: &str| fs::symlink_metadata(new.join(name)).unwrap();
+        assert_eq!(found("one").mode() & 0o7777, 0o751);
+        assert_eq!(found("one").ino(), found("two").ino());
+        assert_eq!(
+            fs::read_link(new.join("out")).unwrap(),
+            Path::new("/etc/passwd")
+        );
+        assert_eq!(fs::metadata(&new).unwrap().mode() & 0o7777, 0o555);
+        assert_eq!(found("one").mtime(), 1_577_934_245);
+        assert_eq!(found("").mtime(), 1_577_934_245);
+        assert!(new.join(OsStr::from_bytes(b"\xff")).exists());
+        // So that it can be taken away.
+        fs::set_permissions(&new, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn nothing_is_written_outside() {
+        let folder = tempfile::tempdir().unwrap();
+        let (inside, outside) = (folder.path().join("in"), folder.path().join("out"));
+        fs::create_dir(&inside).unwrap();
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("kept"), "kept").unwrap();
+        let to = outside.to_str().unwrap();
+        let kept = outside.join("kept");
+        let hostile: &[&[(EntryType, &[u8], &str, u32)]] = &[
+            &[(FILE, b"a/../../out/x", "x", 0o644)],
+            &[(FILE, b"../out/x", "x", 0o644)],
+            &[(LINK, b"a/l", to, 0o777), (FILE, b"a/l/x", "x", 0o644)],
+            &[(LINK, b"a/m", to, 0o777), (FOLDER, b"a/m/x", "", 0o755)],
+            &[(LINK, b"a", to, 0o777), (FILE, b"a/x", "x", 0o644)],
+            &[(HARD, b"a/h", "a/../../out/kept", 0o644)],
+            &[(LINK, b"a/n", to, 0o777), (HARD, b"a/o", "a/n/kept", 0o644)],
+        ];
+        for entries in hostile {
+            let done = unpack(&inside, Some("a"), entries);
+            assert!(done.is_err(), "{entries:?}");
+            let _ = fs::remove_file(inside.join("a"));
+            let _ = fs::remove_dir_all(inside.join("a"));
+        }
+        // An absolute one is read from the folder, and a file takes the place of a link.
+        let link = kept.to_str().unwrap();
+        let entries: &[(EntryType, &[u8], &str, u32)] = &[
+            (FILE, b"/a/abs", "x", 0o644),
+            (LINK, b"a/k", link, 0o777),
+            (FILE, b"a/k", "x", 0o644),
+        ];
+        unpack(&inside, None, entries).unwrap();
+        assert_eq!(fs::read_to_string(inside.join("abs")).unwrap(), "x");
+        assert!(fs::symlink_metadata(inside.join("k")).unwrap().is_file());
+        assert_eq!(fs::read_to_string(&kept).unwrap(), "kept");
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+        assert_eq!(fs::metadata(&kept).unwrap().nlink(), 1);
+    }
+
+    #[test]
+    fn what_is_there_is_replaced_by_its_like_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("sub")).unwrap();
+        fs::write(folder.path().join("file"), "old").unwrap();
+        symlink("file", folder.path().join("link")).unwrap();
+        let one = |kind, path: &[u8]| unpack(folder.path(), None, &[(kind, path, "new", 0o644)]);
+        one(FILE, b"a/file").unwrap();
+        assert_eq!(
+            fs::read_to_string(folder.path().join("file")).unwrap(),
+            "new"
+        );
+        one(FOLDER, b"a/sub").unwrap();
+        for (kind, path) in [
+            (FILE, &b"a/sub"[..]),
+            (FOLDER, b"a/file"),
+            (FOLDER, b"a/link"),
+        ] {
+            assert!(one(kind, path).is_err(), "{kind:?} {path:?}");
+        }
+        assert!(folder.path().join("sub").is_dir());
+    }
 }
