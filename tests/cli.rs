@@ -18,10 +18,14 @@ mod chained;
 mod completion;
 #[path = "cli/config.rs"]
 mod config;
+#[path = "cli/cp.rs"]
+mod cp;
 #[path = "cli/delivery.rs"]
 mod delivery;
 #[path = "cli/doctor.rs"]
 mod doctor;
+#[path = "cli/down.rs"]
+mod down;
 #[path = "cli/end_to_end.rs"]
 mod end_to_end;
 #[path = "cli/event_schema.rs"]
@@ -38,6 +42,8 @@ mod interrupts;
 mod lock;
 #[path = "cli/logs.rs"]
 mod logs;
+#[path = "cli/look.rs"]
+mod look;
 #[path = "cli/output.rs"]
 mod output;
 #[path = "cli/portable.rs"]
@@ -56,6 +62,8 @@ mod screen;
 mod shadowed;
 #[path = "cli/stack.rs"]
 mod stack;
+#[path = "cli/turns.rs"]
+mod turns;
 #[path = "cli/usage.rs"]
 mod usage;
 #[path = "cli/why.rs"]

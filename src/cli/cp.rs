@@ -186,7 +186,7 @@ impl Inside<'_> {
         };
         let left_out = stream::unpack(pieces, unpack).await?;
         let left_out = left_out.map_err(|source| Self::failed(&container.name, source))?;
-        self.tell(&container.name, "copied", left_out.as_slice(), begun)
+        self.tell(&container.name, left_out.as_slice(), begun)
     }
 
     /// Copies into all containers.
@@ -211,7 +211,7 @@ impl Inside<'_> {
             }
             let sent = engine.upload(&container.name, &path, self.args.archive, stream::input());
             sent.await?;
-            return self.tell(&container.name, "filled", &[], begun);
+            return self.tell(&container.name, &[], begun);
         }
         let from = Local::of(&self.invocation.folder, from, self.args.follow_link)?;
         for container in &containers {
@@ -251,7 +251,7 @@ impl Inside<'_> {
                 _ => sent?,
             }
             let left_out = told.try_recv().unwrap_or_default();
-            self.tell(&container.name, "copied", &left_out, begun)?;
+            self.tell(&container.name, &left_out, begun)?;
         }
         Ok(())
     }
@@ -312,13 +312,7 @@ impl Inside<'_> {
     }
 
     /// Says what came about, and what did not come along.
-    fn tell(
-        &self,
-        container: &str,
-        how: &str,
-        left_out: &[PathBuf],
-        begun: Instant,
-    ) -> Result<(), Failure> {
+    fn tell(&self, container: &str, left_out: &[PathBuf], begun: Instant) -> Result<(), Failure> {
         const TOLD: usize = 3;
         for path in left_out.iter().take(TOLD) {
             self.invocation.warning(&format!(
@@ -330,9 +324,14 @@ impl Inside<'_> {
             let more = left_out.len() - TOLD;
             self.invocation.warning(&format!("and {more} more"));
         }
-        let (source, target) = (self.args.source.display(), self.args.target.display());
+        let source = if self.args.source == "-" {
+            "standard input".into()
+        } else {
+            self.args.source.to_string_lossy()
+        };
+        let target = self.args.target.display();
         let took = duration(begun.elapsed());
-        let text = format!("{container}: {source} {how} to {target} in {took}");
+        let text = format!("{container}: {source} copied to {target} in {took}");
         self.invocation.note(&visible(&text))
     }
 }

@@ -27,7 +27,7 @@ pub struct Down {
     /// Remove the project's volumes too, and all data in them
     #[arg(short, long)]
     pub volumes: bool,
-    /// Remove containers of services that no Compose file defines, also those that other files made
+    /// Remove containers of services that no compose file defines, also those that other files made
     #[arg(long)]
     pub remove_orphans: bool,
     /// Remove images: those that were built for the project, or all that its services use
@@ -73,7 +73,7 @@ async fn round(
     for step in &mut plan.steps {
         let mut orphans = parting.orphans.iter();
         if orphans.any(|own| step.service.as_ref() == Some(&own.service)) {
-            "no Compose file defines its service any more".clone_into(&mut step.cause);
+            "no compose file defines its service any more".clone_into(&mut step.cause);
         }
     }
     parting.tell(invocation)?;
@@ -173,7 +173,7 @@ impl<'a> Parting<'a> {
         if !self.orphans.is_empty() {
             let (names, it) = (names(&self.orphans), pronoun(&self.orphans));
             invocation.note(&format!(
-                "no Compose file defines the service of {names} any more: {it}, too"
+                "no compose file defines the service of {names} any more: {it}, too"
             ))?;
         }
         if !self.foreign.is_empty() {
