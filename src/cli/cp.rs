@@ -1,16 +1,17 @@
-//! `larder cp`: files between here and the containers of a service, by the rules of `docker cp`. `place` says where a copy
-//! goes, `here` what lies on this side, `pack` makes an archive of what lies here, `unpack` takes one apart, `stream` moves the bytes between.
+//! `larder cp`: files between here and the containers of a service, by the rules of `docker cp`. `side` reads what was typed,
+//! `place` says where a copy goes, `here` what lies on this side, `pack` makes an archive of what lies here, `unpack` takes
+//! one apart, `stream` moves the bytes between.
 
 mod here;
 mod pack;
 mod place;
+mod side;
 mod stream;
 mod unpack;
 
 use clap::Args;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Instant;
@@ -18,6 +19,7 @@ use std::time::Instant;
 use self::here::{Local, split, target_here};
 use self::pack::Pack;
 use self::place::{Misplaced, Place, Source, Target, is_folders, place};
+use self::side::{Side, side};
 use self::unpack::Unpack;
 use super::invocation::Invocation;
 use super::stack;
@@ -49,41 +51,6 @@ pub struct Cp {
     /// Containers that `run` made, too
     #[arg(long)]
     pub all: bool,
-}
-
-/// One side of a copy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Side {
-    Here(PathBuf),
-    In { service: String, path: String },
-}
-
-/// A path that is absolute or begins with a dot is one of here, whatever colons it has.
-fn side(text: &OsStr) -> Result<Side, Failure> {
-    let here = || Ok(Side::Here(text.into()));
-    let bytes = text.as_bytes();
-    let Some(colon) = bytes.iter().position(|byte| *byte == b':') else {
-        return here();
-    };
-    if bytes.starts_with(b"/") || bytes.starts_with(b".") {
-        return here();
-    }
-    let (service, path) = (&bytes[..colon], &bytes[colon + 1..]);
-    match (str::from_utf8(service), str::from_utf8(path)) {
-        (_, Ok("")) => Err(uncopied(
-            format!("`{}` names no path in the container", text.display()),
-            "`/` is all of it",
-        )),
-        (Ok(service), Ok(path)) => Ok(Side::In {
-            service: service.to_owned(),
-            // Relative ones are read from the root.
-            path: format!("/{}", path.trim_start_matches('/')),
-        }),
-        _ => Err(uncopied(
-            format!("`{}` is no path that the engine takes", text.display()),
-            "paths in containers are UTF-8; `./` in front means a path of here",
-        )),
-    }
 }
 
 fn uncopied(text: String, hint: &str) -> Failure {
@@ -214,46 +181,45 @@ impl Inside<'_> {
             return self.tell(&container.name, &[], begun);
         }
         let from = Local::of(&self.invocation.folder, from, self.args.follow_link)?;
+        let mut sendings = Vec::new();
         for container in &containers {
-            let begun = Instant::now();
             let (path, target) = self.target_in(&engine, container).await?;
             let placed = place(from.source, target);
             let placed = placed.map_err(|why| misplaced(why, &self.args.target))?;
-            let (folder, name) = match placed {
-                Place::Into => (path.as_str(), Some(from.name.clone())),
-                Place::Spread => (path.as_str(), None),
-                Place::As => {
-                    let path = path.trim_end_matches("/.").trim_end_matches('/');
-                    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-                    (
-                        if folder.is_empty() { "/" } else { folder },
-                        Some(name.into()),
-                    )
-                }
-            };
-            let pack = Pack {
-                path: from.path.clone(),
-                name,
-            };
-            let (tell, told) = mpsc::channel();
-            let (pieces, packing) = pieces(move |out| {
-                // Whoever asked may have given up.
-                let _ = tell.send(pack.write(out)?);
-                Ok::<(), io::Error>(())
-            });
-            let sent = engine.upload(&container.name, folder, self.args.archive, pieces);
-            let sent = sent.await;
-            match packing.await? {
-                // The engine took no more, and says why.
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                    return Err(Self::failed(&container.name, error));
-                }
-                _ => sent?,
-            }
-            let left_out = told.try_recv().unwrap_or_default();
+            sendings.push(Sending::new(&from, placed, path));
+        }
+        for (container, sending) in containers.iter().zip(sendings) {
+            let begun = Instant::now();
+            let left_out = self.send(&engine, &container.name, sending).await?;
             self.tell(&container.name, &left_out, begun)?;
         }
         Ok(())
+    }
+
+    /// Sends an archive to a container while it is made; what was left out.
+    async fn send(
+        &self,
+        engine: &Docker,
+        container: &str,
+        sending: Sending,
+    ) -> Result<Vec<PathBuf>, Failure> {
+        let Sending { pack, folder } = sending;
+        let (tell, told) = mpsc::channel();
+        let (pieces, packing) = pieces(move |out| {
+            // Whoever asked may have given up.
+            let _ = tell.send(pack.write(out)?);
+            Ok::<(), io::Error>(())
+        });
+        let sent = engine.upload(container, &folder, self.args.archive, pieces);
+        let sent = sent.await;
+        match packing.await? {
+            // The engine took no more, and says why.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                return Err(Self::failed(container, error));
+            }
+            _ => sent?,
+        }
+        Ok(told.try_recv().unwrap_or_default())
     }
 
     /// The containers that are meant.
@@ -350,22 +316,29 @@ fn misplaced(why: Misplaced, target: &OsStr) -> Failure {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What goes to a container.
+struct Sending {
+    pack: Pack,
+    /// The folder of the container that it is unpacked in.
+    folder: String,
+}
 
-    #[test]
-    fn a_side_is_a_service_or_here() {
-        let here = |text: &str| Side::Here(text.into());
-        let inside = |service: &str, path: &str| Side::In {
-            service: service.to_owned(),
-            path: path.to_owned(),
+impl Sending {
+    fn new(from: &Local, placed: Place, path: String) -> Self {
+        let (folder, name) = match placed {
+            Place::Into => (path, Some(from.name.clone())),
+            Place::Spread => (path, None),
+            Place::As => {
+                let path = path.trim_end_matches("/.").trim_end_matches('/');
+                let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+                let folder = if folder.is_empty() { "/" } else { folder };
+                (folder.to_owned(), Some(name.into()))
+            }
         };
-        for text in ["a", "./a:b", "/a:b", "-", "../a:b"] {
-            assert_eq!(side(text.as_ref()).unwrap(), here(text));
+        let path = from.path.clone();
+        Self {
+            pack: Pack { path, name },
+            folder,
         }
-        assert_eq!(side("db:/a:b".as_ref()).unwrap(), inside("db", "/a:b"));
-        assert_eq!(side("db:a/.".as_ref()).unwrap(), inside("db", "/a/."));
-        assert!(side("db:".as_ref()).is_err());
     }
 }

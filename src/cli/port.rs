@@ -17,7 +17,7 @@ pub struct Port {
     pub service: String,
     /// The port in the container; all that are published when none is given
     #[arg(value_name = "PRIVATE_PORT")]
-    pub private_port: Option<u16>,
+    pub number: Option<u16>,
     /// Its protocol: tcp, udp or sctp; for one port, tcp where it is not said
     #[arg(long, value_parser = protocol)]
     pub protocol: Option<String>,
@@ -49,7 +49,7 @@ pub(super) async fn port(invocation: &Invocation, args: &Port) -> Result<(), Fai
         return Err(Failure::NotRunning(args.service.clone()));
     }
     containers = stack::numbered(containers, &args.service, args.index)?;
-    let found = match args.private_port {
+    let found = match args.number {
         None => all(&containers, args.protocol.as_deref()),
         Some(port) => {
             let protocol = args.protocol.as_deref().unwrap_or("tcp");
@@ -57,7 +57,7 @@ pub(super) async fn port(invocation: &Invocation, args: &Port) -> Result<(), Fai
         }
     };
     match args.format {
-        Report::Text if args.private_port.is_some() => {
+        Report::Text if args.number.is_some() => {
             let addresses = found.iter().map(|(_, port)| format!("{}\n", address(port)));
             invocation.screen.out(&addresses.collect::<String>());
         }

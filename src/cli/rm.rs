@@ -13,6 +13,7 @@ use crate::runtime::Engine;
 
 /// `larder rm`.
 #[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Rm {
     /// The services; all of them when none is named
     #[arg(value_name = "SERVICE")]
@@ -41,8 +42,8 @@ pub(super) async fn rm(invocation: &Invocation, args: &Rm) -> Result<(), Failure
         return invocation.note("nothing to remove: `-s` stops what runs");
     }
     if !args.force {
-        let names: Vec<&str> = going.iter().map(|own| own.name.as_str()).collect();
-        let question = format!("remove {}?", names.join(", "));
+        let asked: Vec<&str> = going.iter().map(|own| own.name.as_str()).collect();
+        let question = format!("remove {}?", asked.join(", "));
         match invocation.screen.ask(&question) {
             None => return Err(Failure::NobodyToAsk),
             Some(false) => return Ok(()),

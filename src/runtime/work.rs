@@ -80,13 +80,13 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
             Action::Pause { container } => engine.pause(container).await?,
             Action::RemoveNetwork { network, name } => {
                 let removed = engine.remove_network(network).await;
-                self.unless_used("network", name, removed)?;
+                Self::unless_used("network", name, removed)?;
             }
             Action::RemoveVolume { name } => {
-                self.unless_used("volume", name, engine.remove_volume(name).await)?;
+                Self::unless_used("volume", name, engine.remove_volume(name).await)?;
             }
             Action::RemoveImage { name } => {
-                self.unless_used("image", name, engine.remove_image(name).await)?;
+                Self::unless_used("image", name, engine.remove_image(name).await)?;
             }
             Action::Remove { container, volumes } => engine.remove(container, *volumes).await?,
             Action::Rename { container, name } => {
@@ -181,7 +181,6 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
 
     /// What is still in use stays, and is told.
     fn unless_used(
-        &self,
         kind: &'static str,
         name: &str,
         removed: Result<(), EngineError>,

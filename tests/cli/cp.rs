@@ -49,7 +49,8 @@ const LISTED: &str = "find . | sort | while IFS= read -r f; do stat -c '%N %a %u
 
 #[test]
 fn what_is_copied_in_is_as_docker_compose_copies_it() {
-    let stack = stack("cp-in");
+    let stack = Stack::new("cp-in", &COMPOSE.replace("scale: 2", "scale: 1"));
+    stack.larder("up --no-wait");
     fill(&stack.sandbox.path().join("src"));
     for (number, (line, succeeds)) in [
         ("cp src app:/t/folder", true),

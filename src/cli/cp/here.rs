@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -35,7 +35,7 @@ impl Local {
         } else {
             path.symlink_metadata()
         };
-        let found = found.map_err(|error| unreadable(typed, error.kind(), error.to_string()))?;
+        let found = found.map_err(|error| unreadable(typed, &error))?;
         let kind = found.file_type();
         if is_folders(bytes) && !kind.is_dir() {
             let text = format!("`{shown}` is written as a folder, and is none");
@@ -69,7 +69,7 @@ pub(super) fn target_here(folder: &Path, typed: &Path) -> Result<(PathBuf, Targe
         Ok(found) if found.is_file() => {
             // What a link leads to is replaced, and not the link.
             let real = path.canonicalize();
-            let real = real.map_err(|error| unreadable(typed, error.kind(), error.to_string()))?;
+            let real = real.map_err(|error| unreadable(typed, &error))?;
             Ok((real, Target::File))
         }
         Ok(_) => {
@@ -84,7 +84,7 @@ pub(super) fn target_here(folder: &Path, typed: &Path) -> Result<(PathBuf, Targe
             let text = format!("folder `{}` is not there", parent.display());
             Err(uncopied(text, "make it first"))
         }
-        Err(error) => Err(unreadable(typed, error.kind(), error.to_string())),
+        Err(error) => Err(unreadable(typed, &error)),
     }
 }
 
@@ -99,7 +99,8 @@ pub(super) fn split(path: &Path) -> Result<(PathBuf, Option<OsString>), Failure>
     }
 }
 
-fn unreadable(path: &Path, kind: ErrorKind, why: String) -> Failure {
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    let kind = error.kind();
     let path = path.display();
     if kind == ErrorKind::NotFound {
         return uncopied(
@@ -112,7 +113,7 @@ fn unreadable(path: &Path, kind: ErrorKind, why: String) -> Failure {
         return uncopied(text, "leave out what stands behind the name of a file");
     }
     uncopied(
-        format!("`{path}` cannot be read: {why}"),
+        format!("`{path}` cannot be read: {error}"),
         "name a path that you may read",
     )
 }

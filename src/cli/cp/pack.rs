@@ -26,7 +26,7 @@ impl Pack {
             links: BTreeMap::new(),
             left_out: Vec::new(),
         };
-        let metadata = fs::symlink_metadata(&self.path).map_err(|error| of(&self.path, error))?;
+        let metadata = fs::symlink_metadata(&self.path).map_err(|error| of(&self.path, &error))?;
         match &self.name {
             Some(name) => packing.add(&self.path, name, &metadata)?,
             None => packing.folder(&self.path, Path::new(""))?,
@@ -45,11 +45,11 @@ struct Packing<'a> {
 
 impl Packing<'_> {
     fn folder(&mut self, path: &Path, name: &Path) -> io::Result<()> {
-        let listed = fs::read_dir(path).map_err(|error| of(path, error))?;
+        let listed = fs::read_dir(path).map_err(|error| of(path, &error))?;
         let entries = listed.map(|entry| entry.map(|entry| entry.file_name()));
         let mut entries = entries
             .collect::<io::Result<Vec<_>>>()
-            .map_err(|error| of(path, error))?;
+            .map_err(|error| of(path, &error))?;
         entries.sort_unstable();
         for entry in entries {
             let inner = path.join(&entry);
@@ -57,7 +57,7 @@ impl Packing<'_> {
                 Ok(metadata) => self.add(&inner, &name.join(&entry), &metadata)?,
                 // Somebody took it away meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(of(&inner, error)),
+                Err(error) => return Err(of(&inner, &error)),
             }
         }
         Ok(())
@@ -73,7 +73,7 @@ impl Packing<'_> {
         }
         if kind.is_symlink() {
             header.set_entry_type(EntryType::Symlink);
-            let target = fs::read_link(path).map_err(|error| of(path, error))?;
+            let target = fs::read_link(path).map_err(|error| of(path, &error))?;
             return self.archive.append_link(&mut header, name, target);
         }
         if !kind.is_file() {
@@ -98,8 +98,8 @@ impl Packing<'_> {
         let flags = i32::try_from(flags.bits()).unwrap_or_default();
         let mut options = File::options();
         let opened = options.read(true).custom_flags(flags).open(path);
-        let file = opened.map_err(|error| of(path, error))?;
-        let metadata = file.metadata().map_err(|error| of(path, error))?;
+        let file = opened.map_err(|error| of(path, &error))?;
+        let metadata = file.metadata().map_err(|error| of(path, &error))?;
         let mut header = header(&metadata);
         header.set_entry_type(EntryType::Regular);
         header.set_size(metadata.len());
@@ -108,7 +108,7 @@ impl Packing<'_> {
             file,
         };
         let added = self.archive.append_data(&mut header, name, &mut content);
-        added.map_err(|error| of(path, error))
+        added.map_err(|error| of(path, &error))
     }
 }
 
@@ -146,7 +146,7 @@ fn header(metadata: &Metadata) -> Header {
 }
 
 /// An error with the path that it is about.
-fn of(path: &Path, error: io::Error) -> io::Error {
+fn of(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
 }
 
@@ -199,10 +199,10 @@ mod tests {
         ];
         assert_eq!(inner, expected);
         assert_eq!(left_out, [root.join("sock")]);
-        expected.iter_mut().for_each(|name| {
+        for name in &mut expected {
             name.insert_str(0, "new/");
             *name = name.replace("→ sub", "→ new/sub");
-        });
+        }
         expected.insert(0, "new".to_owned());
         assert_eq!(names(&pack(Some("new"))).0, expected);
     }

@@ -52,7 +52,7 @@ impl Unpack {
                 }
                 _ => unpacking.add(&path, &mut entry),
             };
-            done.map_err(|error| about(&path, error))?;
+            done.map_err(|error| about(&path, &error))?;
         }
         unpacking.finish()
     }
@@ -69,7 +69,7 @@ impl Unpack {
                     let words = "the archive names a path outside of its folder";
                     return Err(about(
                         Path::new(OsStr::from_bytes(bytes)),
-                        io::Error::other(words),
+                        &io::Error::other(words),
                     ));
                 }
                 _ => {}
@@ -169,7 +169,7 @@ impl Unpacking {
                 fchmod(&folder, *mode)?;
                 Ok(futimens(&folder, times)?)
             };
-            done().map_err(|error| about(path, error))?;
+            done().map_err(|error| about(path, &error))?;
         }
         Ok(self.left_out)
     }
@@ -212,7 +212,7 @@ fn times(seconds: u64) -> Timestamps {
 }
 
 /// An error with the path that it is about.
-fn about(path: &Path, error: io::Error) -> io::Error {
+fn about(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
 }
 
@@ -225,8 +225,10 @@ mod tests {
 
     use super::*;
 
+    type Listed<'a> = (EntryType, &'a [u8], &'a str, u32);
+
     /// An archive of entries: kind, path as it is written, content or target, mode.
-    fn archive(entries: &[(EntryType, &[u8], &str, u32)]) -> Vec<u8> {
+    fn archive(entries: &[Listed<'_>]) -> Vec<u8> {
         let mut archive = Builder::new(Vec::new());
         for (kind, path, content, mode) in entries {
             let mut header = Header::new_gnu();
@@ -251,7 +253,7 @@ mod tests {
     fn unpack(
         folder: &Path,
         name: Option<&str>,
-        entries: &[(EntryType, &[u8], &str, u32)],
+        entries: &[Listed<'_>],
     ) -> io::Result<Vec<PathBuf>> {
         let unpack = Unpack {
             folder: folder.to_owned(),
@@ -269,7 +271,7 @@ mod tests {
     #[test]
     fn what_comes_has_its_modes_and_times_under_the_new_name() {
         let folder = tempfile::tempdir().unwrap();
-        let entries: &[(EntryType, &[u8], &str, u32)] = &[
+        let entries: &[Listed<'_>] = &[
             (FOLDER, b"old/", "", 0o555),
             (FILE, b"old/one", "1", 0o4751),
             (HARD, b"old/two", "old/one", 0o644),
@@ -304,7 +306,7 @@ mod tests {
         fs::write(outside.join("kept"), "kept").unwrap();
         let to = outside.to_str().unwrap();
         let kept = outside.join("kept");
-        let hostile: &[&[(EntryType, &[u8], &str, u32)]] = &[
+        let hostile: &[&[Listed<'_>]] = &[
             &[(FILE, b"a/../../out/x", "x", 0o644)],
             &[(FILE, b"../out/x", "x", 0o644)],
             &[(LINK, b"a/l", to, 0o777), (FILE, b"a/l/x", "x", 0o644)],
@@ -321,7 +323,7 @@ mod tests {
         }
         // An absolute one is read from the folder, and a file takes the place of a link.
         let link = kept.to_str().unwrap();
-        let entries: &[(EntryType, &[u8], &str, u32)] = &[
+        let entries: &[Listed<'_>] = &[
             (FILE, b"/a/abs", "x", 0o644),
             (LINK, b"a/k", link, 0o777),
             (FILE, b"a/k", "x", 0o644),
