@@ -38,6 +38,8 @@ mod images;
 mod interop;
 #[path = "cli/interrupts.rs"]
 mod interrupts;
+#[path = "cli/lists.rs"]
+mod lists;
 #[path = "cli/lock.rs"]
 mod lock;
 #[path = "cli/logs.rs"]
@@ -54,6 +56,8 @@ mod ports;
 mod recovery;
 #[path = "cli/registry.rs"]
 mod registry;
+#[path = "cli/run.rs"]
+mod run;
 #[path = "cli/sandbox.rs"]
 mod sandbox;
 #[path = "cli/screen.rs"]

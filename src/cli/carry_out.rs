@@ -137,7 +137,7 @@ impl Work<'_> {
             engine,
             builder: &builder,
             compose,
-            events: WithoutMuted::new(settings.muted, display.sink()),
+            events: WithoutMuted::around(settings.muted, display.sink()),
             interrupt: interrupt.watch(),
             timeout: settings.timeout,
             parallel: settings.parallel,

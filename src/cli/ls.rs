@@ -112,9 +112,9 @@ pub(super) async fn ls(invocation: &Invocation, args: &Ls) -> Result<(), Failure
     }
     let screen = &invocation.screen;
     if args.quiet {
-        stacks
-            .keys()
-            .for_each(|name| screen.out(&format!("{name}\n")));
+        for name in stacks.keys() {
+            screen.out(&format!("{name}\n"));
+        }
     } else if args.format == Listing::Json {
         let projects: Vec<Value> = stacks
             .iter()

@@ -42,8 +42,9 @@ pub(super) async fn volumes(invocation: &Invocation, args: &Volumes) -> Result<(
     }
     let screen = &invocation.screen;
     if args.quiet {
-        let names = volumes.iter().map(|volume| &volume.name);
-        names.for_each(|name| screen.out(&format!("{name}\n")));
+        for volume in &volumes {
+            screen.out(&format!("{}\n", volume.name));
+        }
     } else if args.format == Listing::Json {
         let volumes: Vec<Value> = volumes
             .iter()

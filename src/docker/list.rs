@@ -92,9 +92,10 @@ impl Docker {
                 .and_then(|size| size.try_into().ok())
                 .unwrap_or(0),
             // Go's zero time is long before.
-            named_at: named
-                .map(|named| named.unix_timestamp())
-                .filter(|at| *at > 0),
+            named_at: named.and_then(|named| {
+                let at = named.unix_timestamp();
+                (at > 0).then_some(at)
+            }),
             created: found.created.and_then(|created| {
                 let at = created.unix_timestamp();
                 (at > 0).then(|| Stamp::of_seconds(at))

@@ -95,20 +95,19 @@ impl<'a> LogLines<'a> {
         }
         self.width = self.width.max(columns(name));
         let same = self.sources.iter().find(|own| own.service == service);
-        let colour = same.map(|own| own.colour).unwrap_or_else(|| {
-            let services: BTreeSet<&str> = self
-                .sources
-                .iter()
-                .map(|own| own.service.as_str())
-                .collect();
-            COLOURS[services.len() % COLOURS.len()]
-        });
+        let colour = same.map_or_else(|| self.next_colour(), |own| own.colour);
         self.sources.push(Source {
             name: name.to_owned(),
             service: service.to_owned(),
             colour,
         });
         LogSource(self.sources.len() - 1)
+    }
+
+    fn next_colour(&self) -> AnsiColors {
+        let services = self.sources.iter().map(|own| own.service.as_str());
+        let services: BTreeSet<&str> = services.collect();
+        COLOURS[services.len() % COLOURS.len()]
     }
 
     /// A container's name.

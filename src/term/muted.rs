@@ -17,7 +17,7 @@ pub struct WithoutMuted {
 
 impl WithoutMuted {
     /// Leaves out those that are muted.
-    pub fn new(muted: Muted, sink: Arc<dyn EventSink>) -> Arc<dyn EventSink> {
+    pub fn around(muted: Muted, sink: Arc<dyn EventSink>) -> Arc<dyn EventSink> {
         if muted == Muted::default() {
             return sink;
         }

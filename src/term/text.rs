@@ -1,5 +1,6 @@
 //! Text made fit to be shown: durations in words, other people's bytes made harmless.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use anstream::adapter::strip_str;
@@ -58,7 +59,7 @@ fn caret(text: &str, out: &mut String) {
             '\0'..='\u{1f}' => out.extend(['^', char::from(char as u8 + b'@')]),
             '\u{7f}' => out.push_str("^?"),
             _ if char.is_control() || turns_direction(char) => {
-                out.push_str(&format!("<U+{:04X}>", u32::from(char)));
+                let _ = write!(out, "<U+{:04X}>", u32::from(char));
             }
             _ => out.push(char),
         }

@@ -1,7 +1,9 @@
 //! `larder logs` and the end of `up -a` on a real engine. Needs `redis:7-alpine` on it.
 
 use std::fs::File;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Stdio};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
@@ -216,4 +218,162 @@ fn nobody_reads_any_more() {
         let output = command.args(["-c", &script]).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stderr), "0\n", "{line}");
     }
+}
+
+/// One that prints what a terminal would obey, and one line each for a while.
+const ODD: &str = "\
+services:
+  odd: {image: 'busybox:stable', command: [printf, '\\033[31mred\\033[0m \\033[2Jgone\\a\\n']}
+  slow: {image: 'busybox:stable', stop_grace_period: 0s, command: [sh, -c, 'echo one; sleep 2; echo two; sleep 2; echo three; sleep 1000']}
+";
+
+#[test]
+fn what_a_terminal_would_obey_is_in_sight_unless_it_is_asked_for() {
+    let stack = Stack::new("odd", ODD);
+    stack.larder("up odd");
+    assert_eq!(stack.larder("logs odd"), "odd-1  | red ^[[2Jgone^G\n");
+    assert_eq!(
+        stack.larder("logs --no-log-prefix --raw odd"),
+        "\u{1b}[31mred\u{1b}[0m \u{1b}[2Jgone\u{7}\n"
+    );
+    let at_terminal = |options: &str| {
+        let typed = format!("{} logs {options} odd", env!("CARGO_BIN_EXE_larder"));
+        let mut command = stack.sandbox.command("script");
+        let command = command
+            .env("TERM", "xterm")
+            .args(["-qec", &typed, "/dev/null"]);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let coloured = at_terminal("");
+    assert!(coloured.contains("\u{1b}[36modd-1  |"), "{coloured:?}");
+    assert!(
+        coloured.contains("\u{1b}[31mred\u{1b}[0m ^[[2Jgone^G"),
+        "{coloured:?}"
+    );
+    assert_eq!(at_terminal("--no-color"), "odd-1  | red ^[[2Jgone^G\r\n");
+}
+
+#[test]
+fn a_time_is_cut_out_by_its_ends() {
+    let stack = Stack::new("window", ODD);
+    stack.larder("up --no-wait slow");
+    let begun = Instant::now();
+    while !stack.larder("logs slow").contains("three") {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let stamped = stack.larder("logs -t --no-log-prefix slow");
+    let times: Vec<&str> = stamped
+        .lines()
+        .map(|line| line.split(' ').next().unwrap())
+        .collect();
+    let logs = |options: &str| stack.larder(&format!("logs --no-log-prefix {options} slow"));
+    assert_eq!(logs(&format!("--since {}", times[1])), "two\nthree\n");
+    assert_eq!(logs(&format!("--until {}", times[1])), "one\ntwo\n");
+    // Of the end a whole second is known to the engine alone.
+    let until = format!("--until {}", times[1]);
+    assert_eq!(logs(&format!("{until} --tail 1")), "two\n");
+    assert_eq!(logs(&format!("--since {} {until}", times[1])), "two\n");
+    assert_eq!(logs("--since 1h --tail 2"), "two\nthree\n");
+    assert_eq!(logs(&format!("{until} --follow")), "one\ntwo\n");
+    let mut logs = Background::start(&stack, &format!("logs -f --since {}", times[2]));
+    logs.until("slow-1  | three\n");
+    stack.larder("restart slow");
+    logs.until("three\nslow-1  | one\n");
+    stack.larder("stop");
+    assert_eq!(logs.end(), Some(0));
+}
+
+#[test]
+fn of_a_services_containers_one_is_shown_by_its_number() {
+    let compose = "services: {app: {image: 'busybox:stable', scale: 2, command: [hostname]}}\n";
+    let stack = Stack::new("number", compose);
+    stack.larder("up");
+    let both = stack.larder("logs app");
+    let second = stack.larder("logs --index 2 app");
+    assert!(second.starts_with("app-2  | ") && second.lines().count() == 1);
+    assert!(both.contains(&second) && both.lines().count() == 2);
+    for wrong in [
+        "--index 2",
+        "--index 0 app",
+        "--since yesterday",
+        "--until 2026-11-28",
+    ] {
+        let output = stack.sandbox.run(&format!("logs {wrong}"));
+        assert_eq!(output.status.code(), Some(2), "{wrong}");
+    }
+}
+
+/// A way to the engine that can be cut.
+struct Way {
+    socket: std::path::PathBuf,
+    open: std::sync::Arc<std::sync::Mutex<Vec<UnixStream>>>,
+    cut: std::sync::Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Way {
+    fn new(folder: &std::path::Path) -> Self {
+        let way = Self {
+            socket: folder.join("way.sock"),
+            open: std::sync::Arc::default(),
+            cut: std::sync::Arc::default(),
+        };
+        let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+        let engine = host
+            .strip_prefix("unix://")
+            .unwrap_or("/var/run/docker.sock");
+        let engine = engine.to_owned();
+        let listener = UnixListener::bind(&way.socket).unwrap();
+        let (open, cut) = (way.open.clone(), way.cut.clone());
+        std::thread::spawn(move || {
+            for here in listener.incoming() {
+                let here = here.unwrap();
+                // Whoever comes while it is cut is turned away at once.
+                if !cut.load(Ordering::SeqCst) {
+                    let there = UnixStream::connect(&engine).unwrap();
+                    for (from, to) in [(&here, &there), (&there, &here)] {
+                        let (mut from, mut to) =
+                            (from.try_clone().unwrap(), to.try_clone().unwrap());
+                        std::thread::spawn(move || {
+                            let _ = std::io::copy(&mut from, &mut to);
+                            let _ = to.shutdown(std::net::Shutdown::Write);
+                        });
+                    }
+                    open.lock().unwrap().extend([here, there]);
+                }
+            }
+        });
+        way
+    }
+
+    fn set_cut(&self, cut: bool) {
+        self.cut.store(cut, Ordering::SeqCst);
+        for stream in self.open.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
+    }
+}
+
+#[test]
+fn an_engine_that_comes_back_is_followed_on() {
+    let compose = "services: {app: {image: 'busybox:stable', stop_grace_period: 0s, command: \
+                   [sh, -c, 'i=0; while :; do i=$$((i+1)); echo line $$i; sleep 0.3; done']}}\n";
+    let mut stack = Stack::new("comes-back", compose);
+    stack.larder("up");
+    let way = Way::new(stack.sandbox.path());
+    stack = stack.env("DOCKER_HOST", &format!("unix://{}", way.socket.display()));
+    let mut logs = Background::start(&stack, "logs -f --no-log-prefix");
+    logs.until("line 3\n");
+    way.set_cut(true);
+    std::thread::sleep(Duration::from_millis(1500));
+    way.set_cut(false);
+    logs.until("line 12\n");
+    stack.larder("stop");
+    assert_eq!(logs.end(), Some(0));
+    let printed = logs.printed();
+    let expected = (1..=printed.lines().count()).map(|number| format!("line {number}"));
+    assert_eq!(
+        printed.lines().collect::<Vec<_>>(),
+        expected.collect::<Vec<_>>()
+    );
 }
