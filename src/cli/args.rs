@@ -272,7 +272,7 @@ mod tests {
             panic!("not run")
         };
         assert_eq!(run.publish, ["8080:80"]);
-        assert_eq!(run.command, ["-p", "x"]);
+        assert_eq!(run.words, ["web", "-p", "x"]);
         assert!(run.rm && run.interactive);
     }
 

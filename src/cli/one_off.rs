@@ -19,6 +19,7 @@ use crate::settings::{Muted, Progress};
 
 /// `larder run`.
 #[derive(Args, Debug)]
+#[command(override_usage = "larder run [OPTIONS] SERVICE [COMMAND] [ARGUMENT]...")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Run {
     /// Accepted and changes nothing: larder always builds what changed
@@ -103,11 +104,22 @@ pub struct Run {
     /// The folder that it starts in
     #[arg(short, long, value_name = "DIR")]
     pub workdir: Option<String>,
-    /// The service
-    pub service: String,
-    /// The command and its arguments, in place of the service's
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub command: Vec<String>,
+    /// The service, then a command with its arguments in place of the service's own
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "SERVICE")]
+    pub words: Vec<String>,
+}
+
+impl Run {
+    /// The service.
+    fn service(&self) -> &str {
+        self.words.first().map(String::as_str).unwrap_or_default()
+    }
+
+    /// The command and its arguments: whatever stands behind the service, options as well, as with docker compose.
+    fn command(&self) -> &[String] {
+        self.words.get(1..).unwrap_or_default()
+    }
 }
 
 fn command(text: &str) -> Result<String, String> {
@@ -140,13 +152,21 @@ fn container_name(text: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run_once(invocation: &Invocation, args: Run) -> Result<u8, Failure> {
+    let service = args.service().to_owned();
+    if service.starts_with('-') {
+        return Err(Failure::Untold {
+            text: format!("`{service}` is no option of `larder run`"),
+            hint: "`larder run --help` shows them; those of the command stand behind the service"
+                .to_owned(),
+        });
+    }
     let tty = !args.no_tty && invocation.screen.reads_terminal();
-    let mut project = invocation.load(std::slice::from_ref(&args.service))?;
+    let mut project = invocation.load(std::slice::from_ref(&service))?;
     let name = service::define(invocation, &mut project, &args, tty)?;
     let prepared = Box::pin(make(invocation, project, &args)).await?;
     let engine = &prepared.engine;
     let container = engine.container_named(&name).await?;
-    let container = container.ok_or(Failure::NoContainer(args.service))?;
+    let container = container.ok_or(Failure::NoContainer(service))?;
     if args.detach {
         engine.start(&container).await?;
         invocation.screen.out(&format!("{container}\n"));
@@ -197,8 +217,8 @@ async fn make(
         wait: false,
         acts: true,
     };
-    let names = std::slice::from_ref(&args.service);
-    let mut prepared = prepare(invocation, project, names, settings, goal).await?;
+    let names = [args.service().to_owned()];
+    let mut prepared = prepare(invocation, project, &names, settings, goal).await?;
     if args.remove_orphans {
         remove_orphans(invocation, &mut prepared).await?;
     }

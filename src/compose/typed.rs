@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(source("data:/app").as_deref(), Some("data"));
         assert!(mount("./src:/app:ro").unwrap().read_only);
         assert_eq!(
-            mount("a:b").unwrap_err(),
+            mount("data:b").unwrap_err(),
             "`b` is no absolute path in the container"
         );
     }

@@ -269,6 +269,12 @@ fn what_cannot_be_run_is_refused_before_anything_is_done() {
     error: no service is named `nope`
     hint: services here: `db`, `app`
     ");
+    let shown = stack.sandbox.show("run --bogus app");
+    assert!(shown.starts_with("exit 2\n"), "{shown}");
+    assert!(
+        shown.contains("`--bogus` is no option of `larder run`"),
+        "{shown}"
+    );
     for wrong in [
         "-p 99999 app",
         "-v a:b app",

@@ -21,10 +21,10 @@ pub(super) fn define(
     args: &Run,
     tty: bool,
 ) -> Result<String, Failure> {
-    let name = &args.service;
+    let name = args.service();
     let Some(mut service) = project.services.remove(name) else {
         return Err(UnknownService {
-            name: name.clone(),
+            name: name.to_owned(),
             known: project.services.keys().cloned().collect(),
         }
         .into());
@@ -55,7 +55,7 @@ pub(super) fn define(
     if args.no_deps {
         alone(project, &mut service);
     }
-    project.services.insert(name.clone(), service);
+    project.services.insert(name.to_owned(), service);
     if args.pull != "policy" {
         for service in project.services.values_mut() {
             service.pull_policy = Some(args.pull.clone());
@@ -71,8 +71,8 @@ fn typed(invocation: &Invocation, project: &mut Project, service: &mut Service, 
         // The image's own command is for the image's own entrypoint.
         service.command = Some(Vec::new());
     }
-    if !args.command.is_empty() {
-        service.command = Some(args.command.clone());
+    if !args.command().is_empty() {
+        service.command = Some(args.command().to_vec());
     }
     service.user = args.user.clone().or(service.user.take());
     service.working_dir = args.workdir.clone().or(service.working_dir.take());
