@@ -21,14 +21,20 @@ fn help_names_every_command_and_the_exit_codes() {
           fingerprint  Show what each image is keyed by
           why          Show what changed since a service's image was made
           build        Build images, and nothing else
+          pull         Pull the images that services name
           lock         Write larder.lock, which pins base images to digests
           config       Show the resolved Compose model
           ps           List the project's containers
+          ls           List the projects on the engine
+          images       List the images that the project's containers were made from
+          volumes      List the project's volumes
+          events       Show what happens to containers
           logs         Show what containers print
           restart      Restart services, those they depend on first
           stop         Stop services, those that depend on them first
           start        Start services that were stopped, those they depend on first
           exec         Run a command in a service's container
+          run          Run a command in a container of its own
           down         Stop and remove the project's containers and networks
           doctor       Look at what larder needs: the engine, builders, registries, disks
           completion   Print what makes a shell complete larder's words
