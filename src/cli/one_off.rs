@@ -184,7 +184,13 @@ pub(super) async fn run_once(invocation: &Invocation, args: Run) -> Result<u8, F
     match ended? {
         // Codes are one byte here; what does not fit must not turn into success.
         AttachEnd::Exited(code) => Ok(u8::try_from(code).unwrap_or(u8::MAX)),
-        AttachEnd::Left => Ok(0),
+        AttachEnd::Left => {
+            if tty {
+                invocation.screen.err("\n");
+            }
+            invocation.note(&format!("`{name}` goes on: `docker stop {name}` ends it"))?;
+            Ok(0)
+        }
         AttachEnd::Killed => {
             // A terminal shows `^C` where the cursor is, and leaves it there.
             if invocation.screen.is_terminal() {

@@ -3,8 +3,9 @@
 
 use serde_json::Value;
 
+use crate::registry::Registry;
 use crate::sandbox::Sandbox;
-use crate::stack::Stack;
+use crate::stack::{Stack, docker};
 
 /// One that runs twice, one that ended, one with a volume.
 const THREE: &str = "\
@@ -262,4 +263,43 @@ services:
     nothing to pull
     ");
     insta::assert_snapshot!(stack.sandbox.show("pull -q"), @"exit 0");
+}
+
+#[test]
+fn what_is_pulled_goes_by_the_plan_and_what_fails_may_be_passed_over() {
+    let registry = Registry::start();
+    registry.push("app:1", "one");
+    let (app, none) = (registry.name("app:1"), registry.name("none:1"));
+    let compose = format!(
+        "services:\n  app: {{image: '{app}', depends_on: [other]}}\n  same: {{image: '{app}'}}\n  \
+         other: {{image: '{none}'}}\n"
+    );
+    let stack = Stack::new("pull-real", &compose);
+    let output = stack.sandbox.run("--progress json pull app same");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    let events: Vec<Value> = told.lines().map(json).collect();
+    let started: Vec<&Value> = events
+        .iter()
+        .filter(|own| own["event"] == "started")
+        .collect();
+    assert_eq!(started.len(), 1, "{told}");
+    assert_eq!(started[0]["step"]["action"], "pull");
+    assert_eq!(docker(&["images", "-q", &app]).lines().count(), 1);
+
+    let output = stack.sandbox.run("pull --include-deps app");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let output = stack.sandbox.run("pull --ignore-pull-failures");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("warning: pulling `127.0.0.1"), "{said}");
+    assert!(
+        said.contains("same: not pulled, as `app` has the same image"),
+        "{said}"
+    );
+    // One that moved comes, whatever is there.
+    registry.push("app:1", "two");
+    let before = docker(&["images", "-q", &app]);
+    stack.larder("pull -q app");
+    assert_ne!(docker(&["images", "-q", &app]), before);
 }

@@ -353,3 +353,50 @@ fn exec_finds_its_container_by_number_and_leaves_it_to_itself_when_asked() {
     hint: `larder start app` starts it
     ");
 }
+
+#[test]
+fn an_image_that_is_built_is_found_again_by_its_fingerprint() {
+    let compose = "services: {app: {build: {context: ., labels: {dev.larder.test: '${COMPOSE_PROJECT_NAME}'}}}}\n";
+    let stack = Stack::new("run-built", compose);
+    let dockerfile = |what: &str| {
+        let text = format!("FROM busybox:stable\nCOPY seen /seen\nRUN echo {what} > /what\n");
+        stack.sandbox.write("Dockerfile", &text);
+    };
+    dockerfile("one");
+    stack.sandbox.write("seen", "first\n");
+    let seen = |options: &str| {
+        let output = stack
+            .sandbox
+            .run(&format!("run --rm {options} app cat /seen /what"));
+        assert!(output.status.success(), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (out(&output), said.contains("building"))
+    };
+    assert_eq!(seen(""), ("first\none\n".to_owned(), true));
+    assert_eq!(seen(""), ("first\none\n".to_owned(), false));
+    stack.sandbox.write("seen", "second\n");
+    dockerfile("two");
+    // Built, and nothing said of it.
+    assert_eq!(seen("--quiet-build"), ("second\ntwo\n".to_owned(), false));
+    assert_eq!(seen("--quiet"), ("second\ntwo\n".to_owned(), false));
+}
+
+#[test]
+fn without_what_it_depends_on_it_has_what_it_shares_of_those_that_are_there() {
+    let compose = "\
+services:
+  host: {image: 'busybox:stable', command: [sleep, '1000'], stop_grace_period: 0s, hostname: the-host, volumes: [/kept]}
+  guest: {image: 'busybox:stable', network_mode: 'service:host', volumes_from: [host]}
+";
+    let stack = Stack::new("run-shares", compose);
+    let output = stack.sandbox.run("run --rm --no-deps guest true");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    stack.larder("up host");
+    stack.larder("exec -T host touch /kept/seen");
+    let host = stack.containers("host");
+    let line = "run --rm --no-deps guest ls /kept";
+    assert_eq!(stack.larder(line), "seen\n");
+    let address = |words: &str| stack.larder(&format!("{words} ip -4 -o addr show eth0"));
+    assert_eq!(address("run --rm --no-deps guest"), address("exec -T host"));
+    assert_eq!(stack.containers("host"), host);
+}
