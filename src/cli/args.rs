@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::attach::Attach;
 use super::completion::Completion;
 use super::config::Config;
 use super::cp::Cp;
@@ -170,6 +171,8 @@ pub enum Command {
     Cp(Cp),
     /// Run a command in a service's container
     Exec(Exec),
+    /// Attach to a service's container
+    Attach(Attach),
     /// Run a command in a container of its own
     Run(Box<Run>),
     /// Stop and remove the project's containers and networks

@@ -60,7 +60,7 @@ pub(super) async fn exec(invocation: &Invocation, args: Exec) -> Result<u8, Fail
     let containers: Vec<Container> = listed.into_iter().map(|own| own.container).collect();
     let service = std::slice::from_ref(&args.service);
     let chosen = stack::of_services(&containers, service, &named.services())?;
-    let container = the_running(chosen, &args)?;
+    let container = the_running(chosen, &args.service, args.index)?;
     let detach = args.detach;
     let options = ExecOptions {
         command: args.command,
@@ -81,8 +81,12 @@ pub(super) async fn exec(invocation: &Invocation, args: Exec) -> Result<u8, Fail
 }
 
 /// The container that is meant: one that runs.
-fn the_running<'a>(containers: Vec<&'a Container>, args: &Exec) -> Result<&'a Container, Failure> {
-    let mut meant = stack::numbered(containers, &args.service, args.index)?;
+pub(super) fn the_running<'a>(
+    containers: Vec<&'a Container>,
+    service: &str,
+    number: Option<u32>,
+) -> Result<&'a Container, Failure> {
+    let mut meant = stack::numbered(containers, service, number)?;
     let runs = |container: &&Container| matches!(container.state, State::Running(_));
     if let Some(running) = meant.iter().copied().find(runs) {
         return Ok(running);
@@ -90,9 +94,9 @@ fn the_running<'a>(containers: Vec<&'a Container>, args: &Exec) -> Result<&'a Co
     // One that lives and takes no command is nearest to what is meant.
     meant.sort_by_key(|container| !container.state.is_running());
     let Some(container) = meant.first() else {
-        return Err(Failure::NotRunning(args.service.clone()));
+        return Err(Failure::NotRunning(service.to_owned()));
     };
-    let (name, service) = (&container.name, &args.service);
+    let name = &container.name;
     let (is, hint) = match container.state {
         State::Paused => (
             "paused",

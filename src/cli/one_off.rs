@@ -175,7 +175,9 @@ pub(super) async fn run_once(invocation: &Invocation, args: Run) -> Result<u8, F
     let options = AttachOptions {
         tty,
         interactive: args.interactive,
+        starts: true,
         removed: args.rm,
+        signals: true,
     };
     let lent = invocation.interrupt.lend();
     let slow = || invocation.warning("the container goes on; once more kills it");
@@ -191,7 +193,7 @@ pub(super) async fn run_once(invocation: &Invocation, args: Run) -> Result<u8, F
             invocation.note(&format!("`{name}` goes on: `docker stop {name}` ends it"))?;
             Ok(0)
         }
-        AttachEnd::Killed => {
+        AttachEnd::Interrupted => {
             // A terminal shows `^C` where the cursor is, and leaves it there.
             if invocation.screen.is_terminal() {
                 invocation.screen.err("\n");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::{
-    build, completion, config, cp, create, doctor, down, events, exec, fingerprint, images, kill, lock, logs, ls, man, one_off, pause, plan, port, ps, pull, restart, rm, scale, start, stop, top, turn, up, volumes, wait, why,
+    attach, build, completion, config, cp, create, doctor, down, events, exec, fingerprint, images, kill, lock, logs, ls, man, one_off, pause, plan, port, ps, pull, restart, rm, scale, start, stop, top, turn, up, volumes, wait, why,
 };
 use crate::failure::Failure;
 use crate::settings::{Environment, Progress};
@@ -78,6 +78,7 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
     match command {
         Command::Exec(args) => return exec::exec(invocation, args).await,
         Command::Wait(args) => return wait::wait(invocation, &args).await,
+        Command::Attach(args) => return Box::pin(attach::attach(invocation, &args)).await,
         Command::Run(args) => return Box::pin(one_off::run_once(invocation, *args)).await,
         Command::Why(args) => return why::why(invocation, &args).await,
         Command::Doctor(args) => return doctor::doctor(invocation, &args).await,

@@ -1,5 +1,5 @@
-//! A container that is made and not started yet: somebody is attached to it, so that nothing that it prints is lost, then
-//! it is started and followed to its end, with this program's streams, its terminal and its signals.
+//! A container with this program's streams, its terminal and its signals, followed to its end. To one that is made and not
+//! started yet somebody is attached before it starts, so that nothing that it prints is lost.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -35,13 +35,18 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// How a container is attached to.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct AttachOptions {
     /// Whether it has a terminal.
     pub tty: bool,
     /// Whether it gets this program's standard input.
     pub interactive: bool,
+    /// Whether it is to be started; it runs otherwise.
+    pub starts: bool,
     /// Whether the engine removes it when it ends.
     pub removed: bool,
+    /// Whether signals are handed on to it.
+    pub signals: bool,
 }
 
 /// How an attached container went.
@@ -51,13 +56,13 @@ pub enum AttachEnd {
     Exited(i64),
     /// It runs on: whoever was attached left it to itself, or reads no more.
     Left,
-    /// It was killed, since somebody asked twice.
-    Killed,
+    /// Somebody asked twice for its end: one that was started for this is killed, any other goes on.
+    Interrupted,
 }
 
 impl Docker {
-    /// Starts a container, with this program's streams on it, until it ends. Signals are handed on; where one that ends a
-    /// program comes twice, the container is killed. `slow` is called when it goes on for a while after the first.
+    /// Has this program's streams on a container until it ends, from its start on where it does not run. Where a signal that
+    /// ends a program comes twice, that is the end. `slow` is called when it goes on for a while after the first.
     ///
     /// # Errors
     /// It cannot be started, or the engine is lost.
@@ -76,14 +81,16 @@ impl Docker {
             .build();
         let call = self.client.attach_container(container, Some(request));
         let AttachContainerResults { output, input } = self.call(CHANGE, &action, call).await?;
-        let end = self.end_of(container, options.removed);
+        let end = self.end_of(container, options);
         let mut signals = signals();
         let raw = if options.tty && options.interactive {
             Raw::enter().map_err(|error| self.failed(&action, error.into()))?
         } else {
             None
         };
-        self.start_container(container).await?;
+        if options.starts {
+            self.start_container(container).await?;
+        }
         let run = async {
             match pump(output, input, options.interactive).await {
                 Ok(Ended::ByItself) => self.left(&action, end.await),
@@ -97,18 +104,34 @@ impl Docker {
         };
         let ended = tokio::select! {
             ended = run => ended,
-            never = self.follow_container_size(container, options.tty) => match never {},
-            () = self.hand_on(container, &mut signals, slow) => Ok(AttachEnd::Killed),
+            never = self.follow_container_size(container, options) => match never {},
+            () = self.hand_on(container, &mut signals, options, slow) => {
+                Ok(AttachEnd::Interrupted)
+            }
         };
         drop(raw);
         ended
     }
 
+    /// Whether a container has a terminal, and whether it takes input.
+    ///
+    /// # Errors
+    /// The engine does not answer, or it is gone.
+    pub async fn takes_input(&self, container: &str) -> Result<(bool, bool), EngineError> {
+        let config = self.look(container).await?.config.unwrap_or_default();
+        let is = |switch: Option<bool>| switch == Some(true);
+        Ok((is(config.tty), is(config.open_stdin)))
+    }
+
     /// The code with which a container will end. It is asked for before the container runs: one that the engine removes
     /// cannot be asked afterwards.
-    fn end_of(&self, container: &str, removed: bool) -> JoinHandle<Result<i64, Error>> {
+    fn end_of(&self, container: &str, options: AttachOptions) -> JoinHandle<Result<i64, Error>> {
         let client = self.patient(FOR_EVER);
-        let condition = if removed { "removed" } else { "next-exit" };
+        let condition = match (options.removed, options.starts) {
+            (true, _) => "removed",
+            (false, true) => "next-exit",
+            (false, false) => "not-running",
+        };
         let options = WaitContainerOptionsBuilder::new().condition(condition);
         let (container, options) = (container.to_owned(), options.build());
         tokio::spawn(async move {
@@ -140,10 +163,23 @@ impl Docker {
     }
 
     /// Keeps the size of a container's terminal that of the person's.
-    async fn follow_container_size(&self, container: &str, tty: bool) -> std::convert::Infallible {
-        let mut sizes = sizes(tty);
+    async fn follow_container_size(
+        &self,
+        container: &str,
+        options: AttachOptions,
+    ) -> std::convert::Infallible {
+        let mut sizes = sizes(options.tty);
+        let mut drawn = options.starts;
         loop {
             let (width, height) = sizes.next().await;
+            if !std::mem::replace(&mut drawn, true) {
+                // What runs already draws itself anew when its size is another.
+                let other = ResizeContainerTTYOptionsBuilder::new()
+                    .h(i32::from(height) + 1)
+                    .w(width.into())
+                    .build();
+                let _ = self.client.resize_container_tty(container, other).await;
+            }
             let size = ResizeContainerTTYOptionsBuilder::new()
                 .h(height.into())
                 .w(width.into())
@@ -160,7 +196,16 @@ impl Docker {
     }
 
     /// Hands signals on to a container, until it was asked twice to end.
-    async fn hand_on(&self, container: &str, signals: &mut Signals, slow: impl Fn()) {
+    async fn hand_on(
+        &self,
+        container: &str,
+        signals: &mut Signals,
+        options: AttachOptions,
+        slow: impl Fn(),
+    ) {
+        if !options.signals {
+            return std::future::pending().await;
+        }
         let mut asked = false;
         let mut tell = None;
         loop {
@@ -175,6 +220,9 @@ impl Docker {
                 else => std::future::pending().await,
             };
             let ends = ["SIGINT", "SIGTERM"].contains(&signal);
+            if ends && asked && !options.starts {
+                return;
+            }
             let signal = if ends && asked { "SIGKILL" } else { signal };
             let options = KillContainerOptionsBuilder::new().signal(signal).build();
             // One that has ended meanwhile needs none.

@@ -400,3 +400,26 @@ services:
     assert_eq!(address("run --rm --no-deps guest"), address("exec -T host"));
     assert_eq!(stack.containers("host"), host);
 }
+
+#[test]
+fn attached_to_a_container_its_streams_and_its_code_are_there() {
+    let compose = "services: {app: {image: 'busybox:stable', stdin_open: true, stop_grace_period: 0s, command: \
+                   [sh, -c, 'while read line; do echo got $$line; [ $$line != end ] || exit 4; done']}}\n";
+    let stack = Stack::new("attach-to", compose);
+    let refused = stack.sandbox.run("attach app");
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    stack.larder("up");
+    let mut command = stack.sandbox.command(env!("CARGO_BIN_EXE_larder"));
+    let command = command.args(["attach", "app"]);
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    child
+        .stdin
+        .as_mut()
+        .unwrap()
+        .write_all(b"one\nend\n")
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert_eq!(out(&output), "got one\ngot end\n");
+}

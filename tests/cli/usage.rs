@@ -34,6 +34,7 @@ fn help_names_every_command_and_the_exit_codes() {
           stop         Stop services, those that depend on them first
           start        Start services that were stopped, those they depend on first
           exec         Run a command in a service's container
+          attach       Attach to a service's container
           run          Run a command in a container of its own
           down         Stop and remove the project's containers and networks
           doctor       Look at what larder needs: the engine, builders, registries, disks
