@@ -155,7 +155,13 @@ pub(super) async fn prepare(
             Some(engine) => engine?,
             None => invocation.engine().await?,
         };
-        let observed = engine.observe(&project.name).await?;
+        let mut observed = engine.observe(&project.name).await?;
+        if goal.acts && goal.containers {
+            let (name, networks) = (&project.name, &observed.networks);
+            if engine.keep_single(name, networks).await? {
+                observed = engine.observe(name).await?;
+            }
+        }
         let native = engine.native().await?;
         Ok::<_, Failure>((engine, observed, native))
     };

@@ -1,17 +1,21 @@
 //! What a command does, done over where another look may mend it: somebody else was quicker, or the engine went away. A round
 //! looks, decides and carries out from the beginning, just as the command would if it were called again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 
 use super::invocation::Invocation;
+use crate::docker::Docker;
 use crate::failure::Failure;
-use crate::runtime::{self, BuildError, EngineError, StepError};
+use crate::runtime::{self, BuildError, Engine, EngineError, StepError};
 use crate::term::Waiting;
 
 /// So often it is looked again because others were quicker, and so often because the engine was lost.
-const MOST: usize = 3;
+const MOST: u32 = 3;
+/// How long others are given to finish before the first look; longer each time.
+const FINISHING: Duration = Duration::from_millis(200);
 /// How long an engine that went away may take to come back.
 const AWAY: Duration = Duration::from_secs(30);
 
@@ -27,6 +31,7 @@ enum Remedy {
 /// Carries out rounds until one ends well, or in a way that another one would not mend.
 pub(super) async fn rounds<T>(
     invocation: &Invocation,
+    project: &str,
     mut round: impl AsyncFnMut() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let (mut looks, mut losses) = (0, 0);
@@ -37,13 +42,15 @@ pub(super) async fn rounds<T>(
             done => return done,
         };
         let said = said(&failure);
-        match remedy(invocation, &failure).await {
+        match remedy(invocation, project, &failure).await {
             // The same again is an answer.
-            Some(Remedy::Look) if looks < MOST && before.as_ref() != Some(&said) => {
+            Some(Remedy::Look) if looks < MOST && (said.is_none() || before != said) => {
                 looks += 1;
                 invocation.say(&format!(
                     "somebody else changes the project, too: looking again ({looks} of {MOST})"
                 ));
+                // Whoever it is may be about to finish.
+                tokio::time::sleep(FINISHING * looks).await;
             }
             Some(Remedy::Engine) if losses < MOST && invocation.was_reached() => {
                 losses += 1;
@@ -51,7 +58,7 @@ pub(super) async fn rounds<T>(
             }
             _ => return Err(failure),
         }
-        before = Some(said);
+        before = said;
     }
 }
 
@@ -81,14 +88,17 @@ async fn reach(invocation: &Invocation) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was said of a failure.
-fn said(failure: &Failure) -> Vec<String> {
+/// What the engine said of a failure.
+fn said(failure: &Failure) -> Option<Vec<String>> {
+    if matches!(failure, Failure::Undone { .. }) {
+        return None;
+    }
     let messages = failure.messages().into_iter();
     let words = messages.flat_map(|message| [vec![message.text], message.causes].concat());
-    words.collect()
+    Some(words.collect())
 }
 
-async fn remedy(invocation: &Invocation, failure: &Failure) -> Option<Remedy> {
+async fn remedy(invocation: &Invocation, project: &str, failure: &Failure) -> Option<Remedy> {
     let steps = match failure {
         Failure::Engine(error) | Failure::Build(BuildError::Engine(error)) => return of(error),
         Failure::Undone { .. } => return Some(Remedy::Look),
@@ -98,25 +108,70 @@ async fn remedy(invocation: &Invocation, failure: &Failure) -> Option<Remedy> {
         } => steps,
         _ => return None,
     };
-    let each: Vec<Option<Remedy>> = steps.iter().map(of_step).collect();
-    if each.contains(&Some(Remedy::Engine)) || ended(steps) && invocation.engine().await.is_err() {
+    let (own, others): (Vec<_>, Vec<_>) = steps.iter().partition(|step| ended(step));
+    let each: Vec<Option<Remedy>> = others.into_iter().map(of_step).collect();
+    if each.contains(&Some(Remedy::Engine)) {
         return Some(Remedy::Engine);
     }
+    if !own.is_empty() {
+        // An engine that is told to end takes its containers with it, and that may be seen first.
+        let Ok(engine) = invocation.engine().await else {
+            return Some(Remedy::Engine);
+        };
+        for step in own {
+            let service = step.step.service.as_deref().unwrap_or_default();
+            let taken = was_taken(&engine, project, service, &step.error).await;
+            if !taken.unwrap_or(false) {
+                return None;
+            }
+        }
+    }
     let all = each.iter().all(|own| *own == Some(Remedy::Look));
-    (all && !each.is_empty()).then_some(Remedy::Look)
+    all.then_some(Remedy::Look)
 }
 
-/// An engine that is told to end takes its containers with it, and that may be seen first.
-fn ended(steps: &[runtime::Failure]) -> bool {
-    steps.iter().any(|step| {
-        matches!(
-            step.error,
-            StepError::Exited { .. }
-                | StepError::Unhealthy { .. }
-                | StepError::EndedBeforeHook { .. }
-                | StepError::Hook { .. }
-        )
-    })
+/// Whether a step failed as its container ended.
+fn ended(failure: &runtime::Failure) -> bool {
+    matches!(
+        failure.error,
+        StepError::Exited { .. }
+            | StepError::Unhealthy { .. }
+            | StepError::EndedBeforeHook { .. }
+            | StepError::Hook { .. }
+    )
+}
+
+/// Whether a container that ended did so as somebody else removes it, or makes another in its place. Who is killed may be about
+/// to be removed.
+async fn was_taken(
+    engine: &Docker,
+    project: &str,
+    service: &str,
+    error: &StepError,
+) -> Result<bool, EngineError> {
+    let killed = matches!(
+        error,
+        StepError::Exited {
+            code: 137 | 143,
+            ..
+        }
+    );
+    let looks = if killed { 5 } else { 1 };
+    for look in 0..looks {
+        if look > 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let observed = engine.observe(project).await?;
+        let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+        let own = observed.containers.iter();
+        for own in own.filter(|own| !own.one_off && own.service == service) {
+            *counts.entry(own.number).or_default() += 1;
+        }
+        if counts.is_empty() || counts.values().any(|count| *count > 1) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn of_step(failure: &runtime::Failure) -> Option<Remedy> {

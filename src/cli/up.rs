@@ -89,7 +89,8 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
         acted: false,
         path: Vec::new(),
     };
-    let prepared = rounds(invocation, async || run.round().await).await?;
+    let name = run.project.name.clone();
+    let prepared = rounds(invocation, &name, async || run.round().await).await?;
     let before = run.before.unwrap_or_default();
     let ready = Ready {
         project: &prepared.project,

@@ -1,14 +1,16 @@
 //! Networks of a project: made once, whoever else makes them at the same time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use bollard::models::Network;
 use bollard::query_parameters::ListNetworksOptionsBuilder;
 
 use super::Docker;
 use super::connect::CHANGE;
 use super::definition::network_request;
 use super::error::{gone_is_fine, status};
-use crate::model::Project;
+use crate::model::{Project, labels};
+use crate::plan::Resource;
 use crate::runtime::EngineError;
 
 impl Docker {
@@ -33,22 +35,65 @@ impl Docker {
     /// start a container on either afterwards. Of several the oldest stays; whoever made another takes it
     /// back. Its own `CheckDuplicate` leaves the same gap, and bollard does not send it.
     async fn keep_one(&self, name: &str, made: &str) -> Result<(), EngineError> {
-        let options = ListNetworksOptionsBuilder::new()
-            .filters(&HashMap::from([("name", vec![name])]))
-            .build();
-        let action = format!("looking for other networks `{name}`");
-        let list = || self.client.list_networks(Some(options.clone()));
-        let found = self.ask(&action, list).await?;
-        let oldest = found
-            .into_iter()
-            // The filter finds parts of names too.
-            .filter(|network| network.name.as_deref() == Some(name))
-            .min_by_key(|network| (network.created, network.id.clone()))
-            .and_then(|network| network.id);
-        if oldest.is_some_and(|oldest| oldest != made) {
+        if self
+            .networks_named(name)
+            .await?
+            .first()
+            .is_some_and(|oldest| oldest.id.as_deref() != Some(made))
+        {
             self.delete_network(made).await?;
         }
         Ok(())
+    }
+
+    /// The networks of a name, the oldest first.
+    async fn networks_named(&self, name: &str) -> Result<Vec<Network>, EngineError> {
+        let options = ListNetworksOptionsBuilder::new()
+            .filters(&HashMap::from([("name", vec![name])]))
+            .build();
+        let action = format!("looking for networks `{name}`");
+        let list = || self.client.list_networks(Some(options.clone()));
+        let mut found = self.ask(&action, list).await?;
+        // The filter finds parts of names too.
+        found.retain(|network| network.name.as_deref() == Some(name));
+        found.sort_by_key(|network| (network.created, network.id.clone()));
+        Ok(found)
+    }
+
+    /// Takes back the second networks of names that a project has two of, so that its containers can be started again: two
+    /// that made one at once left them, and were killed, or were docker compose. One that containers are on stays, else the
+    /// oldest does. Whether there was one.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn keep_single(&self, project: &str, seen: &[Resource]) -> Result<bool, EngineError> {
+        let own = |network: &&Resource| {
+            let label = network.labels.get(labels::PROJECT);
+            label.is_some_and(|label| label == project)
+        };
+        let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+        for network in seen.iter().filter(own) {
+            *names.entry(&network.name).or_default() += 1;
+        }
+        names.retain(|_, count| *count > 1);
+        for name in names.keys() {
+            let (mut used, mut idle) = (0, Vec::new());
+            for network in self.networks_named(name).await? {
+                let id = network.id.unwrap_or_default();
+                let action = format!("looking at network `{name}`");
+                let look = || self.client.inspect_network(&id, None);
+                let found = self.ask(&action, look).await?;
+                if found.containers.unwrap_or_default().is_empty() {
+                    idle.push(id);
+                } else {
+                    used += 1;
+                }
+            }
+            for id in idle.iter().skip(usize::from(used == 0)) {
+                self.delete_network(id).await?;
+            }
+        }
+        Ok(!names.is_empty())
     }
 
     pub(super) async fn delete_network(&self, id: &str) -> Result<(), EngineError> {

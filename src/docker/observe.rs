@@ -61,7 +61,8 @@ impl Docker {
 
     /// The containers, with what the list does not say of those that have something of others.
     async fn shared(&self, listed: Vec<ContainerSummary>) -> Result<Vec<Container>, EngineError> {
-        let mut containers: Vec<Container> = listed.into_iter().map(container).collect();
+        let there = listed.into_iter().filter(|own| !is_ghost(own));
+        let mut containers: Vec<Container> = there.map(container).collect();
         let running = containers.iter_mut().filter(|own| own.state.is_running());
         try_join_all(running.map(async |own| {
             let ends = |(share, _): &&(Share, String)| share.ends_with_process();
@@ -115,6 +116,13 @@ impl Docker {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether a container is gone, and listed all the same: one whose removal others raced with can stay in the index of an engine
+/// of 20.10 until that ends (moby `container/view.go`). Its name is free, and nothing can be done to it.
+fn is_ghost(listed: &ContainerSummary) -> bool {
+    let nameless = listed.names.as_ref().is_none_or(Vec::is_empty);
+    nameless && listed.state == Some(ContainerSummaryStateEnum::REMOVING)
 }
 
 fn sorted(labels: Option<HashMap<String, String>>) -> BTreeMap<String, String> {
@@ -305,6 +313,20 @@ mod tests {
         for (listed, status, expected) in cases {
             assert_eq!(state(Some(listed), status), expected, "{status}");
         }
+    }
+
+    #[test]
+    fn a_container_that_is_gone_but_listed_is_not_there() {
+        let listed = |name: Option<&str>, state| ContainerSummary {
+            names: Some(name.map(ToOwned::to_owned).into_iter().collect()),
+            state: Some(state),
+            ..ContainerSummary::default()
+        };
+        let removing = ContainerSummaryStateEnum::REMOVING;
+        assert!(is_ghost(&listed(None, removing)));
+        assert!(!is_ghost(&listed(Some("/p-db-1"), removing)));
+        let exited = ContainerSummaryStateEnum::EXITED;
+        assert!(!is_ghost(&listed(None, exited)));
     }
 
     #[test]

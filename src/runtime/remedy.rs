@@ -14,7 +14,7 @@ pub struct Silent {
 }
 
 /// What an engine says when what a plan speaks of is not as it was when somebody looked (moby `daemon`, `libnetwork`).
-const OVERTAKEN: [(u16, &str); 20] = [
+const OVERTAKEN: [(u16, &str); 21] = [
     (404, "no such container"),
     (404, "no such image"),
     (404, "no such volume"),
@@ -39,6 +39,7 @@ const OVERTAKEN: [(u16, &str); 20] = [
         "joining network namespace of container: no such container",
     ),
     // Two networks of one name, which engines below API 1.44 let somebody make; one of them goes at once.
+    (400, "is ambiguous ("),
     (500, "is ambiguous ("),
 ];
 
@@ -248,7 +249,7 @@ mod tests {
                 "Container 3e3b is paused. Unpause the container before stopping or killing",
             ),
             (
-                500,
+                400,
                 "network hub_default is ambiguous (2 matches found on name)",
             ),
         ];

@@ -1,0 +1,109 @@
+//! Several at once: larder beside itself, on one machine and as if on two, and beside docker compose.
+
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::proxy::post;
+use crate::rig::{LONGEST, Rig, compose, ended};
+
+fn all_end(rig: &Rig, children: Vec<Child>) -> Vec<String> {
+    let outputs = children.into_iter();
+    let outputs = outputs.map(|child| ended(child, LONGEST, "one of several"));
+    let outputs: Vec<_> = outputs.collect();
+    for output in &outputs {
+        assert!(output.status.success(), "{}", rig.shown(output));
+    }
+    let said = outputs.iter();
+    said.map(|own| String::from_utf8_lossy(&own.stderr).into_owned())
+        .collect()
+}
+
+#[test]
+fn twenty_starts_at_once_are_one_start_and_nineteen_that_find_it_done() {
+    let rig = Rig::new("twenty");
+    let children = (0..20).map(|_| rig.command("up").spawn().unwrap());
+    let said = all_end(&rig, children.collect());
+    rig.holds("0", "twenty");
+    let waited = said
+        .iter()
+        .filter(|own| own.contains("waiting for `larder up` (process "));
+    assert!(waited.count() > 0, "{said:?}");
+    let made = said.iter().filter(|own| own.contains("created"));
+    assert_eq!(made.count(), 1, "{said:?}");
+}
+
+#[test]
+fn two_files_of_one_project_are_started_one_behind_the_other() {
+    let rig = Rig::new("files");
+    rig.stack.sandbox.write("other.yaml", &compose("other"));
+    let children = ["up", "-f other.yaml up"].map(|line| rig.command(line).spawn().unwrap());
+    all_end(&rig, children.into());
+    rig.repair("0", "two files");
+}
+
+/// Other users and other machines have other locks: each goes on from what the other one did.
+#[test]
+fn starts_that_do_not_know_of_each_other_come_to_the_same_end() {
+    let rig = Rig::new("users");
+    for turn in 0..3 {
+        let children = (0..2).map(|user| {
+            let home = rig.stack.sandbox.path().join(format!("home-{user}"));
+            rig.command("up").env("HOME", home).spawn().unwrap()
+        });
+        all_end(&rig, children.collect());
+        rig.note_volumes();
+        rig.repair("0", &format!("turn {turn}"));
+        rig.stack.larder("down -v");
+    }
+}
+
+/// What two starts of docker compose at once leave on an engine of 20.10: no container can be started on either.
+#[test]
+fn a_second_network_of_the_same_name_is_taken_back() {
+    let rig = Rig::new("network");
+    let name = format!("{}_default", rig.stack.name);
+    let labels = json!({"com.docker.compose.project": rig.stack.name});
+    let body = json!({"Name": name, "Labels": labels}).to_string();
+    let make = || post("/networks/create", &body);
+    make();
+    make();
+    rig.repair("0", "two networks");
+    // A newer engine refuses it.
+    make();
+    rig.edit("1");
+    rig.repair("1", "two networks, one of them in use");
+}
+
+#[test]
+fn docker_compose_beside_it_leaves_nothing_that_a_start_does_not_mend() {
+    let rig = Rig::new("beside");
+    let begun = Instant::now();
+    let home = std::env::var("HOME").unwrap_or_default();
+    let others = std::thread::scope(|scope| {
+        let others = scope.spawn(|| {
+            let mut turns = 0;
+            while begun.elapsed() < Duration::from_secs(12) {
+                for line in ["up -d", "down -t 0"] {
+                    let mut command = rig.stack.sandbox.command("docker");
+                    command.env("HOME", &home).arg("compose");
+                    // It loses against us now and then.
+                    let _ = command.args(line.split_whitespace()).output();
+                }
+                turns += 1;
+            }
+            turns
+        });
+        while begun.elapsed() < Duration::from_secs(12) {
+            let child = rig.command("up").spawn().unwrap();
+            let output = ended(child, LONGEST, "up beside docker compose");
+            let shown = rig.shown(&output);
+            assert!(matches!(output.status.code(), Some(0 | 1)), "{shown}");
+        }
+        others.join().unwrap()
+    });
+    assert!(others > 0);
+    rig.abandon_volumes();
+    rig.repair("0", "docker compose beside it");
+}

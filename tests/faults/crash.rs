@@ -1,0 +1,95 @@
+//! larder killed before and after each call that changes something: the next `up` makes it whole.
+
+use std::os::unix::process::ExitStatusExt;
+
+use crate::proxy::{Call, Fault, Rule};
+use crate::rig::{Rig, spread, thorough};
+
+/// Where to kill it, of a run that makes these calls. Behind one call and before the next are nearly the same.
+fn points(calls: &[Call]) -> Vec<Rule> {
+    let count = calls.iter().filter(|call| call.changes()).count();
+    assert!(count > 3, "{calls:?}");
+    let rule = |number, fault| Rule {
+        method: "",
+        path: String::new(),
+        number,
+        fault,
+    };
+    let after = (0..count).map(|number| rule(number, Fault::KillAfter));
+    let before = (0..count).map(|number| rule(number, Fault::KillBefore));
+    after
+        .chain(before.take(if thorough() { count } else { 1 }))
+        .collect()
+}
+
+/// Runs larder and kills it there; what happened, for a message.
+fn killed(rig: &Rig, line: &str, rule: &Rule) -> String {
+    let (output, proxy) = rig.through(line, Some(rule.clone()));
+    let shown = rig.shown(&output);
+    // Not every run makes as many calls: an inspection may find what another one had to wait for.
+    if proxy.struck() {
+        assert_eq!(output.status.signal(), Some(9), "{shown}");
+    }
+    let calls = proxy.calls().into_iter().filter(Call::changes);
+    let calls: Vec<String> = calls
+        .map(|call| format!("{} {}", call.method, call.path))
+        .collect();
+    format!("{line}, {rule:?}: {shown}\n{}", calls.join("\n"))
+}
+
+#[test]
+fn a_first_start_that_is_killed_anywhere_is_completed_by_the_next() {
+    let rig = Rig::new("first");
+    let (_, proxy) = rig.through("up", None);
+    rig.holds("0", "no fault");
+    spread("first", &points(&proxy.calls()), |rig, _, point| {
+        let after = killed(rig, "up", point);
+        rig.repair("0", &after);
+        rig.stack.larder("down -v");
+    });
+}
+
+#[test]
+fn a_replacing_start_that_is_killed_anywhere_is_completed_by_the_next_and_keeps_its_data() {
+    let rig = Rig::new("next");
+    rig.stack.larder("up");
+    let born = rig.born();
+    rig.edit("one");
+    let (_, proxy) = rig.through("up", None);
+    rig.holds("one", "no fault");
+    assert_eq!(rig.born(), born);
+    spread("next", &points(&proxy.calls()), |rig, number, point| {
+        if rig.inspected().is_empty() {
+            rig.stack.larder("up");
+        }
+        let born = rig.born();
+        let what = format!("{number}");
+        rig.edit(&what);
+        let after = killed(rig, "up", point);
+        rig.repair(&what, &after);
+        assert_eq!(rig.born(), born, "{after}");
+    });
+}
+
+#[test]
+fn a_down_that_is_killed_anywhere_is_undone_by_up_and_completed_by_down() {
+    let rig = Rig::new("down");
+    rig.stack.larder("up");
+    let (output, proxy) = rig.through("down", None);
+    assert!(output.status.success());
+    assert!(rig.inspected().is_empty());
+    spread("down", &points(&proxy.calls()), |rig, number, point| {
+        if rig.inspected().is_empty() {
+            rig.stack.larder("up");
+        }
+        let after = killed(rig, "down", point);
+        rig.abandon_volumes();
+        if number % 2 == 0 {
+            rig.repair("0", &after);
+        } else {
+            let output = rig.stack.sandbox.run("down");
+            assert!(output.status.success(), "{after}");
+            assert!(rig.inspected().is_empty(), "{after}");
+        }
+    });
+}
