@@ -3,7 +3,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 T ?= 60
-.PHONY: help demo test test-dagger truth fuzz bench build lint setup clean
+.PHONY: help demo test test-dagger truth fuzz chaos bench build lint setup clean
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 help: ## this list
@@ -33,6 +33,9 @@ fuzz: ## what reads Dockerfiles, ignore files, Compose files and their parts, T 
 	@for target in $(FUZZED); do \
 		mkdir -p fuzz/corpus/$$target && cargo fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target \
 			-- -max_total_time=$(T) -max_len=2048 -timeout=10 </dev/null || exit 1; done
+
+chaos: ## every crash point and fault, then N random things done to a project, by a seed (N=200, SEED=1)
+	FAULTS=all CHAOS_STEPS=$(or $(N),200) CHAOS_SEED=$(or $(SEED),1) cargo test --locked --test faults -- --nocapture
 
 bench: ## larder and docker compose side by side, as ratios (BENCH="--runs 10 --json FILE")
 	@scripts/setup bench

@@ -2,6 +2,7 @@
 //! looks, decides and carries out from the beginning, just as the command would if it were called again.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
@@ -14,8 +15,8 @@ use crate::term::Waiting;
 
 /// So often it is looked again because others were quicker, and so often because the engine was lost.
 const MOST: u32 = 3;
-/// How long others are given to finish before the first look; longer each time.
-const FINISHING: Duration = Duration::from_millis(200);
+/// The shortest and the longest time that others are given to finish before the first look; longer each time.
+const STANDS_BACK: (u64, u64) = (200, 1500);
 /// How long an engine that went away may take to come back.
 const AWAY: Duration = Duration::from_secs(30);
 
@@ -49,8 +50,7 @@ pub(super) async fn rounds<T>(
                 invocation.say(&format!(
                     "somebody else changes the project, too: looking again ({looks} of {MOST})"
                 ));
-                // Whoever it is may be about to finish.
-                tokio::time::sleep(FINISHING * looks).await;
+                tokio::time::sleep(standing_back() * looks).await;
             }
             Some(Remedy::Engine) if losses < MOST && invocation.was_reached() => {
                 losses += 1;
@@ -60,6 +60,14 @@ pub(super) async fn rounds<T>(
         }
         before = said;
     }
+}
+
+/// How long to stand back for others. By chance, so that of two that stand in each other's way one is first.
+fn standing_back() -> Duration {
+    let (least, most) = STANDS_BACK;
+    // Seeded anew each time.
+    let chance = RandomState::new().hash_one(most);
+    Duration::from_millis(least + chance % (most - least))
 }
 
 /// Waits until the engine answers.

@@ -120,9 +120,8 @@ impl EngineError {
         let of = |(part, told): &(&str, &'static str)| words.contains(part).then_some(*told);
         let said = PASSING.iter().find_map(of);
         match (status, said) {
-            (Some(429), _) => Some(BUSY),
             // What is said of limits speaks of accounts, too.
-            (_, Some(BUSY)) => Some(BUSY),
+            (Some(429), _) | (_, Some(BUSY)) => Some(BUSY),
             (Some(400..=499), _) => None,
             _ if FINAL.iter().any(|part| words.contains(part)) => None,
             (Some(502..=504), None) => Some(FAILED),

@@ -52,9 +52,21 @@ fn starts_that_do_not_know_of_each_other_come_to_the_same_end() {
             let home = rig.stack.sandbox.path().join(format!("home-{user}"));
             rig.command("up").env("HOME", home).spawn().unwrap()
         });
-        all_end(&rig, children.collect());
-        rig.note_volumes();
-        rig.repair("0", &format!("turn {turn}"));
+        let children: Vec<Child> = children.collect();
+        let outputs = children.into_iter();
+        let outputs = outputs.map(|child| ended(child, LONGEST, "one of two"));
+        let outputs: Vec<_> = outputs.collect();
+        let shown: String = outputs.iter().map(|own| rig.shown(own)).collect();
+        let codes = outputs.iter().map(|own| own.status.code());
+        let codes: Vec<_> = codes.collect();
+        assert!(codes.contains(&Some(0)), "{shown}");
+        // One that was in the other's way three times says so.
+        assert!(
+            codes.iter().all(|code| matches!(code, Some(0 | 1))),
+            "{shown}"
+        );
+        rig.abandon_volumes();
+        rig.repair("0", &format!("turn {turn}: {shown}"));
         rig.stack.larder("down -v");
     }
 }

@@ -24,7 +24,7 @@ fn points(calls: &[Call]) -> Vec<Rule> {
 
 /// Runs larder and kills it there; what happened, for a message.
 fn killed(rig: &Rig, line: &str, rule: &Rule) -> String {
-    let (output, proxy) = rig.through(line, Some(rule.clone()));
+    let (output, proxy) = rig.through(line, Some(rule));
     let shown = rig.shown(&output);
     // Not every run makes as many calls: an inspection may find what another one had to wait for.
     if proxy.struck() {

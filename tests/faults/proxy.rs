@@ -152,7 +152,7 @@ impl State {
         let fault = self.fault(&call);
         self.calls.lock().unwrap().push(call);
         if self.frozen.load(Ordering::SeqCst) {
-            return self.hang(near);
+            return hang(near);
         }
         match fault {
             Some(Fault::Delay(time)) => thread::sleep(time),
@@ -165,8 +165,11 @@ impl State {
                     body.len()
                 );
             }
-            Some(Fault::Freeze) => return self.hang(near),
-            Some(Fault::KillBefore) => return Ok(self.send(Signal::KILL)),
+            Some(Fault::Freeze) => return hang(near),
+            Some(Fault::KillBefore) => {
+                self.send(Signal::KILL);
+                return Ok(());
+            }
             Some(Fault::Signal(signal)) => self.send(signal),
             _ => {}
         }
@@ -216,11 +219,6 @@ impl State {
         })
     }
 
-    /// Says nothing until the other side gives up.
-    fn hang(&self, mut near: UnixStream) -> std::io::Result<()> {
-        std::io::copy(&mut near, &mut std::io::sink()).map(drop)
-    }
-
     fn send(&self, signal: Signal) {
         let victim = loop {
             match self.victim.load(Ordering::SeqCst) {
@@ -231,6 +229,11 @@ impl State {
         let victim = Pid::from_raw(victim.cast_signed()).unwrap();
         kill_process(victim, signal).unwrap();
     }
+}
+
+/// Says nothing until the other side gives up.
+fn hang(mut near: UnixStream) -> std::io::Result<()> {
+    std::io::copy(&mut near, &mut std::io::sink()).map(drop)
 }
 
 /// Posts to the engine what docker's own command line does not.

@@ -21,6 +21,11 @@ pub(crate) fn thorough() -> bool {
 
 /// A network, a volume, an anonymous one, a config, a job, and services that wait for each other's health.
 pub(crate) fn compose(what: &str) -> String {
+    compose_of(what, 1)
+}
+
+/// The same with so many of `api`.
+pub(crate) fn compose_of(what: &str, apis: u32) -> String {
     format!(
         "services:
   db:
@@ -40,6 +45,7 @@ pub(crate) fn compose(what: &str) -> String {
     command: [sleep, '1000']
     stop_signal: SIGKILL
     environment: {{WHAT: '{what}'}}
+    scale: {apis}
     depends_on: {{db: {{condition: service_healthy}}, job: {{condition: service_completed_successfully}}}}
 configs: {{settings: {{content: some}}}}
 volumes: {{data: }}
@@ -76,11 +82,11 @@ impl Rig {
     }
 
     /// Runs larder through a proxy with a rule; what it gave, and the proxy.
-    pub(crate) fn through(&self, line: &str, rule: Option<Rule>) -> (Output, Proxy) {
+    pub(crate) fn through(&self, line: &str, rule: Option<&Rule>) -> (Output, Proxy) {
         let number = self.runs.fetch_add(1, Ordering::SeqCst);
         let socket = format!("proxy-{number}.sock");
         let socket = self.stack.sandbox.path().parent().unwrap().join(socket);
-        let proxy = Proxy::start(socket, rule.clone());
+        let proxy = Proxy::start(socket, rule.cloned());
         let mut command = self.command(line);
         command.env("DOCKER_HOST", proxy.address());
         let child = command.spawn().unwrap();
@@ -120,11 +126,18 @@ impl Rig {
 
     /// What must hold of the whole project when it is up.
     pub(crate) fn holds(&self, what: &str, after: &str) {
+        self.holds_of(what, 1, after);
+    }
+
+    /// The same with so many of `api`.
+    pub(crate) fn holds_of(&self, what: &str, apis: u32, after: &str) {
         let name = &self.stack.name;
         let found = self.inspected();
         let mut names: Vec<&str> = found.iter().map(|own| text(&own["Name"])).collect();
         names.sort_unstable();
-        let wanted = ["api", "db", "job"].map(|service| format!("/{name}-{service}-1"));
+        let wanted = (1..=apis).map(|number| format!("/{name}-api-{number}"));
+        let others = ["db", "job"].map(|service| format!("/{name}-{service}-1"));
+        let wanted: Vec<String> = wanted.chain(others).collect();
         assert_eq!(names, wanted, "{after}");
         for own in &found {
             let labels = &own["Config"]["Labels"];

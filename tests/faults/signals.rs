@@ -27,7 +27,7 @@ fn a_signal_anywhere_finishes_what_is_in_flight() {
         at("POST", "/containers/*/start", 1, Signal::INT),
     ];
     spread("signal", &points, |rig, _, point| {
-        let (output, proxy) = rig.through("up", Some(point.clone()));
+        let (output, proxy) = rig.through("up", Some(point));
         let after = format!("{point:?}: {}", rig.shown(&output));
         assert!(proxy.struck(), "{after}");
         assert_eq!(output.status.code(), Some(130), "{after}");
@@ -122,7 +122,7 @@ fn a_terminal_that_is_closed_ends_it_and_no_more() {
         number: 1,
         fault: Fault::Signal(Signal::HUP),
     };
-    let (output, _) = rig.through("up", Some(rule));
+    let (output, _) = rig.through("up", Some(&rule));
     assert_eq!(output.status.signal(), Some(1), "{}", rig.shown(&output));
     rig.repair("0", "SIGHUP");
 }
