@@ -8,6 +8,8 @@
     reason = "a test that cannot set itself up fails, and says aloud what it did not do"
 )]
 
+#[path = "faults/builds.rs"]
+mod builds;
 #[path = "faults/concurrent.rs"]
 mod concurrent;
 #[path = "faults/crash.rs"]

@@ -107,12 +107,12 @@ impl World {
         self.told.push(format!("{happens:?}"));
         let killed = |number, fault| {
             let path = String::new();
-            Some(Rule {
+            Rule {
                 method: "",
                 path,
                 number,
                 fault,
-            })
+            }
         };
         let mut up = false;
         match happens {
@@ -120,15 +120,15 @@ impl World {
             Happens::Scaled(apis) => self.apis = apis,
             Happens::Up => up = true,
             Happens::KilledUp(number) => {
-                self.run("up", killed(number, Fault::KillAfter));
+                self.run("up", Some(&killed(number, Fault::KillAfter)));
             }
             Happens::DeafUp(number) => {
-                let (code, shown) = self.run("up", killed(number, Fault::LostReply));
+                let (code, shown) = self.run("up", Some(&killed(number, Fault::LostReply)));
                 assert_eq!(code, Some(0), "{shown}: {:#?}", self.told);
                 up = true;
             }
             Happens::KilledDown(number) => {
-                self.run("down", killed(number, Fault::KillAfter));
+                self.run("down", Some(&killed(number, Fault::KillAfter)));
                 self.rig.abandon_volumes();
             }
             Happens::Stopped => drop(self.run("stop", None)),
@@ -164,8 +164,8 @@ impl World {
         }
     }
 
-    fn run(&self, line: &str, rule: Option<Rule>) -> (Option<i32>, String) {
-        let (output, _) = self.rig.through(line, rule.as_ref());
+    fn run(&self, line: &str, rule: Option<&Rule>) -> (Option<i32>, String) {
+        let (output, _) = self.rig.through(line, rule);
         let shown = self.rig.shown(&output);
         assert!(!shown.contains("panicked"), "{shown}: {:#?}", self.told);
         (output.status.code(), shown)

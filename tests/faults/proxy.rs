@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     Freeze,
     /// The connection ends after so many bytes of the answer.
     Cut(usize),
+    /// The connection ends after a time.
+    CutAfter(Duration),
     /// The engine does it, and nobody hears of it.
     LostReply,
     /// larder is killed before the engine hears of it.
@@ -197,6 +199,11 @@ impl State {
                 if fault == Some(Fault::KillAfter) {
                     self.send(Signal::KILL);
                 }
+            }
+            Some(Fault::CutAfter(time)) => {
+                let (mut from, mut to) = (far.try_clone()?, near.try_clone()?);
+                thread::spawn(move || std::io::copy(&mut from, &mut to));
+                thread::sleep(time);
             }
             _ => drop(std::io::copy(&mut far, &mut near)),
         }
