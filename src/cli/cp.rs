@@ -24,7 +24,7 @@ use self::unpack::Unpack;
 use super::invocation::Invocation;
 use super::stack;
 use crate::build::pieces;
-use crate::docker::{Docker, FoundKind};
+use crate::docker::{Docker, FoundKind, FoundPath};
 use crate::failure::Failure;
 use crate::plan::Container;
 use crate::runtime::Engine;
@@ -115,20 +115,13 @@ impl Inside<'_> {
             path: self.path.clone(),
             container: container.name.clone(),
         };
-        let mut path = self.path.clone();
-        let mut found = engine
-            .path_in(&container.name, &path)
-            .await?
-            .ok_or_else(gone)?;
+        let found = engine.path_in(&container.name, &self.path).await?;
+        let (mut path, mut found) = (self.path.clone(), found.ok_or_else(gone)?);
+        // Under this one it comes, wherever a link leads.
         let name = found.name.clone();
-        if self.args.follow_link
-            && let FoundKind::Link(target) = &found.kind
-        {
-            path.clone_from(target);
-            found = engine
-                .path_in(&container.name, &path)
-                .await?
-                .ok_or_else(gone)?;
+        if self.args.follow_link {
+            let led = followed(&engine, &container.name, &path).await?;
+            (path, found) = (led.0, led.1.ok_or_else(gone)?);
         }
         let pieces = engine.download(&container.name, &path);
         if self.args.target == "-" {
@@ -247,12 +240,7 @@ impl Inside<'_> {
         engine: &Docker,
         container: &Container,
     ) -> Result<(String, Target), Failure> {
-        let mut path = self.path.clone();
-        let mut found = engine.path_in(&container.name, &path).await?;
-        if let Some(FoundKind::Link(target)) = found.as_ref().map(|found| &found.kind) {
-            path.clone_from(target);
-            found = engine.path_in(&container.name, &path).await?;
-        }
+        let (path, found) = followed(engine, &container.name, &self.path).await?;
         let target = match found.map(|found| found.kind) {
             None => Target::Missing {
                 as_folder: is_folders(path.as_bytes()),
@@ -300,6 +288,33 @@ impl Inside<'_> {
         let text = format!("{container}: {source} copied to {target} in {took}");
         self.invocation.note(&visible(&text))
     }
+}
+
+/// So many links are followed, as by Linux itself.
+const LINKS: usize = 40;
+
+/// Where a path of a container leads to, and what lies there.
+async fn followed(
+    engine: &Docker,
+    container: &str,
+    path: &str,
+) -> Result<(String, Option<FoundPath>), Failure> {
+    let mut path = path.to_owned();
+    let mut found = engine.path_in(container, &path).await?;
+    for _ in 0..LINKS {
+        let Some(FoundKind::Link(target)) = found.as_ref().map(|found| &found.kind) else {
+            break;
+        };
+        // An engine tells where it leads to in the end, or the next step alone.
+        path = if target.starts_with('/') {
+            target.clone()
+        } else {
+            let parent = path.trim_end_matches('/').rsplit_once('/');
+            format!("{}/{target}", parent.map_or("", |(parent, _)| parent))
+        };
+        found = engine.path_in(container, &path).await?;
+    }
+    Ok((path, found))
 }
 
 fn misplaced(why: Misplaced, target: &OsStr) -> Failure {
