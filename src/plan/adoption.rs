@@ -1,7 +1,7 @@
 //! Containers that docker compose made: whether one is what larder would make, by what docker compose says of it and what
 //! the engine shows. Where neither can tell, it is made anew, and the cause says what is not known.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::decide::{Draft, Wanted};
 use super::hosts::Host;
@@ -123,37 +123,39 @@ pub fn asked_hashes(
     wanted: &Wanted<'_>,
     observed: &Observed,
 ) -> BTreeMap<String, BTreeMap<String, String>> {
-    let foreign = observed.containers.iter();
-    let foreign = foreign.filter(|own| wanted.containers && !own.one_off && is_foreign(own));
-    let foreign = foreign.filter(|own| wanted.services.contains(&own.service));
-    let services: BTreeSet<&String> = foreign.clone().map(|own| &own.service).collect();
     let mut asked = BTreeMap::new();
-    for name in services {
-        let service = &wanted.project.services[name];
-        let shares = shares(service, observed);
+    if !wanted.containers {
+        return asked;
+    }
+    let mut there: HashMap<&str, Vec<&Container>> = HashMap::new();
+    for container in observed.containers.iter().filter(|own| !own.one_off) {
+        let own = there.entry(&container.service).or_default();
+        own.push(container);
+    }
+    for (name, containers) in &there {
+        let foreign = || containers.iter().filter(|own| is_foreign(own));
+        if !wanted.services.contains(*name) || foreign().next().is_none() {
+            continue;
+        }
+        let service = &wanted.project.services[*name];
+        let shares = shares(service, &there);
         let ours = service.container_hash(&shares).to_string();
-        let mut own = foreign.clone().filter(|own| own.service == *name);
-        if own.any(|own| {
-            own.labels
-                .get(labels::CONFIG_HASH)
-                .is_some_and(|hash| *hash != ours)
-        }) {
-            asked.insert(name.clone(), shares);
+        let mut hashes = foreign().filter_map(|own| own.labels.get(labels::CONFIG_HASH));
+        if hashes.any(|hash| *hash != ours) {
+            asked.insert((*name).to_owned(), shares);
         }
     }
     asked
 }
 
 /// The containers that a service has something of, as far as they are there.
-fn shares(service: &Service, observed: &Observed) -> BTreeMap<String, String> {
+fn shares(service: &Service, there: &HashMap<&str, Vec<&Container>>) -> BTreeMap<String, String> {
     let owners = service.shares().into_iter().map(|(_, owner)| owner);
     let found = owners.filter_map(|owner| {
         let Owner::Service(name) = owner else {
             return None;
         };
-        let all = observed.containers.iter();
-        let own = all.filter(|own| !own.one_off && own.service == name);
-        let first = own.min_by_key(|own| own.number)?;
+        let first = there.get(name)?.iter().min_by_key(|own| own.number)?;
         Some((owner.to_string(), first.id.clone()))
     });
     found.collect()
