@@ -8,12 +8,21 @@ use super::carry_out::carry_out;
 use super::invocation::Invocation;
 use super::prepare::{Goal, load_and_prepare};
 use super::records;
+use super::rounds::rounds;
 use crate::failure::Failure;
 use crate::model::Service;
 use crate::plan::Action;
 
 pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<(), Failure> {
     let begun = Instant::now();
+    // No container is looked at.
+    rounds(invocation, None, async || {
+        round(invocation, args, begun).await
+    })
+    .await
+}
+
+async fn round(invocation: &Invocation, args: &Services, begun: Instant) -> Result<(), Failure> {
     let goal = Goal {
         containers: false,
         dependencies: true,
@@ -22,7 +31,7 @@ pub(super) async fn build(invocation: &Invocation, args: &Services) -> Result<()
     };
     // Without a `build:` there is nothing to build; with names, those and not what they depend on.
     let names = &args.services;
-    let mut prepared = load_and_prepare(invocation, names, goal).await?;
+    let mut prepared = Box::pin(load_and_prepare(invocation, names, goal)).await?;
     prepared.services.retain(|name| {
         let service = prepared.project.services.get(name);
         service.is_some_and(|service| service.build.is_some())

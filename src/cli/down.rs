@@ -49,7 +49,7 @@ pub enum Images {
 pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Failure> {
     let begun = Instant::now();
     let named = invocation.named()?;
-    rounds(invocation, &named.name, async || {
+    rounds(invocation, Some(&named.name), async || {
         round(invocation, args, &named, begun).await
     })
     .await

@@ -29,10 +29,11 @@ enum Remedy {
     Engine,
 }
 
-/// Carries out rounds until one ends well, or in a way that another one would not mend.
+/// Carries out rounds until one ends well, or in a way that another one would not mend. `project` is the one whose containers
+/// they are about.
 pub(super) async fn rounds<T>(
     invocation: &Invocation,
-    project: &str,
+    project: Option<&str>,
     mut round: impl AsyncFnMut() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let (mut looks, mut losses) = (0, 0);
@@ -106,7 +107,11 @@ fn said(failure: &Failure) -> Option<Vec<String>> {
     Some(words.collect())
 }
 
-async fn remedy(invocation: &Invocation, project: &str, failure: &Failure) -> Option<Remedy> {
+async fn remedy(
+    invocation: &Invocation,
+    project: Option<&str>,
+    failure: &Failure,
+) -> Option<Remedy> {
     let steps = match failure {
         Failure::Engine(error) | Failure::Build(BuildError::Engine(error)) => return of(error),
         Failure::Undone { .. } => return Some(Remedy::Look),
@@ -128,7 +133,7 @@ async fn remedy(invocation: &Invocation, project: &str, failure: &Failure) -> Op
         };
         for step in own {
             let service = step.step.service.as_deref().unwrap_or_default();
-            let taken = was_taken(&engine, project, service, &step.error).await;
+            let taken = was_taken(&engine, project?, service, &step.error).await;
             if !taken.unwrap_or(false) {
                 return None;
             }

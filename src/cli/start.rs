@@ -17,7 +17,7 @@ use crate::runtime::Engine;
 pub(super) async fn start(invocation: &Invocation, args: &Services) -> Result<(), Failure> {
     let begun = Instant::now();
     let named = invocation.named()?;
-    rounds(invocation, &named.name, async || {
+    rounds(invocation, Some(&named.name), async || {
         round(invocation, args, &named, begun).await
     })
     .await

@@ -60,7 +60,7 @@ pub(super) async fn turn(
 ) -> Result<(), Failure> {
     let begun = Instant::now();
     let named = invocation.named()?;
-    rounds(invocation, &named.name, async || {
+    rounds(invocation, Some(&named.name), async || {
         round(invocation, services, &named, turn, begun).await
     })
     .await

@@ -90,7 +90,7 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
         path: Vec::new(),
     };
     let name = run.project.name.clone();
-    let prepared = rounds(invocation, &name, async || run.round().await).await?;
+    let prepared = rounds(invocation, Some(&name), async || run.round().await).await?;
     let before = run.before.unwrap_or_default();
     let ready = Ready {
         project: &prepared.project,
