@@ -28,7 +28,10 @@ pub struct Doctor {
 pub(super) async fn doctor(invocation: &Invocation, args: &Doctor) -> Result<u8, Failure> {
     let checks = checks(invocation).await;
     match args.format {
-        Report::Text => invocation.screen.out(&checkup(&checks)),
+        Report::Text => {
+            let text = checkup(&checks, invocation.screen.columns());
+            invocation.screen.out(&text);
+        }
         Report::Json => {
             let document = checkup_json(&checks);
             invocation.screen.out(&format!("{document:#}\n"));

@@ -6,7 +6,7 @@ use owo_colors::OwoColorize;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::text::visible;
+use super::text::{columns, visible};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,8 +60,8 @@ impl Check {
     }
 }
 
-/// The checks for a person: a line each, and below it what to do.
-pub fn checkup(checks: &[Check]) -> String {
+/// The checks for a person: a line each, and below it what to do. On a terminal of so many columns, broken between words.
+pub fn checkup(checks: &[Check], most: Option<usize>) -> String {
     let width = checks.iter().map(|check| check.check.len()).max();
     let width = width.unwrap_or_default();
     let mut out = String::new();
@@ -73,14 +73,38 @@ pub fn checkup(checks: &[Check]) -> String {
         };
         let name = check.check;
         let indent = " ".repeat("warning".len() + width + 4);
-        let lines: Vec<String> = check.text.lines().map(visible).collect();
+        let room = most.map(|most| most.saturating_sub(indent.len()));
+        let lines = check.text.lines().map(visible);
+        let lines: Vec<String> = lines.flat_map(|line| broken(&line, room)).collect();
         let text = lines.join(&format!("\n{indent}"));
         let _ = writeln!(out, "{state}  {name:width$}  {text}");
         if let Some(hint) = &check.hint {
-            let _ = writeln!(out, "{indent}{} {}", "hint:".cyan().bold(), visible(hint));
+            let lines = broken(&format!("hint: {}", visible(hint)), room);
+            let text = lines.join(&format!("\n{indent}"));
+            let text = text.replacen("hint:", &"hint:".cyan().bold().to_string(), 1);
+            let _ = writeln!(out, "{indent}{text}");
         }
     }
     out
+}
+
+/// A text in lines of at most so many columns, but for words that are longer.
+fn broken(text: &str, room: Option<usize>) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.len() - 1;
+        let line = &mut lines[last];
+        let fits = room.is_none_or(|room| columns(line) + 1 + columns(word) <= room);
+        if line.is_empty() {
+            line.push_str(word);
+        } else if fits {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }
 
 /// The checks for a program.
@@ -103,11 +127,17 @@ mod tests {
             Check::ok("engine", "it answers"),
             Check::warning("disk", "little is left", "make room"),
         ];
-        let text = anstream::adapter::strip_str(&checkup(&checks)).to_string();
+        let text = checkup(&checks, None);
+        let text = anstream::adapter::strip_str(&text).to_string();
         assert_eq!(
             text,
             "ok       engine  it answers\nwarning  disk    little is left\n                 hint: make room\n"
         );
         assert_eq!(checkup_json(&checks)["state"], "warning");
+        let text = checkup(&checks[1..], Some(22));
+        assert_eq!(
+            anstream::adapter::strip_str(&text).to_string(),
+            "warning  disk  little\n               is left\n               hint:\n               make\n               room\n"
+        );
     }
 }
