@@ -225,9 +225,7 @@ impl Inside<'_> {
             let all = observed.containers.iter();
             chosen.extend(all.filter(|own| own.one_off && own.service == self.service));
         }
-        if let Some(index) = self.args.index {
-            chosen = vec![stack::numbered(chosen, &self.service, index)?];
-        }
+        chosen = stack::numbered(chosen, &self.service, self.args.index)?;
         if chosen.is_empty() {
             return Err(Failure::NoContainer(self.service.clone()));
         }

@@ -11,7 +11,6 @@ use self::parting::Parting;
 use super::carry_out::carry_out_on;
 use super::invocation::{Invocation, Named};
 use super::rounds::rounds;
-use super::stack;
 use super::turn::{Turn, plan_of};
 use crate::failure::Failure;
 use crate::plan::{Action, Container, Plan, StepId};

@@ -10,6 +10,7 @@
 
 mod args;
 mod asked;
+mod attach;
 mod base_services;
 mod bases;
 mod build;
