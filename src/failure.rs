@@ -406,9 +406,9 @@ impl Failure {
             Self::NotPublished { known, .. } => vec![format!("it publishes {}", known.join(", "))],
             Self::NoContainer(service) => vec![format!("`larder up {service}` creates it")],
             Self::NoContainers(_) => vec!["`larder up` creates them".to_owned()],
-            Self::Untold { hint, .. }
-            | Self::Halted { hint, .. }
-            | Self::Uncopied { hint, .. } => vec![hint.clone()],
+            Self::Untold { hint, .. } | Self::Halted { hint, .. } | Self::Uncopied { hint, .. } => {
+                vec![hint.clone()]
+            }
             Self::Broke(_) | Self::Print { .. } => vec![REPORT.to_owned()],
             _ => Vec::new(),
         }

@@ -35,12 +35,20 @@ pub struct Asked {
     /// Run a job again although it is done
     #[arg(long, value_name = "JOB")]
     pub rerun: Vec<String>,
+    /// Remove containers that other files made under the project's name, too
+    #[arg(long)]
+    pub remove_orphans: bool,
+    /// How long a container that is replaced has until it is killed, in place of its own grace period
+    #[arg(short = 't', long, value_name = "SECONDS")]
+    pub stop_timeout: Option<u32>,
     /// When images that are only named are pulled, in place of their `pull_policy`
     #[arg(long, value_enum, value_name = "POLICY")]
     pub pull: Option<Pull>,
     /// Ports of the host: `fixed` as the file says, `auto` free ones in place of taken ones
     #[arg(long, value_enum, value_name = "HOW", hide_possible_values = true)]
-    #[arg(help = "Host ports: fixed, or auto (free ones in place of taken ones) [env: LARDER_PORTS]")]
+    #[arg(
+        help = "Host ports: fixed, or auto (free ones in place of taken ones) [env: LARDER_PORTS]"
+    )]
     pub ports: Option<Ports>,
 }
 
@@ -126,6 +134,8 @@ impl Asked {
             keep: self.no_recreate,
             rerun: self.rerun.iter().cloned().collect(),
             renew_volumes: self.renew_anon_volumes,
+            remove_orphans: self.remove_orphans,
+            grace: self.stop_timeout,
             only_create: false,
         }
     }

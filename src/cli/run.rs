@@ -7,7 +7,9 @@ use std::sync::Arc;
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::{
-    attach, build, completion, config, cp, create, doctor, down, events, exec, fingerprint, images, kill, lock, logs, ls, man, one_off, pause, plan, port, ps, pull, restart, rm, scale, start, stop, top, up, volumes, wait, why,
+    attach, build, completion, config, cp, create, doctor, down, events, exec, fingerprint, images,
+    kill, lock, logs, ls, man, one_off, pause, plan, port, ps, pull, restart, rm, scale, start,
+    stop, top, up, volumes, wait, why,
 };
 use crate::failure::Failure;
 use crate::settings::{Environment, Progress};

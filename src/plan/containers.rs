@@ -287,7 +287,7 @@ impl Draft<'_> {
     }
 
     /// Stops a container if it runs, and removes it; its last step.
-    fn remove(
+    pub(super) fn remove(
         &mut self,
         service: &str,
         container: &Container,
@@ -318,7 +318,7 @@ impl Draft<'_> {
             container: container.id.clone(),
             hooks,
             regardless: hooks > 0,
-            grace: None,
+            grace: self.wanted.asked.grace,
         };
         self.step(Some(service), action, cause, after)
     }

@@ -10,6 +10,7 @@ use super::images::Chosen;
 use super::names::Names;
 use super::observed::Observed;
 use super::one_shots::Since;
+use super::orphans::{foreign_warning, orphans};
 use super::step::{Action, BuilderKind, ContainerSource, Plan, Readiness, ServicePlan, StepId};
 use crate::fingerprint::{Change, Fingerprinted};
 use crate::model::{Condition, Digest, Project, start_order};
@@ -55,6 +56,10 @@ pub struct Asked {
     pub rerun: BTreeSet<String>,
     /// Whether new containers get new anonymous volumes.
     pub renew_volumes: bool,
+    /// Whether containers that other files made under the project's name are removed.
+    pub remove_orphans: bool,
+    /// The seconds until a container that is replaced or removed is killed, in place of its own.
+    pub grace: Option<u32>,
     /// Whether containers are created and not started.
     pub only_create: bool,
 }
@@ -124,9 +129,9 @@ pub fn decide(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Error> {
     if wanted.containers {
         let guests = draft.stops_of_guests(&order);
         draft.stop_guests_first(&guests);
+        draft.strangers();
         draft.wait_for_ports();
         draft.cut_off();
-        draft.strangers();
     }
     Ok(draft.plan)
 }
@@ -300,23 +305,26 @@ impl<'a> Draft<'a> {
         };
     }
 
-    /// Containers of the project that no Compose file speaks of any more.
+    /// Containers of the project that no Compose file speaks of any more: its own go where all of it is started, those of
+    /// other files where that is asked for.
     fn strangers(&mut self) {
-        let project = self.wanted.project;
-        let mut names: Vec<&str> = self
-            .observed
-            .containers
-            .iter()
-            .filter(|container| {
-                !container.one_off
-                    && !project.services.contains_key(&container.service)
-                    && !project.disabled.contains(&container.service)
-            })
-            .map(|container| container.name.as_str())
-            .collect();
-        names.sort_unstable();
-        if !names.is_empty() {
-            self.plan.warnings.push(stranger_warning(&names));
+        let (wanted, observed) = (self.wanted, self.observed);
+        let whole = wanted.services.len() == wanted.project.services.len();
+        let found = orphans(wanted.project, &observed.containers);
+        let asked = wanted.asked.remove_orphans;
+        if asked || whole {
+            for own in found.own {
+                let cause = format!("no Compose file defines `{}` any more", own.service);
+                self.remove(&own.service, own, cause, []);
+            }
+        }
+        if asked {
+            for foreign in found.foreign {
+                let cause = "other Compose files made it, and `--remove-orphans` asks for it";
+                self.remove(&foreign.service, foreign, cause.to_owned(), []);
+            }
+        } else if !found.foreign.is_empty() {
+            self.plan.warnings.push(foreign_warning(&found.foreign));
         }
     }
 }

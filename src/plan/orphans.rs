@@ -56,7 +56,7 @@ pub fn foreign_warning(foreign: &[&Container]) -> String {
         "were made from other Compose files under this project's name, and stay"
     };
     format!(
-        "{} {stay}: another name (`-p`) keeps them apart, `larder down --remove-orphans` removes them",
+        "{} {stay}: another name (`-p`) keeps them apart, `--remove-orphans` removes them",
         told.join(", ")
     )
 }

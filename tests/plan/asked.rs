@@ -120,3 +120,45 @@ fn anonymous_volumes_are_not_handed_on_where_new_ones_are_asked_for() {
     assert!(forced(false));
     assert!(!forced(true));
 }
+
+fn with_strays(mut scene: Scene) -> Scene {
+    for (service, files) in [
+        ("old", "/hub/compose.yaml"),
+        ("theirs", "/other/compose.yaml"),
+    ] {
+        let mut stray = scene.observed.containers[0].clone();
+        stray.id = format!("{service}0123456789abcdef");
+        stray.name = format!("hub-{service}-1");
+        stray.service = service.to_owned();
+        let folder = files.trim_end_matches("/compose.yaml");
+        stray
+            .labels
+            .insert(labels::WORKING_DIR.to_owned(), folder.to_owned());
+        stray
+            .labels
+            .insert(labels::CONFIG_FILES.to_owned(), files.to_owned());
+        scene.observed.containers.push(stray);
+    }
+    scene.project.working_dir = "/hub".into();
+    scene.project.files = vec!["/hub/compose.yaml".into()];
+    scene
+}
+
+#[test]
+fn what_these_files_made_once_goes_and_what_others_made_stays() {
+    let scene = with_strays(running());
+    let plan = scene.decide().unwrap();
+    assert!(plan.warnings[0].contains("`hub-theirs-1` (of `/other/compose.yaml`)"));
+    insta::assert_snapshot!(steps(&scene), @"
+    1  stop old (old012345678): no Compose file defines `old` any more
+    2  remove old (old012345678): no Compose file defines `old` any more (after 1)
+    ");
+    let mut some = with_strays(running());
+    some.only = vec!["db"];
+    assert_eq!(steps(&some), "nothing to do\n");
+    let asked = Asked {
+        remove_orphans: true,
+        ..Asked::default()
+    };
+    assert!(steps(&asks(with_strays(running()), asked)).contains("remove theirs"));
+}
