@@ -94,9 +94,12 @@ async fn round(
     let images = args
         .rmi
         .map(|which| parting.images(which, &observed, named, args));
+    let mut last = None;
     for name in images.into_iter().flatten() {
         let action = Action::RemoveImage { name };
-        plan.add(None, action, "asked for", behind.clone());
+        let step = plan.add(None, action, "asked for", behind.clone());
+        // Names of one image taken at once trip over each other on the engine.
+        plan.steps[step.0].settled = last.replace(step).into_iter().collect();
     }
     if plan.is_empty() {
         return invocation.note("nothing to remove");

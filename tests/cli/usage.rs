@@ -33,6 +33,14 @@ fn help_names_every_command_and_the_exit_codes() {
           restart      Restart services, those they depend on first
           stop         Stop services, those that depend on them first
           start        Start services that were stopped, those they depend on first
+          kill         Send a signal to services: SIGKILL, where it is not said
+          pause        Freeze services
+          unpause      Let services go on that were paused
+          rm           Remove containers that are stopped
+          wait         Wait until services have ended; ends with the code of the last one
+          port         Show where ports of a service are published
+          top          List the processes in containers
+          cp           Copy files between here and a service's containers
           exec         Run a command in a service's container
           attach       Attach to a service's container
           run          Run a command in a container of its own
