@@ -200,7 +200,8 @@ fn an_archive_goes_through_standard_streams() {
     let archive = archive.into_inner().unwrap();
     let mut command = stack.sandbox.command(env!("CARGO_BIN_EXE_larder"));
     let command = command.args(["cp", "--index", "1", "-", "app:/tmp"]);
-    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let command = command.stdin(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(&archive).unwrap();
     assert!(child.wait().unwrap().success());
     assert_eq!(in_first(&stack, "cat /tmp/new/odd*"), "odd");
