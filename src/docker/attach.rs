@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::Docker;
 use super::connect::CHANGE;
 use super::container::short;
-use super::streams::{Broken, Ended, pump};
+use super::streams::{Broken, Ended, Input, pump};
 use super::terminal::{Raw, sizes};
 use crate::runtime::EngineError;
 
@@ -91,8 +91,13 @@ impl Docker {
         if options.starts {
             self.start_container(container).await?;
         }
+        let gets = match (options.interactive, options.starts) {
+            (false, _) => Input::None,
+            (true, false) => Input::Endless,
+            (true, true) => Input::Whole,
+        };
         let run = async {
-            match pump(output, input, options.interactive).await {
+            match pump(output, input, gets).await {
                 Ok(Ended::ByItself) => self.left(&action, end.await),
                 Ok(Ended::Left) => match timeout(LEFT, end).await {
                     Ok(end) => self.left(&action, end),

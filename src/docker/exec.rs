@@ -10,7 +10,7 @@ use super::Docker;
 use super::connect::{CHANGE, QUICK};
 use super::container::short;
 use super::lines::{Lines, LogLine, plain};
-use super::streams::{Broken, pump};
+use super::streams::{Broken, Input, pump};
 use super::terminal::{Raw, sizes};
 use crate::model::Hook;
 use crate::runtime::{EngineError, HookEnd, Progress};
@@ -179,8 +179,13 @@ impl Docker {
             } else {
                 None
             };
+            let gets = if interactive {
+                Input::Whole
+            } else {
+                Input::None
+            };
             let streams = tokio::select! {
-                streams = pump(output, input, interactive) => streams,
+                streams = pump(output, input, gets) => streams,
                 never = self.follow_size(&id, tty) => match never {},
             };
             drop(raw);

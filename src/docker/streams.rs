@@ -51,15 +51,27 @@ impl Docker {
     }
 }
 
+/// What of standard input a process gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// Nothing.
+    None,
+    /// All of it, without its end: at that an engine would end the output, too, where the input is not for one alone (moby
+    /// `container/stream/attach.go`).
+    Endless,
+    /// All of it.
+    Whole,
+}
+
 /// Moves bytes between a process and this program's standard streams until its output ends.
 pub(super) async fn pump(
     mut output: impl Stream<Item = Result<LogOutput, Error>> + Unpin,
     mut input: Pin<Box<dyn AsyncWrite + Send>>,
-    interactive: bool,
+    gets: Input,
 ) -> Result<Ended, Broken> {
     let typed = AtomicU16::new(0);
     let feed = async {
-        if interactive {
+        if gets != Input::None {
             let mut pieces = terminal::input();
             while let Some(piece) = pieces.recv().await {
                 for byte in &piece {
@@ -69,6 +81,8 @@ pub(super) async fn pump(
                 input.write_all(&piece).await?;
                 input.flush().await?;
             }
+        }
+        if gets == Input::Whole {
             // The process sees the end of its input, and may go on printing.
             input.shutdown().await?;
         }
