@@ -139,8 +139,35 @@ async fn remedy(
             }
         }
     }
-    let all = each.iter().all(|own| *own == Some(Remedy::Look));
-    all.then_some(Remedy::Look)
+    if each.iter().any(|own| *own != Some(Remedy::Look)) {
+        return None;
+    }
+    for holder in steps.iter().filter_map(name_holder) {
+        let engine = invocation.engine().await.ok()?;
+        if is_foreign(&engine, project?, &holder).await.unwrap_or(true) {
+            return None;
+        }
+    }
+    Some(Remedy::Look)
+}
+
+/// The container that has the name which a step would give: `… is already in use by container "3e3b…"`.
+fn name_holder(failure: &runtime::Failure) -> Option<String> {
+    let StepError::Engine(EngineError::Refused { source, .. }) = &failure.error else {
+        return None;
+    };
+    let words = source.to_string();
+    let (_, rest) = words.split_once("in use by container \"")?;
+    Some(rest.split('"').next()?.to_owned())
+}
+
+/// Whether a container is there and not the project's: it does not go by looking again.
+async fn is_foreign(engine: &Docker, project: &str, container: &str) -> Result<bool, EngineError> {
+    let Some(there) = engine.container_named(container).await? else {
+        return Ok(false);
+    };
+    let observed = engine.observe(project).await?;
+    Ok(!observed.containers.iter().any(|own| own.id == there))
 }
 
 /// Whether a step failed as its container ended.

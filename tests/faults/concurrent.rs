@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::proxy::post;
 use crate::rig::{LONGEST, Rig, compose, ended};
+use crate::stack::docker;
 
 fn all_end(rig: &Rig, children: Vec<Child>) -> Vec<String> {
     let outputs = children.into_iter();
@@ -69,6 +70,22 @@ fn starts_that_do_not_know_of_each_other_come_to_the_same_end() {
         rig.repair("0", &format!("turn {turn}: {shown}"));
         rig.stack.larder("down -v");
     }
+}
+
+#[test]
+fn a_name_that_a_stranger_has_is_not_waited_for() {
+    let rig = Rig::new("stranger");
+    let name = format!("{}-api-1", rig.stack.name);
+    docker(&["create", "--name", &name, "busybox:stable"]);
+    let shown = rig.stack.sandbox.show("up");
+    docker(&["rm", &name]);
+    assert!(shown.starts_with("exit 1\n"), "{shown}");
+    assert!(
+        shown.contains("hint: rename or remove that container"),
+        "{shown}"
+    );
+    assert!(!shown.contains("looking again"), "{shown}");
+    rig.repair("0", &shown);
 }
 
 /// What two starts of docker compose at once leave on an engine of 20.10: no container can be started on either.
