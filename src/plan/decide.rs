@@ -47,6 +47,7 @@ pub struct Wanted<'a> {
 
 /// What a command line asks for beside what the files say.
 #[derive(Clone, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Asked {
     /// Services whose containers are replaced, whatever they are.
     pub recreate: BTreeSet<String>,

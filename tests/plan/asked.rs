@@ -129,7 +129,7 @@ fn with_strays(mut scene: Scene) -> Scene {
         let mut stray = scene.observed.containers[0].clone();
         stray.id = format!("{service}0123456789abcdef");
         stray.name = format!("hub-{service}-1");
-        stray.service = service.to_owned();
+        service.clone_into(&mut stray.service);
         let folder = files.trim_end_matches("/compose.yaml");
         stray
             .labels
