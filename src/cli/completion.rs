@@ -5,12 +5,12 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::builder::ValueParser;
-use clap::{Arg, ArgMatches, Args, Command, CommandFactory};
+use clap::{Arg, ArgMatches, Args, Command};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
 
-use super::args::Cli;
 use super::invocation::Invocation;
+use super::parse;
 use crate::compose::{self, LoadOptions};
 use crate::failure::Failure;
 use crate::model::Project;
@@ -65,7 +65,7 @@ fn command() -> Command {
             arg
         }
     };
-    let all = Cli::command().mut_args(named);
+    let all = parse::command().mut_args(named);
     all.mut_subcommands(move |command| command.mut_args(named))
 }
 
@@ -89,7 +89,7 @@ fn candidates(typed: &OsStr, of: fn(&Project) -> Vec<String>) -> Vec<CompletionC
 
 /// The project of a command line that is being typed.
 fn project(words: Vec<OsString>) -> Option<Project> {
-    let typed = Cli::command().ignore_errors(true);
+    let typed = parse::command().ignore_errors(true);
     let typed = typed.try_get_matches_from(words).ok()?;
     let paths = |id: &str| all::<PathBuf>(&typed, id);
     let one = |id: &str| typed.try_get_one::<PathBuf>(id).ok().flatten().cloned();

@@ -32,5 +32,5 @@ pub(super) async fn create(invocation: &Invocation, args: Create) -> Result<(), 
         no_start: true,
         ..Up::default()
     };
-    up(invocation, &args).await
+    up(invocation, &args).await.map(drop)
 }

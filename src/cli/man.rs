@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_mangen::Man;
 
-use super::args::Cli;
 use super::invocation::Invocation;
+use super::parse;
 use crate::failure::Failure;
 
 /// `larder man`.
@@ -21,13 +21,13 @@ pub struct ManPages {
 pub(super) fn man(invocation: &Invocation, args: &ManPages) -> Result<(), Failure> {
     let Some(folder) = &args.folder else {
         let mut page = Vec::new();
-        let written = Man::new(Cli::command()).render(&mut page);
+        let written = Man::new(parse::command()).render(&mut page);
         written.map_err(Failure::Output)?;
         invocation.screen.out(&String::from_utf8_lossy(&page));
         return Ok(());
     };
     let path = invocation.folder.join(folder);
     let written = fs_err::create_dir_all(&path)
-        .and_then(|()| clap_mangen::generate_to(Cli::command(), &path));
+        .and_then(|()| clap_mangen::generate_to(parse::command(), &path));
     written.map_err(|source| Failure::Unwritten { path, source })
 }

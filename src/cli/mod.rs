@@ -61,6 +61,7 @@ mod stop;
 mod taken;
 mod top;
 mod turn;
+mod until_end;
 mod up;
 mod volumes;
 mod wait;

@@ -20,7 +20,7 @@ const NAME_BEHIND: &str = "project_name_behind";
 
 /// All that can be typed. `-p` names the project behind a command, too, but for those that have the letter for something
 /// else, which clap has no word for.
-fn command() -> Command {
+pub(super) fn command() -> Command {
     Cli::command().mut_subcommands(|command| {
         let taken = command.get_arguments();
         let taken = taken.into_iter().any(|own| own.get_short() == Some('p'));

@@ -78,13 +78,13 @@ fn tells_events(command: &Command) -> bool {
 /// Carries out a command; the exit code, which only `exec` and `wait` have from elsewhere and `why` an answer in.
 async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failure> {
     match command {
+        Command::Up(args) => return Box::pin(up::up(invocation, &args)).await,
         Command::Exec(args) => return exec::exec(invocation, args).await,
         Command::Wait(args) => return wait::wait(invocation, &args).await,
         Command::Attach(args) => return Box::pin(attach::attach(invocation, &args)).await,
         Command::Run(args) => return Box::pin(one_off::run_once(invocation, *args)).await,
         Command::Why(args) => return why::why(invocation, &args).await,
         Command::Doctor(args) => return doctor::doctor(invocation, &args).await,
-        Command::Up(args) => Box::pin(up::up(invocation, &args)).await?,
         Command::Create(args) => Box::pin(create::create(invocation, args)).await?,
         Command::Scale(args) => Box::pin(scale::scale_to(invocation, args)).await?,
         Command::Plan(args) => plan::plan(invocation, &args).await?,

@@ -30,5 +30,5 @@ pub(super) async fn scale_to(invocation: &Invocation, args: ScaleArgs) -> Result
         },
         ..Up::default()
     };
-    up(invocation, &args).await
+    up(invocation, &args).await.map(drop)
 }

@@ -12,6 +12,7 @@ use super::logs;
 use super::prepare::{Goal, Prepared, prepare};
 use super::records;
 use super::rounds::rounds;
+use super::until_end::UntilEnd;
 use crate::failure::Failure;
 use crate::model::Project;
 use crate::plan::{self, Container, Health, Observed, Outcome, Plan, State};
@@ -51,6 +52,9 @@ pub struct Up {
     /// What else is asked for.
     #[command(flatten)]
     pub asked: Asked,
+    /// Which container's end ends all.
+    #[command(flatten)]
+    pub until_end: UntilEnd,
     /// Create containers and start none
     #[arg(long, conflicts_with_all = ["attach", "no_wait"])]
     pub no_start: bool,
@@ -59,7 +63,8 @@ pub struct Up {
     pub quiet_pull: bool,
 }
 
-pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure> {
+/// Starts services; the exit code, which only the end of a container gives.
+pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<u8, Failure> {
     let begun = Instant::now();
     let names = args.asked.names(&args.services);
     let mut project = invocation.load(&names)?;
@@ -74,7 +79,7 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
     let goal = Goal {
         containers: true,
         dependencies: !args.asked.no_deps,
-        wait: !args.no_wait && !args.no_start,
+        wait: !args.no_wait && !args.no_start && !args.until_end.is_asked(),
         acts: true,
     };
     let mut run = Run {
@@ -98,10 +103,10 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
         observed: &prepared.observed,
         took: begun.elapsed(),
         path: &run.path,
-        readout: match (run.acted, args.no_start, args.no_wait) {
+        readout: match (run.acted, args.no_start, goal.wait) {
             (false, ..) => Readout::UpToDate,
             (_, true, _) => Readout::Created,
-            (_, _, true) => Readout::Started,
+            (_, _, false) => Readout::Started,
             _ => Readout::Ready,
         },
     };
@@ -110,11 +115,16 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<(), Failure
         Progress::Json => ready.print_json(&invocation.screen),
         _ => ready.print(&invocation.screen),
     }
+    invocation.release();
+    if args.until_end.is_asked() {
+        let grace = args.asked.stop_timeout;
+        let end = args.until_end.wait(invocation, &prepared, &before, grace);
+        return Box::pin(end).await;
+    }
     if args.attach {
-        invocation.release();
         logs::follow(invocation, &prepared, &before).await?;
     }
-    Ok(())
+    Ok(0)
 }
 
 /// What goes on over all rounds of an `up`.
@@ -146,6 +156,7 @@ impl Run<'_> {
             only_create: self.args.no_start,
             ..asked.of_containers(&self.args.services, &prepared.services)
         };
+        self.args.until_end.check(&prepared)?;
         let before = &prepared.observed.containers;
         self.before.get_or_insert_with(|| before.clone());
         prepared.freshen(self.invocation).await?;
@@ -174,7 +185,7 @@ impl Run<'_> {
             prepared.observed = prepared.engine.observe(&prepared.project.name).await?;
         }
         self.path.append(&mut prepared.path);
-        if !self.args.no_start {
+        if !self.args.no_start && !self.args.until_end.is_asked() {
             verify(&prepared, &prepared.observed)?;
         }
         if let Some(kept) = kept {

@@ -172,3 +172,39 @@ services:
             .any(|leg| leg["service"] == "slow" && leg["action"] == "wait")
     );
 }
+
+#[test]
+fn the_end_of_one_ends_all_and_its_code_is_handed_on() {
+    let compose = "
+services:
+  seed: {image: 'busybox:stable', command: ['true']}
+  web:
+    image: busybox:stable
+    command: [sleep, '1000']
+    stop_grace_period: 0s
+    depends_on: {seed: {condition: service_completed_successfully}}
+  test:
+    image: busybox:stable
+    command: [sh, -c, 'sleep 1; echo seen; exit 3']
+    depends_on: [web]
+";
+    let stack = Stack::new("until", compose);
+    let code = |line: &str| {
+        let output = stack.sandbox.run(line);
+        let shown = stack.sandbox.shown(&output);
+        assert!(shown.contains("seen"), "{shown}");
+        let running = docker(&[
+            "ps",
+            "-q",
+            "--filter",
+            &format!("label=com.docker.compose.project={}", stack.name),
+        ]);
+        assert_eq!(running, "", "{shown}");
+        output.status.code()
+    };
+    assert_eq!(code("up --exit-code-from test"), Some(3));
+    assert_eq!(code("up --abort-on-container-failure"), Some(3));
+    assert_eq!(code("up --abort-on-container-exit"), Some(0));
+    let refused = stack.sandbox.run("up --exit-code-from tset");
+    assert_eq!(refused.status.code(), Some(2));
+}

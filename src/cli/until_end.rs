@@ -1,0 +1,162 @@
+//! `larder up --abort-on-container-exit` and its kin: the logs until a container ends, then all of them are stopped.
+
+use std::time::Duration;
+
+use clap::Args;
+use futures_util::StreamExt;
+
+use super::carry_out::carry_out_on;
+use super::invocation::{Invocation, Named};
+use super::prepare::Prepared;
+use super::turn::{Turn, plan_of};
+use super::{logs, stack};
+use crate::failure::Failure;
+use crate::model::UnknownService;
+use crate::plan::{Container, State};
+use crate::runtime::{Engine, HappeningKind};
+
+/// An end that no event told is seen after this time.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long what stopped containers printed is waited for.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Which end ends all.
+#[derive(Args, Debug, Default)]
+pub struct UntilEnd {
+    /// Follow the logs until a container ends, then stop all; jobs that others wait for may end well
+    #[arg(long, conflicts_with_all = ["detach", "no_start"])]
+    pub abort_on_container_exit: bool,
+    /// The same when one ends with another code than 0, which is the exit code then
+    #[arg(long, conflicts_with_all = ["detach", "no_start", "abort_on_container_exit"])]
+    pub abort_on_container_failure: bool,
+    /// The service whose container's code is the exit code; implies `--abort-on-container-exit`
+    #[arg(long, value_name = "SERVICE", conflicts_with_all = ["detach", "no_start", "abort_on_container_failure"])]
+    pub exit_code_from: Option<String>,
+}
+
+impl UntilEnd {
+    /// Whether any of it is asked for.
+    pub(super) fn is_asked(&self) -> bool {
+        self.abort_on_container_exit
+            || self.abort_on_container_failure
+            || self.exit_code_from.is_some()
+    }
+
+    /// Refuses a service that the run does not have.
+    pub(super) fn check(&self, prepared: &Prepared) -> Result<(), Failure> {
+        let unknown = |name: &&String| !prepared.services.contains(*name);
+        match self.exit_code_from.as_ref().filter(unknown) {
+            None => Ok(()),
+            Some(name) => Err(UnknownService {
+                name: name.clone(),
+                known: prepared.services.iter().cloned().collect(),
+            }
+            .into()),
+        }
+    }
+
+    /// Follows the logs until a container ends, and stops all; the exit code.
+    pub(super) async fn wait(
+        &self,
+        invocation: &Invocation,
+        prepared: &Prepared,
+        before: &[Container],
+        grace: Option<u32>,
+    ) -> Result<u8, Failure> {
+        let follow = logs::follow(invocation, prepared, before);
+        let mut follow = std::pin::pin!(follow);
+        let first = self.first(prepared);
+        let mut first = std::pin::pin!(first);
+        let (service, code) = tokio::select! {
+            ended = &mut first => ended?,
+            followed = &mut follow => {
+                followed?;
+                return Ok(self.code(prepared, first.await?.1).await?);
+            }
+        };
+        invocation.say(&format!(
+            "{service}: ended with code {code}, so all are stopped"
+        ));
+        let stop = stop(invocation, prepared, grace);
+        tokio::select! {
+            stopped = stop => {
+                stopped?;
+                // What is still printed is not worth an error.
+                let _ = tokio::time::timeout(LAST_WORDS, follow).await;
+            }
+            followed = &mut follow => followed?,
+        }
+        Ok(self.code(prepared, code).await?)
+    }
+
+    /// The first end that counts: the service, and the code.
+    async fn first(&self, prepared: &Prepared) -> Result<(String, i64), Failure> {
+        let news = prepared.engine.watch(&prepared.project.name);
+        let mut news = std::pin::pin!(news);
+        loop {
+            let observed = prepared.engine.observe(&prepared.project.name).await?;
+            let mut all = observed.containers.iter();
+            if let Some(ended) = all.find_map(|own| Some((own, self.counts(prepared, own)?))) {
+                return Ok((ended.0.service.clone(), ended.1));
+            }
+            let died = async {
+                while let Some(happening) = news.next().await {
+                    if matches!(happening.kind, HappeningKind::Died | HappeningKind::Lost) {
+                        return;
+                    }
+                }
+            };
+            let _ = tokio::time::timeout(LOOK, died).await;
+        }
+    }
+
+    /// The code of a container that has ended, where that ends all.
+    fn counts(&self, prepared: &Prepared, container: &Container) -> Option<i64> {
+        let State::Exited(code) = container.state else {
+            return None;
+        };
+        let service = container.service.as_str();
+        let done = code == 0 && prepared.project.one_shots().contains(service);
+        let own = !container.one_off && prepared.services.contains(service);
+        let fails = code != 0 || !self.abort_on_container_failure;
+        (own && fails && !done).then_some(code)
+    }
+
+    /// The exit code, where this one ended all.
+    async fn code(&self, prepared: &Prepared, code: i64) -> Result<u8, Failure> {
+        let code = match &self.exit_code_from {
+            Some(service) => {
+                let observed = prepared.engine.observe(&prepared.project.name).await?;
+                let mut all = observed.containers.iter();
+                let found = all.find_map(|own| match own.state {
+                    State::Exited(code) if !own.one_off && own.service == *service => Some(code),
+                    _ => None,
+                });
+                found.unwrap_or(code)
+            }
+            None if self.abort_on_container_failure => code,
+            None => 0,
+        };
+        // Codes are one byte here; what does not fit must not turn into success.
+        Ok(u8::try_from(code).unwrap_or(u8::MAX))
+    }
+}
+
+async fn stop(
+    invocation: &Invocation,
+    prepared: &Prepared,
+    grace: Option<u32>,
+) -> Result<(), Failure> {
+    let named = Named {
+        name: prepared.project.name.clone(),
+        project: Some(prepared.project.clone()),
+    };
+    let engine = invocation.engine_to_change("up", &named.name).await?;
+    let observed = engine.observe(&named.name).await?;
+    let services: Vec<String> = prepared.services.iter().cloned().collect();
+    let chosen = stack::of_services(&observed.containers, &services, &prepared.services)?;
+    let plan = plan_of(chosen, &named, Turn::Stop { grace });
+    carry_out_on(invocation, &engine, &named, &[], &plan)
+        .await
+        .map(drop)
+}
