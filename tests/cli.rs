@@ -62,6 +62,8 @@ mod run;
 mod sandbox;
 #[path = "cli/screen.rs"]
 mod screen;
+#[path = "cli/secrets.rs"]
+mod secrets;
 #[path = "cli/shadowed.rs"]
 mod shadowed;
 #[path = "cli/stack.rs"]

@@ -42,7 +42,8 @@ pub struct Asked {
     #[arg(short = 't', long, value_name = "SECONDS")]
     pub stop_timeout: Option<u32>,
     /// When images that are only named are pulled, in place of their `pull_policy`
-    #[arg(long, value_enum, value_name = "POLICY")]
+    #[arg(long, value_enum, value_name = "POLICY", hide_possible_values = true)]
+    #[arg(help = "When images that are only named are pulled: always, missing or never")]
     pub pull: Option<Pull>,
     /// Ports of the host: `fixed` as the file says, `auto` free ones in place of taken ones
     #[arg(long, value_enum, value_name = "HOW", hide_possible_values = true)]

@@ -1,13 +1,12 @@
 //! The critical path of a start, as a line for a person and as data: which waits made it as long as it was.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
 
 use super::phrase;
-use super::text::duration;
+use super::text::{columns, duration, fit};
 use crate::runtime::Leg;
 
 /// Less than this is not worth a word.
@@ -16,9 +15,24 @@ const SHORT: Duration = Duration::from_millis(100);
 const SHARE: u32 = 20;
 
 /// One line, empty where nothing took long: `critical path: db healthy 640 ms → api healthy 410 ms`. What follows each
-/// other for one service is summed up under what took longest of it.
-pub(super) fn text(path: &[Leg]) -> String {
+/// other for one service is summed up under what took longest of it; what took least is left out where the line is short.
+pub(super) fn text(path: &[Leg], width: usize) -> String {
     let total: Duration = path.iter().map(|leg| leg.took).sum();
+    let mut stretches = stretches(path);
+    stretches.retain(|(_, took)| *took >= SHORT && *took * SHARE >= total);
+    loop {
+        let line = line(&stretches);
+        let shortest = (0..stretches.len()).min_by_key(|at| stretches[*at].1);
+        match shortest {
+            None => return String::new(),
+            Some(at) if columns(&line) > width && stretches.len() > 1 => drop(stretches.remove(at)),
+            Some(_) => return format!("{}\n", fit(&line, width).dimmed()),
+        }
+    }
+}
+
+/// The longest step of each service's turn, and how long the turn was.
+fn stretches(path: &[Leg]) -> Vec<(&Leg, Duration)> {
     let mut stretches: Vec<(&Leg, Duration)> = Vec::new();
     for leg in path {
         match stretches.last_mut() {
@@ -33,22 +47,16 @@ pub(super) fn text(path: &[Leg]) -> String {
             _ => stretches.push((leg, leg.took)),
         }
     }
-    stretches.retain(|(_, took)| *took >= SHORT && *took * SHARE >= total);
-    let mut out = String::new();
-    for (longest, took) in stretches {
-        let lead = if out.is_empty() {
-            "critical path:"
-        } else {
-            " →"
-        };
+    stretches
+}
+
+fn line(stretches: &[(&Leg, Duration)]) -> String {
+    let told = stretches.iter().map(|(longest, took)| {
         let done = phrase::done(&longest.step.action);
         let subject = phrase::subject(&longest.step);
-        let _ = write!(out, "{lead} {subject} {done} {}", duration(took));
-    }
-    if !out.is_empty() {
-        out = format!("{}\n", out.dimmed());
-    }
-    out
+        format!("{subject} {done} {}", duration(*took))
+    });
+    format!("critical path: {}", told.collect::<Vec<_>>().join(" → "))
 }
 
 /// All of it.
@@ -110,12 +118,11 @@ mod tests {
             start("api", 210),
             wait("api", 2000),
         ];
-        let text = anstream::adapter::strip_str(&text(&path)).to_string();
-        assert_eq!(
-            text,
-            "critical path: db healthy 840 ms → api healthy 2.2 s\n"
-        );
-        assert_eq!(super::text(&[start("db", 30)]), "");
+        let told = |width| anstream::adapter::strip_str(&text(&path, width)).to_string();
+        let whole = "critical path: db healthy 840 ms → api healthy 2.2 s\n";
+        assert_eq!(told(80), whole);
+        assert_eq!(told(50), "critical path: api healthy 2.2 s\n");
+        assert_eq!(text(&[start("db", 30)], 80), "");
         assert_eq!(
             json(&path[..1])[0],
             json!({"service": "cache", "action": "start", "cause": "it is not there", "took_ms": 12})

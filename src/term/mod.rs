@@ -3,6 +3,7 @@
 
 mod amount;
 mod board;
+mod calls;
 mod canvas;
 mod chain;
 mod checkup;

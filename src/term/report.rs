@@ -53,7 +53,7 @@ pub fn total(count: usize, noun: &str, how: &str, took: Duration) -> String {
 impl Ready<'_> {
     /// Prints it for a person.
     pub fn print(&self, screen: &Screen) {
-        screen.out(&self.text());
+        screen.out(&self.text(screen.columns().unwrap_or(usize::MAX)));
     }
 
     /// Prints it for a program.
@@ -61,7 +61,7 @@ impl Ready<'_> {
         screen.out(&format!("{}\n", self.json()));
     }
 
-    fn text(&self) -> String {
+    fn text(&self, columns: usize) -> String {
         let mut out = String::new();
         let addresses: Vec<(&str, Vec<String>)> = self
             .services
@@ -82,7 +82,7 @@ impl Ready<'_> {
             Readout::Created => "created",
         };
         out += &total(self.services.len(), "service", how, self.took);
-        out += &critical_path::text(self.path);
+        out += &critical_path::text(self.path, columns);
         out
     }
 
@@ -247,7 +247,7 @@ mod tests {
             readout: Readout::Ready,
         };
         assert_eq!(
-            anstream::adapter::strip_str(&ready.text()).to_string(),
+            anstream::adapter::strip_str(&ready.text(80)).to_string(),
             "db   10.0.0.7:5442\nweb  http://localhost:8080\n3 services ready in 3.2 s\n"
         );
     }

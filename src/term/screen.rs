@@ -8,9 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anstream::adapter::strip_str;
 use anstream::stream::{AsLockedWrite, RawStream};
 use anstream::{AutoStream, ColorChoice};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::calls::Calls;
 use super::text::visible;
 use super::warnings::Warnings;
 use crate::settings::{self, Environment};
@@ -143,7 +146,7 @@ impl Screen {
         self.note(stream.write_all(bytes).and_then(|()| stream.flush()));
     }
 
-    /// Lets larder tell what it does on standard error: once for its own rooms, twice for all of it; else what it warns of
+    /// Lets larder tell what it does on standard error: once for its own rooms, twice for its calls to the engine, too; else what it warns of
     /// far from any command.
     pub fn trace(self: &Arc<Self>, verbose: u8) {
         let filter = match verbose {
@@ -151,14 +154,18 @@ impl Screen {
                 let warnings = Warnings::new(Arc::clone(self));
                 return tracing_subscriber::registry().with(warnings).init();
             }
-            1 => "larder=debug",
-            _ => "debug,larder=trace",
+            1 => LevelFilter::DEBUG,
+            _ => LevelFilter::TRACE,
         };
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
+        let own = tracing_subscriber::fmt::layer()
             .with_ansi(self.is_coloured())
             .with_writer(io::stderr)
-            .init();
+            .with_filter(Targets::new().with_target("larder", filter));
+        let calls = (verbose > 1).then(|| {
+            let bollard = Targets::new().with_target("bollard", LevelFilter::DEBUG);
+            Calls(Arc::clone(self)).with_filter(bollard)
+        });
+        tracing_subscriber::registry().with(own).with(calls).init();
     }
 
     /// Whether whoever read standard output went away: `larder logs | head -1`.

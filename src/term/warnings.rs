@@ -53,7 +53,7 @@ impl<S: Subscriber> Layer<S> for Warnings {
 
 /// The text of an event.
 #[derive(Default)]
-struct Text(String);
+pub(super) struct Text(pub(super) String);
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {

@@ -322,7 +322,7 @@ fn exec_finds_its_container_by_number_and_leaves_it_to_itself_when_asked() {
     exit 1
     --- stderr
     error: service `app` has no container 3
-    hint: there are: 1, 2
+    hint: `larder ps -a` lists the containers of `app`
     ");
     stack.larder("exec -d app touch /tmp/seen");
     let begun = Instant::now();

@@ -17,6 +17,8 @@ fn help_names_every_command_and_the_exit_codes() {
 
         Commands:
           up           Start services, and return when every one is ready
+          create       Create containers, and start none
+          scale        Change how many containers services have
           plan         Show what `up` would do and why; changes nothing
           fingerprint  Show what each image is keyed by
           why          Show what changed since a service's image was made
@@ -60,6 +62,8 @@ fn help_names_every_command_and_the_exit_codes() {
               --profile <NAME>           Switches on the services of a profile [env: COMPOSE_PROFILES]
               --progress <MODE>          How progress is shown: auto, tty, plain, json or quiet
               --builder <BUILDER>        Who builds: auto, dagger or docker [env: LARDER_BUILDER]
+              --parallel <N>             How many pulls, builds and starts go on at once [env:
+                                         COMPOSE_PARALLEL_LIMIT]
               --frozen                   Take only base images that larder.lock pins [env: LARDER_FROZEN]
           -v, --verbose...               Plain lines, with what Dagger prints and what could not be cached;
                                          twice: all calls to the engine, too
@@ -89,22 +93,51 @@ fn help_of_up() {
           [SERVICE]...  The services, with all that they depend on; all of them when none is named
 
         Options:
-          -d, --detach                   Accepted and changes nothing: larder always returns
-          -a, --attach                   Follow the logs once every service is ready
-              --build                    Accepted and changes nothing: larder always builds what changed
-              --wait                     Accepted and changes nothing: larder always waits
-              --no-wait                  Return when every service is started, ready or not
-              --ports <HOW>              Host ports: fixed, or auto (free ones in place of taken ones) [env:
-                                         LARDER_PORTS]
-              --timeout <SECONDS>        Give up when a service takes longer than this to become ready
-          -p, --project-name <NAME>      The project's name, in place of the folder's [env:
-                                         COMPOSE_PROJECT_NAME]
-              --project-directory <DIR>  The folder that relative paths are read against, in place of the
-                                         first file's
-              --progress <MODE>          How progress is shown: auto, tty, plain, json or quiet
-              --builder <BUILDER>        Who builds: auto, dagger or docker [env: LARDER_BUILDER]
-              --frozen                   Take only base images that larder.lock pins [env: LARDER_FROZEN]
-          -h, --help                     Print help
+          -d, --detach                      Accepted and changes nothing: larder always returns
+          -a, --attach                      Follow the logs once every service is ready
+              --build                       Accepted and changes nothing: larder always builds what changed
+              --no-build                    Fail where an image must be built
+              --wait                        Accepted and changes nothing: larder always waits
+              --no-wait                     Return when every service is started, ready or not
+              --timeout <SECONDS>           Give up when a service takes longer than this to become ready
+                                            [alias: --wait-timeout]
+              --scale <SERVICE=N>           How many containers a service has, in place of what the file
+                                            says
+              --no-deps                     Leave out what the named services depend on
+              --force-recreate              Replace the containers of the named services (of all, when none
+                                            is named) although nothing changed
+              --always-recreate-deps        With `--force-recreate`, replace those of what they depend on,
+                                            too
+              --no-recreate                 Keep containers that are there, whatever changed
+          -V, --renew-anon-volumes          Give new containers new anonymous volumes
+              --rerun <JOB>                 Run a job again although it is done
+              --remove-orphans              Remove containers that other files made under the project's
+                                            name, too
+          -t, --stop-timeout <SECONDS>      How long a container that is replaced has until it is killed, in
+                                            place of its own grace period
+              --pull <POLICY>               When images that are only named are pulled: always, missing or
+                                            never
+              --ports <HOW>                 Host ports: fixed, or auto (free ones in place of taken ones)
+                                            [env: LARDER_PORTS]
+              --abort-on-container-exit     Follow the logs until a container ends, then stop all; jobs that
+                                            others wait for may end well
+              --abort-on-container-failure  The same when one ends with another code than 0, which is the
+                                            exit code then
+              --exit-code-from <SERVICE>    The service whose container's code is the exit code; implies
+                                            `--abort-on-container-exit`
+              --no-start                    Create containers and start none
+              --quiet-pull                  Accepted and changes nothing: a pull is one line
+          -p, --project-name <NAME>         The project's name, in place of the folder's [env:
+                                            COMPOSE_PROJECT_NAME]
+              --project-directory <DIR>     The folder that relative paths are read against, in place of the
+                                            first file's
+              --progress <MODE>             How progress is shown: auto, tty, plain, json or quiet
+              --builder <BUILDER>           Who builds: auto, dagger or docker [env: LARDER_BUILDER]
+              --parallel <N>                How many pulls, builds and starts go on at once [env:
+                                            COMPOSE_PARALLEL_LIMIT]
+              --frozen                      Take only base images that larder.lock pins [env:
+                                            LARDER_FROZEN]
+          -h, --help                        Print help
         "#);
 }
 
