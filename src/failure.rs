@@ -49,12 +49,17 @@ pub enum Failure {
         /// Whether it has some, and none of their profiles is active.
         off: bool,
     },
+    /// Another larder changed the project while this one waited for it: what was read before may not be so any more.
+    #[error("another larder changed the project meanwhile")]
+    Waited,
     /// Containers cannot have their host ports.
     #[error("{} host ports are taken", .0.len())]
     Ports(Vec<(plan::Conflict, Option<Place>)>),
-    /// Containers of another checkout would be replaced.
-    #[error("project `{project}` runs from `{}` already: `{container}` would be replaced", folder.display())]
+    /// Containers of another checkout would be replaced, or removed.
+    #[error("project `{project}` runs from `{}`{}: `{container}` would be {}", folder.display(), if *removed { "" } else { " already" }, if *removed { "removed" } else { "replaced" })]
     OtherCheckout {
+        /// Whether they would be removed.
+        removed: bool,
         /// The name that both have.
         project: String,
         /// The other checkout.
@@ -287,6 +292,7 @@ impl Failure {
             Self::Fell { .. }
             | Self::Unbuilt(_)
             | Self::Undone { .. }
+            | Self::Waited
             | Self::Ports(_)
             | Self::NotInRegistry { .. }
             | Self::NoDigest { .. }
@@ -381,6 +387,13 @@ impl Failure {
             Self::Frozen => {
                 vec!["leave out `--frozen`, or unset LARDER_FROZEN, to write it".to_owned()]
             }
+            Self::OtherCheckout {
+                project,
+                removed: true,
+                ..
+            } => vec![format!(
+                "`larder -p {project} down` removes it all the same"
+            )],
             Self::OtherCheckout {
                 project, beside, ..
             } => vec![

@@ -107,6 +107,9 @@ pub struct Global {
     /// Take only base images that larder.lock pins [env: LARDER_FROZEN]
     #[arg(display_order = 109, long, global = true)]
     pub frozen: bool,
+    /// The command, as it was typed.
+    #[arg(skip)]
+    pub word: String,
     /// Plain lines, with what Dagger prints and what could not be cached; twice: all calls to the engine, too
     #[arg(display_order = 110, short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use clap::{Args, ValueEnum};
 
+use crate::compose;
 use crate::failure::Failure;
 use crate::model::{Project, Service, UnknownService};
 use crate::plan;
@@ -106,6 +107,9 @@ impl Asked {
         } in &self.scale
         {
             known(project, service)?.scale = Some(*containers);
+        }
+        if !self.scale.is_empty() {
+            compose::check_scale(project)?;
         }
         for job in &self.rerun {
             known(project, job)?;

@@ -27,6 +27,7 @@ async fn round(invocation: &Invocation, args: &Services, begun: Instant) -> Resu
         containers: false,
         dependencies: true,
         wait: false,
+        builds: true,
         acts: true,
     };
     // Without a `build:` there is nothing to build; with names, those and not what they depend on.

@@ -33,6 +33,7 @@ impl Prepared {
         let side = beside(&self.project);
         if other.replaced && invocation.project_name().is_none() {
             return Err(Failure::OtherCheckout {
+                removed: false,
                 project: self.project.name.clone(),
                 folder: other.folder,
                 container: other.container.name.clone(),
@@ -51,15 +52,7 @@ impl Prepared {
     }
 
     fn other_checkout(&self, plan: &Plan) -> Option<Other<'_>> {
-        let running = self.observed.containers.iter();
-        let running = running.filter(|own| own.state.is_running() && !own.one_off);
-        let elsewhere = running.filter_map(|own| {
-            let folder = own.labels.get(labels::WORKING_DIR)?;
-            let folder = Path::new(folder);
-            let other = is_other(folder, &self.project.working_dir) && has_files(own);
-            other.then(|| (own, folder.to_owned()))
-        });
-        let elsewhere: Vec<(&Container, PathBuf)> = elsewhere.collect();
+        let elsewhere = elsewhere(&self.project, self.observed.containers.iter());
         let stops = |own: &Container| {
             let mut steps = plan.steps.iter();
             steps.any(|step| matches!(&step.action, Action::Stop { container, .. } if *container == own.id))
@@ -72,6 +65,41 @@ impl Prepared {
             replaced: replaced.is_some(),
         })
     }
+}
+
+/// Refuses to remove containers that run from another checkout, unless the name of the project was asked for.
+pub(super) fn check_removal(
+    invocation: &Invocation,
+    project: Option<&Project>,
+    gone: &[&Container],
+) -> Result<(), Failure> {
+    let Some(project) = project.filter(|_| invocation.project_name().is_none()) else {
+        return Ok(());
+    };
+    match elsewhere(project, gone.iter().copied()).into_iter().next() {
+        None => Ok(()),
+        Some((container, folder)) => Err(Failure::OtherCheckout {
+            removed: true,
+            project: project.name.clone(),
+            folder,
+            container: container.name.clone(),
+            beside: beside(project),
+        }),
+    }
+}
+
+/// The containers among these that run from another checkout, with its folder.
+fn elsewhere<'a>(
+    project: &Project,
+    containers: impl Iterator<Item = &'a Container>,
+) -> Vec<(&'a Container, PathBuf)> {
+    let running = containers.filter(|own| own.state.is_running() && !own.one_off);
+    let elsewhere = running.filter_map(|own| {
+        let folder = Path::new(own.labels.get(labels::WORKING_DIR)?);
+        let other = is_other(folder, &project.working_dir) && has_files(own);
+        other.then(|| (own, folder.to_owned()))
+    });
+    elsewhere.collect()
 }
 
 /// Whether a folder is there and is another one than the project's.

@@ -55,6 +55,11 @@ impl Prepared {
         &self,
         invocation: &Invocation,
     ) -> Result<(Plan, Option<Dagger>), Failure> {
+        if !self.goal.builds {
+            let plan = self.decide_with(BY_DOCKER)?;
+            all_built(&plan)?;
+            return Ok((plan, None));
+        }
         match self.settings.builder {
             Builder::Docker => Ok((self.decide_with(BY_DOCKER)?, None)),
             Builder::Dagger => self.by_dagger(invocation).await,
@@ -162,5 +167,20 @@ impl Prepared {
             wait: self.goal.wait,
             asked: &self.asked,
         }
+    }
+}
+
+/// Refuses a plan that builds something.
+fn all_built(plan: &Plan) -> Result<(), Failure> {
+    let builds = |outcome| matches!(outcome, Outcome::Build | Outcome::Resume);
+    let services = plan.services.iter();
+    let unbuilt: Vec<String> = services
+        .filter(|(_, own)| builds(own.image))
+        .map(|(name, _)| name.clone())
+        .collect();
+    if unbuilt.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Unbuilt(unbuilt))
     }
 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use self::parting::Parting;
 use super::carry_out::carry_out_on;
+use super::checkouts::check_removal;
 use super::invocation::{Invocation, Named};
 use super::rounds::rounds;
 use super::turn::{Turn, plan_of};
@@ -60,9 +61,10 @@ async fn round(
     named: &Named,
     begun: Instant,
 ) -> Result<(), Failure> {
-    let engine = invocation.engine_to_change("down", &named.name).await?;
+    let engine = invocation.engine_to_change(&named.name).await?;
     let observed = engine.observe(&named.name).await?;
     let parting = Parting::of(&observed, named, args)?;
+    check_removal(invocation, named.project.as_ref(), &parting.gone)?;
     let turn = Turn::Remove {
         grace: args.timeout,
         volumes: args.volumes,
@@ -122,7 +124,9 @@ pub(super) fn add_handed_over(plan: &mut Plan, gone: &[&Container], named: &Name
         .keys()
         .map(|key| project.volume_name(key))
         .collect();
-    let volumes = gone.iter().flat_map(|own| own.anonymous_volumes());
+    // What was mounted into a container of `run` by its name is somebody's own.
+    let volumes = gone.iter().filter(|own| !own.one_off);
+    let volumes = volumes.flat_map(|own| own.anonymous_volumes());
     let volumes: BTreeSet<&String> = volumes.map(|(_, name)| name).collect();
     for name in volumes.into_iter().filter(|name| !declared.contains(*name)) {
         let name = name.clone();

@@ -21,6 +21,8 @@ use crate::term::{Waiting, duration};
 /// The project is this process's as long as it has this.
 pub(super) struct Hold {
     _file: File,
+    /// Whether another one had it before.
+    pub(super) waited: bool,
 }
 
 /// Who has a project, as its file says.
@@ -50,9 +52,12 @@ pub(super) async fn take(
         Err(error) => Err(error),
     };
     match locked {
-        Ok(mut file) => {
+        Ok((mut file, waited)) => {
             sign(&mut file, command);
-            Ok(Some(Hold { _file: file }))
+            Ok(Some(Hold {
+                _file: file,
+                waited,
+            }))
         }
         Err(error) => {
             invocation.warning(&format!(
@@ -63,10 +68,10 @@ pub(super) async fn take(
     }
 }
 
-/// Locks it. A lock goes with the process that has it, however that ends.
-async fn locked(invocation: &Invocation, mut file: File) -> io::Result<File> {
+/// Locks it; whether it had to be waited for. A lock goes with the process that has it, however that ends.
+async fn locked(invocation: &Invocation, mut file: File) -> io::Result<(File, bool)> {
     match file.try_lock() {
-        Ok(()) => return Ok(file),
+        Ok(()) => return Ok((file, false)),
         Err(TryLockError::Error(error)) => return Err(error),
         Err(TryLockError::WouldBlock) => {}
     }
@@ -74,7 +79,7 @@ async fn locked(invocation: &Invocation, mut file: File) -> io::Result<File> {
     let mode = invocation.progress();
     let shown = Waiting::show(mode, &invocation.screen, &doing);
     invocation.tell_program(&doing);
-    let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
+    let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| (file, true))).await;
     drop(shown);
     locked.map_err(io::Error::other)?
 }

@@ -170,17 +170,20 @@ impl Invocation {
 
     /// Reaches the engine for a command that changes a project, behind whoever changes it now. From here on it is this run's,
     /// until it ends.
-    pub(super) async fn engine_to_change(
-        &self,
-        command: &str,
-        project: &str,
-    ) -> Result<Docker, Failure> {
+    pub(super) async fn engine_to_change(&self, project: &str) -> Result<Docker, Failure> {
         let engine = self.engine().await?;
         if self.held().is_none() {
-            let taken = hold::take(self, &engine, command, project).await?;
+            let taken = hold::take(self, &engine, &self.global.word, project).await?;
             *self.held() = taken;
         }
         Ok(engine)
+    }
+
+    /// Whether another run was waited for since this was asked last: what was read of the project before is old.
+    pub(super) fn has_waited(&self) -> bool {
+        let mut held = self.held();
+        let held = held.as_mut();
+        held.is_some_and(|hold| std::mem::take(&mut hold.waited))
     }
 
     /// Lets others change the project.

@@ -161,9 +161,16 @@ pub(super) async fn run_once(invocation: &Invocation, args: Run) -> Result<u8, F
         });
     }
     let tty = !args.no_tty && invocation.screen.reads_terminal();
-    let mut project = invocation.load(std::slice::from_ref(&service))?;
-    let name = service::define(invocation, &mut project, &args, tty)?;
-    let prepared = Box::pin(make(invocation, project, &args)).await?;
+    let (name, prepared) = loop {
+        let mut project = invocation.load(std::slice::from_ref(&service))?;
+        let name = service::define(invocation, &mut project, &args, tty)?;
+        match Box::pin(make(invocation, project, &args)).await {
+            Err(Failure::Waited) => {}
+            made => break (name, made?),
+        }
+    };
+    // It may go on for as long as it likes.
+    invocation.release();
     let engine = &prepared.engine;
     let container = engine.container_named(&name).await?;
     let container = container.ok_or(Failure::NoContainer(service))?;
@@ -223,6 +230,7 @@ async fn make(
         containers: true,
         dependencies: true,
         wait: false,
+        builds: true,
         acts: true,
     };
     let names = [args.service().to_owned()];
@@ -232,8 +240,10 @@ async fn make(
     }
     prepared.freshen(invocation).await?;
     let (plan, dagger) = prepared.decide(invocation).await?;
+    let of_checkouts = prepared.check_checkouts(invocation, &plan)?;
+    prepared.check_ports(&plan).await?;
     let kept = records::keep(prepared.settings.cache.as_deref(), &prepared.recipes);
-    for warning in &plan.warnings {
+    for warning in plan.warnings.iter().chain(&of_checkouts) {
         invocation.warning(warning);
     }
     if plan.steps.len() == 1 {

@@ -40,10 +40,11 @@ where
 {
     let matches = command().try_get_matches_from(words)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
-    let behind = matches.subcommand();
-    if let Some(name) = behind.and_then(|(_, of_command)| of_command.get_one::<String>(NAME_BEHIND))
-    {
-        cli.global.project_name = Some(name.clone());
+    if let Some((word, behind)) = matches.subcommand() {
+        word.clone_into(&mut cli.global.word);
+        if let Some(name) = behind.get_one::<String>(NAME_BEHIND) {
+            cli.global.project_name = Some(name.clone());
+        }
     }
     Ok(cli)
 }

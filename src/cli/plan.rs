@@ -38,6 +38,7 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
         containers: true,
         dependencies: !args.asked.no_deps,
         wait: true,
+        builds: true,
         acts: false,
     };
     let names = args.asked.names(&args.services);

@@ -46,6 +46,8 @@ pub(super) struct Goal {
     pub(super) dependencies: bool,
     /// Whether the run ends when every service is ready.
     pub(super) wait: bool,
+    /// Whether images may be built.
+    pub(super) builds: bool,
     /// Whether the command changes anything: pulls the base images that are not there, wakes Dagger.
     pub(super) acts: bool,
 }
@@ -56,6 +58,7 @@ impl Goal {
         containers: false,
         dependencies: true,
         wait: false,
+        builds: true,
         acts: false,
     };
 }
@@ -146,8 +149,11 @@ pub(super) async fn prepare(
     // Before files are read: while it waits for another run they may change.
     let mut held = None;
     if goal.containers && goal.acts {
-        let engine = invocation.engine_to_change("up", &project.name);
+        let engine = invocation.engine_to_change(&project.name);
         held = Some(Box::pin(engine).await);
+        if invocation.has_waited() {
+            return Err(Failure::Waited);
+        }
     }
     let reading = reading(invocation, &project, (&services, &builds), &settings, goal);
     let looking = async {

@@ -35,7 +35,7 @@ pub struct Rm {
 pub(super) async fn rm(invocation: &Invocation, args: &Rm) -> Result<(), Failure> {
     let begun = Instant::now();
     let named = invocation.named()?;
-    let engine = invocation.engine().await?;
+    let mut engine = invocation.engine().await?;
     let mut observed = engine.observe(&named.name).await?;
     let going = going(&observed, &named, args)?;
     if going.is_empty() {
@@ -49,9 +49,10 @@ pub(super) async fn rm(invocation: &Invocation, args: &Rm) -> Result<(), Failure
             Some(false) => return Ok(()),
             Some(true) => {}
         }
-        // A person takes a while: what was started meanwhile runs.
-        observed = engine.observe(&named.name).await?;
     }
+    // A person takes a while, and so may another command that changes the project: what was started meanwhile runs.
+    engine = invocation.engine_to_change(&named.name).await?;
+    observed = engine.observe(&named.name).await?;
     let going = self::going(&observed, &named, args)?;
     let turn = Turn::Remove {
         grace: None,

@@ -40,6 +40,8 @@ pub(super) async fn rounds<T>(
     let mut before = None;
     loop {
         let failure = match Box::pin(round()).await {
+            // Nothing was done yet.
+            Err(Failure::Waited) => continue,
             Err(failure) => failure,
             done => return done,
         };

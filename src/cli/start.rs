@@ -29,7 +29,7 @@ async fn round(
     named: &Named,
     begun: Instant,
 ) -> Result<(), Failure> {
-    let engine = invocation.engine_to_change("start", &named.name).await?;
+    let engine = invocation.engine_to_change(&named.name).await?;
     let observed = engine.observe(&named.name).await?;
     let chosen = turn::chosen(&observed.containers, named, &args.services)?;
     turn::all_there(&chosen, named, &args.services)?;

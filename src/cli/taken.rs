@@ -10,7 +10,7 @@ use crate::compose;
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::fingerprint;
-use crate::model::{Port, PortRange, Project};
+use crate::model::{Port, PortRange, Project, labels};
 use crate::plan::{self, Action, Claim, Conflict, Container, Holder, Plan, Taken};
 use crate::runtime::{self, EngineError, StepError};
 use crate::settings::Ports;
@@ -18,6 +18,7 @@ use crate::settings::Ports;
 impl Prepared {
     /// With `--ports auto`: gives ports in place of those that are taken, and takes the hashes that say so.
     pub(super) async fn choose_ports(&mut self) -> Result<(), Failure> {
+        self.keep_ports();
         if self.settings.ports == Ports::Fixed
             || !plan::ports_are_open(&self.project, &self.services, &self.observed)
         {
@@ -28,6 +29,16 @@ impl Prepared {
         let ranges = services.flat_map(|own| own.ports.iter().filter_map(Port::range));
         let taken = self.engine.taken_ports(named(ranges)).await?;
         self.chosen(&taken)
+    }
+
+    /// A container of `run` leaves what its service needs as it is, with the ports that an `up` chose for it.
+    fn keep_ports(&mut self) {
+        let mut services = self.project.services.values();
+        let runs = services.any(|service| service.one_off.is_some());
+        let mut containers = self.observed.containers.iter();
+        if runs && containers.any(|own| own.labels.contains_key(labels::PORTS)) {
+            self.settings.ports = Ports::Auto;
+        }
     }
 
     fn chosen(&mut self, taken: &[Taken]) -> Result<(), Failure> {

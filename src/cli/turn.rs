@@ -73,12 +73,7 @@ async fn round(
     turn: Turn,
     begun: Instant,
 ) -> Result<(), Failure> {
-    let command = match turn {
-        Turn::Restart { .. } => "restart",
-        Turn::Stop { .. } => "stop",
-        Turn::Remove { .. } => "rm",
-    };
-    let engine = invocation.engine_to_change(command, &named.name).await?;
+    let engine = invocation.engine_to_change(&named.name).await?;
     let observed = engine.observe(&named.name).await?;
     let mut chosen = chosen(&observed.containers, named, services)?;
     if let Turn::Restart { alone, .. } = turn {

@@ -23,10 +23,10 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Which end ends all.
 #[derive(Args, Debug, Default)]
 pub struct UntilEnd {
-    /// Follow the logs until a container ends, then stop all; jobs that others wait for may end well
+    /// Follow the logs until a container ends, then stop all; its code is the exit code. Jobs may end well
     #[arg(long, conflicts_with_all = ["detach", "no_start"])]
     pub abort_on_container_exit: bool,
-    /// The same when one ends with another code than 0, which is the exit code then
+    /// The same when one ends with another code than 0
     #[arg(long, conflicts_with_all = ["detach", "no_start", "abort_on_container_exit"])]
     pub abort_on_container_failure: bool,
     /// The service whose container's code is the exit code; implies `--abort-on-container-exit`
@@ -67,37 +67,54 @@ impl UntilEnd {
         let mut follow = std::pin::pin!(follow);
         let first = self.first(prepared);
         let mut first = std::pin::pin!(first);
-        let (service, code) = tokio::select! {
-            ended = &mut first => ended?,
-            followed = &mut follow => {
-                followed?;
-                return Ok(self.code(prepared, first.await?.1).await?);
+        let mut followed = false;
+        let first = loop {
+            tokio::select! {
+                ended = &mut first => break ended?,
+                result = &mut follow, if !followed => {
+                    result?;
+                    followed = true;
+                }
             }
         };
-        invocation.say(&format!(
-            "{service}: ended with code {code}, so all are stopped"
-        ));
-        let stop = stop(invocation, prepared, grace);
-        tokio::select! {
-            stopped = stop => {
-                stopped?;
-                // What is still printed is not worth an error.
-                let _ = tokio::time::timeout(LAST_WORDS, follow).await;
+        let code = first.as_ref().map_or(0, |(_, code)| *code);
+        if let Some((service, code)) = first {
+            invocation.say(&format!(
+                "{service}: ended with code {code}, so all are stopped"
+            ));
+            let mut stop = std::pin::pin!(stop(invocation, prepared, grace));
+            loop {
+                tokio::select! {
+                    stopped = &mut stop => break stopped?,
+                    result = &mut follow, if !followed => {
+                        result?;
+                        followed = true;
+                    }
+                }
             }
-            followed = &mut follow => followed?,
         }
-        Ok(self.code(prepared, code).await?)
+        if !followed {
+            // What is still printed is not worth an error.
+            let _ = tokio::time::timeout(LAST_WORDS, follow).await;
+        }
+        self.code(prepared, code).await
     }
 
-    /// The first end that counts: the service, and the code.
-    async fn first(&self, prepared: &Prepared) -> Result<(String, i64), Failure> {
+    /// The first end that counts: the service, and the code. `None` where all have ended and none does.
+    async fn first(&self, prepared: &Prepared) -> Result<Option<(String, i64)>, Failure> {
         let news = prepared.engine.watch(&prepared.project.name);
         let mut news = std::pin::pin!(news);
         loop {
             let observed = prepared.engine.observe(&prepared.project.name).await?;
             let mut all = observed.containers.iter();
             if let Some(ended) = all.find_map(|own| Some((own, self.counts(prepared, own)?))) {
-                return Ok((ended.0.service.clone(), ended.1));
+                return Ok(Some((ended.0.service.clone(), ended.1)));
+            }
+            let own = |own: &Container| {
+                !own.one_off && prepared.services.contains(&own.service) && own.state.is_running()
+            };
+            if !observed.containers.iter().any(own) {
+                return Ok(None);
             }
             let died = async {
                 while let Some(happening) = news.next().await {
@@ -134,8 +151,7 @@ impl UntilEnd {
                 });
                 found.unwrap_or(code)
             }
-            None if self.abort_on_container_failure => code,
-            None => 0,
+            None => code,
         };
         // Codes are one byte here; what does not fit must not turn into success.
         Ok(u8::try_from(code).unwrap_or(u8::MAX))
@@ -151,7 +167,7 @@ async fn stop(
         name: prepared.project.name.clone(),
         project: Some(prepared.project.clone()),
     };
-    let engine = invocation.engine_to_change("up", &named.name).await?;
+    let engine = invocation.engine_to_change(&named.name).await?;
     let observed = engine.observe(&named.name).await?;
     let services: Vec<String> = prepared.services.iter().cloned().collect();
     let chosen = stack::of_services(&observed.containers, &services, &prepared.services)?;

@@ -15,7 +15,7 @@ use super::rounds::rounds;
 use super::until_end::UntilEnd;
 use crate::failure::Failure;
 use crate::model::Project;
-use crate::plan::{self, Container, Health, Observed, Outcome, Plan, State};
+use crate::plan::{self, Container, Health, Observed, State};
 use crate::runtime::{Engine, Leg};
 use crate::settings::{Progress, Settings};
 use crate::term::{Readout, Ready};
@@ -67,12 +67,7 @@ pub struct Up {
 pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<u8, Failure> {
     let begun = Instant::now();
     let names = args.asked.names(&args.services);
-    let mut project = invocation.load(&names)?;
-    if project.services.is_empty() {
-        let off = !project.disabled.is_empty();
-        return Err(Failure::NoServices { off });
-    }
-    args.asked.adjust(&mut project)?;
+    let project = load(invocation, args, &names)?;
     let mut settings = invocation.settings(Some(&project), args.timeout)?;
     settings.ports = args.asked.ports.unwrap_or(settings.ports);
     invocation.warn(&project);
@@ -80,6 +75,7 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<u8, Failure
         containers: true,
         dependencies: !args.asked.no_deps,
         wait: !args.no_wait && !args.no_start && !args.until_end.is_asked(),
+        builds: !args.no_build,
         acts: true,
     };
     let mut run = Run {
@@ -89,6 +85,7 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<u8, Failure
         names,
         settings,
         goal,
+        begun: false,
         before: None,
         warned: BTreeSet::new(),
         acted: false,
@@ -127,6 +124,17 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<u8, Failure
     Ok(0)
 }
 
+/// The project as the files and the command line have it now.
+fn load(invocation: &Invocation, args: &Up, names: &[String]) -> Result<Project, Failure> {
+    let mut project = invocation.load(names)?;
+    if project.services.is_empty() {
+        let off = !project.disabled.is_empty();
+        return Err(Failure::NoServices { off });
+    }
+    args.asked.adjust(&mut project)?;
+    Ok(project)
+}
+
 /// What goes on over all rounds of an `up`.
 struct Run<'a> {
     invocation: &'a Invocation,
@@ -135,6 +143,8 @@ struct Run<'a> {
     names: Vec<String>,
     settings: Settings,
     goal: Goal,
+    /// Whether a round was begun.
+    begun: bool,
     /// What was there at first.
     before: Option<Vec<Container>>,
     /// What was warned of.
@@ -148,6 +158,9 @@ struct Run<'a> {
 impl Run<'_> {
     /// Looks, decides, carries out, and looks once more.
     async fn round(&mut self) -> Result<Prepared, Failure> {
+        if std::mem::replace(&mut self.begun, true) {
+            self.project = load(self.invocation, self.args, &self.names)?;
+        }
         let (project, settings) = (self.project.clone(), self.settings.clone());
         let prepared = prepare(self.invocation, project, &self.names, settings, self.goal);
         let mut prepared = Box::pin(prepared).await?;
@@ -157,13 +170,25 @@ impl Run<'_> {
             ..asked.of_containers(&self.args.services, &prepared.services)
         };
         self.args.until_end.check(&prepared)?;
-        let before = &prepared.observed.containers;
-        self.before.get_or_insert_with(|| before.clone());
+        let before = prepared.observed.containers.clone();
+        let before = self.before.get_or_insert(before);
+        if self.acted {
+            // What an earlier round did as it was asked for is not done once more.
+            let is_old = |own: &Container| before.iter().any(|old| old.id == own.id);
+            let old = prepared
+                .observed
+                .containers
+                .iter()
+                .filter(|own| is_old(own));
+            let old: BTreeSet<&String> = old.map(|own| &own.service).collect();
+            prepared
+                .asked
+                .recreate
+                .retain(|service| old.contains(service));
+            prepared.asked.rerun.clear();
+        }
         prepared.freshen(self.invocation).await?;
         let (plan, dagger) = prepared.decide(self.invocation).await?;
-        if self.args.no_build {
-            all_built(&plan)?;
-        }
         let of_checkouts = prepared.check_checkouts(self.invocation, &plan)?;
         prepared.check_ports(&plan).await?;
         if !self.acted {
@@ -192,21 +217,6 @@ impl Run<'_> {
             kept.await?;
         }
         Ok(prepared)
-    }
-}
-
-/// Refuses a plan that builds something.
-fn all_built(plan: &Plan) -> Result<(), Failure> {
-    let builds = |outcome| matches!(outcome, Outcome::Build | Outcome::Resume);
-    let services = plan.services.iter();
-    let unbuilt: Vec<String> = services
-        .filter(|(_, own)| builds(own.image))
-        .map(|(name, _)| name.clone())
-        .collect();
-    if unbuilt.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::Unbuilt(unbuilt))
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn check(project: &Project, off: &BTreeMap<String, Vec<String>>) -> R
 /// So many containers may a project have: a plan has steps for each.
 const CONTAINERS: u64 = 30_000;
 
-fn replicas(project: &Project) -> Result<(), Error> {
+pub(super) fn replicas(project: &Project) -> Result<(), Error> {
     let mut all = 0;
     for (name, service) in &project.services {
         all += u64::from(service.replicas());

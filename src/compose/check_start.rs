@@ -25,6 +25,26 @@ pub fn check_start(project: &Project, services: &BTreeSet<String>) -> Result<(),
     checked.map_err(|error| Places::in_project(project).locate(error))
 }
 
+/// Checks how many containers services have, where that is not as their files say.
+///
+/// # Errors
+/// A service with a `container_name` has more than one, or all have too many.
+pub fn check_scale(project: &Project) -> Result<(), Error> {
+    let mut places = Places::in_project(project);
+    super::check::replicas(project).map_err(|error| places.locate(error))?;
+    let many = |service: &&Service| service.container_name.is_some() && service.replicas() > 1;
+    let mut services = project.services.iter();
+    if let Some((name, service)) = services.find(|(_, own)| many(own)) {
+        let text = format!(
+            "service `{name}` has a `container_name`, and {} containers are asked for",
+            service.replicas()
+        );
+        let path = TreePath::of(&["services", name, "container_name"]);
+        return Err(places.locate(Error::from(ErrorKind::Rule(text)).at(path)));
+    }
+    Ok(())
+}
+
 /// That no container has something of itself.
 fn names_another(project: &Project, name: &str, service: &Service) -> Result<(), Error> {
     let shares = service.shares().into_iter();

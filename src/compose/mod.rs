@@ -76,7 +76,7 @@ mod words;
 mod yaml_fault;
 
 pub use as_written::{Names, load_as_written, names_as_written};
-pub use check_start::check_start;
+pub use check_start::{check_scale, check_start};
 pub use error::Error;
 pub use explain::{Explanation, Kind, Role, Source, Used, explain};
 pub(crate) use hints::named_here;

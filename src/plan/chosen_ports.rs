@@ -333,6 +333,7 @@ impl Draft<'_> {
     fn row(&self, asked: &Asked) -> Option<PortRange> {
         let Asked { service, port, .. } = asked;
         let row = u16::try_from(asked.need.max(1) - 1).ok()?;
+        let row = Some(row).filter(|row| *row <= LAST - FIRST)?;
         let places = LAST - FIRST - row.min(LAST - FIRST) + 1;
         let start = seed(&self.folder, service, port) % u64::from(LAST - FIRST);
         let start = u16::try_from(start).ok()? % places;

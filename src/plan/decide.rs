@@ -310,7 +310,9 @@ impl<'a> Draft<'a> {
     /// other files where that is asked for.
     fn strangers(&mut self) {
         let (wanted, observed) = (self.wanted, self.observed);
-        let whole = wanted.services.len() == wanted.project.services.len();
+        let mut services = wanted.project.services.values();
+        let whole = wanted.services.len() == wanted.project.services.len()
+            && services.all(|service| service.one_off.is_none());
         let found = orphans(wanted.project, &observed.containers);
         let asked = wanted.asked.remove_orphans;
         if asked || whole {

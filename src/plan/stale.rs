@@ -15,8 +15,9 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
         return Some("asked for: `--force-recreate`".to_owned());
     }
     if slot.asked.keep {
-        None
-    } else if is_foreign(container) {
+        return unfit(container, slot).or_else(|| detached(container, slot.networks));
+    }
+    if is_foreign(container) {
         adoption::refused(container, slot)
     } else {
         changed(container, slot)

@@ -26,7 +26,7 @@ pub fn unneeded_images(
         let image = || observed.image_named(&familiar(name));
         unneeded == Unneeded::All
             || *name == format!("{project}-{service}")
-            || image().is_some_and(|image| is_built(image, project))
+            || image().is_some_and(|image| is_of(image, project))
     };
     let going = used.iter().filter(goes);
     let going: BTreeSet<String> = going.map(|(_, name)| familiar(name)).collect();
@@ -46,12 +46,11 @@ pub fn unneeded_images(
     names
 }
 
-/// Whether it was built for the project, by docker compose as its label says, or by larder.
-fn is_built(image: &Image, project: &str) -> bool {
+/// Whether docker compose built it for the project, as its label says. What larder built under a name that a file gives it
+/// may be any project's.
+fn is_of(image: &Image, project: &str) -> bool {
     let label = image.labels.get(labels::PROJECT);
-    let mut names = image.names.iter();
     label.is_some_and(|own| own == project)
-        || names.any(|name| labels::fingerprint_in(name).is_some())
 }
 
 #[cfg(test)]
@@ -96,11 +95,18 @@ mod tests {
         ];
         let used = used.map(|(service, name)| (service.to_owned(), name.to_owned()));
         let local = unneeded_images("hub", &used, Unneeded::Local, &observed);
-        let mut expected = vec!["hub-api:latest", &api, "hub-web:latest", "me/app:1"];
-        expected.extend([tagged.as_str(), "me/old:1"]);
-        assert_eq!(local, expected);
+        assert_eq!(
+            local,
+            ["hub-api:latest", &api, "hub-web:latest", "me/old:1"]
+        );
         let all = unneeded_images("hub", &used, Unneeded::All, &observed);
-        expected.push("redis:7");
-        assert_eq!(all, expected);
+        let expected = [
+            "hub-api:latest",
+            &api,
+            "hub-web:latest",
+            "me/app:1",
+            &tagged,
+        ];
+        assert_eq!(all, [&expected[..], &["me/old:1", "redis:7"]].concat());
     }
 }

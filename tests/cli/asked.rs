@@ -204,7 +204,7 @@ services:
     };
     assert_eq!(code("up --exit-code-from test"), Some(3));
     assert_eq!(code("up --abort-on-container-failure"), Some(3));
-    assert_eq!(code("up --abort-on-container-exit"), Some(0));
+    assert_eq!(code("up --abort-on-container-exit"), Some(3));
     let refused = stack.sandbox.run("up --exit-code-from tset");
     assert_eq!(refused.status.code(), Some(2));
 }

@@ -116,10 +116,12 @@ fn images_go_when_asked() {
     // The other one still has the image of that fingerprint.
     stack.larder("down --rmi local own");
     assert_eq!(images(), (vec!["p:tagged".to_owned()], true));
+    // What has a name of its own may be anybody's.
     stack.larder("down --rmi local");
-    assert_eq!(images(), (vec![], false));
+    assert_eq!(images(), (vec!["p:tagged".to_owned()], true));
     docker(&["image", "inspect", &format!("{name}:named")]);
-    stack.larder("up named");
+    stack.larder("up named tagged");
     stack.larder("down --rmi all");
+    assert_eq!(images(), (vec![], false));
     assert_eq!(docker(&["images", "-q", &format!("{name}:named")]), "");
 }

@@ -119,10 +119,9 @@ fn help_of_up() {
                                             never
               --ports <HOW>                 Host ports: fixed, or auto (free ones in place of taken ones)
                                             [env: LARDER_PORTS]
-              --abort-on-container-exit     Follow the logs until a container ends, then stop all; jobs that
-                                            others wait for may end well
-              --abort-on-container-failure  The same when one ends with another code than 0, which is the
-                                            exit code then
+              --abort-on-container-exit     Follow the logs until a container ends, then stop all; its code is
+                                            the exit code. Jobs may end well
+              --abort-on-container-failure  The same when one ends with another code than 0
               --exit-code-from <SERVICE>    The service whose container's code is the exit code; implies
                                             `--abort-on-container-exit`
               --no-start                    Create containers and start none
