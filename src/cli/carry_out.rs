@@ -43,8 +43,12 @@ pub(super) async fn carry_out(
         plan,
         dagger,
     };
-    // Where nothing is created nobody is asked.
-    let creates = |step: &Step| matches!(step.action, Action::Create(_));
+    // Where nothing is created nobody is asked; docker compose looks at no hash of a container of `run`.
+    let services = &prepared.project.services;
+    let once = |name: &String| services.get(name).is_some_and(|own| own.one_off.is_some());
+    let creates = |step: &Step| {
+        matches!(step.action, Action::Create(_)) && !step.service.as_ref().is_some_and(once)
+    };
     if !plan.steps.iter().any(creates) {
         return work.carry_out(invocation, None).await;
     }

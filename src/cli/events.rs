@@ -64,7 +64,8 @@ pub(super) async fn events(invocation: &Invocation, args: &Events) -> Result<(),
 fn line(event: &ContainerEvent) -> String {
     let attributes = event.attributes.iter();
     let attributes: Vec<String> = attributes
-        .map(|(name, value)| format!("{name}={value}"))
+        // Of a line that goes back to its beginning only the end would be seen.
+        .map(|(name, value)| format!("{name}={value}").replace(['\r', '\n'], " "))
         .collect();
     let text = format!(
         "{} container {} {} ({})",

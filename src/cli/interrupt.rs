@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::docker::give_back;
 use crate::failure::Kind;
 use crate::runtime::{Event, EventSink};
 use crate::term::Screen;
@@ -116,6 +117,7 @@ fn pressed(carried: &Mutex<Carried>, screen: &Screen) {
         let _ = ask.send(true);
         return;
     }
+    give_back();
     // A terminal shows `^C` where the cursor is, and leaves it there.
     if screen.is_terminal() {
         screen.err("\n");

@@ -10,7 +10,7 @@ use super::invocation::Invocation;
 use crate::docker::Listed;
 use crate::failure::Failure;
 use crate::model::labels;
-use crate::term::table;
+use crate::term::{table, visible};
 
 /// `larder ls`.
 #[derive(Args, Debug)]
@@ -113,7 +113,7 @@ pub(super) async fn ls(invocation: &Invocation, args: &Ls) -> Result<(), Failure
     let screen = &invocation.screen;
     if args.quiet {
         for name in stacks.keys() {
-            screen.out(&format!("{name}\n"));
+            screen.out(&format!("{}\n", visible(name)));
         }
     } else if args.format == Listing::Json {
         let projects: Vec<Value> = stacks

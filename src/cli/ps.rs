@@ -10,7 +10,7 @@ use crate::docker::{Listed, Stamp};
 use crate::failure::Failure;
 use crate::model::UnknownService;
 use crate::plan::{Health, PublishedPort, State};
-use crate::term::{roughly, table};
+use crate::term::{roughly, table, visible};
 
 /// The states that an engine knows.
 const STATES: [&str; 7] = [
@@ -118,7 +118,7 @@ fn show(invocation: &Invocation, args: &Ps, listed: &[Listed]) {
         for own in containers {
             if !seen.contains(&&own.service) {
                 seen.push(&own.service);
-                screen.out(&format!("{}\n", own.service));
+                screen.out(&format!("{}\n", visible(&own.service)));
             }
         }
     } else if args.format == Listing::Json {

@@ -1,6 +1,7 @@
 //! `larder rm`: containers removed that do not run, once somebody agreed.
 
 use clap::Args;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::carry_out::carry_out_on;
@@ -38,6 +39,7 @@ pub(super) async fn rm(invocation: &Invocation, args: &Rm) -> Result<(), Failure
     let mut engine = invocation.engine().await?;
     let mut observed = engine.observe(&named.name).await?;
     let going = going(&observed, &named, args)?;
+    let meant: BTreeSet<String> = going.iter().map(|own| own.id.clone()).collect();
     if going.is_empty() {
         return invocation.note("nothing to remove: `-s` stops what runs");
     }
@@ -53,7 +55,8 @@ pub(super) async fn rm(invocation: &Invocation, args: &Rm) -> Result<(), Failure
     // A person takes a while, and so may another command that changes the project: what was started meanwhile runs.
     engine = invocation.engine_to_change(&named.name).await?;
     observed = engine.observe(&named.name).await?;
-    let going = self::going(&observed, &named, args)?;
+    let mut going = self::going(&observed, &named, args)?;
+    going.retain(|own| meant.contains(&own.id));
     let turn = Turn::Remove {
         grace: None,
         volumes: args.volumes,

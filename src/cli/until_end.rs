@@ -71,10 +71,8 @@ impl UntilEnd {
         let first = loop {
             tokio::select! {
                 ended = &mut first => break ended?,
-                result = &mut follow, if !followed => {
-                    result?;
-                    followed = true;
-                }
+                // What all are stopped for counts more than what they print.
+                _ = &mut follow, if !followed => followed = true,
             }
         };
         let code = first.as_ref().map_or(0, |(_, code)| *code);
@@ -86,10 +84,7 @@ impl UntilEnd {
             loop {
                 tokio::select! {
                     stopped = &mut stop => break stopped?,
-                    result = &mut follow, if !followed => {
-                        result?;
-                        followed = true;
-                    }
+                    _ = &mut follow, if !followed => followed = true,
                 }
             }
         }

@@ -185,7 +185,17 @@ impl Run<'_> {
                 .asked
                 .recreate
                 .retain(|service| old.contains(service));
-            prepared.asked.rerun.clear();
+            let ran = |job: &String| {
+                let jobs = prepared.observed.containers.iter();
+                let mut jobs = jobs.filter(|own| !own.one_off && own.service == *job);
+                !jobs.any(|own| {
+                    before
+                        .iter()
+                        .any(|old| old.id == own.id && old.started == own.started)
+                })
+            };
+            let rerun = std::mem::take(&mut prepared.asked.rerun);
+            prepared.asked.rerun = rerun.into_iter().filter(|job| !ran(job)).collect();
         }
         prepared.freshen(self.invocation).await?;
         let (plan, dagger) = prepared.decide(self.invocation).await?;

@@ -29,6 +29,8 @@ const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 const SLOW: Duration = Duration::from_secs(1);
 /// How long after its output the end of a container may come, where somebody may have left it to itself.
 const LEFT: Duration = Duration::from_millis(500);
+/// How long the end of a container is waited for before it is looked at.
+const UNHEARD: Duration = Duration::from_secs(1);
 /// How often a terminal that just came to be is given its size, and the pause between.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -98,7 +100,7 @@ impl Docker {
         };
         let run = async {
             match pump(output, input, gets).await {
-                Ok(Ended::ByItself) => self.left(&action, end.await),
+                Ok(Ended::ByItself) => self.end_code(container, &action, end).await,
                 Ok(Ended::Left) => match timeout(LEFT, end).await {
                     Ok(end) => self.left(&action, end),
                     Err(_) => Ok(AttachEnd::Left),
@@ -148,6 +150,25 @@ impl Docker {
                 None => Err(std::io::Error::from(ErrorKind::UnexpectedEof).into()),
             }
         })
+    }
+
+    /// The code of a container whose output has ended. Where it was over before the engine heard what is asked of its end,
+    /// there is no answer to that, and it is looked at.
+    async fn end_code(
+        &self,
+        container: &str,
+        action: &str,
+        mut end: JoinHandle<Result<i64, Error>>,
+    ) -> Result<AttachEnd, EngineError> {
+        loop {
+            if let Ok(end) = timeout(UNHEARD, &mut end).await {
+                return self.left(action, end);
+            }
+            let now = self.condition(container).await?;
+            if !now.running && !now.restarting {
+                return Ok(AttachEnd::Exited(now.exit_code));
+            }
+        }
     }
 
     fn left(

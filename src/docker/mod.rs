@@ -62,3 +62,4 @@ pub use logs::LogOptions;
 pub use processes::Processes;
 pub use registry::is_not_known;
 pub use stamp::Stamp;
+pub use terminal::give_back;

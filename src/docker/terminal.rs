@@ -1,6 +1,7 @@
 //! A person's terminal lent to a process in a container: raw while it lasts, and given back as it was.
 
 use std::io::{self, Read};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::termios::{self, OptionalActions, Termios};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -43,8 +44,20 @@ impl Sizes {
     }
 }
 
+/// What the terminal on standard input is set to, while it is lent.
+static LENT: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// Gives a terminal that is lent back as it was: the process ends.
+pub fn give_back() {
+    let before = LENT.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(before) = before {
+        // Nothing can be done for a terminal that is gone.
+        let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &before);
+    }
+}
+
 /// The terminal on standard input in raw mode, until this is dropped.
-pub(super) struct Raw(Termios);
+pub(super) struct Raw;
 
 impl Raw {
     /// Makes it raw; `None` when standard input is no terminal.
@@ -58,14 +71,14 @@ impl Raw {
         raw.make_raw();
         // What was typed ahead is for the command.
         termios::tcsetattr(&stdin, OptionalActions::Now, &raw)?;
-        Ok(Some(Self(before)))
+        *LENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
+        Ok(Some(Self))
     }
 }
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        // Nothing can be done for a terminal that is gone.
-        let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+        give_back();
     }
 }
 

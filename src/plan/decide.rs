@@ -306,6 +306,17 @@ impl<'a> Draft<'a> {
         };
     }
 
+    /// The steps that no other one needs.
+    fn last_steps(&self) -> Vec<StepId> {
+        let steps = &self.plan.steps;
+        let needed = steps
+            .iter()
+            .flat_map(|step| step.after.iter().chain(&step.settled));
+        let needed: BTreeSet<StepId> = needed.copied().collect();
+        let ids = steps.iter().map(|step| step.id);
+        ids.filter(|id| !needed.contains(id)).collect()
+    }
+
     /// Containers of the project that no Compose file speaks of any more: its own go where all of it is started, those of
     /// other files where that is asked for.
     fn strangers(&mut self) {
@@ -315,16 +326,18 @@ impl<'a> Draft<'a> {
             && services.all(|service| service.one_off.is_none());
         let found = orphans(wanted.project, &observed.containers);
         let asked = wanted.asked.remove_orphans;
+        // Not before what may have come in their place: a service may only have another name.
+        let last = self.last_steps();
         if asked || whole {
             for own in found.own {
                 let cause = format!("no Compose file defines `{}` any more", own.service);
-                self.remove(&own.service, own, cause, []);
+                self.remove(&own.service, own, cause, last.clone());
             }
         }
         if asked {
             for foreign in found.foreign {
                 let cause = "other Compose files made it, and `--remove-orphans` asks for it";
-                self.remove(&foreign.service, foreign, cause.to_owned(), []);
+                self.remove(&foreign.service, foreign, cause.to_owned(), last.clone());
             }
         } else if !found.foreign.is_empty() {
             self.plan.warnings.push(foreign_warning(&found.foreign));

@@ -15,7 +15,11 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
         return Some("asked for: `--force-recreate`".to_owned());
     }
     if slot.asked.keep {
-        return unfit(container, slot).or_else(|| detached(container, slot.networks));
+        let lost = || slot.hosts.iter().find_map(|host| host.lost_by(container));
+        return unfit(container, slot)
+            .or_else(|| detached(container, slot.networks))
+            // What docker compose's containers have of others their labels do not say.
+            .or_else(|| lost().filter(|_| !is_foreign(container)));
     }
     if is_foreign(container) {
         adoption::refused(container, slot)

@@ -162,3 +162,19 @@ fn what_these_files_made_once_goes_and_what_others_made_stays() {
     };
     assert!(steps(&asks(with_strays(running()), asked)).contains("remove theirs"));
 }
+
+#[test]
+fn an_orphan_goes_behind_what_may_come_in_its_place() {
+    let mut scene = with_strays(running());
+    scene
+        .observed
+        .containers
+        .retain(|own| own.service != "api" && own.service != "theirs");
+    insta::assert_snapshot!(steps(&scene), @"
+    1  create hub-api-1: it is not there
+    2  start api: it is not there (after 1)
+    3  wait until api is ready: `up` ends when it is (after 2)
+    4  stop old (old012345678): no Compose file defines `old` any more (after 3)
+    5  remove old (old012345678): no Compose file defines `old` any more (after 4)
+    ");
+}
