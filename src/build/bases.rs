@@ -7,7 +7,7 @@ use bollard::query_parameters::TagImageOptions;
 use super::buildkit::refused;
 use super::parts::used_bases;
 use super::references::{Pins, References};
-use crate::model::ImageRef;
+use crate::model::{ImageRef, labels};
 use crate::runtime::{BuildError, BuildRequest};
 
 /// One of them.
@@ -16,7 +16,8 @@ pub(super) struct FoundBase {
     pub(super) image: ImageRef,
     /// What keyed it.
     identity: String,
-    /// The name of that very image on this engine, where it has one that cannot come to mean another.
+    /// The name of that very image that it came with and that cannot come to mean another, where it has one: by a
+    /// registry's digest, or by its fingerprint.
     pub(super) pinned: Option<String>,
     pub(super) found: ImageInspect,
 }
@@ -32,35 +33,46 @@ pub(super) async fn find(
     let used = used_bases(request.recipe, &request.part);
     let mut all = Vec::new();
     for (image, base) in &request.recipe.bases {
-        let name = image.familiar();
-        if !used.contains(&name) {
+        if !used.contains(&image.familiar()) {
             continue;
         }
-        let identity = base.identity.clone();
-        let exact = exact(image, &identity);
-        let is_name = exact.parse::<ImageRef>().is_ok();
-        let pinned = if is_name {
-            inspect(docker, &exact).await?
-        } else {
-            None
-        };
-        let (pinned, found) = match pinned {
-            Some(found) => (Some(exact), Some(found)),
-            None => (None, inspect(docker, &name).await?),
-        };
-        let same = found.filter(|found| pinned.is_some() || is_same(found, &identity));
-        let found = same.ok_or_else(|| BuildError::BaseMoved {
+        let found = find_one(docker, image, &base.identity).await?;
+        all.push(found.ok_or_else(|| BuildError::BaseMoved {
             service: request.recipe.service.clone(),
-            base: name,
-        })?;
-        all.push(FoundBase {
-            image: image.clone(),
-            identity,
-            pinned,
-            found,
-        });
+            base: image.familiar(),
+        })?);
     }
     Ok(all)
+}
+
+/// The image that was keyed: by its exact name, by its ID whatever its name means now, or by its name.
+async fn find_one(
+    docker: &Docker,
+    image: &ImageRef,
+    identity: &str,
+) -> Result<Option<FoundBase>, BuildError> {
+    let exact = exact(image, identity);
+    let of = |found: ImageInspect, pinned: Option<String>| FoundBase {
+        image: image.clone(),
+        identity: identity.to_owned(),
+        pinned,
+        found,
+    };
+    if exact.parse::<ImageRef>().is_ok()
+        && let Some(found) = inspect(docker, &exact).await?
+    {
+        // containerd's image store knows each image by a digest, also those that no registry has.
+        let pinned = (found.id.as_deref() != Some(identity)).then_some(exact);
+        return Ok(Some(of(found, pinned)));
+    }
+    if identity.starts_with("sha256:")
+        && let Some(found) = inspect(docker, identity).await?
+    {
+        return Ok(Some(of(found, None)));
+    }
+    let found = inspect(docker, &image.familiar()).await?;
+    let same = found.filter(|found| is_same(found, identity));
+    Ok(same.map(|found| of(found, None)))
 }
 
 /// The name of the image with an identity: of the digest, or the one that larder gives it by its fingerprint.
@@ -72,15 +84,29 @@ fn exact(image: &ImageRef, identity: &str) -> String {
     }
 }
 
-/// The names to be written in place of those that could come to mean other images.
-pub(super) fn pins(bases: &[FoundBase]) -> Pins {
-    let pins = bases
-        .iter()
-        .filter_map(|base| Some((base.image.clone(), base.pinned.clone()?)));
-    pins.collect()
+/// The names to be written in place of those that could come to mean other images. An image that has none gets one:
+/// BuildKit refuses IDs.
+///
+/// # Errors
+/// The engine does not give it.
+pub(super) async fn pins(docker: &Docker, bases: &[FoundBase]) -> Result<Pins, BuildError> {
+    let mut pins = Pins::new();
+    for base in bases {
+        let pinned = match &base.pinned {
+            Some(pinned) => pinned.clone(),
+            None => {
+                let id = base.found.id.as_deref().unwrap_or_default();
+                let own = labels::base_name(id);
+                name_as(docker, id, &own).await?;
+                own.familiar()
+            }
+        };
+        pins.insert(base.image.clone(), pinned);
+    }
+    Ok(pins)
 }
 
-/// That the names which a build goes by mean the images that were fingerprinted.
+/// That the names which a build goes by beside the pinned ones mean the images that were fingerprinted.
 ///
 /// # Errors
 /// One does not.
@@ -92,31 +118,26 @@ pub(super) async fn stand_still(
 ) -> Result<(), BuildError> {
     let beside = References::new(request.recipe, pins).beside();
     for base in bases {
-        let by_name = base.pinned.is_none();
-        if !by_name && !beside.contains(&base.image) {
+        if !beside.contains(&base.image) {
             continue;
         }
         let name = base.image.familiar();
-        match (inspect(docker, &name).await?, &base.pinned) {
-            (Some(now), _) if is_same(&now, &base.identity) => continue,
+        match (inspect(docker, &name).await?, pins.get(&base.image)) {
+            (Some(now), _) if is_same(&now, &base.identity) => {}
             // It came by its digest, and nothing has its name.
-            (None, Some(pinned)) => {
-                name_as(docker, pinned, &base.image).await?;
-                continue;
+            (None, Some(pinned)) => name_as(docker, pinned, &base.image).await?,
+            _ => {
+                return Err(BuildError::BaseBeside {
+                    service: request.recipe.service.clone(),
+                    base: name,
+                });
             }
-            _ => {}
         }
-        let (service, base) = (request.recipe.service.clone(), name);
-        return Err(if by_name {
-            BuildError::BaseMoved { service, base }
-        } else {
-            BuildError::BaseBeside { service, base }
-        });
     }
     Ok(())
 }
 
-/// Gives an image the name by which a Dockerfile knows it.
+/// Gives an image another name.
 async fn name_as(docker: &Docker, pinned: &str, image: &ImageRef) -> Result<(), BuildError> {
     let options = TagImageOptions {
         repo: Some(image.familiar_name()),

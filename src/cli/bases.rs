@@ -152,7 +152,7 @@ impl Bases {
         for (wanted, found) in others {
             let same = |other: &BaseRef| other.image == wanted.image;
             match found {
-                Some(found) if self.known.keys().any(same) => {
+                Some(found) if !found.several && self.known.keys().any(same) => {
                     self.contested.insert(wanted.image.clone());
                     self.known.insert(wanted, found.base);
                 }

@@ -43,6 +43,7 @@ impl Docker {
             (None, Some(own)) => self.is_native(&name, own).await?,
         };
         Ok(Some(FoundBase {
+            several: keeps_several(&found),
             digest: own_digest(&wanted.wanted(), &found),
             fingerprint: fingerprint(&found),
             base: base(&wanted.wanted(), found),
@@ -229,8 +230,19 @@ pub struct FoundBase {
     pub platform: Option<Platform>,
     /// Whether it is for the platform that was asked for.
     pub fits: bool,
-    /// The registry's digest of it, where the engine knows one.
+    /// The digest of it in its own repository, where the engine knows one.
     pub digest: Option<String>,
+    /// Whether it is in containerd's image store, which keeps several platforms of one image, and where one that no
+    /// registry has has a digest, too.
+    pub several: bool,
+}
+
+/// Whether an image is in containerd's image store: its ID is a digest as registries have it. In the other stores it is
+/// that of a configuration.
+fn keeps_several(found: &ImageInspect) -> bool {
+    let digests = found.repo_digests.iter().flatten();
+    let mut digests = digests.filter_map(|name| name.rsplit('@').next());
+    found.id.is_some() && digests.any(|digest| found.id.as_deref() == Some(digest))
 }
 
 /// What an image says that it is for.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Digest, ImageId};
+use super::{Digest, ImageId, ImageRef};
 
 /// The project's name.
 pub const PROJECT: &str = "com.docker.compose.project";
@@ -102,6 +102,16 @@ pub fn dependencies_name(key: &Digest) -> String {
 /// The name that larder gives to the image of an additional context with this key.
 pub fn context_name(key: &Digest) -> String {
     format!("localhost/larder/context:{key}")
+}
+
+/// The name that larder gives to a base image with this ID, which has no other name that stays.
+pub fn base_name(id: &str) -> ImageRef {
+    ImageRef {
+        registry: "localhost".to_owned(),
+        repository: "larder/base".to_owned(),
+        tag: Some(id.rsplit(':').next().unwrap_or(id).to_owned()),
+        digest: None,
+    }
 }
 
 #[cfg(test)]

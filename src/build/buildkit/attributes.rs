@@ -26,6 +26,8 @@ pub(super) fn attributes(request: &BuildRequest<'_>) -> HashMap<String, String> 
     let size = build.shm_size.map(|Bytes(size)| size.to_string());
     let single = [
         ("filename", Some(DOCKERFILE.to_owned())),
+        // All bases are on the engine. With containerd's image store BuildKit would ask their registries first.
+        ("image-resolve-mode", Some("local".to_owned())),
         ("target", target),
         ("platform", platform.clone()),
         ("force-network-mode", network),
@@ -165,6 +167,7 @@ mod tests {
                 ("build-arg:A", "1"),
                 ("filename", "Dockerfile"),
                 ("force-network-mode", "host"),
+                ("image-resolve-mode", "local"),
                 ("label:l", "v"),
                 ("label:larder", "1"),
                 ("no-cache", ""),
@@ -180,7 +183,11 @@ mod tests {
         let build = build("context: .\ntarget: web\nlabels: {l: v}\n");
         assert_eq!(
             pairs(&of(build, BuildPart::Dependencies { stage: 0 })),
-            [("filename", "Dockerfile"), ("label:larder", "1")]
+            [
+                ("filename", "Dockerfile"),
+                ("image-resolve-mode", "local"),
+                ("label:larder", "1")
+            ]
         );
     }
 

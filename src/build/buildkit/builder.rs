@@ -97,8 +97,9 @@ impl BuildKit {
             Some(fault) => faulty(service, fault),
             None => self.failure(trace, service, &status),
         })?;
-        let image = solved.exporter_response.get("containerimage.config.digest");
-        let image = image.or_else(|| solved.exporter_response.get("containerimage.digest"));
+        // The engine's ID of it, in either image store: containerd's knows no image by its configuration.
+        let image = solved.exporter_response.get("containerimage.digest");
+        let image = image.or_else(|| solved.exporter_response.get("containerimage.config.digest"));
         let image = image.ok_or_else(|| BuildError::Unreachable {
             builder: BuilderKind::Docker,
             source: "the engine ended the build without naming an image".into(),
@@ -286,7 +287,7 @@ impl Builder for BuildKit {
         }
         self.bring_folders(request, progress).await?;
         let found = bases::find(&self.docker, request).await?;
-        let pins = bases::pins(&found);
+        let pins = bases::pins(&self.docker, &found).await?;
         bases::stand_still(&self.docker, request, &found, &pins).await?;
         let dockerfile = rewrite_pinned(request.recipe, &request.part, &pins);
         let image = self.run(request, &dockerfile, progress).await?;
