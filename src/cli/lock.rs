@@ -13,6 +13,7 @@ use crate::docker::{Docker, FoundBase};
 use crate::failure::Failure;
 use crate::fingerprint::{Base, BaseImages, BaseRef, LOCK_FILE, Lock, Platform, base_images};
 use crate::model::ImageRef;
+use crate::runtime::EngineError;
 use crate::settings::Settings;
 use crate::term::{Waiting, table};
 
@@ -211,7 +212,15 @@ impl Asked<'_> {
         let here = self.found.and_then(|found| found.digest.clone());
         match (self.before, here) {
             (Some(before), _) if !self.upgrade => return Ok(Change::Kept(before.to_owned())),
-            (None, Some(digest)) if !self.upgrade => return Ok(Change::Added(digest)),
+            (None, Some(digest)) if !self.upgrade => match self.has(engine, &digest).await {
+                Ok(true) => return Ok(Change::Added(digest)),
+                Ok(false) => {}
+                Err(_) => {
+                    return Ok(Change::None(
+                        "its registry does not answer, and need not have it",
+                    ));
+                }
+            },
             _ => {}
         }
         let image = self.image.to_string();
@@ -246,10 +255,23 @@ impl Asked<'_> {
         }
     }
 
+    /// Whether its registry has it by a digest: it must be asked where the engine gives digests of its own.
+    async fn has(&self, engine: &Docker, digest: &str) -> Result<bool, EngineError> {
+        if !self.found.is_some_and(|found| found.several) {
+            return Ok(true);
+        }
+        let image = ImageRef {
+            tag: None,
+            digest: Some(digest.to_owned()),
+            ..self.image.clone()
+        };
+        Ok(engine.registry_digest(&image).await?.is_some())
+    }
+
     /// Whether only the engine is known to have it.
     fn is_local(&self) -> bool {
-        let no_digest = self.found.is_some_and(|found| found.digest.is_none());
-        self.before.is_none() && no_digest
+        let is_own = |found: &FoundBase| found.several || found.digest.is_none();
+        self.before.is_none() && self.found.is_some_and(is_own)
     }
 }
 
