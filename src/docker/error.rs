@@ -24,12 +24,37 @@ impl Docker {
     where
         F: Future<Output = Result<T, Error>>,
     {
+        self.ask_while(action, question, EngineError::is_lost).await
+    }
+
+    /// Asks for a list. An engine with containerd's image store knows nothing of any image (404) while it loses one.
+    pub(super) async fn ask_list<T, F>(
+        &self,
+        action: &str,
+        question: impl Fn() -> F,
+    ) -> Result<T, EngineError>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let again = |error: &EngineError| error.is_lost() || status(error) == Some(404);
+        self.ask_while(action, question, again).await
+    }
+
+    async fn ask_while<T, F>(
+        &self,
+        action: &str,
+        question: impl Fn() -> F,
+        again: impl FnMut(&EngineError) -> bool,
+    ) -> Result<T, EngineError>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         let pauses = ExponentialBuilder::default()
             .with_jitter()
             .with_min_delay(Duration::from_millis(50))
             .with_max_times(2);
         let asked = || self.call(QUICK, action, question());
-        asked.retry(pauses).when(EngineError::is_lost).await
+        asked.retry(pauses).when(again).await
     }
 
     /// Waits for one call. An engine that has not answered it by `limit`, and says nothing else either, is as good as

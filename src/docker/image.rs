@@ -28,11 +28,15 @@ impl Docker {
     /// # Errors
     /// The engine does not answer.
     pub async fn base(&self, wanted: &BaseRef) -> Result<Option<FoundBase>, EngineError> {
-        let name = wanted.wanted().familiar();
-        let found = match self.image(&name).await {
-            Ok(found) => found,
-            Err(error) if status(&error) == Some(404) => return Ok(None),
-            Err(error) => return Err(error),
+        let mut name = wanted.wanted().familiar();
+        let mut found = self.image_if_there(&name).await?;
+        if let (None, Some(digest)) = (&found, wanted.wanted().digest) {
+            // containerd's image store forgets which repository it was in when its name moves on.
+            found = self.image_if_there(&digest).await?;
+            name = digest;
+        }
+        let Some(found) = found else {
+            return Ok(None);
         };
         let own = platform(&found);
         let fits = match (&wanted.platform, &own) {
@@ -151,6 +155,14 @@ impl Docker {
     pub(super) async fn image(&self, name: &str) -> Result<ImageInspect, EngineError> {
         let action = format!("looking at image `{name}`");
         self.ask(&action, || self.client.inspect_image(name)).await
+    }
+
+    async fn image_if_there(&self, name: &str) -> Result<Option<ImageInspect>, EngineError> {
+        match self.image(name).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) async fn tag_image(&self, image: &ImageId, name: &str) -> Result<(), EngineError> {

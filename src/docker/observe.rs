@@ -26,7 +26,7 @@ impl Docker {
         let (containers, images, networks, volumes) = tokio::try_join!(
             self.ask("listing containers", || client
                 .list_containers(Some(containers.clone()))),
-            self.ask("listing images", || client
+            self.ask_list("listing images", || client
                 .list_images(None::<ListImagesOptions>)),
             self.ask("listing networks", || client
                 .list_networks(None::<ListNetworksOptions>)),
