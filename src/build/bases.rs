@@ -92,14 +92,13 @@ fn exact(image: &ImageRef, identity: &str) -> String {
 pub(super) async fn pins(docker: &Docker, bases: &[FoundBase]) -> Result<Pins, BuildError> {
     let mut pins = Pins::new();
     for base in bases {
-        let pinned = match &base.pinned {
-            Some(pinned) => pinned.clone(),
-            None => {
-                let id = base.found.id.as_deref().unwrap_or_default();
-                let own = labels::base_name(id);
-                name_as(docker, id, &own).await?;
-                own.familiar()
-            }
+        let pinned = if let Some(pinned) = &base.pinned {
+            pinned.clone()
+        } else {
+            let id = base.found.id.as_deref().unwrap_or_default();
+            let own = labels::base_name(id);
+            name_as(docker, id, &own).await?;
+            own.familiar()
         };
         pins.insert(base.image.clone(), pinned);
     }

@@ -63,7 +63,8 @@ async fn round(
 ) -> Result<(), Failure> {
     let engine = invocation.engine_to_change(&named.name).await?;
     let observed = engine.observe(&named.name).await?;
-    let parting = Parting::of(&observed, named, args)?;
+    let all = args.remove_orphans || invocation.removes_orphans();
+    let parting = Parting::of(&observed, named, args, all)?;
     check_removal(invocation, named.project.as_ref(), &parting.gone)?;
     let turn = Turn::Remove {
         grace: args.timeout,

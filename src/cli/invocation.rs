@@ -118,6 +118,12 @@ impl Invocation {
         })
     }
 
+    /// Whether the environment asks for the removal of what other files made: `COMPOSE_REMOVE_ORPHANS`, as with docker compose.
+    pub(super) fn removes_orphans(&self) -> bool {
+        let asked = self.environment.get("COMPOSE_REMOVE_ORPHANS");
+        asked.is_some_and(|asked| matches!(asked.as_str(), "1" | "true"))
+    }
+
     pub(super) fn options(&self, services: &[String]) -> LoadOptions {
         LoadOptions {
             working_dir: self.folder.clone(),

@@ -105,6 +105,7 @@ pub(super) async fn logs(invocation: &Invocation, args: &Logs) -> Result<(), Fai
         prefix: !args.no_log_prefix,
         colour: !args.no_color,
         raw: args.raw,
+        apart: false,
     });
     let mut reader = Reader::new(invocation, &engine, &named.name, services.clone(), form);
     reader.number = args.index;
@@ -162,7 +163,11 @@ pub(super) async fn follow(
     invocation.note("following the logs: Ctrl-C ends that, and the services go on")?;
     let form = match prepared.settings.progress {
         Progress::Json => LogForm::Json,
-        _ => LogForm::Text(LogText::default()),
+        // As with docker compose, where `logs` has all on standard output.
+        _ => LogForm::Text(LogText {
+            apart: true,
+            ..LogText::default()
+        }),
     };
     let mut reader = Reader::new(invocation, engine, project, services, form);
     if reader.history(wanted).await? {

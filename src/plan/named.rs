@@ -236,5 +236,16 @@ pub(super) fn is_named(image: &Image, name: &str) -> bool {
     };
     image.names.iter().any(|own| own == name)
         || image.id.0 == name
+        || is_id(name).is_some_and(|id| image.id.0.starts_with(&format!("sha256:{id}")))
         || by_digest().is_some_and(|name| image.digests.contains(&name))
+}
+
+/// The engine's ID in a name that is nothing else: the whole of it, or the twelve digits that `docker images` shows. A name
+/// without a tag has `latest` by now.
+fn is_id(name: &str) -> Option<&str> {
+    let id = name.strip_suffix(":latest").unwrap_or(name);
+    let hex = id
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    (hex && (id.len() == 12 || id.len() == 64)).then_some(id)
 }

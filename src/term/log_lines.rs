@@ -45,6 +45,8 @@ pub struct LogText {
     pub colour: bool,
     /// Whether lines are shown as they are, with all that a terminal obeys.
     pub raw: bool,
+    /// Whether what containers print on standard error goes there, too.
+    pub apart: bool,
 }
 
 impl Default for LogText {
@@ -54,6 +56,7 @@ impl Default for LogText {
             prefix: true,
             colour: true,
             raw: false,
+            apart: false,
         }
     }
 }
@@ -123,12 +126,12 @@ impl<'a> LogLines<'a> {
                 let object = self.json(source, at, error, line);
                 self.screen.out(&format!("{object}\n"));
             }
-            LogForm::Text(form) => self.text(form, source, at, line),
+            LogForm::Text(form) => self.text(form, source, at, error, line),
         }
         !self.screen.is_deaf()
     }
 
-    fn text(&self, form: LogText, source: LogSource, at: Option<&str>, line: &str) {
+    fn text(&self, form: LogText, source: LogSource, at: Option<&str>, error: bool, line: &str) {
         let mut front = String::new();
         if form.prefix {
             front = format!("{} ", self.prefix(source));
@@ -148,7 +151,12 @@ impl<'a> LogLines<'a> {
         if !form.colour {
             line = strip_str(&line).to_string();
         }
-        self.screen.out(&format!("{front}{line}\n"));
+        let whole = format!("{front}{line}\n");
+        if error && form.apart {
+            self.screen.err(&whole);
+        } else {
+            self.screen.out(&whole);
+        }
     }
 
     /// Tells a person something about a container.

@@ -28,7 +28,12 @@ pub(super) struct Parting<'a> {
 }
 
 impl<'a> Parting<'a> {
-    pub(super) fn of(observed: &'a Observed, named: &Named, args: &Down) -> Result<Self, Failure> {
+    pub(super) fn of(
+        observed: &'a Observed,
+        named: &Named,
+        args: &Down,
+        remove_orphans: bool,
+    ) -> Result<Self, Failure> {
         let all = &observed.containers;
         let mut found = named
             .project
@@ -42,7 +47,7 @@ impl<'a> Parting<'a> {
             }
             found.own.retain(|own| args.services.contains(&own.service));
             found.foreign.clear();
-        } else if args.remove_orphans {
+        } else if remove_orphans {
             found.own.append(&mut found.foreign);
         }
         let is = |those: &[&Container], one: &Container| those.iter().any(|own| own.id == one.id);
@@ -50,7 +55,7 @@ impl<'a> Parting<'a> {
             let service = &container.service;
             let defined = named.is_on(service);
             let strange = !defined && !named.is_off(service) && container.one_off;
-            let whole = args.services.is_empty() && (defined || strange && args.remove_orphans);
+            let whole = args.services.is_empty() && (defined || strange && remove_orphans);
             args.services.contains(service) || whole || is(&found.own, container)
         };
         let (gone, kept): (Vec<_>, Vec<_>) = all.iter().partition(goes);
