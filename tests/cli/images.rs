@@ -276,9 +276,10 @@ fn builds_for_two_platforms_on_one_base_are_never_taken_for_each_other() {
     let plan = stack.larder("plan");
     // containerd's image store keeps both.
     let store = docker(&["info", "--format", "{{.DriverStatus}}"]);
-    let expected = match store.contains("containerd") {
-        true => "nothing to do",
-        false => "is wanted for two platforms",
+    let expected = if store.contains("containerd") {
+        "nothing to do"
+    } else {
+        "is wanted for two platforms"
     };
     assert!(plan.contains(expected), "{plan}");
     stack.larder("--builder docker up");
