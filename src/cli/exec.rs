@@ -60,7 +60,16 @@ pub(super) async fn exec(invocation: &Invocation, args: Exec) -> Result<u8, Fail
     let containers: Vec<Container> = listed.into_iter().map(|own| own.container).collect();
     let service = std::slice::from_ref(&args.service);
     let chosen = stack::of_services(&containers, service, &named.services())?;
-    let container = the_running(chosen, &args.service, args.index)?;
+    let runs = |own: &&Container| matches!(own.state, State::Running(_));
+    let mut once = containers
+        .iter()
+        .filter(|own| own.one_off && own.service == args.service);
+    // One of `run` where there is no other, as with docker compose.
+    let once = once.find(runs).filter(|_| args.index.is_none());
+    let container = match once {
+        Some(once) if !chosen.iter().any(runs) => once,
+        _ => the_running(chosen, &args.service, args.index)?,
+    };
     let detach = args.detach;
     let options = ExecOptions {
         command: args.command,
@@ -98,10 +107,7 @@ pub(super) fn the_running<'a>(
     };
     let name = &container.name;
     let (is, hint) = match container.state {
-        State::Paused => (
-            "paused",
-            format!("`docker compose unpause {service}` resumes it"),
-        ),
+        State::Paused => ("paused", format!("`larder unpause {service}` resumes it")),
         State::Restarting => ("restarting", format!("`larder logs {service}` may say why")),
         State::Created => ("not started", format!("`larder start {service}` starts it")),
         _ => ("not running", format!("`larder start {service}` starts it")),

@@ -139,6 +139,14 @@ impl Docker {
         let client = self.patient(UPLOAD);
         let archive = body_try_stream(archive);
         let call = client.upload_to_container(container, Some(options.build()), archive);
-        self.call(CHANGE, &action, call).await
+        let mut call = Box::pin(call);
+        // What is sent may come as slowly as it likes, as long as the engine is there.
+        loop {
+            match tokio::time::timeout(CHANGE, &mut call).await {
+                Ok(result) => return result.map_err(|error| self.failed(&action, error)),
+                Err(_) if self.answers().await => {}
+                Err(_) => return Err(self.silent(&action, CHANGE)),
+            }
+        }
     }
 }

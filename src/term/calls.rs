@@ -9,7 +9,7 @@ use tracing_subscriber::layer::{Context, Layer};
 use super::Screen;
 use super::warnings::Text;
 
-/// Tells the calls that bollard makes.
+/// Tells the calls whose addresses are traced.
 pub(super) struct Calls(pub(super) Arc<Screen>);
 
 impl<S: Subscriber> Layer<S> for Calls {

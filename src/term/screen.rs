@@ -161,10 +161,7 @@ impl Screen {
             .with_ansi(self.is_coloured())
             .with_writer(io::stderr)
             .with_filter(Targets::new().with_target("larder", filter));
-        let calls = (verbose > 1).then(|| {
-            let bollard = Targets::new().with_target("bollard", LevelFilter::DEBUG);
-            Calls(Arc::clone(self)).with_filter(bollard)
-        });
+        let calls = (verbose > 1).then(|| Calls(Arc::clone(self)).with_filter(LevelFilter::DEBUG));
         tracing_subscriber::registry().with(own).with(calls).init();
     }
 
