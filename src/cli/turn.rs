@@ -123,7 +123,7 @@ fn left_behind(containers: &[Container], chosen: &[&Container]) -> Vec<String> {
     cut_off.collect()
 }
 
-/// The containers of the services that are named, or of all that the files define, whatever their profiles.
+/// The containers of the services that are named, or of all that are on.
 pub(super) fn chosen<'a>(
     containers: &'a [Container],
     named: &Named,
@@ -131,7 +131,7 @@ pub(super) fn chosen<'a>(
 ) -> Result<Vec<&'a Container>, Failure> {
     let mut chosen = stack::of_services(containers, services, &named.services())?;
     if services.is_empty() {
-        chosen.retain(|own| named.is_on(&own.service) || named.is_off(&own.service));
+        chosen.retain(|container| named.is_on(&container.service));
     }
     Ok(chosen)
 }
