@@ -58,10 +58,7 @@ pub(super) async fn kill(invocation: &Invocation, args: &Kill) -> Result<(), Fai
         let service = &container.service;
         container.state.is_running()
             && (args.services.is_empty() || args.services.contains(service))
-            && (args.remove_orphans
-                || !args.services.is_empty()
-                || named.is_on(service)
-                || named.is_off(service))
+            && (args.remove_orphans || !args.services.is_empty() || named.is_on(service))
     };
     let meant: Vec<&Container> = observed.containers.iter().filter(meant).collect();
     if meant.is_empty() {
