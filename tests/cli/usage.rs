@@ -119,8 +119,8 @@ fn help_of_up() {
                                             never
               --ports <HOW>                 Host ports: fixed, or auto (free ones in place of taken ones)
                                             [env: LARDER_PORTS]
-              --abort-on-container-exit     Follow the logs until a container ends, then stop all; its code is
-                                            the exit code. Jobs may end well
+              --abort-on-container-exit     Follow the logs until a container ends, then stop all; its code
+                                            is the exit code. Jobs may end well
               --abort-on-container-failure  The same when one ends with another code than 0
               --exit-code-from <SERVICE>    The service whose container's code is the exit code; implies
                                             `--abort-on-container-exit`
@@ -134,8 +134,7 @@ fn help_of_up() {
               --builder <BUILDER>           Who builds: auto, dagger or docker [env: LARDER_BUILDER]
               --parallel <N>                How many pulls, builds and starts go on at once [env:
                                             COMPOSE_PARALLEL_LIMIT]
-              --frozen                      Take only base images that larder.lock pins [env:
-                                            LARDER_FROZEN]
+              --frozen                      Take only base images that larder.lock pins [env: LARDER_FROZEN]
           -h, --help                        Print help
         "#);
 }
