@@ -600,6 +600,12 @@ fn build_hints(error: &BuildError) -> Vec<String> {
     vec![hint.to_owned()]
 }
 
+/// The exit code of a process in a container as larder's own. Codes are one byte here; what does not fit must not turn into
+/// success.
+pub fn handed_on(code: i64) -> u8 {
+    u8::try_from(code).unwrap_or(u8::MAX)
+}
+
 /// Names in backticks, with commas.
 fn quoted(names: &[String]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();

@@ -6,7 +6,7 @@ use super::exec::the_running;
 use super::invocation::Invocation;
 use super::stack;
 use crate::docker::{AttachEnd, AttachOptions};
-use crate::failure::Failure;
+use crate::failure::{Failure, handed_on};
 use crate::plan::Container;
 
 /// `larder attach`.
@@ -48,8 +48,7 @@ pub(super) async fn attach(invocation: &Invocation, args: &Attach) -> Result<u8,
     let ended = engine.run_attached(&container.id, options, slow).await;
     drop(lent);
     match ended? {
-        // Codes are one byte here; what does not fit must not turn into success.
-        AttachEnd::Exited(code) => Ok(u8::try_from(code).unwrap_or(u8::MAX)),
+        AttachEnd::Exited(code) => Ok(handed_on(code)),
         AttachEnd::Left => Ok(0),
         AttachEnd::Interrupted => Err(Failure::Interrupted),
     }

@@ -3,7 +3,7 @@
 use super::invocation::Invocation;
 use super::stack;
 use crate::docker::ExecOptions;
-use crate::failure::Failure;
+use crate::failure::{Failure, handed_on};
 use crate::plan::{Container, State};
 use crate::settings::Environment;
 use clap::Args;
@@ -85,8 +85,7 @@ pub(super) async fn exec(invocation: &Invocation, args: Exec) -> Result<u8, Fail
         return Ok(0);
     }
     let code = engine.exec(&container.id, options).await?;
-    // Codes are one byte here; what does not fit must not turn into success.
-    Ok(u8::try_from(code).unwrap_or(u8::MAX))
+    Ok(handed_on(code))
 }
 
 /// The container that is meant: one that runs.

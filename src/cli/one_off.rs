@@ -12,7 +12,7 @@ use super::records;
 use super::turn::{Turn, plan_of};
 use crate::compose;
 use crate::docker::{AttachEnd, AttachOptions};
-use crate::failure::Failure;
+use crate::failure::{Failure, handed_on};
 use crate::plan::orphans;
 use crate::runtime::Engine;
 use crate::settings::{Muted, Progress};
@@ -191,8 +191,7 @@ pub(super) async fn run_once(invocation: &Invocation, args: Run) -> Result<u8, F
     let ended = engine.run_attached(&container, options, slow).await;
     drop(lent);
     match ended? {
-        // Codes are one byte here; what does not fit must not turn into success.
-        AttachEnd::Exited(code) => Ok(u8::try_from(code).unwrap_or(u8::MAX)),
+        AttachEnd::Exited(code) => Ok(handed_on(code)),
         AttachEnd::Left => {
             if tty {
                 invocation.screen.err("\n");

@@ -10,7 +10,7 @@ use super::invocation::{Invocation, Named};
 use super::prepare::Prepared;
 use super::turn::{Turn, plan_of};
 use super::{logs, stack};
-use crate::failure::Failure;
+use crate::failure::{Failure, handed_on};
 use crate::model::UnknownService;
 use crate::plan::{Container, State};
 use crate::runtime::{Engine, HappeningKind};
@@ -148,8 +148,7 @@ impl UntilEnd {
             }
             None => code,
         };
-        // Codes are one byte here; what does not fit must not turn into success.
-        Ok(u8::try_from(code).unwrap_or(u8::MAX))
+        Ok(handed_on(code))
     }
 }
 

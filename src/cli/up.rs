@@ -15,7 +15,7 @@ use super::rounds::rounds;
 use super::until_end::UntilEnd;
 use crate::failure::Failure;
 use crate::model::Project;
-use crate::plan::{self, Container, Health, Observed, State};
+use crate::plan::{self, Container, Health, State};
 use crate::runtime::{Engine, Leg};
 use crate::settings::{Progress, Settings};
 use crate::term::{Readout, Ready};
@@ -222,7 +222,7 @@ impl Run<'_> {
         }
         self.path.append(&mut prepared.path);
         if !self.args.no_start && !self.args.until_end.is_asked() {
-            verify(&prepared, &prepared.observed)?;
+            verify(&prepared)?;
         }
         if let Some(kept) = kept {
             kept.await?;
@@ -232,9 +232,9 @@ impl Run<'_> {
 }
 
 /// Looks whether all that was wanted is there: a service that was ready may have fallen since, or was taken away.
-fn verify(prepared: &Prepared, observed: &Observed) -> Result<(), Failure> {
+fn verify(prepared: &Prepared) -> Result<(), Failure> {
     for service in &prepared.services {
-        let own = observed.containers.iter();
+        let own = prepared.observed.containers.iter();
         let own = own.filter(|own| !own.one_off && own.service == *service);
         let own: Vec<&Container> = own.collect();
         let wanted = prepared.project.services[service].replicas();

@@ -7,7 +7,7 @@ use futures_util::stream::FuturesUnordered;
 use super::down::{Down, down};
 use super::invocation::Invocation;
 use super::stack;
-use crate::failure::Failure;
+use crate::failure::{Failure, handed_on};
 use crate::plan::{Container, State};
 use crate::runtime::Engine;
 
@@ -56,6 +56,5 @@ pub(super) async fn wait(invocation: &Invocation, args: &Wait) -> Result<u8, Fai
         };
         down(invocation, &all).await?;
     }
-    // Codes are one byte here; what does not fit must not turn into success.
-    Ok(u8::try_from(last).unwrap_or(u8::MAX))
+    Ok(handed_on(last))
 }

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::Docker;
+use super::program::answer;
 
 /// Where docker looks for plugins behind the person's own folders (docker/cli `cli-plugins/manager`).
 const FOLDERS: [&str; 4] = [
@@ -68,21 +67,9 @@ impl ComposeCli {
         arguments: &[OsString],
         input: &str,
     ) -> Option<String> {
-        let run = async {
-            let mut child = Command::new(&self.program)
-                .args(arguments)
-                .env_clear()
-                .envs(environment)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .kill_on_drop(true)
-                .spawn()?;
-            if let Some(mut pipe) = child.stdin.take() {
-                pipe.write_all(input.as_bytes()).await?;
-            }
-            child.wait_with_output().await
-        };
+        let mut command = Command::new(&self.program);
+        command.args(arguments).env_clear().envs(environment);
+        let run = answer(&mut command, input);
         match tokio::time::timeout(LIMIT, run).await {
             Ok(Ok(output)) if output.status.success() => String::from_utf8(output.stdout).ok(),
             Ok(Ok(output)) => {

@@ -2,7 +2,6 @@
 //! into no message.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Stdio;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -10,10 +9,10 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde::{Deserialize, Serialize};
 use serde_json::Serializer;
 use serde_json::ser::PrettyFormatter;
-use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::config_file::ConfigFile;
+use super::program::answer;
 use crate::runtime::Login;
 
 /// The key that credentials for Docker Hub are kept under.
@@ -158,19 +157,8 @@ async fn listed(helper: &str) -> Vec<String> {
 /// What `docker-credential-HELPER` answers. One that does not work means no credentials.
 async fn asked(helper: &str, verb: &str, input: &str) -> Option<Vec<u8>> {
     let program = format!("docker-credential-{helper}");
-    let run = async {
-        let mut child = Command::new(&program)
-            .arg(verb)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
-        if let Some(mut pipe) = child.stdin.take() {
-            pipe.write_all(input.as_bytes()).await?;
-        }
-        child.wait_with_output().await
-    };
+    let mut command = Command::new(&program);
+    let run = answer(command.arg(verb), input);
     match tokio::time::timeout(HELPER, run).await {
         Ok(Ok(output)) => Some(output.stdout),
         Ok(Err(error)) => {
