@@ -136,7 +136,10 @@ impl Draft<'_> {
         }
         let mut holds = Vec::new();
         let starts = !self.wanted.asked.only_create;
-        let restarted = self.restarted(slot.service).filter(|_| starts);
+        let undone = || self.undone(slot.service, container);
+        let undone = slot.one_shot.then(undone).flatten();
+        let restarted = self.restarted(slot.service).or_else(|| undone.clone());
+        let restarted = restarted.filter(|_| starts);
         let step = match container.state {
             State::Running(_) | State::Restarting if restarted.is_some() => {
                 let cause = restarted.unwrap_or_default();
@@ -165,7 +168,7 @@ impl Draft<'_> {
             State::Exited(0) if slot.one_shot => {
                 let rerun = self.wanted.asked.rerun.contains(slot.service);
                 let rerun = rerun.then(|| "asked for: `--rerun`".to_owned());
-                let undone = rerun.or_else(|| self.undone(slot.service, container));
+                let undone = rerun.or(undone);
                 if undone.is_none() {
                     holds.extend([Readiness::Ready, Readiness::Completed]);
                 }

@@ -21,31 +21,31 @@ impl Since {
     }
 }
 
-/// The containers of which it matters when they were started, by ID: one-shot services that are done, and all that
+/// The containers of which it matters when they were started, by ID: one-shot services that are done or run, and all that
 /// they depend on. A list of containers does not say it, so these alone are asked.
 pub fn asked_starts(wanted: &Wanted<'_>, observed: &Observed) -> BTreeSet<String> {
     let one_shots = wanted.project.one_shots();
-    let done = |container: &&Container| {
+    let begun = |container: &&Container| {
         !container.one_off
-            && container.state == State::Exited(0)
+            && matches!(container.state, State::Exited(0) | State::Running(_))
             && wanted.services.contains(&container.service)
             && one_shots.contains(container.service.as_str())
     };
-    let done = observed.containers.iter().filter(done);
-    let done: Vec<String> = done.map(|container| container.service.clone()).collect();
+    let begun = observed.containers.iter().filter(begun);
+    let begun: Vec<String> = begun.map(|container| container.service.clone()).collect();
     // No name would stand for all services.
-    if done.is_empty() || !wanted.containers {
+    if begun.is_empty() || !wanted.containers {
         return BTreeSet::new();
     }
-    let services = wanted.project.with_dependencies(&done).unwrap_or_default();
+    let services = wanted.project.with_dependencies(&begun).unwrap_or_default();
     let asked = |own: &&Container| !own.one_off && services.contains(&own.service);
     let asked = observed.containers.iter().filter(asked);
     asked.map(|container| container.id.clone()).collect()
 }
 
 impl Draft<'_> {
-    /// Why a one-shot service that ended well is to be run once more: what it depends on may have lost what it did, since
-    /// it is another container, or started anew. Docker compose runs it at each `up`.
+    /// Why a one-shot service that ended well, or is about to, is to be run once more: what it depends on may have lost what
+    /// it did, since it is another container, or started anew. Docker compose runs it at each `up`.
     pub(super) fn undone(&self, service: &str, container: &Container) -> Option<String> {
         let (since, name) = self.newest_below(service)?;
         match since {

@@ -85,6 +85,36 @@ seed: {image: job, depends_on: {db: {condition: service_started}}}
 }
 
 #[test]
+fn a_job_that_runs_is_stopped_and_run_again_where_it_would_be_undone() {
+    let services = "
+app: {image: job, depends_on: {seed: {condition: service_completed_successfully}}}
+db: {image: job}
+seed: {image: job, depends_on: {db: {condition: service_started}}}
+";
+    let scene = |db: State, started: i64| {
+        let mut scene = scene(services).image("j", &["job:latest"], &[]);
+        for (service, state, at) in [("db", db, started), ("seed", PLAIN, 20)] {
+            scene = scene.container(service, "j", state);
+            let own = scene.observed.containers.last_mut().unwrap();
+            own.started = Some((at, 0));
+        }
+        scene
+    };
+    let asked = scene(PLAIN, 10).ask(asked_starts);
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    let before = scene(PLAIN, 10).text();
+    assert!(!before.contains("seed:"), "{before}");
+    let after = scene(PLAIN, 30).text();
+    assert!(
+        after.contains("start seed: `db` was started after it (after 1)"),
+        "{after}"
+    );
+    let anew = scene(State::Exited(0), 10).text();
+    assert!(anew.contains("stop seed"), "{anew}");
+    assert!(anew.contains("start seed: `db` starts anew"), "{anew}");
+}
+
+#[test]
 fn a_job_that_does_not_run_is_undone_by_what_it_mounts() {
     let services = "
 migrate: {image: job}
