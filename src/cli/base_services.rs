@@ -102,6 +102,7 @@ impl Prepared {
             return Ok(stale.map(|(service, _)| service).chain(due).collect());
         }
         if !plan.is_empty() {
+            self.check_first_ports().await?;
             let carried = carry_out(invocation, self, &plan, dagger).await?;
             self.path.extend(carried.path);
             self.observe().await?;

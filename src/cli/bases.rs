@@ -218,6 +218,7 @@ impl Prepared {
             if due.is_empty() || !self.goal.acts {
                 return Ok(());
             }
+            self.check_first_ports().await?;
             let mut pulls = Plan::default();
             for base in &due {
                 let cause = match (causes.get(base), bases.renewed.contains(base)) {

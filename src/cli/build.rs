@@ -29,6 +29,7 @@ async fn round(invocation: &Invocation, args: &Services, begun: Instant) -> Resu
         wait: false,
         builds: true,
         acts: true,
+        starts: false,
     };
     // Without a `build:` there is nothing to build; with names, those and not what they depend on.
     let names = &args.services;

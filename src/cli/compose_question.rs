@@ -6,6 +6,7 @@ use std::ffi::OsString;
 
 use serde_json::{Map, Value, json};
 
+use crate::compose;
 use crate::model::{Digest, Project, Service};
 
 /// One question.
@@ -21,12 +22,7 @@ pub(super) struct Question {
 impl Question {
     /// About services as they are made, as far as a file can say them; `None` where there is nothing to ask.
     pub(super) fn of(project: &Project, mut services: BTreeMap<String, Service>) -> Option<Self> {
-        // A file of somebody's standard input was read, and cannot be read again.
-        if project
-            .files
-            .iter()
-            .any(|file| !file.is_absolute() || !file.is_file())
-        {
+        if !compose::can_be_read_again(project) {
             return None;
         }
         // An ID in `volumes_from` would be a service's name, and what the API socket stands for is not written in a file.

@@ -29,7 +29,7 @@ pub struct Down {
     /// Remove containers of services that no compose file defines, also those that other files made
     #[arg(long)]
     pub remove_orphans: bool,
-    /// Remove images: those that were built for the project, or all that its services use
+    /// Remove images: those that were built under names of the project's own, or all that its services use
     #[arg(long, value_enum, value_name = "WHICH")]
     pub rmi: Option<Images>,
     /// How long each container has until it is killed, in place of its own grace period
@@ -40,7 +40,7 @@ pub struct Down {
 /// Which images go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Images {
-    /// Those that were built for the project.
+    /// Those that were built under names of the project's own; not under those that a file gives them.
     Local,
     /// All that its services use.
     All,

@@ -160,7 +160,6 @@ pub(super) async fn follow(
         };
         wanted.push((container, part));
     }
-    invocation.note("following the logs: Ctrl-C ends that, and the services go on")?;
     let form = match prepared.settings.progress {
         Progress::Json => LogForm::Json,
         // As with docker compose, where `logs` has all on standard output.

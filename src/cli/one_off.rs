@@ -6,6 +6,7 @@ mod service;
 use clap::Args;
 
 use super::carry_out::{carry_out, carry_out_on};
+use super::checkouts::check_removal;
 use super::invocation::{Invocation, Named};
 use super::prepare::{Goal, Prepared, prepare};
 use super::records;
@@ -161,11 +162,16 @@ pub(super) async fn run_once(invocation: &Invocation, args: Run) -> Result<u8, F
         });
     }
     let tty = !args.no_tty && invocation.screen.reads_terminal();
+    let mut read = invocation.load(std::slice::from_ref(&service))?;
     let (name, prepared) = loop {
-        let mut project = invocation.load(std::slice::from_ref(&service))?;
+        let mut project = read.clone();
         let name = service::define(invocation, &mut project, &args, tty)?;
         match Box::pin(make(invocation, project, &args)).await {
-            Err(Failure::Waited) => {}
+            Err(Failure::Waited) => {
+                if compose::can_be_read_again(&read) {
+                    read = invocation.load(std::slice::from_ref(&service))?;
+                }
+            }
             made => break (name, made?),
         }
     };
@@ -231,6 +237,7 @@ async fn make(
         wait: false,
         builds: true,
         acts: true,
+        starts: true,
     };
     let names = [args.service().to_owned()];
     let mut prepared = prepare(invocation, project, &names, settings, goal).await?;
@@ -264,6 +271,7 @@ async fn remove_orphans(invocation: &Invocation, prepared: &mut Prepared) -> Res
     if orphans.is_empty() {
         return Ok(());
     }
+    check_removal(invocation, Some(project), &orphans)?;
     let named = Named {
         name: project.name.clone(),
         project: Some(project.clone()),

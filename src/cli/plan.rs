@@ -40,6 +40,7 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
         wait: true,
         builds: true,
         acts: false,
+        starts: false,
     };
     let names = args.asked.names(&args.services);
     let mut project = invocation.load(&names)?;

@@ -50,6 +50,8 @@ pub(super) struct Goal {
     pub(super) builds: bool,
     /// Whether the command changes anything: pulls the base images that are not there, wakes Dagger.
     pub(super) acts: bool,
+    /// Whether it starts containers.
+    pub(super) starts: bool,
 }
 
 impl Goal {
@@ -60,6 +62,7 @@ impl Goal {
         wait: false,
         builds: true,
         acts: false,
+        starts: false,
     };
 }
 
@@ -212,6 +215,7 @@ pub(super) async fn prepare(
         prepared.ask_others().await?;
         prepared.ask_compose(invocation).await;
         prepared.ask_starts().await?;
+        prepared.ask_networks().await?;
         prepared.recall().await?;
         prepared.ask_ages().await?;
         // Before base images are pulled for what cannot be started.
@@ -430,6 +434,7 @@ impl Prepared {
         self.observed = self.engine.observe(&self.project.name).await?;
         self.ask_others().await?;
         self.ask_starts().await?;
+        self.ask_networks().await?;
         self.recall().await?;
         self.ask_ages().await?;
         self.ask_platforms().await
@@ -472,6 +477,15 @@ impl Prepared {
         Ok(looks.try_collect().await?)
     }
 
+    /// Asks who is on the networks of which that matters.
+    async fn ask_networks(&mut self) -> Result<(), Failure> {
+        for id in plan::asked_networks(&self.wanted(BY_DOCKER), &self.observed) {
+            let attached = self.engine.attached(&id).await?;
+            self.observed.attached.insert(id, attached);
+        }
+        Ok(())
+    }
+
     /// Takes for healthy what larder proved healthy, where nothing newer is known of it.
     async fn recall(&mut self) -> Result<(), Failure> {
         let cache = self.settings.cache.as_deref();
@@ -512,6 +526,7 @@ impl Prepared {
         let mut first = plan::first(&self.wanted(BY_DOCKER), &self.observed)?;
         first.retain(|service| !self.built.contains(service));
         if !first.is_empty() {
+            self.check_first_ports().await?;
             let (plan, dagger) = self.decide_images(invocation, &first).await?;
             let carried = carry_out(invocation, self, &plan, dagger).await?;
             self.path.extend(carried.path);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::carry_out::carry_out_on;
+use super::checkouts::check_removal;
 use super::down::add_handed_over;
 use super::invocation::{Invocation, Named};
 use super::turn::{Turn, chosen, plan_of};
@@ -57,6 +58,7 @@ pub(super) async fn rm(invocation: &Invocation, args: &Rm) -> Result<(), Failure
     observed = engine.observe(&named.name).await?;
     let mut going = self::going(&observed, &named, args)?;
     going.retain(|own| meant.contains(&own.id));
+    check_removal(invocation, named.project.as_ref(), &going)?;
     let turn = Turn::Remove {
         grace: None,
         volumes: args.volumes,

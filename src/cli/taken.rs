@@ -66,6 +66,37 @@ impl Prepared {
         refuse(self.port_conflicts(plan).await?, &self.project)
     }
 
+    /// Refuses a start that is sure to want a host port which somebody beside the project has: before images are brought that
+    /// a decision needs, which may take minutes. All else is known with the plan.
+    pub(super) async fn check_first_ports(&self) -> Result<(), Failure> {
+        if !self.goal.starts {
+            return Ok(());
+        }
+        let runs = |name: &String| {
+            let mut own = self.observed.containers.iter();
+            own.any(|own| own.service == *name)
+        };
+        let mut plan = Plan::default();
+        for name in self.services.iter().filter(|name| !runs(name)) {
+            let container = plan::ContainerSource::Id(String::new());
+            if self.project.services[name].replicas() > 0 {
+                let start = Action::Start {
+                    container,
+                    hooks: 0,
+                };
+                plan.add(Some(name), start, "it is not there", []);
+            }
+        }
+        let mut found = self.port_conflicts(&plan).await?;
+        let own = |id: &String| self.observed.containers.iter().any(|own| own.id == *id);
+        found.retain(|conflict| match &conflict.holder {
+            Holder::Service(_) => false,
+            Holder::Container { id, .. } => !own(id),
+            Holder::Process { .. } => true,
+        });
+        refuse(found, &self.project)
+    }
+
     /// Says which ports were taken, and what is in their place.
     pub(super) fn tell_ports(&self, invocation: &Invocation) {
         for port in self.ports.iter().filter(|port| port.holder.is_some()) {

@@ -1,5 +1,6 @@
 //! `larder up --abort-on-container-exit` and its kin: the logs until a container ends, then all of them are stopped.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -13,12 +14,12 @@ use super::{logs, stack};
 use crate::failure::{Failure, handed_on};
 use crate::model::UnknownService;
 use crate::plan::{Container, State};
-use crate::runtime::{Engine, HappeningKind};
+use crate::runtime::{Engine, Event, EventSink, HappeningKind};
 
 /// An end that no event told is seen after this time.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long what stopped containers printed is waited for.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Which end ends all.
 #[derive(Args, Debug, Default)]
@@ -63,23 +64,34 @@ impl UntilEnd {
         before: &[Container],
         grace: Option<u32>,
     ) -> Result<u8, Failure> {
+        invocation.note("following the logs: Ctrl-C stops all")?;
         let follow = logs::follow(invocation, prepared, before);
         let mut follow = std::pin::pin!(follow);
         let first = self.first(prepared);
         let mut first = std::pin::pin!(first);
         let mut followed = false;
+        let mut interrupted = false;
+        let during = invocation.interrupt.during(Arc::new(Nobody));
+        let mut asked = during.watch();
         let first = loop {
             tokio::select! {
                 ended = &mut first => break ended?,
+                Ok(_) = asked.wait_for(|asked| *asked) => {
+                    interrupted = true;
+                    break None;
+                }
                 // What all are stopped for counts more than what they print.
                 _ = &mut follow, if !followed => followed = true,
             }
         };
+        drop(during);
         let code = first.as_ref().map_or(0, |(_, code)| *code);
-        if let Some((service, code)) = first {
-            invocation.say(&format!(
-                "{service}: ended with code {code}, so all are stopped"
-            ));
+        let why = match &first {
+            Some((service, code)) => Some(format!("{service}: ended with code {code}")),
+            None => interrupted.then(|| "interrupted".to_owned()),
+        };
+        if let Some(why) = why {
+            invocation.say(&format!("{why}, so all are stopped"));
             let mut stop = std::pin::pin!(stop(invocation, prepared, grace));
             loop {
                 tokio::select! {
@@ -91,6 +103,9 @@ impl UntilEnd {
         if !followed {
             // What is still printed is not worth an error.
             let _ = tokio::time::timeout(LAST_WORDS, follow).await;
+        }
+        if interrupted {
+            return Err(Failure::Interrupted);
         }
         self.code(prepared, code).await
     }
@@ -150,6 +165,13 @@ impl UntilEnd {
         };
         Ok(handed_on(code))
     }
+}
+
+/// What an interrupt means is told where all are stopped.
+struct Nobody;
+
+impl EventSink for Nobody {
+    fn send(&self, _event: Event) {}
 }
 
 async fn stop(

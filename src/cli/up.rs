@@ -13,6 +13,7 @@ use super::prepare::{Goal, Prepared, prepare};
 use super::records;
 use super::rounds::rounds;
 use super::until_end::UntilEnd;
+use crate::compose;
 use crate::failure::Failure;
 use crate::model::Project;
 use crate::plan::{self, Container, Health, State};
@@ -77,6 +78,7 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<u8, Failure
         wait: !args.no_wait && !args.no_start && !args.until_end.is_asked(),
         builds: !args.no_build,
         acts: true,
+        starts: !args.no_start,
     };
     let mut run = Run {
         invocation,
@@ -119,6 +121,7 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<u8, Failure
         return Box::pin(end).await;
     }
     if args.attach {
+        invocation.note("following the logs: Ctrl-C ends that, and the services go on")?;
         logs::follow(invocation, &prepared, &before).await?;
     }
     Ok(0)
@@ -158,7 +161,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// Looks, decides, carries out, and looks once more.
     async fn round(&mut self) -> Result<Prepared, Failure> {
-        if std::mem::replace(&mut self.begun, true) {
+        if std::mem::replace(&mut self.begun, true) && compose::can_be_read_again(&self.project) {
             self.project = load(self.invocation, self.args, &self.names)?;
         }
         let (project, settings) = (self.project.clone(), self.settings.clone());

@@ -49,6 +49,12 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     load_with(options, Sources::default())
 }
 
+/// Whether the files of a project say the same when they are read once more: standard input, and pipes, say it once.
+pub fn can_be_read_again(project: &Project) -> bool {
+    let mut files = project.files.iter();
+    files.all(|file| file.is_absolute() && file.is_file())
+}
+
 /// The same of one text, whatever files are named.
 #[cfg(any(test, fuzzing))]
 pub(super) fn load_text(options: &LoadOptions, text: &str) -> Result<Project, Error> {

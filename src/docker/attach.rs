@@ -164,7 +164,18 @@ impl Docker {
             if let Ok(end) = timeout(UNHEARD, &mut end).await {
                 return self.left(action, end);
             }
-            let now = self.condition(container).await?;
+            let now = match self.condition(container).await {
+                // It was removed as it ended: the answer is on its way.
+                Err(
+                    gone @ EngineError::Refused {
+                        status: Some(404), ..
+                    },
+                ) => match timeout(UNHEARD, &mut end).await {
+                    Ok(end) => return self.left(action, end),
+                    Err(_) => return Err(gone),
+                },
+                now => now?,
+            };
             if !now.running && !now.restarting {
                 return Ok(AttachEnd::Exited(now.exit_code));
             }

@@ -1,6 +1,6 @@
 //! Networks of a project: made once, whoever else makes them at the same time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::Network;
 use bollard::query_parameters::ListNetworksOptionsBuilder;
@@ -80,10 +80,7 @@ impl Docker {
             let (mut used, mut idle) = (0, Vec::new());
             for network in self.networks_named(name).await? {
                 let id = network.id.unwrap_or_default();
-                let action = format!("looking at network `{name}`");
-                let look = || self.client.inspect_network(&id, None);
-                let found = self.ask(&action, look).await?;
-                if found.containers.unwrap_or_default().is_empty() {
+                if self.attached(&id).await?.is_empty() {
                     idle.push(id);
                 } else {
                     used += 1;
@@ -94,6 +91,20 @@ impl Docker {
             }
         }
         Ok(!names.is_empty())
+    }
+
+    /// The containers that run on a network, by their IDs; none where it is gone.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn attached(&self, id: &str) -> Result<BTreeSet<String>, EngineError> {
+        let action = format!("looking at network `{}`", super::container::short(id));
+        let look = || self.client.inspect_network(id, None);
+        match self.ask(&action, look).await {
+            Ok(found) => Ok(found.containers.unwrap_or_default().into_keys().collect()),
+            Err(error) if status(&error) == Some(404) => Ok(BTreeSet::new()),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) async fn delete_network(&self, id: &str) -> Result<(), EngineError> {

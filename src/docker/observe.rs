@@ -56,6 +56,7 @@ impl Docker {
                 })
                 .collect(),
             others: BTreeMap::new(),
+            attached: BTreeMap::new(),
         })
     }
 

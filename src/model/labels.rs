@@ -91,6 +91,11 @@ pub fn fingerprint_in(name: &str) -> Option<&str> {
     name.strip_prefix(IMAGES)
 }
 
+/// Whether a name is one of those that larder gives beside those of people.
+pub fn is_name(name: &str) -> bool {
+    name.starts_with("localhost/larder/")
+}
+
 /// What [`image_name`] puts in front.
 const IMAGES: &str = "localhost/larder/image:";
 

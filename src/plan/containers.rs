@@ -32,6 +32,7 @@ impl Draft<'_> {
         );
         let mounted_images = self.mounted_images(service, definition)?;
         let networks = networks_of(self.wanted.project, self.observed, definition);
+        let renewed = self.renewed.clone();
         let claims = self.claims(service, definition, &hosts);
         let one_shot = self.one_shots.contains(service);
         let slot = |number| Slot {
@@ -46,6 +47,7 @@ impl Draft<'_> {
             one_shot,
             resources: &resources,
             networks: &networks,
+            renewed: &renewed,
             hosts: &hosts,
             gates: &gates,
         };
@@ -136,13 +138,16 @@ impl Draft<'_> {
         }
         let mut holds = Vec::new();
         let starts = !self.wanted.asked.only_create;
-        let undone = || self.undone(slot.service, container);
-        let undone = slot.one_shot.then(undone).flatten();
-        let restarted = self.restarted(slot.service).or_else(|| undone.clone());
-        let restarted = restarted.filter(|_| starts);
+        let restarted = self.restarted(slot.service).filter(|_| starts);
+        let cut_short = || self.cut_short(slot.service);
+        let cut_short = (slot.one_shot && starts).then(cut_short).flatten();
+        let again = match container.state {
+            State::Running(_) => restarted.or(cut_short),
+            _ => restarted,
+        };
         let step = match container.state {
-            State::Running(_) | State::Restarting if restarted.is_some() => {
-                let cause = restarted.unwrap_or_default();
+            State::Running(_) | State::Restarting if again.is_some() => {
+                let cause = again.unwrap_or_default();
                 let gates = slot.gates.0.iter().copied().chain(before.clone());
                 let gates: Vec<StepId> = gates.collect();
                 let stop = self.stop(slot.service, container, cause.clone(), gates);
@@ -168,7 +173,7 @@ impl Draft<'_> {
             State::Exited(0) if slot.one_shot => {
                 let rerun = self.wanted.asked.rerun.contains(slot.service);
                 let rerun = rerun.then(|| "asked for: `--rerun`".to_owned());
-                let undone = rerun.or(undone);
+                let undone = rerun.or_else(|| self.undone(slot.service, container));
                 if undone.is_none() {
                     holds.extend([Readiness::Ready, Readiness::Completed]);
                 }
@@ -193,6 +198,7 @@ impl Draft<'_> {
             holds,
             since,
             replaces: false,
+            lost: since == Since::Anew && container.state != State::Exited(0),
         }
     }
 
@@ -235,14 +241,16 @@ impl Draft<'_> {
         let action = Action::Create(Box::new(creation));
         let images = slot.image.after.iter().chain(&slot.mounted_images.after);
         let after = images.chain(slot.resources).chain(cleared);
-        let after: Vec<StepId> = after.copied().collect();
+        let mut after: Vec<StepId> = after.copied().collect();
+        after.extend(self.in_the_way(service, name));
         let created = self.step(Some(service), action, cause.clone(), after);
         let container = ContainerSource::Step(created);
 
         let mut last = created;
         if let Some(old) = old {
             // One that does not run serves nobody until the new one may start.
-            let gates = slot.gates.0.iter().filter(|_| old.state.is_running());
+            let runs = old.state.is_running() && !self.stopped.contains_key(&old.id);
+            let gates = slot.gates.0.iter().filter(|_| runs);
             let before: Vec<StepId> = [created].into_iter().chain(gates.copied()).collect();
             last = self.remove(service, old, cause.clone(), before);
             if first_name != name {
@@ -260,6 +268,7 @@ impl Draft<'_> {
             holds: Vec::new(),
             since: Since::Anew,
             replaces: old.is_some(),
+            lost: old.is_some() || slot.number == 1,
         }
     }
 
@@ -298,8 +307,12 @@ impl Draft<'_> {
         after: impl IntoIterator<Item = StepId>,
     ) -> StepId {
         let mut after: Vec<StepId> = after.into_iter().collect();
-        if container.state.is_running() {
-            after = vec![self.stop(service, container, cause.clone(), after)];
+        match self.stopped.get(&container.id) {
+            Some(stopped) => after.push(*stopped),
+            None if container.state.is_running() => {
+                after = vec![self.stop(service, container, cause.clone(), after)];
+            }
+            None => {}
         }
         let action = Action::Remove {
             container: container.id.clone(),
@@ -308,7 +321,7 @@ impl Draft<'_> {
         self.step(Some(service), action, cause, after)
     }
 
-    fn stop(
+    pub(super) fn stop(
         &mut self,
         service: &str,
         container: &Container,

@@ -8,9 +8,8 @@ use super::error::Error;
 use super::hosts::own_names;
 use super::images::Chosen;
 use super::names::Names;
-use super::observed::Observed;
+use super::observed::{Container, Observed};
 use super::one_shots::Since;
-use super::orphans::{foreign_warning, orphans};
 use super::step::{Action, BuilderKind, ContainerSource, Plan, Readiness, ServicePlan, StepId};
 use crate::fingerprint::{Change, Fingerprinted};
 use crate::model::{Condition, Digest, Project, start_order};
@@ -120,6 +119,10 @@ pub fn decide(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Error> {
         let image = draft.image(service)?;
         draft.chosen.insert(service.clone(), image);
     }
+    if wanted.containers {
+        draft.strangers();
+        draft.renew_networks();
+    }
     for service in &order {
         let config = wanted.configs.get(service).copied();
         let chosen = draft.chosen.get(service);
@@ -130,7 +133,6 @@ pub fn decide(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Error> {
     if wanted.containers {
         let guests = draft.stops_of_guests(&order);
         draft.stop_guests_first(&guests);
-        draft.strangers();
         draft.wait_for_ports();
         draft.cut_off();
     }
@@ -169,10 +171,18 @@ pub(super) struct Draft<'a> {
     pub(super) pulls: BTreeMap<(String, Option<String>), StepId>,
     /// Networks and volumes that were looked at: the engine's name → its step, when it must be made.
     pub(super) resources: BTreeMap<(&'static str, String), Option<StepId>>,
+    /// Networks that are made anew: name → the step that removes them.
+    pub(super) renewed: BTreeMap<String, StepId>,
+    /// Containers that are stopped before their services' turn: ID → the step.
+    pub(super) stopped: BTreeMap<String, StepId>,
     /// What starts each service's containers, and what its containers are called.
     pub(super) started: BTreeMap<String, Vec<Started>>,
     /// Of each service the newest among it and those that it depends on: since when, and which.
     pub(super) newest: BTreeMap<String, (Since, String)>,
+    /// Of each service one, among it and those that it depends on, that is another now.
+    pub(super) lost: BTreeMap<String, String>,
+    /// Containers that go since no file defines their services, with the steps that remove them.
+    pub(super) gone: Vec<(&'a Container, StepId)>,
     /// The services by the names of their containers, where that matters.
     pub(super) own_names: HashMap<String, &'a str>,
     /// The services that are run to their end.
@@ -192,6 +202,8 @@ pub(super) struct Started {
     pub(super) since: Since,
     /// Whether it takes the place of another one.
     pub(super) replaces: bool,
+    /// Whether it comes where none ran, or in place of another one: who worked with that worked in vain.
+    pub(super) lost: bool,
 }
 
 impl<'a> Draft<'a> {
@@ -207,8 +219,12 @@ impl<'a> Draft<'a> {
             chosen: BTreeMap::new(),
             pulls: BTreeMap::new(),
             resources: BTreeMap::new(),
+            renewed: BTreeMap::new(),
+            stopped: BTreeMap::new(),
             started: BTreeMap::new(),
             newest: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            gone: Vec::new(),
             own_names: own_names(wanted),
             one_shots: wanted.project.one_shots(),
             waits: BTreeMap::new(),
@@ -304,43 +320,5 @@ impl<'a> Draft<'a> {
             Some((until, dependent)) => self.wait(service, until, dependent),
             None => self.wait_because(service, Readiness::Ready, "`up` ends when it is"),
         };
-    }
-
-    /// The steps that no other one needs.
-    fn last_steps(&self) -> Vec<StepId> {
-        let steps = &self.plan.steps;
-        let needed = steps
-            .iter()
-            .flat_map(|step| step.after.iter().chain(&step.settled));
-        let needed: BTreeSet<StepId> = needed.copied().collect();
-        let ids = steps.iter().map(|step| step.id);
-        ids.filter(|id| !needed.contains(id)).collect()
-    }
-
-    /// Containers of the project that no Compose file speaks of any more: its own go where all of it is started, those of
-    /// other files where that is asked for.
-    fn strangers(&mut self) {
-        let (wanted, observed) = (self.wanted, self.observed);
-        let mut services = wanted.project.services.values();
-        let whole = wanted.services.len() == wanted.project.services.len()
-            && services.all(|service| service.one_off.is_none());
-        let found = orphans(wanted.project, &observed.containers);
-        let asked = wanted.asked.remove_orphans;
-        // Not before what may have come in their place: a service may only have another name.
-        let last = self.last_steps();
-        if asked || whole {
-            for own in found.own {
-                let cause = format!("no Compose file defines `{}` any more", own.service);
-                self.remove(&own.service, own, cause, last.clone());
-            }
-        }
-        if asked {
-            for foreign in found.foreign {
-                let cause = "other Compose files made it, and `--remove-orphans` asks for it";
-                self.remove(&foreign.service, foreign, cause.to_owned(), last.clone());
-            }
-        } else if !found.foreign.is_empty() {
-            self.plan.warnings.push(foreign_warning(&found.foreign));
-        }
     }
 }

@@ -157,14 +157,15 @@ impl Draft<'_> {
     }
 
     /// The stops of containers that others go with, each with the stops of these guests: of those that have its network,
-    /// memory or processes, and of those that depend on it with `restart: true` (docker/compose `stopDependentContainers`).
+    /// memory or processes, of those that depend on it with `restart: true` (docker/compose `stopDependentContainers`), and of one-shots that work on it.
     /// In the order of the services, so that what a host's stop waits for is known when its guests' stops come to wait for it.
     pub(super) fn stops_of_guests(&self, order: &[String]) -> Vec<(StepId, Vec<StepId>)> {
         let stops = self.stops();
         let mut guests_of: HashMap<StepId, Vec<StepId>> = HashMap::new();
         for service in order {
             let depends_on = self.wanted.project.services[service].depends_on.iter();
-            let restarting = depends_on.filter(|(_, dependency)| dependency.restart);
+            let one_shot = self.one_shots.contains(service.as_str());
+            let restarting = depends_on.filter(|(_, dependency)| dependency.restart || one_shot);
             let restarting = restarting.flat_map(|(name, _)| self.census.containers(name));
             let restarting: Vec<&str> = restarting.map(|host| host.id.as_str()).collect();
             for guest in self.census.containers(service) {

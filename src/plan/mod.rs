@@ -8,7 +8,7 @@
 //! compose made, what they have of their `hosts`, what is made for a `one_off` run, what `one_shots` have done and which
 //! `moved_ports` are free. Of the host's ports: `taken_ports` who has them, `port_conflicts` which cannot be had, `chosen_ports` which
 //! are taken in their place.
-//! Networks and volumes: `resources`. What goes: `orphans`, and `unneeded_images`.
+//! Networks and volumes: `resources`, and `renewed_networks` that changed. What goes: `orphans`, and `unneeded_images`.
 
 mod adoption;
 mod census;
@@ -29,6 +29,7 @@ mod orphans;
 mod platforms;
 mod port_conflicts;
 mod render;
+mod renewed_networks;
 mod resources;
 mod stale;
 mod stand_in;
@@ -51,6 +52,7 @@ pub use orphans::{Orphans, foreign_warning, orphans};
 pub use platforms::asked_platforms;
 pub use port_conflicts::{Claim, Conflict, claims, conflicts};
 pub use render::{json, outside_text, sentence, text};
+pub use renewed_networks::asked_networks;
 pub use step::{
     Action, BuilderKind, ContainerSource, Creation, ImageSource, Outcome, Plan, Readiness,
     ServicePlan, Step, StepId,

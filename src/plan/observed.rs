@@ -22,6 +22,8 @@ pub struct Observed {
     /// The containers that services name as whose something is, whoever made them: name → ID, `None` where there is none.
     /// Those of [`super::asked_containers`].
     pub others: BTreeMap<String, Option<String>>,
+    /// The containers that run on networks, by their IDs, whoever made them. Those of [`super::asked_networks`].
+    pub attached: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Observed {

@@ -1,8 +1,9 @@
-//! Networks and volumes: made where they are missing, never changed.
+//! Networks and volumes: made where they are missing.
 
 use super::decide::Draft;
 use super::error::Error;
 use super::observed::Resource;
+use super::renewed_networks::CHANGED;
 use super::step::{Action, StepId};
 use crate::model::{Digest, labels};
 
@@ -22,14 +23,23 @@ impl Draft<'_> {
             .iter()
             .find(|network| network.name == name);
         let step = match found {
-            Some(found) => {
-                let config =
-                    definition.map(|network| Digest::of_tree("larder-network-v1", network));
-                if !external {
-                    self.compare("network", found, config);
+            Some(found) => match self.renewed.get(&name).copied() {
+                Some(removed) => {
+                    let action = Action::CreateNetwork {
+                        key: key.to_owned(),
+                        name,
+                    };
+                    Some(self.step(None, action, CHANGED, [removed]))
                 }
-                None
-            }
+                None => {
+                    let config =
+                        definition.map(|network| Digest::of_tree("larder-network-v1", network));
+                    if !external {
+                        self.compare("network", found, config);
+                    }
+                    None
+                }
+            },
             None if external => return Err(Error::ExternalNetwork { name }),
             None => {
                 let action = Action::CreateNetwork {
@@ -78,8 +88,8 @@ impl Draft<'_> {
         Ok(step)
     }
 
-    /// A network or volume that is there stays as it is: containers and data hang on it. That it is not what the file says
-    /// is told: it was made for somebody else, or from another definition.
+    /// A volume that is there stays as it is, since data hangs on it, and so does a network that others are on. That it is not
+    /// what the file says is told: it was made for somebody else, or from another definition.
     fn compare(&mut self, kind: &str, found: &Resource, config: Option<Digest>) {
         let own = &self.wanted.project.name;
         let foreign = match found.labels.get(labels::PROJECT) {

@@ -1,5 +1,7 @@
 //! Whether a container that is there is the one that is wanted.
 
+use std::collections::BTreeMap;
+
 use super::adoption::{self, Claims, is_foreign};
 use super::decide::Asked;
 use super::hosts::Host;
@@ -17,7 +19,7 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
     if slot.asked.keep {
         let lost = || slot.hosts.iter().find_map(|host| host.lost_by(container));
         return unfit(container, slot)
-            .or_else(|| detached(container, slot.networks))
+            .or_else(|| detached(container, slot))
             // What docker compose's containers have of others their labels do not say.
             .or_else(|| lost().filter(|_| !is_foreign(container)));
     }
@@ -27,7 +29,7 @@ pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
         changed(container, slot)
     }
     .or_else(|| unfit(container, slot))
-    .or_else(|| detached(container, slot.networks))
+    .or_else(|| detached(container, slot))
     .or_else(|| slot.hosts.iter().find_map(|host| host.lost_by(container)))
     .or_else(|| {
         let whose = container.cut_off?.whose();
@@ -102,8 +104,12 @@ pub(super) fn networks_of<'a>(
 
 /// Why a container cannot reach the others: it is not attached to a network, or to one that was removed since, and
 /// the engine does not take the one of that name in its place.
-fn detached(container: &Container, networks: &[(String, Vec<&str>)]) -> Option<String> {
-    networks
+fn detached(container: &Container, slot: &Slot<'_>) -> Option<String> {
+    let mut renewed = slot.renewed.keys();
+    if let Some(name) = renewed.find(|name| container.networks.contains_key(*name)) {
+        return Some(format!("network `{name}` is made anew"));
+    }
+    slot.networks
         .iter()
         .find_map(|(name, ids)| match container.networks.get(name) {
             None => Some(format!("it is not attached to network `{name}`")),
@@ -133,6 +139,8 @@ pub(super) struct Slot<'a> {
     pub(super) resources: &'a [StepId],
     /// The networks it is attached to, with the IDs that the engine has under their names.
     pub(super) networks: &'a [(String, Vec<&'a str>)],
+    /// Those that are made anew.
+    pub(super) renewed: &'a BTreeMap<String, StepId>,
     /// The containers that it has something of.
     pub(super) hosts: &'a [Host],
     /// Steps that must have succeeded, and steps that must have ended, before it starts.

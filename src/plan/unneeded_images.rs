@@ -34,12 +34,11 @@ pub fn unneeded_images(
     for image in &observed.images {
         let all = image.names.iter().cloned();
         let (own, others): (Vec<String>, Vec<String>) = all.partition(|name| going.contains(name));
-        let is_key = |name: &String| labels::fingerprint_in(name).is_some();
         if own.is_empty() {
             continue;
         }
         names.extend(own);
-        if others.iter().all(is_key) {
+        if others.iter().all(|name| labels::is_name(name)) {
             names.extend(others);
         }
     }

@@ -1,5 +1,8 @@
 //! What `up` and its kin are asked for beside services, on a real engine. Needs `busybox:stable` on it.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
 use crate::stack::{Stack, docker};
 
 const STACK: &str = "
@@ -207,4 +210,32 @@ services:
     assert_eq!(code("up --abort-on-container-exit"), Some(3));
     let refused = stack.sandbox.run("up --exit-code-from tset");
     assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
+fn who_interrupts_a_run_until_an_end_stops_all() {
+    let compose = "\
+services:
+  web:
+    image: busybox:stable
+    command: [sh, -c, 'trap \"echo bye; exit 0\" TERM; echo up; sleep 1000 & wait']
+";
+    let stack = Stack::new("until-interrupted", compose);
+    let mut command = stack.sandbox.command(env!("CARGO_BIN_EXE_larder"));
+    let command = command.args(["up", "--abort-on-container-exit"]);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("up")));
+    let mut sent = Command::new("kill");
+    let sent = sent.args(["-INT", &child.id().to_string()]);
+    assert!(sent.status().unwrap().success());
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted, so all are stopped"), "{said}");
+    assert!(rest.concat().contains("bye"), "{rest:?}: {said}");
+    let running = format!("label=com.docker.compose.project={}", stack.name);
+    assert_eq!(docker(&["ps", "-q", "--filter", &running]), "");
 }

@@ -69,6 +69,21 @@ fn published(stack: &Stack, service: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_port_that_is_taken_is_told_before_a_base_image_is_looked_for() {
+    let (_listener, port) = listener();
+    let stack = Stack::new(
+        "ports-first",
+        &format!("services: {{web: {{build: ., ports: ['127.0.0.1:{port}:80']}}}}\n"),
+    );
+    let dockerfile = "FROM registry.invalid/base:1\n";
+    stack.sandbox.write("Dockerfile", dockerfile);
+    let refused = stack.sandbox.show("up");
+    assert!(refused.contains("is taken by"), "{refused}");
+    assert!(!refused.contains("registry.invalid"), "{refused}");
+    nothing_was_done(&stack);
+}
+
+#[test]
 fn every_port_that_is_taken_is_told_with_its_holder_before_anything_is_done() {
     let (_listener, port) = listener();
     let ports = format!("'127.0.0.1:{port}:80'");

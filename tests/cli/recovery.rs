@@ -146,6 +146,53 @@ fn a_network_that_was_removed_under_stopped_containers_is_made_again() {
     assert_eq!(reaches(), "PONG\n");
 }
 
+#[test]
+fn a_network_that_changed_is_made_anew_unless_others_are_on_it() {
+    let stack = Stack::new("network-changed", PAIR);
+    stack.larder("up");
+    let network = format!("{}_default", stack.name);
+    let id = || docker(&["network", "inspect", "-f", "{{.Id}}", &network]);
+    let reaches = || stack.larder("exec -T two redis-cli -h one ping");
+    let first = id();
+    let changed = |label: &str| {
+        let text = format!("{PAIR}networks: {{default: {{labels: {{what: {label}}}}}}}\n");
+        stack.sandbox.write("compose.yaml", &text);
+    };
+    changed("one");
+    stack.larder("up");
+    let second = id();
+    assert_ne!(second, first);
+    assert_eq!(reaches(), "PONG\n");
+    assert!(stack.larder("up").contains("up to date"));
+    // docker compose finds what it would have made.
+    stack.compose("up -d");
+    assert_eq!(id(), second);
+
+    changed("two");
+    let guest = format!("{}-guest", stack.name);
+    docker(&[
+        "run",
+        "-d",
+        "--rm",
+        "--name",
+        &guest,
+        "--network",
+        &network,
+        "busybox:stable",
+        "sleep",
+        "100",
+    ]);
+    let left = stack.sandbox.show("up");
+    docker(&["rm", "-f", &guest]);
+    assert!(left.contains("stays as it is"), "{left}");
+    assert_eq!(id(), second);
+    // Once they are gone, what does not run is made for it, too.
+    stack.larder("stop one");
+    stack.larder("up");
+    assert_ne!(id(), second);
+    assert_eq!(reaches(), "PONG\n");
+}
+
 fn shared(environment: &str) -> String {
     format!(
         "services:\n  db:\n    image: redis:7-alpine\n    stop_grace_period: 1s\n    environment: {{WHAT: {environment}}}\n  \

@@ -164,17 +164,29 @@ fn what_these_files_made_once_goes_and_what_others_made_stays() {
 }
 
 #[test]
-fn an_orphan_goes_behind_what_may_come_in_its_place() {
+fn an_orphan_goes_once_there_is_an_image_of_what_may_come_in_its_place() {
     let mut scene = with_strays(running());
     scene
         .observed
         .containers
         .retain(|own| own.service != "api" && own.service != "theirs");
     insta::assert_snapshot!(steps(&scene), @"
-    1  create hub-api-1: it is not there
-    2  start api: it is not there (after 1)
-    3  wait until api is ready: `up` ends when it is (after 2)
-    4  stop old (old012345678): no Compose file defines `old` any more (after 3)
-    5  remove old (old012345678): no Compose file defines `old` any more (after 4)
+    1  stop old (old012345678): no Compose file defines `old` any more
+    2  remove old (old012345678): no Compose file defines `old` any more (after 1)
+    3  create hub-api-1: it is not there
+    4  start api: it is not there (after 3)
+    5  wait until api is ready: `up` ends when it is (after 4)
     ");
+    // What has its name, or a volume that it mounts, goes before it comes.
+    let old = |scene: &Scene| {
+        let mut all = scene.observed.containers.iter();
+        all.position(|own| own.service == "old").unwrap()
+    };
+    let at = old(&scene);
+    scene.observed.containers[at].name = "hub-api-1".to_owned();
+    let named = steps(&scene);
+    assert!(
+        named.contains("create hub-api-1: it is not there (after 2)"),
+        "{named}"
+    );
 }

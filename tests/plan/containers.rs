@@ -1,7 +1,7 @@
 //! Which containers are kept, started, replaced and removed.
 
 use larder::model::labels;
-use larder::plan::{PublishedPort, State};
+use larder::plan::{PublishedPort, State, asked_networks};
 
 use super::scene::{PLAIN, STACK, UP, digest, scene};
 
@@ -318,4 +318,56 @@ fn a_chain_of_ten_thousand_services_is_planned_in_no_time() {
     // Each in place of another one: stopped, removed and renamed besides.
     assert_eq!(plan.steps.len(), 6 * SERVICES);
     assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_network_of_another_definition_is_made_anew_behind_who_is_on_it() {
+    const SERVICES: &str = "
+api: {image: job, networks: {default: {}}, depends_on: {db: {condition: service_started}}}
+db: {image: job, networks: {default: {}}}
+";
+    let scene = |attached: &[&str]| {
+        scene(SERVICES)
+            .image("j", &["job:latest"], &[])
+            .network()
+            .container("api", "j", PLAIN)
+            .container("db", "j", PLAIN)
+            .with(|scene| {
+                let labels = &mut scene.observed.networks[0].labels;
+                labels.insert(labels::CONFIG.to_owned(), digest("before").to_string());
+                let networks = &mut scene.project.networks;
+                networks.entry("default".to_owned()).or_default();
+                assert_eq!(scene.ask(asked_networks), ["n1"]);
+                let attached = attached.iter().map(|id| format!("{id}0123456789abcdef"));
+                let attached = ("n1".to_owned(), attached.collect());
+                scene.observed.attached.extend([attached]);
+            })
+    };
+    insta::assert_snapshot!(scene(&["api", "db"]).text(), @"
+    api  reuse   `job:latest` is on the engine
+    db   reuse   `job:latest` is on the engine
+
+     1  stop api (api012345678): network `hub_default` is made anew
+     2  stop db (db0123456789): network `hub_default` is made anew
+     3  remove network hub_default: it was made from another definition (after 1, 2)
+     4  create network hub_default: it was made from another definition (after 3)
+     5  create db0123456789_hub-db-1: network `hub_default` is made anew (after 4)
+     6  remove db (db0123456789): network `hub_default` is made anew (after 2, 5)
+     7  rename to hub-db-1: network `hub_default` is made anew (after 6)
+     8  start db: network `hub_default` is made anew (after 7)
+     9  wait until db is ready: `up` ends when it is (after 8)
+    10  create api012345678_hub-api-1: network `hub_default` is made anew (after 4)
+    11  remove api (api012345678): network `hub_default` is made anew (after 1, 10)
+    12  rename to hub-api-1: network `hub_default` is made anew (after 11)
+    13  start api: network `hub_default` is made anew (after 8, 12)
+    14  wait until api is ready: `up` ends when it is (after 13)
+    ");
+    // Another project's is on it, too.
+    let text = scene(&["api", "db", "other"]).text();
+    assert!(text.contains("nothing to do"), "{text}");
+    assert!(text.contains("stays as it is"), "{text}");
+    let only = scene(&["api", "db"]).with(|scene| scene.only = vec!["db"]);
+    assert!(only.text().contains("nothing to do"), "{}", only.text());
+    let kept = scene(&["api", "db"]).with(|scene| scene.asked.keep = true);
+    assert!(kept.text().contains("nothing to do"), "{}", kept.text());
 }

@@ -100,16 +100,14 @@ seed: {image: job, depends_on: {db: {condition: service_started}}}
         }
         scene
     };
-    let asked = scene(PLAIN, 10).ask(asked_starts);
-    assert_eq!(asked.len(), 2, "{asked:?}");
-    let before = scene(PLAIN, 10).text();
-    assert!(!before.contains("seed:"), "{before}");
-    let after = scene(PLAIN, 30).text();
-    assert!(
-        after.contains("start seed: `db` was started after it (after 1)"),
-        "{after}"
-    );
-    let anew = scene(State::Exited(0), 10).text();
+    // The engine may have started it again: what runs is left to end.
+    for started in [10, 30] {
+        let text = scene(PLAIN, started).text();
+        assert!(!text.contains("stop seed"), "{text}");
+    }
+    let ended = scene(State::Exited(0), 10).text();
+    assert!(!ended.contains("stop seed"), "{ended}");
+    let anew = scene(State::Exited(1), 10).text();
     assert!(anew.contains("stop seed"), "{anew}");
     assert!(anew.contains("start seed: `db` starts anew"), "{anew}");
 }
