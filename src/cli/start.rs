@@ -32,8 +32,9 @@ async fn round(
     let engine = invocation.engine_to_change(&named.name).await?;
     let observed = engine.observe(&named.name).await?;
     let chosen = turn::chosen(&observed.containers, named, &args.services)?;
+    let mut chosen = stack::with_hosts(&observed.containers, named.project.as_ref(), chosen);
+    turn::pass_over_unfinished(invocation, &mut chosen);
     turn::all_there(&chosen, named, &args.services)?;
-    let chosen = stack::with_hosts(&observed.containers, named.project.as_ref(), chosen);
     let mut due: Vec<&Container> = chosen.iter().copied().filter(|c| !is_up(c)).collect();
     if due.is_empty() {
         return invocation.note("nothing to start");

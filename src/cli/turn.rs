@@ -77,6 +77,7 @@ async fn round(
     let observed = engine.observe(&named.name).await?;
     let mut chosen = chosen(&observed.containers, named, services)?;
     if let Turn::Restart { alone, .. } = turn {
+        pass_over_unfinished(invocation, &mut chosen);
         all_there(&chosen, named, services)?;
         if alone {
             for warning in left_behind(&observed.containers, &chosen) {
@@ -134,6 +135,19 @@ pub(super) fn chosen<'a>(
         chosen.retain(|container| named.is_on(&container.service));
     }
     Ok(chosen)
+}
+
+/// Leaves out containers whose making was cut off, and says so: without their secrets they must not start.
+pub(super) fn pass_over_unfinished(invocation: &Invocation, chosen: &mut Vec<&Container>) {
+    chosen.retain(|own| {
+        if own.is_unfinished() {
+            let (name, service) = (&own.name, &own.service);
+            invocation.warning(&format!(
+                "`{name}` is left as it is, since its making was cut off: `larder up {service}` makes it anew"
+            ));
+        }
+        !own.is_unfinished()
+    });
 }
 
 /// Refuses a service without a container, and a project without one.

@@ -17,7 +17,7 @@ use super::definition::{
 };
 use super::error::status;
 use crate::fingerprint::seccomp_profile;
-use crate::model::{CredentialSpec, Service, security_option};
+use crate::model::{CredentialSpec, Service, labels, security_option};
 use crate::runtime::{ContainerSpec, EngineError};
 
 /// What a create call says beside its body.
@@ -58,9 +58,12 @@ impl Docker {
             networks,
             files,
         } = definition(spec, &surroundings)?;
+        // It has its name once it is whole, so that one which was cut off on the way is known for what it is.
+        let in_parts = !networks.is_empty() || files.is_some();
+        let unfinished = in_parts.then(|| labels::unfinished_name(spec.name));
         let call = CreateCall {
             service: spec.service,
-            name: spec.name,
+            name: unfinished.as_deref().unwrap_or(spec.name),
             platform: platform.as_deref(),
             mac_address: mac_address.as_deref(),
         };
@@ -75,8 +78,11 @@ impl Docker {
                 let call = self.client.connect_network(&network, request);
                 self.call(CHANGE, &action, call).await?;
             }
-            match files {
-                Some(archive) => self.unpack(&id, spec.name, archive).await,
+            if let Some(archive) = files {
+                self.unpack(&id, spec.name, archive).await?;
+            }
+            match unfinished {
+                Some(_) => self.rename_container(&id, spec.name).await,
                 None => Ok(()),
             }
         };

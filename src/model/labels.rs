@@ -2,6 +2,7 @@
 //! started (docker/compose `pkg/api/labels.go`), and larder's, which its own decisions rest on.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 
 use super::{Digest, ImageId, ImageRef};
 
@@ -96,6 +97,20 @@ pub fn is_name(name: &str) -> bool {
     name.starts_with("localhost/larder/")
 }
 
+/// The name of a container until all of it is there: docker compose's form of the name of one on its way in, so that its
+/// commands know it, and which no other container has.
+pub fn unfinished_name(name: &str) -> String {
+    // The system's own random numbers are the keys of the hasher.
+    let chance = RandomState::new().hash_one(name);
+    format!("{:012x}_{name}", chance & 0xffff_ffff_ffff)
+}
+
+/// Whether a container's name is of that form, or of docker compose's for one that is to replace another.
+pub fn is_unfinished_name(name: &str) -> bool {
+    let own = name.split_once('_').map(|(own, _)| own);
+    own.is_some_and(|own| own.len() == 12 && own.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 /// What [`image_name`] puts in front.
 const IMAGES: &str = "localhost/larder/image:";
 
@@ -122,6 +137,19 @@ pub fn base_name(id: &str) -> ImageRef {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unfinished_container_is_known_by_its_name() {
+        let name = unfinished_name("hub-db-1");
+        assert_ne!(name, unfinished_name("hub-db-1"));
+        assert!(
+            name.ends_with("_hub-db-1") && is_unfinished_name(&name),
+            "{name}"
+        );
+        for name in ["hub-db-1", "hub_db_1", "0123456789ab-db", "0123456789xy_db"] {
+            assert!(!is_unfinished_name(name), "{name}");
+        }
+    }
 
     #[test]
     fn no_label_of_a_base_shows_through() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::fingerprint::Platform;
-use crate::model::{Digest, ImageId, Share};
+use crate::model::{Digest, ImageId, Share, labels};
 
 /// What is on the engine, taken by a constant number of calls.
 #[derive(Clone, Debug, Default)]
@@ -106,6 +106,11 @@ impl Container {
             }
             None => false,
         }
+    }
+
+    /// Whether its making was cut off, as its name has it: its networks, configs or secrets may be missing.
+    pub fn is_unfinished(&self) -> bool {
+        self.state == State::Created && labels::is_unfinished_name(&self.name)
     }
 
     /// What it has of other containers that ends with their processes, and the IDs of those.

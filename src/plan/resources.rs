@@ -23,23 +23,17 @@ impl Draft<'_> {
             .iter()
             .find(|network| network.name == name);
         let step = match found {
-            Some(found) => match self.renewed.get(&name).copied() {
-                Some(removed) => {
-                    let action = Action::CreateNetwork {
-                        key: key.to_owned(),
-                        name,
-                    };
-                    Some(self.step(None, action, CHANGED, [removed]))
+            Some(found) => {
+                let removed = self.renewed.get(&name).copied();
+                let config =
+                    definition.map(|network| Digest::of_tree("larder-network-v1", network));
+                if !external && removed.is_none() {
+                    self.compare("network", found, config);
                 }
-                None => {
-                    let config =
-                        definition.map(|network| Digest::of_tree("larder-network-v1", network));
-                    if !external {
-                        self.compare("network", found, config);
-                    }
-                    None
-                }
-            },
+                let key = key.to_owned();
+                let create = Action::CreateNetwork { key, name };
+                removed.map(|removed| self.step(None, create, CHANGED, [removed]))
+            }
             None if external => return Err(Error::ExternalNetwork { name }),
             None => {
                 let action = Action::CreateNetwork {

@@ -93,3 +93,30 @@ fn a_down_that_is_killed_anywhere_is_undone_by_up_and_completed_by_down() {
         }
     });
 }
+
+#[test]
+fn what_was_killed_before_its_configs_came_is_not_started() {
+    let rig = Rig::new("unfinished");
+    let rule = Rule {
+        method: "PUT",
+        path: "/containers/*/archive".to_owned(),
+        number: 0,
+        fault: Fault::KillBefore,
+    };
+    let after = killed(&rig, "up", &rule);
+    let names = rig.stack.names("db");
+    assert_eq!(names.len(), 1, "{after}");
+    for line in ["start db", "restart db"] {
+        let output = rig.stack.sandbox.run(line);
+        let shown = rig.shown(&output);
+        assert_eq!(output.status.code(), Some(1), "{line}: {shown}");
+        assert!(shown.contains("its making was cut off"), "{shown}");
+        assert!(shown.contains("larder up"), "{shown}");
+    }
+    rig.repair("0", &after);
+    // One that is whole, and was never started, is.
+    rig.stack.larder("down");
+    rig.stack.larder("create");
+    rig.stack.larder("start db");
+    assert_eq!(rig.stack.names("db").len(), 1);
+}
