@@ -24,8 +24,8 @@ pub struct Asked {
     /// Replace the containers of the named services (of all, when none is named) although nothing changed
     #[arg(long, conflicts_with = "no_recreate")]
     pub force_recreate: bool,
-    /// With `--force-recreate`, replace those of what they depend on, too
-    #[arg(long, requires = "force_recreate")]
+    /// Replace the containers of what the services depend on
+    #[arg(long)]
     pub always_recreate_deps: bool,
     /// Keep containers that are there, whatever changed
     #[arg(long)]
@@ -130,7 +130,12 @@ impl Asked {
     /// What is asked for of the containers of a run, some of whose services were named.
     pub(super) fn of_containers(&self, named: &[String], all: &BTreeSet<String>) -> plan::Asked {
         let recreate = match (self.force_recreate, self.always_recreate_deps) {
-            (false, _) => BTreeSet::new(),
+            (false, false) => BTreeSet::new(),
+            (false, true) if named.is_empty() => BTreeSet::new(),
+            (false, true) => {
+                let below = all.iter().filter(|name| !named.contains(name));
+                below.cloned().collect()
+            }
             (true, false) if !named.is_empty() => named.iter().cloned().collect(),
             (true, _) => all.clone(),
         };

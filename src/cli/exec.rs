@@ -67,7 +67,7 @@ pub(super) async fn exec(invocation: &Invocation, args: Exec) -> Result<u8, Fail
     // One of `run` where there is no other, as with docker compose.
     let once = once.find(runs).filter(|_| args.index.is_none());
     let container = match once {
-        Some(once) if !chosen.iter().any(runs) => once,
+        Some(once) if !chosen.iter().any(|own| own.state.is_running()) => once,
         _ => the_running(chosen, &args.service, args.index)?,
     };
     let detach = args.detach;

@@ -166,6 +166,9 @@ pub(super) async fn prepare(
         };
         let mut observed = engine.observe(&project.name).await?;
         if goal.acts && goal.containers {
+            if engine.starting(&project, &observed.containers).await? {
+                observed = engine.observe(&project.name).await?;
+            }
             let (name, networks) = (&project.name, &observed.networks);
             if engine.keep_single(name, networks).await? {
                 observed = engine.observe(name).await?;

@@ -10,6 +10,7 @@ use backon::{ExponentialBuilder, Retryable};
 use super::invocation::Invocation;
 use crate::docker::Docker;
 use crate::failure::Failure;
+use crate::plan::Holder;
 use crate::runtime::{self, BuildError, Engine, EngineError, StepError};
 use crate::term::Waiting;
 
@@ -117,6 +118,11 @@ async fn remedy(
     let steps = match failure {
         Failure::Engine(error) | Failure::Build(BuildError::Engine(error)) => return of(error),
         Failure::Undone { .. } => return Some(Remedy::Look),
+        // Of a container that is being started, which may be the project's own.
+        Failure::Ports(conflicts) => {
+            let mut holders = conflicts.iter().map(|(conflict, _)| &conflict.holder);
+            return holders.any(Holder::is_proxy).then_some(Remedy::Look);
+        }
         Failure::Steps(steps)
         | Failure::Bases {
             failures: steps, ..

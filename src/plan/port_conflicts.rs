@@ -95,6 +95,9 @@ impl Conflict {
             Holder::Container { name, .. } => {
                 format!(", or stop the other with `docker stop {name}`")
             }
+            proxy if proxy.is_proxy() => {
+                ", or stop the container behind it, which the engine is starting".to_owned()
+            }
             Holder::Process { .. } => ", or stop the process".to_owned(),
             Holder::Service(_) => String::new(),
         };

@@ -76,9 +76,17 @@ fn unfit(container: &Container, slot: &Slot<'_>) -> Option<String> {
         }
         State::Dead => Some("the engine could not remove it".to_owned()),
         // It is made in more than one call: its image is checked, and its configs and secrets come, after the first.
-        State::Created => Some("it was never started, and may be unfinished".to_owned()),
+        State::Created if !is_whole(container, slot) => {
+            Some("it was never started, and may be unfinished".to_owned())
+        }
         _ => None,
     }
+}
+
+/// Whether a container that was never started has all that it was to have. docker compose's say nothing of it.
+fn is_whole(container: &Container, slot: &Slot<'_>) -> bool {
+    let image = slot.image.source == ImageSource::Id(container.image.clone());
+    (image || slot.asked.keep) && !is_foreign(container) && !container.is_unfinished()
 }
 
 fn mounts_other(container: &Container, slot: &Slot<'_>) -> bool {

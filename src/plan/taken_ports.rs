@@ -49,6 +49,14 @@ pub enum Holder {
     Service(String),
 }
 
+impl Holder {
+    /// Whether it is the engine's process in front of a container which the engine does not list as running: one that is
+    /// being started.
+    pub fn is_proxy(&self) -> bool {
+        matches!(self, Self::Process { command: Some(command), .. } if command == "docker-proxy")
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,9 +1,10 @@
 //! larder killed before and after each call that changes something: the next `up` makes it whole.
 
 use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
 
 use crate::proxy::{Call, Fault, Rule};
-use crate::rig::{Rig, spread, thorough};
+use crate::rig::{LONGEST, Rig, spread, thorough};
 
 /// Where to kill it, of a run that makes these calls. Behind one call and before the next are nearly the same.
 fn points(calls: &[Call]) -> Vec<Rule> {
@@ -119,4 +120,31 @@ fn what_was_killed_before_its_configs_came_is_not_started() {
     rig.stack.larder("create");
     rig.stack.larder("start db");
     assert_eq!(rig.stack.names("db").len(), 1);
+}
+
+#[test]
+fn a_start_that_goes_on_behind_a_larder_that_was_killed_is_waited_for() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = port.local_addr().unwrap().port();
+    let compose = format!(
+        "services: {{web: {{image: 'busybox:stable', command: [sleep, '1000'], stop_signal: SIGKILL, ports: ['127.0.0.1:{port}:80']}}}}\n"
+    );
+    let rig = Rig::with("goes-on", &compose);
+    let mut starting = 0;
+    for milliseconds in (0..300).step_by(20) {
+        let mut up = rig.command("up").spawn().unwrap();
+        let begun = Instant::now();
+        while rig.stack.containers("web").is_empty() {
+            assert!(begun.elapsed() < LONGEST);
+        }
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        up.kill().unwrap();
+        let killed = up.wait().unwrap();
+        starting += u32::from(killed.signal() == Some(9));
+        let output = rig.stack.sandbox.run("up");
+        let shown = rig.shown(&output);
+        assert!(output.status.success(), "{milliseconds} ms: {shown}");
+        rig.stack.larder("down");
+    }
+    assert!(starting > 3, "{starting}");
 }

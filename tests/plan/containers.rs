@@ -189,7 +189,7 @@ fn what_crashes_again_and_again_is_not_taken_for_ready() {
 }
 
 #[test]
-fn a_container_that_never_started_is_made_anew_with_its_volumes() {
+fn a_container_that_never_started_and_is_not_whole_is_made_anew_with_its_volumes() {
     let volume = "a".repeat(64);
     let scene = scene("db: {image: 'postgres:16'}")
         .image("pg", &["postgres:16"], &[])
@@ -198,14 +198,23 @@ fn a_container_that_never_started_is_made_anew_with_its_volumes() {
             let volumes = &mut scene.observed.containers[0].volumes;
             volumes.insert("/data".to_owned(), volume.clone());
         });
+    let whole = scene.text();
+    let start = "\
+1  start db: it does not run
+2  wait until db is ready: `up` ends when it is (after 1)
+";
+    assert!(whole.ends_with(start), "{whole}");
+    // Cut off before its configs came.
+    let scene = scene.with(|scene| {
+        scene.observed.containers[0].name = "0123456789ab_hub-db-1".to_owned();
+    });
     let expected = "\
 db  reuse   `postgres:16` is on the engine
 
-1  create db0123456789_hub-db-1: it was never started, and may be unfinished
+1  create hub-db-1: it was never started, and may be unfinished
 2  remove db (db0123456789): it was never started, and may be unfinished (after 1)
-3  rename to hub-db-1: it was never started, and may be unfinished (after 2)
-4  start db: it was never started, and may be unfinished (after 3)
-5  wait until db is ready: `up` ends when it is (after 4)
+3  start db: it was never started, and may be unfinished (after 2)
+4  wait until db is ready: `up` ends when it is (after 3)
 ";
     assert_eq!(scene.text(), expected);
     let json = larder::plan::json(&scene.decide().unwrap());
@@ -363,9 +372,10 @@ db: {image: job, networks: {default: {}}}
     14  wait until api is ready: `up` ends when it is (after 13)
     ");
     // Another project's is on it, too.
-    let text = scene(&["api", "db", "other"]).text();
-    assert!(text.contains("nothing to do"), "{text}");
-    assert!(text.contains("stays as it is"), "{text}");
+    let shared = scene(&["api", "db", "other"]).decide().unwrap();
+    assert!(shared.is_empty(), "{shared:?}");
+    let warning = &shared.warnings[0];
+    assert!(warning.contains("stays as it is"), "{warning}");
     let only = scene(&["api", "db"]).with(|scene| scene.only = vec!["db"]);
     assert!(only.text().contains("nothing to do"), "{}", only.text());
     let kept = scene(&["api", "db"]).with(|scene| scene.asked.keep = true);
