@@ -1,5 +1,6 @@
 //! larder killed before and after each call that changes something: the next `up` makes it whole.
 
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
@@ -124,8 +125,9 @@ fn what_was_killed_before_its_configs_came_is_not_started() {
 
 #[test]
 fn a_start_that_goes_on_behind_a_larder_that_was_killed_is_waited_for() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = port.local_addr().unwrap().port();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
     let compose = format!(
         "services: {{web: {{image: 'busybox:stable', command: [sleep, '1000'], stop_signal: SIGKILL, ports: ['127.0.0.1:{port}:80']}}}}\n"
     );
@@ -134,8 +136,8 @@ fn a_start_that_goes_on_behind_a_larder_that_was_killed_is_waited_for() {
     for milliseconds in (0..300).step_by(20) {
         let mut up = rig.command("up").spawn().unwrap();
         let begun = Instant::now();
-        while rig.stack.containers("web").is_empty() {
-            assert!(begun.elapsed() < LONGEST);
+        while rig.stack.containers("web").is_empty() && up.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < LONGEST, "{milliseconds} ms");
         }
         std::thread::sleep(Duration::from_millis(milliseconds));
         up.kill().unwrap();
