@@ -9,9 +9,9 @@ use super::stamp::Stamp;
 
 /// A line that nobody ends is handed on in pieces of this size, in bytes.
 const LONGEST: usize = 1024 * 1024;
-/// The engine keeps a longer line in parts of this size, and puts the moment in front of each (moby
-/// `daemon/logger/copier.go`).
-const PART: usize = 16 * 1024;
+/// The length of a moment and the blank behind it, as the engine puts one in front of each part of a line (moby
+/// `jsonlog.RFC3339NanoFixed`): a line is in parts where it is longer than 16 KiB, and where it was not ended in time.
+const MOMENT: usize = "2006-01-02T15:04:05.000000000Z ".len();
 
 /// One line that a container printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +98,10 @@ impl Held {
 /// A whole line. A container with a terminal has the moment in it still.
 fn line(stream: LogStream, at: Option<Stamp>, bytes: &[u8]) -> LogLine {
     let (at, bytes) = match (at, stamped(bytes)) {
-        (None, Some((at, rest))) => (Some(at), joined(rest)),
+        (None, Some((at, rest))) => {
+            let rest = joined(&at, rest);
+            (Some(at), Cow::Owned(rest))
+        }
         (at, _) => (at, Cow::Borrowed(bytes)),
     };
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(&bytes);
@@ -117,19 +120,22 @@ fn stamped(bytes: &[u8]) -> Option<(Stamp, &[u8])> {
     Some((stamp, &bytes[space + 1..]))
 }
 
-/// A long line without the moments between its parts.
-fn joined(bytes: &[u8]) -> Cow<'_, [u8]> {
-    let Some((part, mut rest)) = bytes.split_at_checked(PART) else {
-        return Cow::Borrowed(bytes);
-    };
-    let mut whole = part.to_vec();
-    while let Some((_, more)) = stamped(rest) {
-        let (part, behind) = more.split_at(more.len().min(PART));
-        whole.extend_from_slice(part);
+/// A line without the moments between its parts: those of a long one, and what was printed before a line ended. The program's
+/// own are older than the moment at which the engine heard of the first, `at`.
+fn joined(at: &Stamp, bytes: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(end) = rest.windows(2).position(|two| two == b"Z ") {
+        let (before, behind) = rest.split_at(end + 2);
+        let text = before.split_at_checked(before.len().saturating_sub(MOMENT));
+        let own = text.filter(|(_, moment)| {
+            stamped(moment).is_some_and(|(own, left)| left.is_empty() && own >= *at)
+        });
+        whole.extend_from_slice(own.map_or(before, |(text, _)| text));
         rest = behind;
     }
     whole.extend_from_slice(rest);
-    Cow::Owned(whole)
+    whole
 }
 
 /// A line without terminal sequences and other control characters, so that it can do nothing to a terminal.
@@ -190,7 +196,7 @@ mod tests {
     #[test]
     fn with_a_terminal_the_moments_stand_in_the_line() {
         let stamp = "2026-11-24T01:35:01.191005896Z";
-        let (part, rest) = ("x".repeat(PART), "y".repeat(5));
+        let (part, rest) = ("x".repeat(16 * 1024), "y".repeat(5));
         let text = format!("{stamp} {part}{stamp} {part}{stamp} {rest}\r\n{stamp} 2\r\n");
         let mut lines = Lines::default();
         let read: Vec<_> = text
@@ -205,6 +211,17 @@ mod tests {
         assert_eq!(read[0].text, format!("{part}{part}{rest}"));
         assert_eq!(read[1].text, "2");
         assert_eq!(read[1].at, Stamp::parse(stamp));
+    }
+
+    #[test]
+    fn what_was_not_ended_before_a_restart_goes_on_and_keeps_its_own_moments() {
+        let [own, first, second] = ["01.000000000Z", "01.191005896Z", "09.000000000Z"]
+            .map(|seconds| format!("2026-11-24T01:35:{seconds}"));
+        let text = format!("{first} {own} [Z {own} ] part{second} part{second} \r\n");
+        let mut lines = Lines::default();
+        let message = text.into_bytes().into();
+        let read = lines.push(&LogOutput::Console { message });
+        assert_eq!(read[0].text, format!("{own} [Z {own} ] partpart"));
     }
 
     #[test]

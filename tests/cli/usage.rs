@@ -106,8 +106,7 @@ fn help_of_up() {
               --no-deps                     Leave out what the named services depend on
               --force-recreate              Replace the containers of the named services (of all, when none
                                             is named) although nothing changed
-              --always-recreate-deps        With `--force-recreate`, replace those of what they depend on,
-                                            too
+              --always-recreate-deps        Replace the containers of what the services depend on
               --no-recreate                 Keep containers that are there, whatever changed
           -V, --renew-anon-volumes          Give new containers new anonymous volumes
               --rerun <JOB>                 Run a job again although it is done
