@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::omit;
+use super::{Digest, omit};
 
 /// A network of the project.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,6 +44,13 @@ pub struct Network {
     /// Everything else.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+}
+
+impl Network {
+    /// larder's hash of what it is made from, as its label has it.
+    pub fn config(&self) -> Digest {
+        Digest::of_tree("larder-network-v1", self)
+    }
 }
 
 /// `ipam`.
@@ -137,6 +144,13 @@ pub struct Volume {
     /// Everything else.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+}
+
+impl Volume {
+    /// larder's hash of what it is made from, as its label has it.
+    pub fn config(&self) -> Digest {
+        Digest::of_tree("larder-volume-v1", self)
+    }
 }
 
 /// A config or a secret: content under a name.

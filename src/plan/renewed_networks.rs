@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decide::{Draft, Wanted};
 use super::observed::{Container, Observed, Resource};
 use super::step::{Action, StepId};
-use crate::model::{Digest, labels};
+use crate::model::labels;
 
 /// Why one is made anew.
 pub(super) const CHANGED: &str = "it was made from another definition";
@@ -27,7 +27,7 @@ fn changed<'a>(wanted: &Wanted<'_>, observed: &'a Observed) -> Vec<&'a Resource>
     let keys: BTreeSet<&String> = services.flat_map(|own| own.networks.keys()).collect();
     let found = keys.into_iter().filter_map(|key| {
         let definition = project.networks.get(key).filter(|own| !own.external)?;
-        let config = Digest::of_tree("larder-network-v1", definition).to_string();
+        let config = definition.config().to_string();
         let name = project.network_name(key);
         let found = observed.networks.iter().find(|own| own.name == name)?;
         let label = |key| found.labels.get(key);

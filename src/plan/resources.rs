@@ -5,7 +5,7 @@ use super::error::Error;
 use super::observed::Resource;
 use super::renewed_networks::CHANGED;
 use super::step::{Action, StepId};
-use crate::model::{Digest, labels};
+use crate::model::{Digest, Network, Volume, labels};
 
 impl Draft<'_> {
     /// The step that makes a network, when it is not there.
@@ -25,8 +25,7 @@ impl Draft<'_> {
         let step = match found {
             Some(found) => {
                 let removed = self.renewed.get(&name).copied();
-                let config =
-                    definition.map(|network| Digest::of_tree("larder-network-v1", network));
+                let config = definition.map(Network::config);
                 if !external && removed.is_none() {
                     self.compare("network", found, config);
                 }
@@ -63,7 +62,7 @@ impl Draft<'_> {
             .find(|volume| volume.name == name);
         let step = match found {
             Some(found) => {
-                let config = definition.map(|volume| Digest::of_tree("larder-volume-v1", volume));
+                let config = definition.map(Volume::config);
                 if !external {
                     self.compare("volume", found, config);
                 }

@@ -7,7 +7,7 @@ use bollard::models::{Ipam as EngineIpam, IpamConfig, NetworkCreateRequest, Volu
 use super::gate::{self, Gate};
 use super::labels;
 use crate::docker::ApiVersion;
-use crate::model::{Digest, Ipam, Project, labels as keys};
+use crate::model::{Ipam, Project, labels as keys};
 use crate::runtime::EngineError;
 
 /// The call that makes a network of the project.
@@ -20,7 +20,7 @@ pub(in crate::docker) fn network_request(
     api: ApiVersion,
 ) -> Result<NetworkCreateRequest, EngineError> {
     let network = project.networks.get(key).cloned().unwrap_or_default();
-    let config = Digest::of_tree("larder-network-v1", &network);
+    let config = network.config();
     let gate = Gate {
         api,
         kind: "network",
@@ -68,7 +68,7 @@ fn ipam(ipam: Ipam) -> EngineIpam {
 /// The call that makes a volume of the project.
 pub(in crate::docker) fn volume_request(project: &Project, key: &str) -> VolumeCreateRequest {
     let volume = project.volumes.get(key).cloned().unwrap_or_default();
-    let config = Digest::of_tree("larder-volume-v1", &volume);
+    let config = volume.config();
     VolumeCreateRequest {
         name: Some(project.volume_name(key)),
         driver: volume.driver,
