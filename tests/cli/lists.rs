@@ -20,10 +20,11 @@ services:
 volumes: {kept: {}, unused: {}}
 ";
 
-/// A stack that docker compose started.
+/// A stack that docker compose started, whose job has ended.
 fn stack(test: &str) -> Stack {
     let stack = Stack::new(test, THREE);
     stack.compose("up -d --quiet-pull");
+    docker(&["wait", &format!("{}-job-1", stack.name)]);
     stack
 }
 
