@@ -482,9 +482,9 @@ impl Prepared {
 
     /// Asks who is on the networks of which that matters.
     async fn ask_networks(&mut self) -> Result<(), Failure> {
-        for id in plan::asked_networks(&self.wanted(BY_DOCKER), &self.observed) {
-            let attached = self.engine.attached(&id).await?;
-            self.observed.attached.insert(id, attached);
+        for name in plan::asked_networks(&self.wanted(BY_DOCKER), &self.observed) {
+            let attached = self.engine.attached(&self.project.name, &name).await?;
+            self.observed.attached.insert(name, attached);
         }
         Ok(())
     }

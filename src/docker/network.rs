@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::Network;
-use bollard::query_parameters::ListNetworksOptionsBuilder;
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
 
 use super::Docker;
 use super::connect::CHANGE;
 use super::definition::network_request;
 use super::error::{gone_is_fine, status};
+use super::observe::container;
 use crate::model::{Project, labels};
 use crate::plan::Resource;
 use crate::runtime::EngineError;
@@ -80,7 +81,7 @@ impl Docker {
             let (mut used, mut idle) = (0, Vec::new());
             for network in self.networks_named(name).await? {
                 let id = network.id.unwrap_or_default();
-                if self.attached(&id).await?.is_empty() {
+                if self.is_idle(&id).await? {
                     idle.push(id);
                 } else {
                     used += 1;
@@ -93,18 +94,43 @@ impl Docker {
         Ok(!names.is_empty())
     }
 
-    /// The containers that run on a network, by their IDs; none where it is gone.
-    ///
-    /// # Errors
-    /// The engine does not answer.
-    pub async fn attached(&self, id: &str) -> Result<BTreeSet<String>, EngineError> {
+    /// Whether no container runs on a network.
+    async fn is_idle(&self, id: &str) -> Result<bool, EngineError> {
         let action = format!("looking at network `{}`", super::container::short(id));
         let look = || self.client.inspect_network(id, None);
         match self.ask(&action, look).await {
-            Ok(found) => Ok(found.containers.unwrap_or_default().into_keys().collect()),
-            Err(error) if status(&error) == Some(404) => Ok(BTreeSet::new()),
+            Ok(found) => Ok(found.containers.unwrap_or_default().is_empty()),
+            Err(error) if status(&error) == Some(404) => Ok(true),
             Err(error) => Err(error),
         }
+    }
+
+    /// The containers on a network that cannot do without it, by their IDs: those of the project that run, and all others, as
+    /// nobody makes these anew. The engine's own list of a network leaves out what is between two starts.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn attached(
+        &self,
+        project: &str,
+        network: &str,
+    ) -> Result<BTreeSet<String>, EngineError> {
+        let options = ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&HashMap::from([("network", vec![network])]))
+            .build();
+        let action = format!("listing containers of network `{network}`");
+        let list = || self.client.list_containers(Some(options.clone()));
+        let listed = self.ask(&action, list).await?;
+        let all = listed.into_iter().map(container);
+        let held = all.filter(|own| {
+            let is_own = own
+                .labels
+                .get(labels::PROJECT)
+                .is_some_and(|own| own == project);
+            own.state.is_running() || !is_own
+        });
+        Ok(held.map(|own| own.id).collect())
     }
 
     pub(super) async fn delete_network(&self, id: &str) -> Result<(), EngineError> {

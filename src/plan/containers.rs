@@ -32,7 +32,7 @@ impl Draft<'_> {
         );
         let mounted_images = self.mounted_images(service, definition)?;
         let networks = networks_of(self.wanted.project, self.observed, definition);
-        let renewed = self.renewed.clone();
+        let renewed = self.renewed_under(service);
         let claims = self.claims(service, definition, &hosts);
         let one_shot = self.one_shots.contains(service);
         let slot = |number| Slot {
@@ -198,7 +198,7 @@ impl Draft<'_> {
             holds,
             since,
             replaces: false,
-            lost: since == Since::Anew && container.state != State::Exited(0),
+            lost: since == Since::Anew && !(slot.one_shot && container.state == State::Exited(0)),
         }
     }
 
@@ -242,7 +242,7 @@ impl Draft<'_> {
         let images = slot.image.after.iter().chain(&slot.mounted_images.after);
         let after = images.chain(slot.resources).chain(cleared);
         let mut after: Vec<StepId> = after.copied().collect();
-        after.extend(self.in_the_way(service, name));
+        after.extend(self.in_the_way(name));
         let created = self.step(Some(service), action, cause.clone(), after);
         let container = ContainerSource::Step(created);
 

@@ -120,8 +120,10 @@ pub fn decide(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Error> {
         draft.chosen.insert(service.clone(), image);
     }
     if wanted.containers {
-        draft.strangers();
-        draft.renew_networks();
+        // What runs goes only once there are images: a service that cannot be built takes nobody else down.
+        let images = draft.unneeded();
+        draft.strangers(&images);
+        draft.renew_networks(&order, &images);
     }
     for service in &order {
         let config = wanted.configs.get(service).copied();
@@ -242,6 +244,17 @@ impl<'a> Draft<'a> {
         self.plan.add(service, action, cause, after)
     }
 
+    /// The steps that no other one needs.
+    fn unneeded(&self) -> Vec<StepId> {
+        let steps = &self.plan.steps;
+        let needed = steps
+            .iter()
+            .flat_map(|step| step.after.iter().chain(&step.settled));
+        let needed: BTreeSet<StepId> = needed.copied().collect();
+        let ids = steps.iter().map(|step| step.id);
+        ids.filter(|id| !needed.contains(id)).collect()
+    }
+
     /// Notes what was decided about a service.
     pub(super) fn service(&mut self, name: &str, decided: ServicePlan) {
         self.plan.services.insert(name.to_owned(), decided);
@@ -254,6 +267,8 @@ impl<'a> Draft<'a> {
         if self.wanted.asked.only_create {
             return (after, settled);
         }
+        // What goes may have the same files, address or devices.
+        after.extend(self.gone.iter().map(|(_, removed)| *removed));
         let depends_on = &self.wanted.project.services[service].depends_on;
         for (name, dependency) in depends_on {
             let steps = match dependency.condition {
@@ -271,7 +286,8 @@ impl<'a> Draft<'a> {
         (after, settled)
     }
 
-    fn starts(&self, service: &str) -> Vec<StepId> {
+    /// The steps that start a service's containers.
+    pub(super) fn starts(&self, service: &str) -> Vec<StepId> {
         self.started
             .get(service)
             .into_iter()

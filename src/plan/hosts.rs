@@ -164,26 +164,49 @@ impl Draft<'_> {
         let mut guests_of: HashMap<StepId, Vec<StepId>> = HashMap::new();
         for service in order {
             let depends_on = self.wanted.project.services[service].depends_on.iter();
-            let one_shot = self.one_shots.contains(service.as_str());
-            let restarting = depends_on.filter(|(_, dependency)| dependency.restart || one_shot);
+            let restarting = depends_on.filter(|(_, dependency)| dependency.restart);
             let restarting = restarting.flat_map(|(name, _)| self.census.containers(name));
-            let restarting: Vec<&str> = restarting.map(|host| host.id.as_str()).collect();
+            let restarting = restarting.filter_map(|host| stops.get(host.id.as_str()));
+            let restarting: Vec<StepId> = restarting.copied().collect();
             for guest in self.census.containers(service) {
                 let Some(stop) = stops.get(guest.id.as_str()) else {
                     continue;
                 };
-                let hosts = guest.hosts().map(|(_, host)| host);
-                let hosts = hosts.chain(restarting.iter().copied());
-                for host in hosts.filter_map(|host| stops.get(host)) {
+                let hosts = guest.hosts().filter_map(|(_, host)| stops.get(host));
+                for host in hosts.chain(&restarting) {
                     guests_of.entry(*host).or_default().push(*stop);
+                }
+                for host in self.works_on(service, &stops) {
+                    guests_of.entry(host).or_default().push(*stop);
                 }
             }
         }
-        let all = order
-            .iter()
-            .flat_map(|service| self.census.containers(service));
-        let hosts = all.filter_map(|own| stops.get(own.id.as_str()));
-        let hosts = hosts.filter_map(|stop| guests_of.remove_entry(stop));
+        let hosts = order.iter().flat_map(|service| {
+            let own = self.census.containers(service).iter();
+            let own = own.filter_map(|own| stops.get(own.id.as_str()).copied());
+            own.chain(self.starts(service))
+        });
+        let hosts = hosts.filter_map(|host| guests_of.remove_entry(&host));
+        hosts.collect()
+    }
+
+    /// What a one-shot that is stopped must not live to see: the stops of all that it depends on, directly or not, and the
+    /// starts of what is another then.
+    fn works_on(&self, service: &str, stops: &HashMap<&str, StepId>) -> Vec<StepId> {
+        if !self.one_shots.contains(service) {
+            return Vec::new();
+        }
+        let project = self.wanted.project;
+        let all = project.with_dependencies(&[service.to_owned()]);
+        let all = all.unwrap_or_default().into_iter();
+        let others = all.filter(|name| name != service);
+        let hosts = others.flat_map(|name| {
+            let own = self.census.containers(&name).iter();
+            let own = own.filter_map(|own| stops.get(own.id.as_str()).copied());
+            let started = self.started.get(&name).into_iter().flatten();
+            let lost = started.filter(|own| own.lost).filter_map(|own| own.step);
+            own.chain(lost).collect::<Vec<StepId>>()
+        });
         hosts.collect()
     }
 

@@ -22,7 +22,7 @@ pub struct Observed {
     /// The containers that services name as whose something is, whoever made them: name → ID, `None` where there is none.
     /// Those of [`super::asked_containers`].
     pub others: BTreeMap<String, Option<String>>,
-    /// The containers that run on networks, by their IDs, whoever made them. Those of [`super::asked_networks`].
+    /// The containers on networks that cannot do without these: name → their IDs, whoever made them. Those of [`super::asked_networks`].
     pub attached: BTreeMap<String, BTreeSet<String>>,
 }
 

@@ -1,12 +1,10 @@
 //! Containers under the project's name whose service no Compose file of it defines: which of them are its own, left from an
 //! earlier state of its files, and which somebody else's who took the same name. And when they go.
 
-use std::collections::BTreeSet;
-
 use super::decide::Draft;
 use super::observed::Container;
 use super::step::StepId;
-use crate::model::{MountKind, Project, labels};
+use crate::model::{Project, labels};
 
 /// Containers whose service no file defines. One-off ones are not among them.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -66,53 +64,38 @@ pub fn foreign_warning(foreign: &[&Container]) -> String {
 }
 
 impl Draft<'_> {
-    /// The steps that no other one needs.
-    fn last_steps(&self) -> Vec<StepId> {
-        let steps = &self.plan.steps;
-        let needed = steps
-            .iter()
-            .flat_map(|step| step.after.iter().chain(&step.settled));
-        let needed: BTreeSet<StepId> = needed.copied().collect();
-        let ids = steps.iter().map(|step| step.id);
-        ids.filter(|id| !needed.contains(id)).collect()
-    }
-
-    /// The removals that a new container must wait for: of who has its name, or a volume that it mounts.
-    pub(super) fn in_the_way(&self, service: &str, name: &str) -> Vec<StepId> {
-        let project = self.wanted.project;
-        let mounts = project.services[service].volumes.iter();
-        let mounts = mounts.filter(|mount| mount.kind == MountKind::Volume);
-        let sources = mounts.filter_map(|mount| mount.source.as_ref());
-        let volumes: BTreeSet<String> = sources.map(|own| project.volume_name(own)).collect();
-        let has = |own: &Container| {
-            own.name == name || own.volumes.values().any(|volume| volumes.contains(volume))
-        };
-        let gone = self.gone.iter().filter(|(own, _)| has(own));
+    /// The removals that the making of a container waits for: of who has its name.
+    pub(super) fn in_the_way(&self, name: &str) -> Vec<StepId> {
+        let gone = self.gone.iter().filter(|(own, _)| own.name == name);
         gone.map(|(_, removed)| *removed).collect()
     }
 
     /// Containers of the project that no Compose file speaks of any more: its own go where all of it is started, those of
-    /// other files where that is asked for.
-    pub(super) fn strangers(&mut self) {
+    /// other files where that is asked for. Not before there are `images` of what may come in their place, as a service may
+    /// only have another name; and no container starts before they are gone.
+    pub(super) fn strangers(&mut self, images: &[StepId]) {
         let (wanted, observed) = (self.wanted, self.observed);
         let mut services = wanted.project.services.values();
         let whole = wanted.services.len() == wanted.project.services.len()
             && services.all(|service| service.one_off.is_none());
         let found = orphans(wanted.project, &observed.containers);
         let asked = wanted.asked.remove_orphans;
-        // Not before there is an image of what may come in their place: a service may only have another name.
-        let images = self.last_steps();
         if asked || whole {
             for own in found.own {
                 let cause = format!("no Compose file defines `{}` any more", own.service);
-                let gone = self.remove(&own.service, own, cause, images.clone());
+                let gone = self.remove(&own.service, own, cause, images.iter().copied());
                 self.gone.push((own, gone));
             }
         }
         if asked {
             for foreign in found.foreign {
                 let cause = "other Compose files made it, and `--remove-orphans` asks for it";
-                let gone = self.remove(&foreign.service, foreign, cause.to_owned(), images.clone());
+                let gone = self.remove(
+                    &foreign.service,
+                    foreign,
+                    cause.to_owned(),
+                    images.iter().copied(),
+                );
                 self.gone.push((foreign, gone));
             }
         } else if !found.foreign.is_empty() {

@@ -5,7 +5,22 @@ use super::error::Error;
 use super::observed::Resource;
 use super::renewed_networks::CHANGED;
 use super::step::{Action, StepId};
-use crate::model::{Digest, Network, Volume, labels};
+use crate::model::{Digest, Network, Project, Volume, labels};
+
+/// Whether a network or a volume was made for this project.
+pub(super) fn is_made_for(project: &Project, found: &Resource) -> bool {
+    found.labels.get(labels::PROJECT) == Some(&project.name)
+}
+
+/// Whether a network or a volume was made from another definition than that of these hashes, larder's and docker compose's.
+/// What docker compose made has its own alone, and none before its 2.31.
+pub(super) fn differs(found: &Resource, (ours, theirs): (Digest, Digest)) -> bool {
+    let label = |key, hash: Digest| Some(*found.labels.get(key)? != hash.to_string());
+    let by_ours = label(labels::CONFIG, ours);
+    by_ours
+        .or_else(|| label(labels::CONFIG_HASH, theirs))
+        .unwrap_or(false)
+}
 
 impl Draft<'_> {
     /// The step that makes a network, when it is not there.
@@ -26,8 +41,9 @@ impl Draft<'_> {
             Some(found) => {
                 let removed = self.renewed.get(&name).copied();
                 let config = definition.map(Network::config);
+                let hash = || self.wanted.project.network_hash(key);
                 if !external && removed.is_none() {
-                    self.compare("network", found, config);
+                    self.compare("network", found, config.map(|config| (config, hash())));
                 }
                 let key = key.to_owned();
                 let create = Action::CreateNetwork { key, name };
@@ -63,8 +79,9 @@ impl Draft<'_> {
         let step = match found {
             Some(found) => {
                 let config = definition.map(Volume::config);
+                let hash = || self.wanted.project.volume_hash(key);
                 if !external {
-                    self.compare("volume", found, config);
+                    self.compare("volume", found, config.map(|config| (config, hash())));
                 }
                 None
             }
@@ -83,21 +100,17 @@ impl Draft<'_> {
 
     /// A volume that is there stays as it is, since data hangs on it, and so does a network that others are on. That it is not
     /// what the file says is told: it was made for somebody else, or from another definition.
-    fn compare(&mut self, kind: &str, found: &Resource, config: Option<Digest>) {
-        let own = &self.wanted.project.name;
-        let foreign = match found.labels.get(labels::PROJECT) {
-            Some(project) if project == own => None,
-            Some(project) => Some(format!("was made for project `{project}`")),
-            None => Some("was made for no project".to_owned()),
-        };
+    fn compare(&mut self, kind: &str, found: &Resource, hashes: Option<(Digest, Digest)>) {
         let name = &found.name;
-        if let Some(made_for) = foreign {
+        if !is_made_for(self.wanted.project, found) {
+            let made_for = match found.labels.get(labels::PROJECT) {
+                Some(project) => format!("project `{project}`"),
+                None => "no project".to_owned(),
+            };
             self.plan.warnings.push(format!(
-                "{kind} `{name}` {made_for} and is used as it is; `external: true` says that it is meant"
+                "{kind} `{name}` was made for {made_for} and is used as it is; `external: true` says that it is meant"
             ));
-        } else if let (Some(label), Some(config)) = (found.labels.get(labels::CONFIG), config)
-            && *label != config.to_string()
-        {
+        } else if hashes.is_some_and(|hashes| differs(found, hashes)) {
             self.plan.warnings.push(format!(
                 "{kind} `{name}` was made from another definition and stays as it is; \
                  `larder down{}` and `larder up` make it anew",

@@ -1,7 +1,5 @@
 //! Whether a container that is there is the one that is wanted.
 
-use std::collections::BTreeMap;
-
 use super::adoption::{self, Claims, is_foreign};
 use super::decide::Asked;
 use super::hosts::Host;
@@ -113,7 +111,7 @@ pub(super) fn networks_of<'a>(
 /// Why a container cannot reach the others: it is not attached to a network, or to one that was removed since, and
 /// the engine does not take the one of that name in its place.
 fn detached(container: &Container, slot: &Slot<'_>) -> Option<String> {
-    let mut renewed = slot.renewed.keys();
+    let mut renewed = slot.renewed.iter();
     if let Some(name) = renewed.find(|name| container.networks.contains_key(*name)) {
         return Some(format!("network `{name}` is made anew"));
     }
@@ -147,8 +145,8 @@ pub(super) struct Slot<'a> {
     pub(super) resources: &'a [StepId],
     /// The networks it is attached to, with the IDs that the engine has under their names.
     pub(super) networks: &'a [(String, Vec<&'a str>)],
-    /// Those that are made anew.
-    pub(super) renewed: &'a BTreeMap<String, StepId>,
+    /// Those that are made anew, and that one of its containers is on.
+    pub(super) renewed: &'a [String],
     /// The containers that it has something of.
     pub(super) hosts: &'a [Host],
     /// Steps that must have succeeded, and steps that must have ended, before it starts.

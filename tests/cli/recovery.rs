@@ -170,21 +170,16 @@ fn a_network_that_changed_is_made_anew_unless_others_are_on_it() {
 
     changed("two");
     let guest = format!("{}-guest", stack.name);
-    docker(&[
-        "run",
-        "-d",
-        "--rm",
-        "--name",
-        &guest,
-        "--network",
-        &network,
-        "busybox:stable",
-        "sleep",
-        "100",
-    ]);
+    // What is between two starts is not on the engine's list of the network.
+    let words =
+        format!("run -d --name {guest} --restart always --network {network} busybox:stable false");
+    docker(&words.split(' ').collect::<Vec<_>>());
     let left = stack.sandbox.show("up");
     docker(&["rm", "-f", &guest]);
     assert!(left.contains("stays as it is"), "{left}");
+    assert_eq!(id(), second);
+    let ran = stack.larder("run --rm -T one redis-cli -h two ping");
+    assert_eq!(ran, "PONG\n");
     assert_eq!(id(), second);
     // Once they are gone, what does not run is made for it, too.
     stack.larder("stop one");

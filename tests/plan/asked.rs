@@ -174,10 +174,10 @@ fn an_orphan_goes_once_there_is_an_image_of_what_may_come_in_its_place() {
     1  stop old (old012345678): no Compose file defines `old` any more
     2  remove old (old012345678): no Compose file defines `old` any more (after 1)
     3  create hub-api-1: it is not there
-    4  start api: it is not there (after 3)
+    4  start api: it is not there (after 2, 3)
     5  wait until api is ready: `up` ends when it is (after 4)
     ");
-    // What has its name, or a volume that it mounts, goes before it comes.
+    // What has its name goes before it comes.
     let old = |scene: &Scene| {
         let mut all = scene.observed.containers.iter();
         all.position(|own| own.service == "old").unwrap()

@@ -1,9 +1,9 @@
 //! Which containers are kept, started, replaced and removed.
 
-use larder::model::labels;
-use larder::plan::{PublishedPort, State, asked_networks};
+use larder::model::{OneOff, labels};
+use larder::plan::{Action, PublishedPort, State, Step, asked_networks};
 
-use super::scene::{PLAIN, STACK, UP, digest, scene};
+use super::scene::{PLAIN, STACK, UP, digest, needs, scene, stop_of};
 
 #[test]
 fn from_nothing_the_database_starts_while_the_backend_builds() {
@@ -346,9 +346,9 @@ db: {image: job, networks: {default: {}}}
                 labels.insert(labels::CONFIG.to_owned(), digest("before").to_string());
                 let networks = &mut scene.project.networks;
                 networks.entry("default".to_owned()).or_default();
-                assert_eq!(scene.ask(asked_networks), ["n1"]);
+                assert_eq!(scene.ask(asked_networks), ["hub_default"]);
                 let attached = attached.iter().map(|id| format!("{id}0123456789abcdef"));
-                let attached = ("n1".to_owned(), attached.collect());
+                let attached = ("hub_default".to_owned(), attached.collect());
                 scene.observed.attached.extend([attached]);
             })
     };
@@ -357,7 +357,7 @@ db: {image: job, networks: {default: {}}}
     db   reuse   `job:latest` is on the engine
 
      1  stop api (api012345678): network `hub_default` is made anew
-     2  stop db (db0123456789): network `hub_default` is made anew
+     2  stop db (db0123456789): network `hub_default` is made anew (after 1)
      3  remove network hub_default: it was made from another definition (after 1, 2)
      4  create network hub_default: it was made from another definition (after 3)
      5  create db0123456789_hub-db-1: network `hub_default` is made anew (after 4)
@@ -378,6 +378,28 @@ db: {image: job, networks: {default: {}}}
     assert!(warning.contains("stays as it is"), "{warning}");
     let only = scene(&["api", "db"]).with(|scene| scene.only = vec!["db"]);
     assert!(only.text().contains("nothing to do"), "{}", only.text());
+    let by_compose = scene(&["api", "db"]).with(|scene| {
+        let labels = &mut scene.observed.networks[0].labels;
+        labels.remove(labels::CONFIG);
+        let theirs = digest("theirs").to_string();
+        labels.insert(labels::CONFIG_HASH.to_owned(), theirs);
+    });
+    assert!(by_compose.text().contains("remove network hub_default"));
     let kept = scene(&["api", "db"]).with(|scene| scene.asked.keep = true);
     assert!(kept.text().contains("nothing to do"), "{}", kept.text());
+    // One more container of a service leaves those that run alone.
+    let runs = scene(&["api", "db"]).with(|scene| {
+        let api = scene.project.services.get_mut("api").unwrap();
+        api.one_off = Some(Box::new(OneOff::default()));
+    });
+    assert!(!runs.text().contains("remove network"), "{}", runs.text());
+    // What cannot be built takes nobody down.
+    let built = scene(&["api", "db"]).with(|scene| {
+        scene.observed.images.clear();
+    });
+    let built = built.decide().unwrap();
+    let is_pull = |step: &&Step| matches!(step.action, Action::Pull { .. });
+    let pull = built.steps.iter().find(is_pull).unwrap().id;
+    let stop = stop_of(&built, "api").unwrap();
+    assert!(needs(&built, stop, pull), "{built:?}");
 }

@@ -1,9 +1,9 @@
 //! Services that are run to their end.
 
 use larder::model::labels;
-use larder::plan::{State, asked_starts};
+use larder::plan::{Action, State, Step, asked_starts};
 
-use super::scene::{PLAIN, digest, scene};
+use super::scene::{PLAIN, digest, ends, needs, outdated, scene, stop_of};
 
 #[test]
 fn a_job_that_ended_well_is_done_and_one_that_failed_runs_again() {
@@ -105,11 +105,42 @@ seed: {image: job, depends_on: {db: {condition: service_started}}}
         let text = scene(PLAIN, started).text();
         assert!(!text.contains("stop seed"), "{text}");
     }
-    let ended = scene(State::Exited(0), 10).text();
-    assert!(!ended.contains("stop seed"), "{ended}");
-    let anew = scene(State::Exited(1), 10).text();
-    assert!(anew.contains("stop seed"), "{anew}");
-    assert!(anew.contains("start seed: `db` starts anew"), "{anew}");
+    // Databases end with 0 when they are asked to.
+    for code in [0, 1] {
+        let anew = scene(State::Exited(code), 10).text();
+        assert!(anew.contains("stop seed"), "{anew}");
+        assert!(anew.contains("start seed: `db` starts anew"), "{anew}");
+    }
+}
+
+#[test]
+fn a_job_that_runs_lives_to_see_neither_the_end_nor_the_start_of_what_it_works_on_through_another_job()
+ {
+    let services = "
+app: {image: job, depends_on: {seed: {condition: service_completed_successfully}}}
+db: {image: job}
+migrate: {image: job, depends_on: {db: {condition: service_started}}}
+seed: {image: job, depends_on: {migrate: {condition: service_completed_successfully}}}
+";
+    let scene = |db: State| {
+        scene(services)
+            .image("j", &["job:latest"], &[])
+            .container("db", "j", db)
+            .container("migrate", "j", State::Exited(0))
+            .container("seed", "j", PLAIN)
+    };
+    let replaced = scene(PLAIN).with(|scene| outdated(scene, "db"));
+    let replaced = replaced.decide().unwrap();
+    let (seed, db) = (stop_of(&replaced, "seed"), stop_of(&replaced, "db"));
+    assert!(needs(&replaced, db.unwrap(), seed.unwrap()));
+    assert!(ends(&replaced));
+    let started = scene(State::Exited(137)).decide().unwrap();
+    let seed = stop_of(&started, "seed").unwrap();
+    let is_start = |step: &&Step| matches!(step.action, Action::Start { .. });
+    let mut starts = started.steps.iter().filter(is_start);
+    let db = starts.find(|step| step.service.as_deref() == Some("db"));
+    assert!(needs(&started, db.unwrap().id, seed), "{started:?}");
+    assert!(ends(&started));
 }
 
 #[test]

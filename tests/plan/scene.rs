@@ -238,7 +238,6 @@ pub(crate) fn publishing(scene: &mut Scene, container: usize, port: u16) {
     }];
 }
 
-/// Whether a step is done only if another is, be it through others.
 pub(crate) fn stop_of(plan: &Plan, service: &str) -> Option<StepId> {
     let mut steps = plan.steps.iter();
     let stop = steps.find(|step| {
@@ -247,6 +246,7 @@ pub(crate) fn stop_of(plan: &Plan, service: &str) -> Option<StepId> {
     stop.map(|step| step.id)
 }
 
+/// Whether a step is done only if another is, be it through others.
 pub(crate) fn needs(plan: &Plan, step: StepId, other: StepId) -> bool {
     let mut after = plan.steps[step.0].after.iter();
     after.any(|needed| *needed == other || needs(plan, *needed, other))
