@@ -484,9 +484,17 @@ fn of_ports(conflicts: &[(plan::Conflict, Option<Place>)]) -> Vec<Message> {
         ..Message::default()
     });
     let mut told: Vec<Message> = told.collect();
-    if let Some(last) = told.last_mut() {
-        let auto = "`larder up --ports auto` publishes free ports in place of taken ones";
-        last.hints.push(auto.to_owned());
+    // What is typed is published as it is.
+    let mut written = conflicts.iter().filter(|(own, _)| !own.is_typed());
+    if let (Some((first, _)), Some(last)) = (written.next(), told.last_mut()) {
+        let once = first.once && written.all(|(own, _)| own.once);
+        let how = if once {
+            "LARDER_PORTS=auto"
+        } else {
+            "larder up --ports auto"
+        };
+        let auto = format!("`{how}` publishes free ports in place of taken ones");
+        last.hints.push(auto);
     }
     told
 }

@@ -242,12 +242,16 @@ async fn make(
     let names = [args.service().to_owned()];
     let mut prepared = prepare(invocation, project, &names, settings, goal).await?;
     if args.remove_orphans {
+        prepared.check_first_ports().await?;
         remove_orphans(invocation, &mut prepared).await?;
     }
     prepared.freshen(invocation).await?;
     let (plan, dagger) = prepared.decide(invocation).await?;
     let of_checkouts = prepared.check_checkouts(invocation, &plan)?;
     prepared.check_ports(&plan).await?;
+    if !args.quiet {
+        prepared.tell_ports(invocation);
+    }
     let kept = records::keep(prepared.settings.cache.as_deref(), &prepared.recipes);
     for warning in plan.warnings.iter().chain(&of_checkouts) {
         invocation.warning(warning);

@@ -10,42 +10,24 @@ use crate::compose;
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::fingerprint;
-use crate::model::{Port, PortRange, Project, labels};
-use crate::plan::{self, Action, Claim, Conflict, Container, Holder, Plan, Taken};
+use crate::model::{Port, PortRange, Project};
+use crate::plan::{self, Action, Claim, Conflict, Container, Holder, Plan};
 use crate::runtime::{self, EngineError, StepError};
 use crate::settings::Ports;
 
 impl Prepared {
-    /// With `--ports auto`: gives ports in place of those that are taken, and takes the hashes that say so.
+    /// Gives ports in place of those that are taken, where that is asked for, and takes the hashes that say so.
     pub(super) async fn choose_ports(&mut self) -> Result<(), Failure> {
-        self.keep_ports();
-        if self.settings.ports == Ports::Fixed
-            || !plan::ports_are_open(&self.project, &self.services, &self.observed)
-        {
-            return self.chosen(&[]);
+        let auto = self.settings.ports == Ports::Auto;
+        let services = plan::choosing(&self.project, &self.services, &self.observed, auto);
+        let mut taken = Vec::new();
+        if plan::ports_are_open(&self.project, &services, &self.observed) {
+            let all = services.iter();
+            let all = all.filter_map(|name| self.project.services.get(name));
+            let ranges = all.flat_map(|own| own.ports.iter().filter_map(Port::range));
+            taken = self.engine.taken_ports(named(ranges)).await?;
         }
-        let services = self.services.iter();
-        let services = services.filter_map(|name| self.project.services.get(name));
-        let ranges = services.flat_map(|own| own.ports.iter().filter_map(Port::range));
-        let taken = self.engine.taken_ports(named(ranges)).await?;
-        self.chosen(&taken)
-    }
-
-    /// A container of `run` leaves what its service needs as it is, with the ports that an `up` chose for it.
-    fn keep_ports(&mut self) {
-        let mut services = self.project.services.values();
-        let runs = services.any(|service| service.one_off.is_some());
-        let mut containers = self.observed.containers.iter();
-        if runs && containers.any(|own| own.labels.contains_key(labels::PORTS)) {
-            self.settings.ports = Ports::Auto;
-        }
-    }
-
-    fn chosen(&mut self, taken: &[Taken]) -> Result<(), Failure> {
-        if self.settings.ports == Ports::Fixed {
-            return Ok(());
-        }
-        self.ports = plan::choose_ports(&mut self.project, &self.services, &self.observed, taken);
+        self.ports = plan::choose_ports(&mut self.project, &services, &self.observed, &taken);
         let changed: BTreeSet<&String> = self.ports.iter().map(|port| &port.service).collect();
         for service in changed {
             let hash = fingerprint::config_hash(&self.project, service)?;
@@ -77,9 +59,11 @@ impl Prepared {
             own.any(|own| own.service == *name)
         };
         let mut plan = Plan::default();
-        for name in self.services.iter().filter(|name| !runs(name)) {
+        for name in &self.services {
+            let service = &self.project.services[name];
             let container = plan::ContainerSource::Id(String::new());
-            if self.project.services[name].replicas() > 0 {
+            // One that is run once stands beside those that there are.
+            if service.replicas() > 0 && (service.one_off.is_some() || !runs(name)) {
                 let start = Action::Start {
                     container,
                     hooks: 0,
@@ -143,6 +127,7 @@ pub(super) async fn check_starts(
                 range,
                 protocol: port.transport(),
                 start: step.id,
+                once: false,
             }));
         }
     }

@@ -11,6 +11,8 @@ pub struct OneOff {
     pub remove: bool,
     /// Whether it is found under the names that the service's own containers have in their networks.
     pub aliases: bool,
+    /// Whether its ports were typed, and are in no file.
+    pub typed_ports: bool,
 }
 
 impl OneOff {

@@ -61,11 +61,31 @@ impl ChosenPort {
     }
 }
 
+/// The services whose ports may be others than the file says: all where that is asked for with `auto`, but for what was typed.
+/// Without it those that an `up` chose ports for and that a container of `run` needs, as it leaves them as they are.
+pub fn choosing(
+    project: &Project,
+    services: &BTreeSet<String>,
+    observed: &Observed,
+    auto: bool,
+) -> BTreeSet<String> {
+    let runs = project.services.values().any(|own| own.one_off.is_some());
+    let chooses = |name: &&String| match &project.services[*name].one_off {
+        Some(one_off) => auto && !one_off.typed_ports,
+        None if auto => true,
+        None => {
+            let mut own = containers_of(project, observed, name).into_iter();
+            runs && own.any(|own| own.labels.contains_key(labels::PORTS))
+        }
+    };
+    services.iter().filter(chooses).cloned().collect()
+}
+
 /// Whether it must be known who has which ports: containers of the services run already, and have all that they are to have.
 pub fn ports_are_open(project: &Project, services: &BTreeSet<String>, observed: &Observed) -> bool {
     let mut all = publishing(project, services);
     all.any(|(name, service)| {
-        let containers = containers_of(observed, name);
+        let containers = containers_of(project, observed, name);
         let need = service.replicas() as usize;
         service
             .ports
@@ -81,12 +101,9 @@ pub fn choose_ports(
     observed: &Observed,
     taken: &[Taken],
 ) -> Vec<ChosenPort> {
-    let own: BTreeSet<&String> = observed
-        .containers
-        .iter()
-        .filter(|own| services.contains(&own.service) && !own.one_off)
-        .map(|own| &own.id)
-        .collect();
+    let own = services.iter();
+    let own = own.flat_map(|name| containers_of(project, observed, name));
+    let own: BTreeSet<&String> = own.map(|own| &own.id).collect();
     // What the services' own containers have is theirs to give.
     let others = taken.iter().filter(|taken| match &taken.holder {
         Holder::Container { id, .. } => !own.contains(id),
@@ -184,9 +201,16 @@ fn holds(range: PortRange, port: u16) -> bool {
     (range.first..=range.last).contains(&port)
 }
 
-fn containers_of<'a>(observed: &'a Observed, service: &str) -> Vec<&'a Container> {
+/// The containers that a service has, or had. One that is run once stands beside them, and has nothing of theirs.
+fn containers_of<'a>(
+    project: &Project,
+    observed: &'a Observed,
+    service: &str,
+) -> Vec<&'a Container> {
+    let definition = project.services.get(service);
+    let once = definition.is_some_and(|own| own.one_off.is_some());
     let all = observed.containers.iter();
-    all.filter(|own| own.service == service && !own.one_off)
+    all.filter(|own| own.service == service && !own.one_off && !once)
         .collect()
 }
 
@@ -244,7 +268,7 @@ impl Draft<'_> {
     ) -> Vec<Asked> {
         let mut wanted = Vec::new();
         for (name, service) in publishing(project, services) {
-            let containers = containers_of(observed, name);
+            let containers = containers_of(project, observed, name);
             let need = service.replicas() as usize;
             for (index, port) in service.ports.iter().enumerate() {
                 let Some(range) = port.range() else { continue };
@@ -266,7 +290,7 @@ impl Draft<'_> {
         }
         wanted.sort_by_key(|asked| asked.range.count());
         for asked in wanted.iter_mut().filter(|asked| asked.had.is_none()) {
-            let containers = containers_of(observed, &asked.service);
+            let containers = containers_of(project, observed, &asked.service);
             let before = containers.iter().find_map(|own| said(own, &asked.port));
             asked.had = before.filter(|range| self.take(asked, *range));
         }

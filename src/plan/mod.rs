@@ -38,7 +38,7 @@ mod step;
 mod taken_ports;
 mod unneeded_images;
 pub use adoption::asked_hashes;
-pub use chosen_ports::{ChosenPort, choose_ports, ports_are_open, ports_label};
+pub use chosen_ports::{ChosenPort, choose_ports, choosing, ports_are_open, ports_label};
 pub use decide::{Asked, Builders, Wanted, decide, stranger_warning};
 pub use error::Error;
 pub use hosts::asked_containers;

@@ -22,8 +22,10 @@ pub struct Claim {
     pub range: PortRange,
     /// `tcp`, `udp` or `sctp`.
     pub protocol: String,
-    /// The step that starts the container.
+    /// The step that starts the container, or makes one that is run once.
     pub start: StepId,
+    /// Whether it is one of `run`. Its ports are in no file where they were typed.
+    pub once: bool,
 }
 
 /// A host port that a container cannot have.
@@ -41,6 +43,8 @@ pub struct Conflict {
     pub holder: Holder,
     /// The nearest port that nobody has, as far as can be seen.
     pub free: Option<u16>,
+    /// Whether it is a container of `run`.
+    pub once: bool,
 }
 
 impl fmt::Display for Conflict {
@@ -85,11 +89,17 @@ impl fmt::Display for Conflict {
 }
 
 impl Conflict {
+    /// Whether the port was typed for a container of `run`.
+    pub fn is_typed(&self) -> bool {
+        self.once && self.index.is_none()
+    }
+
     /// What a person can do about it.
     pub fn hint(&self) -> String {
+        let change = if self.is_typed() { "-p" } else { "ports" };
         let change = match self.free {
-            Some(free) => format!("{free} is free: change `ports`"),
-            None => "change `ports`".to_owned(),
+            Some(free) => format!("{free} is free: change `{change}`"),
+            None => format!("change `{change}`"),
         };
         let stop = match &self.holder {
             Holder::Container { name, .. } => {
@@ -105,25 +115,35 @@ impl Conflict {
     }
 }
 
-/// The host ports that are asked for by the containers that a plan starts.
+/// The host ports that are asked for by the containers that a plan starts, and by one that is started behind it.
 pub fn claims(plan: &Plan, project: &Project) -> Vec<Claim> {
     let mut claims = Vec::new();
     for step in &plan.steps {
-        let (Action::Start { .. }, Some(name)) = (&step.action, &step.service) else {
+        let service = step.service.as_ref();
+        let service = service.and_then(|name| project.services.get_key_value(name));
+        let Some((name, service)) = service.filter(|(_, own)| own.publishes()) else {
             continue;
         };
-        let Some(service) = project.services.get(name).filter(|own| own.publishes()) else {
-            continue;
+        let one_off = service.one_off.as_ref();
+        let starts = match step.action {
+            Action::Start { .. } => true,
+            Action::Create(_) => one_off.is_some(),
+            _ => false,
         };
+        if !starts {
+            continue;
+        }
+        let typed = one_off.is_some_and(|one_off| one_off.typed_ports);
         for (index, port) in service.ports.iter().enumerate() {
             if let Some(range) = port.range() {
                 claims.push(Claim {
                     service: name.clone(),
-                    index: Some(index),
+                    index: (!typed).then_some(index),
                     address: port.address(),
                     range,
                     protocol: port.transport(),
                     start: step.id,
+                    once: one_off.is_some(),
                 });
             }
         }
@@ -179,6 +199,7 @@ pub fn conflicts(
             protocol: claim.protocol.clone(),
             holder,
             free,
+            once: claim.once,
         }
     });
     conflicts.collect()

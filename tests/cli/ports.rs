@@ -124,6 +124,62 @@ fn every_port_that_is_taken_is_told_with_its_holder_before_anything_is_done() {
 }
 
 #[test]
+fn what_a_run_cannot_publish_is_told_before_anything_is_done() {
+    let (listener, port) = listener();
+    let (_other, second) = self::listener();
+    let services = [
+        sleeper("db", &format!("'127.0.0.1:{second}:80'")),
+        sleeper("web", &format!("'127.0.0.1:{port}:80'")),
+    ];
+    let stack = Stack::new("ports-run", &compose(&services));
+    let named = [(port, "[port]")];
+    let refused = |line: &str| {
+        let output = stack.sandbox.run(line);
+        nothing_was_done(&stack);
+        shown(&stack, &output, &named)
+    };
+    assert_snapshot!(refused("run --rm -P web true"), @"
+    exit 1
+    --- stderr
+    error: port [port] of service `web` is taken by [this process]
+      at compose.yaml:11:13
+    hint: [next] is free: change `ports`, or stop the process
+    hint: `LARDER_PORTS=auto` publishes free ports in place of taken ones
+    ");
+    assert_snapshot!(refused(&format!("run --rm -p 127.0.0.1:{port}:80 web true")), @"
+    exit 1
+    --- stderr
+    error: port [port] of service `web` is taken by [this process]
+    hint: [next] is free: change `-p`, or stop the process
+    ");
+    // What it publishes by itself is nothing.
+    stack.larder("run --rm web true");
+
+    // That `db` got another port says nothing of those of `web`.
+    stack.larder("up --ports auto db");
+    let db = stack.containers("db");
+    let needs = "    depends_on: [db]\n";
+    stack
+        .sandbox
+        .write("compose.yaml", &(compose(&services) + needs));
+    let text = stack.sandbox.show("run --rm -P web true");
+    assert!(text.starts_with("exit 1\n"), "{text}");
+    assert!(text.contains(&format!("error: port {port} of")), "{text}");
+    drop(listener);
+    let id = stack.larder("run -d -P web sleep 1000");
+    let ports = docker(&["port", id.trim_end()]);
+    assert_eq!(ports.trim_end(), format!("80/tcp -> 127.0.0.1:{port}"));
+    assert_eq!(stack.containers("db"), db);
+
+    // Where it is asked for it gets another one, and says so.
+    stack.larder("up --ports auto db");
+    let stack = stack.env("LARDER_PORTS", "auto");
+    let text = stack.sandbox.show("run --rm -P web true");
+    assert!(text.starts_with("exit 0\n"), "{text}");
+    assert!(text.contains(&format!("web: {port} is taken by")), "{text}");
+}
+
+#[test]
 fn a_listener_for_all_addresses_has_the_port_of_each() {
     let listener = TcpListener::bind("[::]:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use larder::model::labels;
+use larder::model::{OneOff, labels};
 use larder::plan::{
-    ChosenPort, Container, Holder, Taken, choose_ports, claims, conflicts, ports_are_open,
-    ports_label,
+    ChosenPort, Container, Holder, Taken, choose_ports, choosing, claims, conflicts,
+    ports_are_open, ports_label,
 };
 
 use super::scene::{PLAIN, Scene, publishing, scene};
@@ -267,4 +267,82 @@ zap: {image: img, ports: [{target: 80, published: '8080', protocol: tcp}]}
     let ids: Vec<String> = ids.collect();
     let held = [by_container(&ids[0], 8080), by_container(&ids[1], 8081)];
     assert_eq!(chosen(&mut scene, "/a", &held), (Vec::new(), None));
+}
+
+/// `web` is run once.
+fn once(scene: &mut Scene, typed_ports: bool) {
+    let web = scene.project.services.get_mut("web").unwrap();
+    web.one_off = Some(Box::new(OneOff {
+        typed_ports,
+        ..OneOff::default()
+    }));
+}
+
+const THREE: &str = "
+db: {image: img, ports: [{target: 80, published: '5432', protocol: tcp}]}
+mq: {image: img, ports: [{target: 80, published: '5672', protocol: tcp}]}
+web: {image: img, ports: [{target: 80, published: '8080', protocol: tcp}]}
+";
+
+#[test]
+fn a_run_leaves_chosen_ports_to_those_that_have_them_and_chooses_none() {
+    let scene = |typed: Option<bool>| {
+        one(THREE)
+            .container("db", "new", PLAIN)
+            .container("mq", "new", PLAIN)
+            .with(|scene| {
+                running(scene, 24000, Some("5432:80/tcp=24000"));
+                if let Some(typed) = typed {
+                    once(scene, typed);
+                }
+            })
+    };
+    let services: BTreeSet<String> = ["db", "mq", "web"].map(str::to_owned).into();
+    let choosing = |typed, auto| {
+        let scene = scene(typed);
+        choosing(&scene.project, &services, &scene.observed, auto)
+    };
+    let db = BTreeSet::from(["db".to_owned()]);
+    assert_eq!(choosing(Some(false), false), db);
+    assert_eq!(choosing(Some(true), false), db);
+    assert_eq!(choosing(None, false), BTreeSet::new());
+    // Where it is asked for all are, but what was typed.
+    assert_eq!(choosing(Some(false), true), services);
+    let beside: BTreeSet<String> = ["db", "mq"].map(str::to_owned).into();
+    assert_eq!(choosing(Some(true), true), beside);
+}
+
+#[test]
+fn what_a_run_publishes_is_not_what_the_services_own_containers_have() {
+    let there = |typed| {
+        one(WEB)
+            .container("web", "new", PLAIN)
+            .with(|scene| publishing(scene, 0, 8080))
+            .with(|scene| once(scene, typed))
+    };
+    let held = |scene: &Scene| [by_container(&scene.observed.containers[0].id, 8080)];
+    for typed in [false, true] {
+        let scene = there(typed);
+        let plan = scene.decide().unwrap();
+        let claims = claims(&plan, &scene.project);
+        let own: Vec<&Container> = scene.observed.containers.iter().collect();
+        let found = conflicts(&claims, &plan, &own, &held(&scene));
+        let text = "port 8080 of service `web` is taken by container `hub-web0123456789abcdef` of project `hub`";
+        assert_eq!(found[0].to_string(), text);
+        let change = if typed { "-p" } else { "ports" };
+        let hint = format!(
+            "8081 is free: change `{change}`, or stop the other with `docker stop hub-web0123456789abcdef`"
+        );
+        assert_eq!(found[0].hint(), hint);
+        assert_eq!(found.len(), 1);
+    }
+    let mut scene = there(false);
+    let held = held(&scene);
+    let (told, _) = chosen(&mut scene, "/a", &held);
+    assert_eq!(
+        told,
+        [
+            "web: 8080 is taken by container `hub-web0123456789abcdef` of project `hub`; 32623 in its place"
+        ]
+    );
 }

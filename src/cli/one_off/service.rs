@@ -34,6 +34,7 @@ pub(super) fn define(
         interactive: args.interactive,
         remove: args.rm,
         aliases: args.use_aliases,
+        typed_ports: !args.service_ports,
     };
     let container = args.name.clone();
     let container = container.unwrap_or_else(|| one_off.name(&project.name, name));
