@@ -49,8 +49,8 @@ pub enum Failure {
         /// Whether it has some, and none of their profiles is active.
         off: bool,
     },
-    /// Another larder changed the project while this one waited for it: what was read before may not be so any more.
-    #[error("another larder changed the project meanwhile")]
+    /// Another larder, or a stop that goes on, was waited for: what was read and seen before may not be so any more.
+    #[error("the project changed meanwhile")]
     Waited,
     /// Containers cannot have their host ports.
     #[error("{} host ports are taken", .0.len())]

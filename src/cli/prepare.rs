@@ -17,6 +17,7 @@ use super::decide::BY_DOCKER;
 use super::invocation::Invocation;
 use super::proofs;
 use super::records;
+use super::stops::wait_for_stops;
 use crate::compose;
 use crate::docker::{self, Docker};
 use crate::failure::Failure;
@@ -164,8 +165,17 @@ pub(super) async fn prepare(
             Some(engine) => engine?,
             None => invocation.engine().await?,
         };
-        let mut observed = engine.observe(&project.name).await?;
-        if goal.acts && goal.containers {
+        let acts = goal.acts && goal.containers;
+        let signals = async {
+            if acts && goal.starts {
+                engine.signals(&project.name).await
+            } else {
+                Vec::new()
+            }
+        };
+        let (observed, signals) = tokio::join!(engine.observe(&project.name), signals);
+        let mut observed = observed?;
+        if acts {
             if engine.starting(&project, &observed.containers).await? {
                 observed = engine.observe(&project.name).await?;
             }
@@ -175,10 +185,10 @@ pub(super) async fn prepare(
             }
         }
         let native = engine.native().await?;
-        Ok::<_, Failure>((engine, observed, native))
+        Ok::<_, Failure>((engine, observed, signals, native))
     };
     // On the heap: the futures of calls to an engine are large.
-    let (mut inputs, (engine, observed, native)) =
+    let (mut inputs, (engine, observed, signals, native)) =
         both(reading, Box::pin(looking), begun + KEPT_BACK, |read| {
             read.unlocked.map(Failure::from)
         })
@@ -192,6 +202,9 @@ pub(super) async fn prepare(
     if let Some(unlocked) = inputs.unlocked {
         return Err(unlocked.into());
     }
+    let own = observed.containers.iter();
+    let own = own.filter(|own| !own.one_off && services.contains(&own.service));
+    wait_for_stops(invocation, &engine, own, &signals).await?;
 
     let mut prepared = Prepared {
         project,

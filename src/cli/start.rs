@@ -7,6 +7,7 @@ use super::args::Services;
 use super::carry_out::carry_out_on;
 use super::invocation::{Invocation, Named};
 use super::rounds::rounds;
+use super::stops::wait_for_stops;
 use super::taken::check_starts;
 use super::{stack, turn};
 use crate::failure::Failure;
@@ -30,11 +31,14 @@ async fn round(
     begun: Instant,
 ) -> Result<(), Failure> {
     let engine = invocation.engine_to_change(&named.name).await?;
-    let observed = engine.observe(&named.name).await?;
+    let (observed, signals) =
+        tokio::join!(engine.observe(&named.name), engine.signals(&named.name));
+    let observed = observed?;
     let chosen = turn::chosen(&observed.containers, named, &args.services)?;
     let mut chosen = stack::with_hosts(&observed.containers, named.project.as_ref(), chosen);
     turn::pass_over_unfinished(invocation, &mut chosen);
     turn::all_there(&chosen, named, &args.services)?;
+    wait_for_stops(invocation, &engine, chosen.iter().copied(), &signals).await?;
     let mut due: Vec<&Container> = chosen.iter().copied().filter(|c| !is_up(c)).collect();
     if due.is_empty() {
         return invocation.note("nothing to start");

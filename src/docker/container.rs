@@ -58,14 +58,7 @@ impl Docker {
     ) -> Result<Duration, EngineError> {
         let grace = match grace {
             Some(grace) => grace,
-            None => self
-                .look(container)
-                .await?
-                .config
-                .and_then(|config| config.stop_timeout)
-                .map_or(DEFAULT_GRACE, |seconds| {
-                    Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::from(u32::MAX)))
-                }),
+            None => grace_period(&self.look(container).await?),
         };
         Ok(grace + BEYOND_GRACE)
     }
@@ -192,6 +185,14 @@ impl Docker {
 pub(super) fn short(container: &str) -> &str {
     let id = container.len() == 64 && container.bytes().all(|byte| byte.is_ascii_hexdigit());
     if id { &container[..12] } else { container }
+}
+
+/// How long a container has to end by itself.
+pub(super) fn grace_period(found: &ContainerInspectResponse) -> Duration {
+    let own = found.config.as_ref().and_then(|config| config.stop_timeout);
+    own.map_or(DEFAULT_GRACE, |seconds| {
+        Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::from(u32::MAX)))
+    })
 }
 
 /// Whole seconds, as the engine counts them.

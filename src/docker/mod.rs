@@ -1,7 +1,7 @@
 //! The Docker Engine. bollard lives here (and where images are built), and nobody else speaks to an engine.
 //!
 //! `address` and `config_file` say where it is; `connect` reaches it, with `dial`, `greeting` and `api_version`, `post` says what bollard cannot;
-//! `observe` takes one snapshot · `definition` puts services, networks and volumes into the engine's words,
+//! `observe` takes one snapshot, `under_way` is what goes on behind it · `definition` puts services, networks and volumes into the engine's words,
 //! `create` makes containers of them, `container` moves them on, `network` and `volume` make what they share ·
 //! `image` and `pull` bring images, with `credentials`, `registry` says what there is · `exec`, `processes`, `logs` (in `lines`, each with its `stamp`) and `watch` look into
 //! what runs, `list` and `events` show it to people, `archive` takes files out and puts them in, `attach` runs one to its end, with its `streams`, `terminal` lends a person's terminal to it · `compose_cli` runs the installed docker compose, as `program` runs whatever is told something · `taken` is who has which of the host's ports, by its
@@ -45,6 +45,7 @@ mod stamp;
 mod streams;
 mod taken;
 mod terminal;
+mod under_way;
 mod volume;
 mod watch;
 
@@ -64,3 +65,4 @@ pub use processes::Processes;
 pub use registry::is_not_known;
 pub use stamp::Stamp;
 pub use terminal::give_back;
+pub use under_way::Sent;

@@ -11,7 +11,7 @@ use futures_util::future::try_join_all;
 
 use super::Docker;
 use super::stamp::Stamp;
-use crate::model::{ImageId, Owner, Project, Share, labels, shares_in};
+use crate::model::{ImageId, Owner, Share, labels, shares_in};
 use crate::plan::{Container, Health, Image, Observed, PublishedPort, Resource, State};
 use crate::runtime::EngineError;
 
@@ -77,36 +77,6 @@ impl Docker {
         }))
         .await?;
         Ok(containers)
-    }
-
-    /// Waits for starts that another command, or one that was killed, asked for and that go on: the engine tells of a container
-    /// once its start is over (moby `containerStart` holds its lock), and lists it as it was until then. Whether there was one.
-    /// Asked are containers that may hold ports already.
-    ///
-    /// # Errors
-    /// The engine does not answer.
-    pub async fn starting(
-        &self,
-        project: &Project,
-        containers: &[Container],
-    ) -> Result<bool, EngineError> {
-        let publishes = |own: &&Container| {
-            let service = project.services.get(&own.service);
-            !own.state.is_running() && service.is_some_and(|own| !own.ports.is_empty())
-        };
-        let asked = containers.iter().filter(publishes);
-        let looks = asked.map(async |own| {
-            match self.condition(&own.id).await {
-                Ok(now) => Ok(now.running),
-                // It was removed meanwhile.
-                Err(EngineError::Refused {
-                    status: Some(404), ..
-                }) => Ok(true),
-                Err(error) => Err(error),
-            }
-        });
-        let running = try_join_all(looks).await?;
-        Ok(running.contains(&true))
     }
 
     /// Whether a container was started after another: a namespace ends with the process that has it, and the container

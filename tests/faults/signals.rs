@@ -1,7 +1,7 @@
 //! Ctrl-C, SIGTERM and SIGHUP in the middle of it, and readers that go away.
 
 use std::os::unix::process::ExitStatusExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -62,6 +62,62 @@ fn the_second_signal_ends_at_once() {
         "{:?}",
         begun.elapsed()
     );
+}
+
+/// What stops a stack and is killed meanwhile, before the container that does not end when it is asked has ended; when it was
+/// begun.
+fn cut_off(rig: &Rig, mut command: Command) -> Instant {
+    let begun = Instant::now();
+    let mut child = command.spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(child.try_wait().unwrap().is_none(), "it ended");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(rig.inspected()[0]["State"]["Running"], true);
+    begun
+}
+
+#[test]
+fn a_stop_that_goes_on_behind_one_that_was_killed_is_waited_for() {
+    let rig = Rig::with("stops", STUBBORN);
+    let compose = || {
+        let mut command = rig.stack.sandbox.command("docker");
+        // Its plugins are there.
+        command.env("HOME", std::env::var("HOME").unwrap_or_default());
+        command.args(["compose", "stop"]).stderr(Stdio::null());
+        command
+    };
+    let stops: [&dyn Fn() -> Command; 3] =
+        [&|| rig.command("stop"), &|| rig.command("down"), &compose];
+    for (stop, next) in stops.into_iter().zip(["up", "up", "start"]) {
+        rig.stack.larder("up");
+        let begun = cut_off(&rig, stop());
+        let output = rig.stack.sandbox.run(next);
+        let shown = rig.shown(&output);
+        assert!(output.status.success(), "{shown}");
+        assert!(shown.contains("waiting: app is being stopped\n"), "{shown}");
+        // Longer than its grace period was to go on.
+        std::thread::sleep(Duration::from_secs(8).saturating_sub(begun.elapsed()));
+        assert_eq!(rig.inspected()[0]["State"]["Running"], true, "{shown}");
+    }
+}
+
+#[test]
+fn a_signal_that_stops_nothing_is_waited_for_no_longer_than_a_stop_takes() {
+    let rig = Rig::with("survives", STUBBORN);
+    rig.stack.larder("up");
+    rig.stack.larder("kill -s WINCH");
+    let begun = Instant::now();
+    let shown = rig.stack.sandbox.show("up");
+    assert!(shown.contains("1 service up to date"), "{shown}");
+    assert!(begun.elapsed() < Duration::from_secs(3), "{shown}");
+    rig.stack.larder("kill -s TERM");
+    let shown = rig.stack.sandbox.show("up");
+    assert!(shown.contains("1 service up to date"), "{shown}");
+    assert!(shown.contains("waiting: app is being stopped\n"), "{shown}");
+    assert!(begun.elapsed() < Duration::from_secs(12), "{shown}");
+    let shown = rig.stack.sandbox.show("up");
+    assert!(!shown.contains("waiting"), "{shown}");
 }
 
 #[test]
