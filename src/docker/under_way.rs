@@ -12,8 +12,8 @@ use super::container::grace_period;
 use super::error::status;
 use super::{Docker, Stamp};
 use crate::model::{Project, labels};
-use crate::plan::Container;
-use crate::runtime::EngineError;
+use crate::plan::{Container, State};
+use crate::runtime::{Condition, EngineError};
 
 /// The signal that nobody survives.
 const KILL: u8 = 9;
@@ -46,7 +46,7 @@ enum Stop {
 impl Docker {
     /// Waits for starts that another command, or one that was killed, asked for and that go on: the engine tells of a container
     /// once its start is over (moby `containerStart` holds its lock), and lists it as it was until then. Whether there was one.
-    /// Asked are containers that may hold ports already.
+    /// Asked are containers that were never started, as that is seen last, and those that may hold ports already.
     ///
     /// # Errors
     /// The engine does not answer.
@@ -55,13 +55,16 @@ impl Docker {
         project: &Project,
         containers: &[Container],
     ) -> Result<bool, EngineError> {
-        let publishes = |own: &&Container| {
+        let publishes = |own: &Container| {
             let service = project.services.get(&own.service);
-            !own.state.is_running() && service.is_some_and(|own| !own.ports.is_empty())
+            service.is_some_and(|own| !own.ports.is_empty())
         };
-        let asked = containers.iter().filter(publishes);
+        let resting = containers.iter().filter(|own| !own.state.is_running());
+        let asked = resting.filter(|own| own.state == State::Created || publishes(own));
         let looks = asked.map(async |own| {
             match self.condition(&own.id).await {
+                // A short one may have ended by now.
+                Ok(now) if own.state == State::Created => Ok(was_started(&now)),
                 Ok(now) => Ok(now.running),
                 // It was removed meanwhile.
                 Err(error) if status(&error) == Some(404) => Ok(true),
@@ -161,6 +164,11 @@ impl Docker {
         };
         Ok(stops.then_some(stop))
     }
+}
+
+/// Whether a container was ever started; before that the engine says the year 1.
+fn was_started(now: &Condition) -> bool {
+    Stamp::parse(&now.started).is_some_and(|started| started.seconds > 0)
 }
 
 fn since_epoch() -> Duration {

@@ -121,9 +121,9 @@ pub fn decide(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Error> {
     }
     if wanted.containers {
         // What runs goes only once there are images: a service that cannot be built takes nobody else down.
-        let images = draft.unneeded();
-        draft.strangers(&images);
-        draft.renew_networks(&order, &images);
+        let last = draft.unneeded();
+        draft.strangers(&last);
+        draft.renew_networks(&order, &last);
     }
     for service in &order {
         let config = wanted.configs.get(service).copied();
