@@ -11,8 +11,9 @@ use self::parting::Parting;
 use super::carry_out::carry_out_on;
 use super::checkouts::check_removal;
 use super::invocation::{Invocation, Named};
-use super::rounds::rounds;
+use super::rounds::rounds_on;
 use super::turn::{Turn, plan_of};
+use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::plan::{Action, Container, Plan, StepId};
 use crate::runtime::Engine;
@@ -49,19 +50,18 @@ pub enum Images {
 pub(super) async fn down(invocation: &Invocation, args: &Down) -> Result<(), Failure> {
     let begun = Instant::now();
     let named = invocation.named()?;
-    rounds(invocation, Some(&named.name), async || {
-        round(invocation, args, &named, begun).await
+    rounds_on(invocation, named, async |engine, named| {
+        round((invocation, engine), args, named, begun).await
     })
     .await
 }
 
 async fn round(
-    invocation: &Invocation,
+    (invocation, engine): (&Invocation, &Docker),
     args: &Down,
     named: &Named,
     begun: Instant,
 ) -> Result<(), Failure> {
-    let engine = invocation.engine_to_change(&named.name).await?;
     let observed = engine.observe(&named.name).await?;
     let all = args.remove_orphans || invocation.removes_orphans();
     let parting = Parting::of(&observed, named, args, all)?;
@@ -107,7 +107,7 @@ async fn round(
     if plan.is_empty() {
         return invocation.note("nothing to remove");
     }
-    carry_out_on(invocation, &engine, named, &[], &plan).await?;
+    carry_out_on(invocation, engine, named, &[], &plan).await?;
     if parting.gone.is_empty() {
         return Ok(());
     }

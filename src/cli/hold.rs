@@ -21,6 +21,7 @@ use crate::term::{Waiting, duration};
 /// The project is this process's as long as it has this.
 pub(super) struct Hold {
     _file: File,
+    pub(super) project: String,
     /// Whether another one had it before.
     pub(super) waited: bool,
 }
@@ -56,6 +57,7 @@ pub(super) async fn take(
             sign(&mut file, command);
             Ok(Some(Hold {
                 _file: file,
+                project: project.to_owned(),
                 waited,
             }))
         }

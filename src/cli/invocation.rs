@@ -110,6 +110,15 @@ impl Invocation {
         }
     }
 
+    /// Takes what its files say now, where these can be read once more.
+    pub(super) fn read_again(&self, named: &mut Named) -> Result<(), Failure> {
+        let project = named.project.as_ref();
+        if project.is_none_or(compose::can_be_read_again) {
+            *named = self.named()?;
+        }
+        Ok(())
+    }
+
     /// The project's name, where it was asked for.
     pub(super) fn project_name(&self) -> Option<String> {
         self.global.project_name.clone().or_else(|| {
@@ -178,7 +187,9 @@ impl Invocation {
     /// until it ends.
     pub(super) async fn engine_to_change(&self, project: &str) -> Result<Docker, Failure> {
         let engine = self.engine().await?;
-        if self.held().is_none() {
+        let other = |hold: &Hold| hold.project != project;
+        if self.held().as_ref().is_none_or(other) {
+            self.release();
             let taken = hold::take(self, &engine, &self.global.word, project).await?;
             *self.held() = taken;
         }

@@ -8,7 +8,9 @@ use super::carry_out::carry_out_on;
 use super::checkouts::check_removal;
 use super::down::add_handed_over;
 use super::invocation::{Invocation, Named};
+use super::rounds::rounds_on;
 use super::turn::{Turn, chosen, plan_of};
+use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::plan::{Container, Observed};
 use crate::runtime::Engine;
@@ -36,38 +38,66 @@ pub struct Rm {
 
 pub(super) async fn rm(invocation: &Invocation, args: &Rm) -> Result<(), Failure> {
     let begun = Instant::now();
-    let named = invocation.named()?;
-    let mut engine = invocation.engine().await?;
-    let mut observed = engine.observe(&named.name).await?;
-    let going = going(&observed, &named, args)?;
-    let meant: BTreeSet<String> = going.iter().map(|own| own.id.clone()).collect();
+    let mut named = invocation.named()?;
+    let mut meant = None;
+    if !args.force {
+        meant = agreed(invocation, args, &named).await?;
+        if meant.is_none() {
+            return Ok(());
+        }
+        // A person takes a while.
+        invocation.read_again(&mut named)?;
+    }
+    rounds_on(invocation, named, async |engine, named| {
+        round((invocation, engine), args, named, meant.as_ref(), begun).await
+    })
+    .await
+}
+
+/// The containers whose removal somebody agreed to; `None` where they did not.
+async fn agreed(
+    invocation: &Invocation,
+    args: &Rm,
+    named: &Named,
+) -> Result<Option<BTreeSet<String>>, Failure> {
+    let engine = invocation.engine().await?;
+    let observed = engine.observe(&named.name).await?;
+    let going = going(&observed, named, args)?;
+    let asked: Vec<&str> = going.iter().map(|own| own.name.as_str()).collect();
+    if !asked.is_empty() {
+        let question = format!("remove {}?", asked.join(", "));
+        let agreed = invocation.screen.ask(&question);
+        if !agreed.ok_or(Failure::NobodyToAsk)? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(going.iter().map(|own| own.id.clone()).collect()))
+}
+
+/// Removes those that were meant. Another command may have changed the project meanwhile: what was started runs.
+async fn round(
+    (invocation, engine): (&Invocation, &Docker),
+    args: &Rm,
+    named: &Named,
+    meant: Option<&BTreeSet<String>>,
+    begun: Instant,
+) -> Result<(), Failure> {
+    let observed = engine.observe(&named.name).await?;
+    let mut going = going(&observed, named, args)?;
+    going.retain(|own| meant.is_none_or(|meant| meant.contains(&own.id)));
     if going.is_empty() {
         return invocation.note("nothing to remove: `-s` stops what runs");
     }
-    if !args.force {
-        let asked: Vec<&str> = going.iter().map(|own| own.name.as_str()).collect();
-        let question = format!("remove {}?", asked.join(", "));
-        match invocation.screen.ask(&question) {
-            None => return Err(Failure::NobodyToAsk),
-            Some(false) => return Ok(()),
-            Some(true) => {}
-        }
-    }
-    // A person takes a while, and so may another command that changes the project: what was started meanwhile runs.
-    engine = invocation.engine_to_change(&named.name).await?;
-    observed = engine.observe(&named.name).await?;
-    let mut going = self::going(&observed, &named, args)?;
-    going.retain(|own| meant.contains(&own.id));
     check_removal(invocation, named.project.as_ref(), &going)?;
     let turn = Turn::Remove {
         grace: None,
         volumes: args.volumes,
     };
-    let mut plan = plan_of(going.clone(), &named, turn);
+    let mut plan = plan_of(going.clone(), named, turn);
     if args.volumes {
-        add_handed_over(&mut plan, &going, &named);
+        add_handed_over(&mut plan, &going, named);
     }
-    carry_out_on(invocation, &engine, &named, &[], &plan).await?;
+    carry_out_on(invocation, engine, named, &[], &plan).await?;
     invocation.total(going.len(), "container", "removed", begun)
 }
 

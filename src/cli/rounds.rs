@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 
-use super::invocation::Invocation;
+use super::invocation::{Invocation, Named};
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::plan::Holder;
@@ -64,6 +64,28 @@ pub(super) async fn rounds<T>(
         }
         before = said;
     }
+}
+
+/// Rounds on the containers of a project that are there. Its files are read anew in each but the first, and there is
+/// another one where somebody who changed it was waited for.
+pub(super) async fn rounds_on<T>(
+    invocation: &Invocation,
+    named: Named,
+    mut round: impl AsyncFnMut(&Docker, &Named) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let name = named.name.clone();
+    let (mut named, mut begun) = (named, false);
+    rounds(invocation, Some(&name), async || {
+        if std::mem::replace(&mut begun, true) {
+            invocation.read_again(&mut named)?;
+        }
+        let engine = invocation.engine_to_change(&named.name).await?;
+        if invocation.has_waited() {
+            return Err(Failure::Waited);
+        }
+        round(&engine, &named).await
+    })
+    .await
 }
 
 /// How long to stand back for others. By chance, so that of two that stand in each other's way one is first.

@@ -6,10 +6,11 @@ use std::time::Instant;
 use super::args::Services;
 use super::carry_out::carry_out_on;
 use super::invocation::{Invocation, Named};
-use super::rounds::rounds;
+use super::rounds::rounds_on;
 use super::stops::wait_for_stops;
 use super::taken::check_starts;
 use super::{stack, turn};
+use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::model::{Condition, Project};
 use crate::plan::{Action, Container, ContainerSource, Plan, Readiness, State, StepId};
@@ -18,19 +19,18 @@ use crate::runtime::Engine;
 pub(super) async fn start(invocation: &Invocation, args: &Services) -> Result<(), Failure> {
     let begun = Instant::now();
     let named = invocation.named()?;
-    rounds(invocation, Some(&named.name), async || {
-        round(invocation, args, &named, begun).await
+    rounds_on(invocation, named, async |engine, named| {
+        round((invocation, engine), args, named, begun).await
     })
     .await
 }
 
 async fn round(
-    invocation: &Invocation,
+    (invocation, engine): (&Invocation, &Docker),
     args: &Services,
     named: &Named,
     begun: Instant,
 ) -> Result<(), Failure> {
-    let engine = invocation.engine_to_change(&named.name).await?;
     let (observed, signals) =
         tokio::join!(engine.observe(&named.name), engine.signals(&named.name));
     let observed = observed?;
@@ -38,14 +38,14 @@ async fn round(
     let mut chosen = stack::with_hosts(&observed.containers, named.project.as_ref(), chosen);
     turn::pass_over_unfinished(invocation, &mut chosen);
     turn::all_there(&chosen, named, &args.services)?;
-    wait_for_stops(invocation, &engine, chosen.iter().copied(), &signals).await?;
+    wait_for_stops(invocation, engine, chosen.iter().copied(), &signals).await?;
     let mut due: Vec<&Container> = chosen.iter().copied().filter(|c| !is_up(c)).collect();
     if due.is_empty() {
         return invocation.note("nothing to start");
     }
     let plan = plan(chosen.clone(), named.project.as_ref());
-    check_starts(&engine, &plan, &chosen, named.project.as_ref()).await?;
-    let carried = carry_out_on(invocation, &engine, named, &args.services, &plan).await?;
+    check_starts(engine, &plan, &chosen, named.project.as_ref()).await?;
+    let carried = carry_out_on(invocation, engine, named, &args.services, &plan).await?;
     due.retain(|container| !carried.fallen.contains(&container.service));
     invocation.total(due.len(), "container", "started", begun)
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::carry_out::carry_out_on;
 use super::invocation::{Invocation, Named};
-use super::rounds::rounds;
+use super::rounds::rounds_on;
 use super::stack;
 use super::taken::check_starts;
 use crate::docker::Docker;
@@ -60,20 +60,19 @@ pub(super) async fn turn(
 ) -> Result<(), Failure> {
     let begun = Instant::now();
     let named = invocation.named()?;
-    rounds(invocation, Some(&named.name), async || {
-        round(invocation, services, &named, turn, begun).await
+    rounds_on(invocation, named, async |engine, named| {
+        round((invocation, engine), services, named, turn, begun).await
     })
     .await
 }
 
 async fn round(
-    invocation: &Invocation,
+    (invocation, engine): (&Invocation, &Docker),
     services: &[String],
     named: &Named,
     turn: Turn,
     begun: Instant,
 ) -> Result<(), Failure> {
-    let engine = invocation.engine_to_change(&named.name).await?;
     let observed = engine.observe(&named.name).await?;
     let mut chosen = chosen(&observed.containers, named, services)?;
     if let Turn::Restart { alone, .. } = turn {
@@ -99,9 +98,9 @@ async fn round(
     };
     let plan = plan_of(chosen.clone(), named, turn);
     if turn.is_restart() {
-        check_starts(&engine, &plan, &chosen, named.project.as_ref()).await?;
+        check_starts(engine, &plan, &chosen, named.project.as_ref()).await?;
     }
-    carry_out_on(invocation, &engine, named, &[], &plan).await?;
+    carry_out_on(invocation, engine, named, &[], &plan).await?;
     invocation.total(count, "container", how, begun)
 }
 

@@ -68,9 +68,7 @@ pub struct Up {
 pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<u8, Failure> {
     let begun = Instant::now();
     let names = args.asked.names(&args.services);
-    let project = load(invocation, args, &names)?;
-    let mut settings = invocation.settings(Some(&project), args.timeout)?;
-    settings.ports = args.asked.ports.unwrap_or(settings.ports);
+    let (project, settings) = load(invocation, args, &names)?;
     invocation.warn(&project);
     let goal = Goal {
         containers: true,
@@ -127,15 +125,21 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<u8, Failure
     Ok(0)
 }
 
-/// The project as the files and the command line have it now.
-fn load(invocation: &Invocation, args: &Up, names: &[String]) -> Result<Project, Failure> {
+/// The project and the settings as the files and the command line have them now.
+fn load(
+    invocation: &Invocation,
+    args: &Up,
+    names: &[String],
+) -> Result<(Project, Settings), Failure> {
     let mut project = invocation.load(names)?;
     if project.services.is_empty() {
         let off = !project.disabled.is_empty();
         return Err(Failure::NoServices { off });
     }
     args.asked.adjust(&mut project)?;
-    Ok(project)
+    let mut settings = invocation.settings(Some(&project), args.timeout)?;
+    settings.ports = args.asked.ports.unwrap_or(settings.ports);
+    Ok((project, settings))
 }
 
 /// What goes on over all rounds of an `up`.
@@ -162,7 +166,7 @@ impl Run<'_> {
     /// Looks, decides, carries out, and looks once more.
     async fn round(&mut self) -> Result<Prepared, Failure> {
         if std::mem::replace(&mut self.begun, true) && compose::can_be_read_again(&self.project) {
-            self.project = load(self.invocation, self.args, &self.names)?;
+            (self.project, self.settings) = load(self.invocation, self.args, &self.names)?;
         }
         let (project, settings) = (self.project.clone(), self.settings.clone());
         let prepared = prepare(self.invocation, project, &self.names, settings, self.goal);

@@ -44,6 +44,80 @@ fn two_files_of_one_project_are_started_one_behind_the_other() {
     rig.repair("0", "two files");
 }
 
+/// What `stop app` has in hand for some seconds, and a service that is off or on.
+fn with_extra(profiles: &str) -> String {
+    format!(
+        "services:
+  app: {{image: 'busybox:stable', command: [sh, -c, \"trap '' TERM; sleep 1000\"], stop_grace_period: 5s}}
+  extra: {{image: 'busybox:stable', command: [sleep, '1000'], stop_signal: SIGKILL, profiles: [{profiles}]}}
+"
+    )
+}
+
+/// Holds the project with a stop, has a command wait for it, changes the file, and gives what the command said.
+fn edited_while_waiting(rig: &Rig, line: &str, file: &str) -> String {
+    let first = rig.command("stop app").spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    let second = rig.command(line).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    rig.stack.sandbox.write("compose.yaml", file);
+    assert!(ended(first, LONGEST, "stop app").status.success());
+    let output = ended(second, LONGEST, line);
+    let shown = rig.shown(&output);
+    assert!(output.status.success(), "{line}: {shown}");
+    assert!(shown.contains("waiting for `larder stop`"), "{shown}");
+    shown
+}
+
+#[test]
+fn a_file_that_changes_while_another_run_is_waited_for_is_read_anew() {
+    let state = |rig: &Rig| {
+        let found = rig.stack.containers("extra");
+        let format = "{{.State.Status}} {{.State.StartedAt}}";
+        let found = found.first();
+        found.map(|id| docker(&["inspect", "-f", format, id]))
+    };
+    let check = |(number, line): (usize, &str)| {
+        let rig = Rig::with(&format!("edited{number}"), &with_extra(""));
+        rig.stack.larder("up");
+        if line == "start" {
+            rig.stack.larder("stop extra");
+        }
+        let before = state(&rig);
+        rig.stack.sandbox.write("compose.yaml", &with_extra("off"));
+        let shown = edited_while_waiting(&rig, line, &with_extra(""));
+        let now = state(&rig);
+        assert_ne!(now, before, "{line}: {shown}");
+        let gone = line == "down" || line.starts_with("rm");
+        assert_eq!(now.is_none(), gone, "{line}: {shown}");
+        let running = now.is_some_and(|own| own.starts_with("running"));
+        assert_eq!(running, line.ends_with("start"), "{line}: {shown}");
+    };
+    std::thread::scope(|scope| {
+        let lines = ["down", "stop", "start", "restart", "rm -sf"];
+        for one in lines.into_iter().enumerate() {
+            scope.spawn(move || check(one));
+        }
+    });
+}
+
+#[test]
+fn settings_of_a_file_that_changes_while_another_run_is_waited_for_are_taken() {
+    let compose = |timeout: u32| {
+        let check = "{test: [CMD, test, -e, /go], interval: 1s, retries: 100}";
+        let slow = format!("image: 'busybox:stable', stop_signal: SIGKILL, healthcheck: {check}");
+        let slow = format!("{slow}, command: [sh, -c, 'sleep 4; touch /go; sleep 1000']");
+        format!(
+            "{}  slow: {{{slow}}}\nx-larder: {{timeout: {timeout}}}\n",
+            with_extra("")
+        )
+    };
+    let rig = Rig::with("settings", &with_extra(""));
+    rig.stack.larder("up");
+    rig.stack.sandbox.write("compose.yaml", &compose(1));
+    edited_while_waiting(&rig, "up", &compose(60));
+}
+
 /// Other users and other machines have other locks: each goes on from what the other one did.
 #[test]
 fn starts_that_do_not_know_of_each_other_come_to_the_same_end() {
