@@ -146,7 +146,7 @@ impl Asked {
             renew_volumes: self.renew_anon_volumes,
             remove_orphans: self.remove_orphans,
             grace: self.stop_timeout,
-            only_create: false,
+            ..plan::Asked::default()
         }
     }
 }

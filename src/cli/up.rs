@@ -180,31 +180,9 @@ impl Run<'_> {
         self.args.until_end.check(&prepared)?;
         let before = prepared.observed.containers.clone();
         let before = self.before.get_or_insert(before);
-        if self.acted {
-            // What an earlier round did as it was asked for is not done once more.
-            let is_old = |own: &Container| before.iter().any(|old| old.id == own.id);
-            let old = prepared
-                .observed
-                .containers
-                .iter()
-                .filter(|own| is_old(own));
-            let old: BTreeSet<&String> = old.map(|own| &own.service).collect();
-            prepared
-                .asked
-                .recreate
-                .retain(|service| old.contains(service));
-            let ran = |job: &String| {
-                let jobs = prepared.observed.containers.iter();
-                let mut jobs = jobs.filter(|own| !own.one_off && own.service == *job);
-                !jobs.any(|own| {
-                    before
-                        .iter()
-                        .any(|old| old.id == own.id && old.started == own.started)
-                })
-            };
-            let rerun = std::mem::take(&mut prepared.asked.rerun);
-            prepared.asked.rerun = rerun.into_iter().filter(|job| !ran(job)).collect();
-        }
+        // What an earlier round did as it was asked for is not done once more.
+        let now = &prepared.observed.containers;
+        prepared.asked.note_done(before, now);
         prepared.freshen(self.invocation).await?;
         let (plan, dagger) = prepared.decide(self.invocation).await?;
         let of_checkouts = prepared.check_checkouts(self.invocation, &plan)?;

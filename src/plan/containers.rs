@@ -171,7 +171,7 @@ impl Draft<'_> {
             }
             State::Restarting => None,
             State::Exited(0) if slot.one_shot => {
-                let rerun = self.wanted.asked.rerun.contains(slot.service);
+                let rerun = self.wanted.asked.reruns(container, slot.service);
                 let rerun = rerun.then(|| "asked for: `--rerun`".to_owned());
                 let undone = rerun.or_else(|| self.undone(slot.service, container));
                 if undone.is_none() {

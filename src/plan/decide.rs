@@ -62,6 +62,38 @@ pub struct Asked {
     pub grace: Option<u32>,
     /// Whether containers are created and not started.
     pub only_create: bool,
+    /// Containers, by ID, that this command made already: they are not replaced once more.
+    pub made: BTreeSet<String>,
+    /// Containers, by ID, that this command started already: jobs among them are not run once more.
+    pub started: BTreeSet<String>,
+}
+
+impl Asked {
+    /// Notes what was done since the command began to look, by what was there then and is there now: what is asked for goes for
+    /// each container once.
+    pub fn note_done(&mut self, before: &[Container], now: &[Container]) {
+        let before = before.iter().map(|old| (&old.id, old.started));
+        let before: HashMap<_, _> = before.collect();
+        for own in now {
+            let old = before.get(&own.id);
+            if old.is_none() {
+                self.made.insert(own.id.clone());
+            }
+            if old != Some(&own.started) {
+                self.started.insert(own.id.clone());
+            }
+        }
+    }
+
+    /// Whether a container of a service is replaced, whatever it is.
+    pub(super) fn replaces(&self, container: &Container, service: &str) -> bool {
+        self.recreate.contains(service) && !self.made.contains(&container.id)
+    }
+
+    /// Whether a job is run again although its container is done.
+    pub(super) fn reruns(&self, container: &Container, service: &str) -> bool {
+        self.rerun.contains(service) && !self.started.contains(&container.id)
+    }
 }
 
 impl Wanted<'_> {

@@ -11,7 +11,7 @@ use crate::model::{Digest, Project, Service, labels};
 
 /// Why a container is not what is wanted; `None` when it is.
 pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
-    if slot.asked.recreate.contains(slot.service) {
+    if slot.asked.replaces(container, slot.service) {
         return Some("asked for: `--force-recreate`".to_owned());
     }
     if slot.asked.keep {

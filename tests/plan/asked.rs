@@ -43,6 +43,73 @@ fn a_forced_service_is_replaced_and_no_other() {
 }
 
 #[test]
+fn what_is_asked_for_goes_for_each_container_once() {
+    let asked = Asked {
+        recreate: ["api".to_owned()].into(),
+        ..Asked::default()
+    };
+    let mut scene = asks(running(), asked);
+    scene.project.services.get_mut("api").unwrap().scale = Some(3);
+    for number in [2, 3] {
+        let mut next = scene.observed.containers[1].clone();
+        next.id = format!("api{number}0123456789abcdef");
+        next.name = format!("hub-api-{number}");
+        next.number = number;
+        scene.observed.containers.push(next);
+    }
+    let before = scene.observed.containers.clone();
+    // Another look, after the first and half of the second were replaced.
+    scene.observed.containers[1].id = "new0123456789abcdef".to_owned();
+    let mut half = scene.observed.containers[2].clone();
+    half.id = "beside0123456789abcdef".to_owned();
+    half.name = "api201234567_hub-api-2".to_owned();
+    scene.observed.containers.push(half);
+    let now = scene.observed.containers.clone();
+    scene.asked.note_done(&before, &now);
+    insta::assert_snapshot!(steps(&scene), @"
+    1  stop api (api201234567): `hub-api-2` must be there once
+    2  remove api (api201234567): `hub-api-2` must be there once (after 1)
+    3  rename to hub-api-2: it is called `api201234567_hub-api-2` (after 2)
+    4  create api301234567_hub-api-3: asked for: `--force-recreate`
+    5  stop api (api301234567): asked for: `--force-recreate` (after 4)
+    6  remove api (api301234567): asked for: `--force-recreate` (after 5)
+    7  rename to hub-api-3: asked for: `--force-recreate` (after 6)
+    8  start api: asked for: `--force-recreate` (after 7)
+    9  wait until api is ready: `up` ends when it is (after 8)
+    ");
+}
+
+#[test]
+fn a_job_that_another_look_finds_done_is_not_run_once_more() {
+    let services = "
+migrate: {image: job, scale: 2}
+app: {image: job, depends_on: {migrate: {condition: service_completed_successfully}}}
+";
+    let asked = Asked {
+        rerun: ["migrate".to_owned()].into(),
+        ..Asked::default()
+    };
+    let mut scene = scene(services)
+        .image("j", &["job:latest"], &[])
+        .container("migrate", "j", State::Exited(0))
+        .container("app", "j", PLAIN);
+    let mut second = scene.observed.containers[0].clone();
+    second.id = "second0123456789abcdef".to_owned();
+    second.name = "hub-migrate-2".to_owned();
+    second.number = 2;
+    scene.observed.containers.push(second);
+    let mut scene = asks(scene, asked);
+    let before = scene.observed.containers.clone();
+    scene.observed.containers[0].started = Some((20, 0));
+    let now = scene.observed.containers.clone();
+    scene.asked.note_done(&before, &now);
+    insta::assert_snapshot!(steps(&scene), @"
+    1  start migrate: asked for: `--rerun`
+    2  wait until migrate is completed: `app` waits for it (after 1)
+    ");
+}
+
+#[test]
 fn what_is_kept_is_kept_whatever_changed_and_started_where_it_stopped() {
     let changed = running().with(|scene| {
         let label = digest("another").to_string();
