@@ -141,6 +141,7 @@ impl Draft<'_> {
         let restarted = self.restarted(slot.service).filter(|_| starts);
         let cut_short = || self.cut_short(slot.service);
         let cut_short = (slot.one_shot && starts).then(cut_short).flatten();
+        let mut reruns = cut_short.is_some() || self.wanted.asked.reruns(container, slot.service);
         let again = match container.state {
             State::Running(_) => restarted.or(cut_short),
             _ => restarted,
@@ -174,6 +175,7 @@ impl Draft<'_> {
                 let rerun = self.wanted.asked.reruns(container, slot.service);
                 let rerun = rerun.then(|| "asked for: `--rerun`".to_owned());
                 let undone = rerun.or_else(|| self.undone(slot.service, container));
+                reruns = undone.is_some();
                 if undone.is_none() {
                     holds.extend([Readiness::Ready, Readiness::Completed]);
                 }
@@ -197,7 +199,7 @@ impl Draft<'_> {
             step: step.or(before.first().copied()),
             holds,
             since,
-            replaces: false,
+            renewed: (reruns && since == Since::Anew).then_some("is run again"),
             lost: since == Since::Anew && !(slot.one_shot && container.state == State::Exited(0)),
         }
     }
@@ -267,7 +269,7 @@ impl Draft<'_> {
             step: step.or(Some(last)),
             holds: Vec::new(),
             since: Since::Anew,
-            replaces: old.is_some(),
+            renewed: old.is_some().then_some("is replaced"),
             lost: old.is_some() || slot.number == 1,
         }
     }

@@ -234,8 +234,9 @@ pub(super) struct Started {
     pub(super) holds: Vec<Readiness>,
     /// Since when it runs.
     pub(super) since: Since,
-    /// Whether it takes the place of another one.
-    pub(super) replaces: bool,
+    /// Why those that depend on it with `restart: true` start anew: it takes the place of another one, or is a job that is
+    /// run again.
+    pub(super) renewed: Option<&'static str>,
     /// Whether it comes where none ran, or in place of another one: who worked with that worked in vain.
     pub(super) lost: bool,
 }

@@ -131,16 +131,15 @@ impl Draft<'_> {
         }
     }
 
-    /// Why a container that runs is started once more: one that its service depends on with `restart: true` is replaced.
+    /// Why a container that runs is started once more: one that its service depends on with `restart: true` is replaced, or is
+    /// a job that is run again.
     pub(super) fn restarted(&self, service: &str) -> Option<String> {
         let depends_on = self.wanted.project.services[service].depends_on.iter();
         let mut restarting = depends_on.filter(|(_, dependency)| dependency.restart);
-        let replaced = |name: &String| {
-            let started = self.started.get(name).into_iter().flatten();
-            started.into_iter().any(|own| own.replaces)
-        };
-        let (name, _) = restarting.find(|(name, _)| replaced(name))?;
-        Some(format!("`{name}`, which it goes with, is replaced"))
+        restarting.find_map(|(name, _)| {
+            let renewed = self.started.get(name)?.iter().find_map(|own| own.renewed)?;
+            Some(format!("`{name}`, which it goes with, {renewed}"))
+        })
     }
 
     /// Puts each stop behind the stops of its guests, so that they end while they still have what they share.

@@ -151,6 +151,47 @@ app: {image: job, depends_on: {migrate: {condition: service_completed_successful
 }
 
 #[test]
+fn what_goes_with_a_job_starts_anew_when_that_is_run_again() {
+    let services = "
+db: {image: job}
+migrate: {image: job, depends_on: {db: {condition: service_started}}}
+app: {image: job, depends_on: {migrate: {condition: service_completed_successfully, restart: true}}}
+loose: {image: job, depends_on: {migrate: {condition: service_completed_successfully}}}
+";
+    let done = || {
+        scene(services)
+            .image("j", &["job:latest"], &[])
+            .container("db", "j", PLAIN)
+            .container("migrate", "j", State::Exited(0))
+            .container("app", "j", PLAIN)
+            .container("loose", "j", PLAIN)
+            .with(|scene| {
+                scene.observed.containers[0].started = Some((10, 0));
+                scene.observed.containers[1].started = Some((20, 0));
+            })
+    };
+    let asked = Asked {
+        rerun: ["migrate".to_owned()].into(),
+        ..Asked::default()
+    };
+    assert_eq!(steps(&done()), "nothing to do\n");
+    insta::assert_snapshot!(steps(&asks(done(), asked.clone())), @"
+    1  start migrate: asked for: `--rerun`
+    2  wait until migrate is completed: `app` waits for it (after 1)
+    3  stop app (app012345678): `migrate`, which it goes with, is run again (after 2)
+    4  start app: `migrate`, which it goes with, is run again (after 2, 3)
+    5  wait until app is ready: `up` ends when it is (after 4)
+    ");
+    // Also where it is run again for what it works on, or failed before and is asked for.
+    let undone = done().with(|scene| scene.observed.containers[0].started = Some((30, 0)));
+    assert!(steps(&undone).contains("stop app"), "{}", steps(&undone));
+    let failed = done().with(|scene| scene.observed.containers[1].state = State::Exited(1));
+    assert!(!steps(&failed).contains("stop app"), "{}", steps(&failed));
+    let failed = asks(failed, asked);
+    assert!(steps(&failed).contains("stop app"), "{}", steps(&failed));
+}
+
+#[test]
 fn what_is_only_created_is_neither_started_nor_waited_for() {
     let asked = Asked {
         only_create: true,
