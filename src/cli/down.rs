@@ -63,7 +63,7 @@ async fn round(
     begun: Instant,
 ) -> Result<(), Failure> {
     let observed = engine.observe(&named.name).await?;
-    let all = args.remove_orphans || invocation.removes_orphans();
+    let all = args.remove_orphans || invocation.removes_orphans(named.project.as_ref());
     let parting = Parting::of(&observed, named, args, all)?;
     check_removal(invocation, named.project.as_ref(), &parting.gone)?;
     let turn = Turn::Remove {

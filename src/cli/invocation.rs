@@ -97,16 +97,26 @@ impl Invocation {
             without_env_files: true,
             ..self.options(&[])
         };
-        match (compose::load(&options), self.project_name()) {
-            (Ok(project), _) => Ok(Named {
-                name: project.name.clone(),
-                project: Some(project),
-            }),
-            (Err(error), Some(name)) if error.is_no_file() => Ok(Named {
+        let error = match compose::load(&options) {
+            Ok(project) => {
+                return Ok(Named {
+                    name: project.name.clone(),
+                    project: Some(project),
+                });
+            }
+            Err(error) => error,
+        };
+        let of_file = || {
+            let variables = compose::environment_alone(&options).ok()?;
+            named_by(&variables)
+        };
+        let name = self.project_name().or_else(of_file);
+        match name.filter(|_| error.is_no_file()) {
+            Some(name) => Ok(Named {
                 name,
                 project: None,
             }),
-            (Err(error), _) => Err(error.by_name().into()),
+            None => Err(error.by_name().into()),
         }
     }
 
@@ -119,18 +129,19 @@ impl Invocation {
         Ok(())
     }
 
-    /// The project's name, where it was asked for.
+    /// The project's name, where it was asked for: what the folder's `.env` says is no more than what its Compose file says.
     pub(super) fn project_name(&self) -> Option<String> {
-        self.global.project_name.clone().or_else(|| {
-            let name = self.environment.get("COMPOSE_PROJECT_NAME").cloned();
-            name.filter(|name| !name.is_empty())
-        })
+        let typed = self.global.project_name.clone();
+        typed.or_else(|| named_by(&self.environment))
     }
 
-    /// Whether the environment asks for the removal of what other files made: `COMPOSE_REMOVE_ORPHANS`, as with docker compose.
-    pub(super) fn removes_orphans(&self) -> bool {
-        let asked = self.environment.get("COMPOSE_REMOVE_ORPHANS");
-        asked.is_some_and(|asked| matches!(asked.as_str(), "1" | "true"))
+    /// Whether the environment, or else an env file, asks for the removal of what other files made: `COMPOSE_REMOVE_ORPHANS`,
+    /// with the values that docker compose takes for yes.
+    pub(super) fn removes_orphans(&self, project: Option<&Project>) -> bool {
+        let variables = project.map_or(&self.environment, |own| &own.compose_variables);
+        let asked = variables.get("COMPOSE_REMOVE_ORPHANS");
+        let asked = asked.map(|asked| asked.trim().to_ascii_lowercase());
+        asked.is_some_and(|asked| matches!(asked.as_str(), "1" | "t" | "true" | "y"))
     }
 
     pub(super) fn options(&self, services: &[String]) -> LoadOptions {
@@ -163,12 +174,13 @@ impl Invocation {
         };
         let extension = project.and_then(|project| project.extensions.get("x-larder"));
         let terminal = self.screen.is_terminal();
-        Ok(Settings::resolve(
-            typed,
-            &self.environment,
-            extension,
-            terminal,
-        )?)
+        let mut environment = self.environment.clone();
+        environment.extend(
+            project
+                .into_iter()
+                .flat_map(|own| own.compose_variables.clone()),
+        );
+        Ok(Settings::resolve(typed, &environment, extension, terminal)?)
     }
 
     /// Reaches the engine.
@@ -283,4 +295,10 @@ impl Invocation {
         };
         message.warning(&self.screen, &self.folder);
     }
+}
+
+/// The name of a project that variables give.
+fn named_by(variables: &Environment) -> Option<String> {
+    let name = variables.get("COMPOSE_PROJECT_NAME").cloned();
+    name.filter(|name| !name.is_empty())
 }

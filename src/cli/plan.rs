@@ -51,6 +51,7 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
     let mut prepared = prepare(invocation, project, &names, settings, goal).await?;
     let asked = &args.asked;
     prepared.asked = asked.of_containers(&args.services, &prepared.services);
+    prepared.asked.remove_orphans |= invocation.removes_orphans(Some(&prepared.project));
     let (mut decided, _) = prepared.decide(invocation).await?;
     let conflicts = prepared.port_conflicts(&decided).await?;
     let refused = conflicts

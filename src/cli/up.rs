@@ -174,7 +174,8 @@ impl Run<'_> {
         let asked = &self.args.asked;
         prepared.asked = plan::Asked {
             only_create: self.args.no_start,
-            remove_orphans: asked.remove_orphans || self.invocation.removes_orphans(),
+            remove_orphans: asked.remove_orphans
+                || self.invocation.removes_orphans(Some(&self.project)),
             ..asked.of_containers(&self.args.services, &prepared.services)
         };
         self.args.until_end.check(&prepared)?;

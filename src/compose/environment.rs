@@ -13,6 +13,9 @@ use super::notice::Notices;
 use super::{dotenv, text};
 use crate::model::FileObject;
 
+/// How the names of docker compose's own variables begin.
+const OF_COMPOSE: &str = "COMPOSE_";
+
 /// Names and values: the process environment first, then what was added. What is the same is shared by those of included
 /// projects, of which there may be a thousand.
 #[derive(Clone, Debug, Default)]
@@ -49,11 +52,19 @@ impl Environment {
         self.layers.insert(0, Rc::new(set));
     }
 
+    /// The variables of docker compose itself.
+    pub(super) fn of_compose(&self) -> BTreeMap<String, String> {
+        let all = self.layers.iter().rev().flat_map(|layer| layer.iter());
+        let own = all.filter(|(name, _)| name.starts_with(OF_COMPOSE));
+        own.map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
     /// Forgets what `before` does not have, but for the variables of docker compose itself.
     pub(super) fn keep_own_of_compose(&mut self, before: &Self) {
         for layer in &mut self.layers {
             Rc::make_mut(layer)
-                .retain(|name, _| name.starts_with("COMPOSE_") || before.get(name).is_some());
+                .retain(|name, _| name.starts_with(OF_COMPOSE) || before.get(name).is_some());
         }
     }
 

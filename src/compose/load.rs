@@ -92,7 +92,16 @@ pub fn environment(options: &LoadOptions) -> Result<BTreeMap<String, String>, Er
     Ok(variables_of(options, Sources::default())?.into_variables())
 }
 
-/// The same, with the env files that were read for it. `sources` are the files that were read already.
+/// The same where there may be no Compose files.
+///
+/// # Errors
+/// An env file cannot be read.
+pub fn environment_alone(options: &LoadOptions) -> Result<BTreeMap<String, String>, Error> {
+    let (environment, _) = first_variables(options, &mut Notices::default())?;
+    Ok(environment.into_variables())
+}
+
+/// As [`environment`], with the env files that were read for it. `sources` are the files that were read already.
 ///
 /// # Errors
 /// As [`environment`].
@@ -142,6 +151,7 @@ fn run(
     project.files = files;
     project.env_files = env_files;
     project.profiles = profiles;
+    project.compose_variables = environment.of_compose();
     settle::settle(&mut project, &environment, notices);
     check::check(&project, &off)?;
     project.drop_unused();
@@ -190,13 +200,8 @@ pub(super) fn ground(
     sources: &mut Sources,
     notices: &mut Notices,
 ) -> Result<Ground, Error> {
-    let mut environment = Environment::new(options.environment.clone());
-    if environment.get("PWD").is_none() {
-        environment.set("PWD", &options.working_dir.to_string_lossy());
-    }
-    let env_files = env_files(options, &environment);
+    let (mut environment, env_files) = first_variables(options, notices)?;
     let first_folder = project_folder(options, &options.files);
-    add_env(&mut environment, &env_files, &first_folder, notices)?;
     let chosen = files::choose(
         &options.files,
         &options.working_dir,
@@ -230,6 +235,21 @@ pub(super) fn ground(
         name,
         environment,
     })
+}
+
+/// The variables before it is known which Compose files there are, and the env files that are named.
+fn first_variables(
+    options: &LoadOptions,
+    notices: &mut Notices,
+) -> Result<(Environment, Vec<PathBuf>), Error> {
+    let mut environment = Environment::new(options.environment.clone());
+    if environment.get("PWD").is_none() {
+        environment.set("PWD", &options.working_dir.to_string_lossy());
+    }
+    let env_files = env_files(options, &environment);
+    let folder = project_folder(options, &options.files);
+    add_env(&mut environment, &env_files, &folder, notices)?;
+    Ok((environment, env_files))
 }
 
 /// The folder that relative paths are read against: `--project-directory`, else the first file's.

@@ -80,7 +80,7 @@ pub use check_start::{check_scale, check_start};
 pub use error::Error;
 pub use explain::{Explanation, Kind, Role, Source, Used, explain};
 pub(crate) use hints::named_here;
-pub use load::{LoadOptions, can_be_read_again, environment, load};
+pub use load::{LoadOptions, can_be_read_again, environment, environment_alone, load};
 pub use outside::{Outside, outside};
 pub use place::{place, place_of_item};
 pub(crate) use project_name::normalised;

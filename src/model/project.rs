@@ -47,6 +47,9 @@ pub struct Project {
     /// The files named by `--env-file`, absolute; empty when the default `.env` was used.
     #[serde(skip)]
     pub env_files: Vec<PathBuf>,
+    /// The variables of docker compose itself, `COMPOSE_…`: those of the environment, and what env files add to them.
+    #[serde(skip)]
+    pub compose_variables: BTreeMap<String, String>,
     /// The files that were merged, in that order: those that are included before those that include them.
     #[serde(skip)]
     pub layers: Vec<PathBuf>,

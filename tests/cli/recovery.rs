@@ -444,6 +444,38 @@ fn services_of_an_inactive_profile_are_left_alone() {
 }
 
 #[test]
+fn what_other_files_made_goes_where_the_env_file_asks_for_it() {
+    let stack = Stack::new("orphans-env", PAIR);
+    stack.larder("up one");
+    let other = PAIR.replace("two:", "three:").replace("one:", "four:");
+    stack.sandbox.write("other.yaml", &other);
+    let theirs = || stack.containers("three").len() + stack.containers("four").len();
+    let begin = || {
+        stack.sandbox.write(".env", "");
+        stack.larder("-f other.yaml up");
+        assert_eq!(theirs(), 2);
+    };
+    begin();
+    stack.larder("up one");
+    assert_eq!(theirs(), 2);
+    stack.sandbox.write(".env", "COMPOSE_REMOVE_ORPHANS=true\n");
+    let plan = stack.larder("plan one");
+    assert!(plan.contains("remove three"), "{plan}");
+    stack.larder("up one");
+    assert_eq!(theirs(), 0);
+    begin();
+    stack.sandbox.write(".env", "COMPOSE_REMOVE_ORPHANS=true\n");
+    stack.larder("down");
+    assert_eq!(theirs(), 0);
+    // The environment goes before it.
+    begin();
+    stack.sandbox.write(".env", "COMPOSE_REMOVE_ORPHANS=true\n");
+    let stack = stack.env("COMPOSE_REMOVE_ORPHANS", "0");
+    stack.larder("up one");
+    assert_eq!(stack.containers("three").len(), 1);
+}
+
+#[test]
 fn a_stack_that_docker_compose_made_stays_and_is_given_back() {
     let stack = Stack::new("takeover", PAIR);
     stack.compose("up -d");

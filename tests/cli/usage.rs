@@ -286,6 +286,40 @@ fn a_builder_from_the_environment_is_named_by_its_variable() {
 }
 
 #[test]
+fn variables_of_docker_compose_count_from_the_env_file_where_the_environment_has_none() {
+    let sandbox = Sandbox::with("services: {a: {image: redis}}")
+        .file(".env", "COMPOSE_PARALLEL_LIMIT=many\n")
+        .file("other.env", "COMPOSE_PARALLEL_LIMIT=more\n");
+    assert_snapshot!(sandbox.show("up"), @r"
+        exit 2
+        --- stderr
+        error: COMPOSE_PARALLEL_LIMIT is `many`, which is none of the whole numbers
+        ");
+    let shown = sandbox.show("--env-file other.env up");
+    assert!(
+        shown.contains("COMPOSE_PARALLEL_LIMIT is `more`"),
+        "{shown}"
+    );
+    // What is typed goes before both, and what the environment has before the file, be it empty.
+    let unreachable = "exit 3\n";
+    let typed = sandbox.show("up --parallel 3");
+    assert!(typed.starts_with(unreachable), "{typed}");
+    for value in ["", "2"] {
+        let sandbox = Sandbox::with("services: {a: {image: redis}}")
+            .file(".env", "COMPOSE_PARALLEL_LIMIT=many\n")
+            .env("COMPOSE_PARALLEL_LIMIT", value);
+        let shown = sandbox.show("up");
+        assert!(shown.starts_with(unreachable), "{shown}");
+    }
+    // Without a Compose file there is a name at least.
+    let named = Sandbox::new().file(".env", "COMPOSE_PROJECT_NAME=hub\n");
+    let shown = named.show("ps");
+    assert!(shown.starts_with(unreachable), "{shown}");
+    let nameless = Sandbox::new().show("ps");
+    assert!(nameless.starts_with("exit 2\n"), "{nameless}");
+}
+
+#[test]
 fn nothing_answers_within_two_seconds() {
     let sandbox = Sandbox::with("services: {a: {image: redis}}");
     let begun = Instant::now();
