@@ -10,8 +10,10 @@ use super::stamp::Stamp;
 /// A line that nobody ends is handed on in pieces of this size, in bytes.
 const LONGEST: usize = 1024 * 1024;
 /// The length of a moment and the blank behind it, as the engine puts one in front of each part of a line (moby
-/// `jsonlog.RFC3339NanoFixed`): a line is in parts where it is longer than 16 KiB, and where it was not ended in time.
+/// `jsonlog.RFC3339NanoFixed`).
 const MOMENT: usize = "2006-01-02T15:04:05.000000000Z ".len();
+/// The length of such a part, of a line that is longer, in bytes (moby `daemon/logger/copier.go`, `defaultBufSize`).
+const PART: usize = 16 * 1024;
 
 /// One line that a container printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,8 +69,8 @@ impl Lines {
         let mut lines = Vec::new();
         let mut start = 0;
         while let Some(length) = held.bytes[start..].iter().position(|byte| *byte == b'\n') {
-            let bytes = &held.bytes[start..start + length];
-            lines.push(line(stream, held.at.take(), bytes));
+            let (bytes, behind) = held.bytes[start..].split_at(length);
+            lines.push(line(stream, held.at.take(), bytes, &behind[1..]));
             start += length + 1;
         }
         held.bytes.drain(..start);
@@ -91,15 +93,16 @@ impl Lines {
 impl Held {
     fn finish(&mut self, stream: LogStream) -> Option<LogLine> {
         let Self { at, bytes } = std::mem::take(self);
-        (!bytes.is_empty()).then(|| line(stream, at, &bytes))
+        (!bytes.is_empty()).then(|| line(stream, at, &bytes, &[]))
     }
 }
 
-/// A whole line. A container with a terminal has the moment in it still.
-fn line(stream: LogStream, at: Option<Stamp>, bytes: &[u8]) -> LogLine {
+/// A whole line. A container with a terminal has the moment in it still; what comes behind the line begins with the next one's.
+fn line(stream: LogStream, at: Option<Stamp>, bytes: &[u8], behind: &[u8]) -> LogLine {
     let (at, bytes) = match (at, stamped(bytes)) {
         (None, Some((at, rest))) => {
-            let rest = joined(&at, rest);
+            let latest = stamped(behind).map_or_else(Stamp::now, |(next, _)| next);
+            let rest = joined(&at, rest, &latest);
             (Some(at), Cow::Owned(rest))
         }
         (at, _) => (at, Cow::Borrowed(bytes)),
@@ -120,19 +123,31 @@ fn stamped(bytes: &[u8]) -> Option<(Stamp, &[u8])> {
     Some((stamp, &bytes[space + 1..]))
 }
 
-/// A line without the moments between its parts: those of a long one, and what was printed before a line ended. The program's
-/// own are older than the moment at which the engine heard of the first, `at`.
-fn joined(at: &Stamp, bytes: &[u8]) -> Vec<u8> {
+/// A line without the moments between its parts. Nothing tells them from those that the program prints but where they stand
+/// and what they say: they come where the engine's buffer was full, or right behind what was not ended when the container was
+/// restarted, and are no older than `at`, when the engine heard of the first part. Then they are no later than `latest`, too.
+/// Where that leaves a doubt, it is the program's.
+fn joined(at: &Stamp, bytes: &[u8], latest: &Stamp) -> Vec<u8> {
     let mut whole = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
+    // Where the part began.
+    let mut begun = 0;
     while let Some(end) = rest.windows(2).position(|two| two == b"Z ") {
         let (before, behind) = rest.split_at(end + 2);
-        let text = before.split_at_checked(before.len().saturating_sub(MOMENT));
-        let own = text.filter(|(_, moment)| {
-            stamped(moment).is_some_and(|(own, left)| left.is_empty() && own >= *at)
-        });
-        whole.extend_from_slice(own.map_or(before, |(text, _)| text));
         rest = behind;
+        whole.extend_from_slice(before);
+        let Some(start) = whole.len().checked_sub(MOMENT).filter(|at| *at >= begun) else {
+            continue;
+        };
+        let own = stamped(&whole[start..]).filter(|(own, left)| left.is_empty() && own >= at);
+        let full = start - begun == PART;
+        let glued = whole[begun..start]
+            .last()
+            .is_some_and(|b| !b.is_ascii_whitespace());
+        if own.is_some_and(|(own, _)| full || glued && own <= *latest) {
+            whole.truncate(start);
+            begun = start;
+        }
     }
     whole.extend_from_slice(rest);
     whole
@@ -222,6 +237,33 @@ mod tests {
         let message = text.into_bytes().into();
         let read = lines.push(&LogOutput::Console { message });
         assert_eq!(read[0].text, format!("{own} [Z {own} ] partpart"));
+    }
+
+    #[test]
+    fn a_moment_that_the_program_printed_is_text() {
+        let [at, soon, next] = ["01.191005896Z", "05.000000000Z", "09.000000000Z"]
+            .map(|seconds| format!("2026-11-24T01:35:{seconds}"));
+        let far = "2099-01-01T00:00:00.123456789Z";
+        for text in [
+            format!("lease until {far} ok"),
+            format!("{far} {far} ok"),
+            format!("next run {soon} ok"),
+            format!("until={far} ok"),
+        ] {
+            let message = format!("{at} {text}\r\n{next} 2\r\n").into_bytes().into();
+            let mut lines = Lines::default();
+            let read = lines.push(&LogOutput::Console { message });
+            assert_eq!(read[0].text, text);
+        }
+        // One that is later than the next line is no part's, and neither is one of a time to come.
+        let text = format!("until={next} ok");
+        for behind in [format!("{soon} 2\r\n"), String::new()] {
+            let text = text.replace(&next, if behind.is_empty() { far } else { &next });
+            let message = format!("{at} {text}\r\n{behind}").into_bytes().into();
+            let mut lines = Lines::default();
+            let read = lines.push(&LogOutput::Console { message });
+            assert_eq!(read[0].text, text);
+        }
     }
 
     #[test]

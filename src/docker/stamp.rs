@@ -1,5 +1,7 @@
 //! When a container printed a line, in the engine's words: RFC 3339 with nanoseconds.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// A moment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp {
@@ -14,6 +16,13 @@ impl Stamp {
     /// Seconds since 1970, and nanoseconds.
     pub fn since_epoch(&self) -> (i64, u32) {
         (self.seconds, self.nanoseconds)
+    }
+
+    /// This moment, as this machine has it.
+    pub fn now() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.unwrap_or_default().as_nanos();
+        Self::of_nanoseconds(i64::try_from(now).unwrap_or(i64::MAX))
     }
 
     /// A moment in nanoseconds since 1970, as the engine would write it.

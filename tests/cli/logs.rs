@@ -135,6 +135,18 @@ services:
 }
 
 #[test]
+fn a_moment_that_a_program_with_a_terminal_prints_is_shown() {
+    let said = "lease until 2099-01-01T00:00:00.123456789Z ok";
+    let compose = format!(
+        "services: {{tty: {{image: redis:7-alpine, tty: true, entrypoint: [echo, {said}]}}}}\n"
+    );
+    let stack = Stack::new("lease", &compose);
+    stack.larder("up");
+    assert_eq!(stack.larder("logs --raw"), format!("{said}\n"));
+    assert!(stack.compose("logs --no-log-prefix").contains(said));
+}
+
+#[test]
 fn a_container_made_anew_by_another_up_is_followed() {
     let compose = |word: &str| {
         format!(
