@@ -36,8 +36,8 @@ async fn round(
     let observed = observed?;
     let chosen = turn::chosen(&observed.containers, named, &args.services)?;
     let mut chosen = stack::with_hosts(&observed.containers, named.project.as_ref(), chosen);
-    turn::pass_over_unfinished(invocation, &mut chosen);
-    turn::all_there(&chosen, named, &args.services)?;
+    let passed = turn::pass_over_unfinished(invocation, &observed.containers, &mut chosen);
+    turn::all_there(&chosen, &passed, named, &args.services)?;
     wait_for_stops(invocation, engine, chosen.iter().copied(), &signals).await?;
     let mut due: Vec<&Container> = chosen.iter().copied().filter(|c| !is_up(c)).collect();
     if due.is_empty() {

@@ -76,8 +76,8 @@ async fn round(
     let observed = engine.observe(&named.name).await?;
     let mut chosen = chosen(&observed.containers, named, services)?;
     if let Turn::Restart { alone, .. } = turn {
-        pass_over_unfinished(invocation, &mut chosen);
-        all_there(&chosen, named, services)?;
+        let passed = pass_over_unfinished(invocation, &observed.containers, &mut chosen);
+        all_there(&chosen, &passed, named, services)?;
         if alone {
             for warning in left_behind(&observed.containers, &chosen) {
                 invocation.warning(&warning);
@@ -136,30 +136,53 @@ pub(super) fn chosen<'a>(
     Ok(chosen)
 }
 
-/// Leaves out containers whose making was cut off, and says so: without their secrets they must not start.
-pub(super) fn pass_over_unfinished(invocation: &Invocation, chosen: &mut Vec<&Container>) {
+/// Leaves out containers that an `up` did not come to the end with, and says so: those whose making was cut off, as they must not
+/// start without their secrets, and those that are to replace one which is still there.
+pub(super) fn pass_over_unfinished<'a>(
+    invocation: &Invocation,
+    all: &[Container],
+    chosen: &mut Vec<&'a Container>,
+) -> Vec<&'a Container> {
+    let mut passed = Vec::new();
     chosen.retain(|own| {
-        if own.is_unfinished() {
-            let (name, service) = (&own.name, &own.service);
-            invocation.warning(&format!(
-                "`{name}` is left as it is, since its making was cut off: `larder up {service}` makes it anew"
-            ));
-        }
-        !own.is_unfinished()
+        let (name, service) = (&own.name, &own.service);
+        let left = if own.is_unfinished() {
+            format!("its making was cut off: `larder up {service}` makes it anew")
+        } else if let Some(old) = all.iter().find(|old| own.is_to_replace(old)) {
+            format!(
+                "it is to replace `{}`: `larder up {service}` does that",
+                old.name
+            )
+        } else {
+            return true;
+        };
+        invocation.warning(&format!("`{name}` is left as it is, since {left}"));
+        passed.push(*own);
+        false
     });
+    passed
 }
 
-/// Refuses a service without a container, and a project without one.
+/// Refuses a service without a container, and a project without one; `passed` are those that were left out.
 pub(super) fn all_there(
     chosen: &[&Container],
+    passed: &[&Container],
     named: &Named,
     services: &[String],
 ) -> Result<(), Failure> {
-    let there = |name: &&String| chosen.iter().any(|container| container.service == **name);
-    match services.iter().find(|name| !there(name)) {
+    let of = |those: &[&Container], name: &String| those.iter().any(|own| own.service == *name);
+    let none_whole = |whose: String, up: &str| Failure::Halted {
+        text: format!("{whose} has no container that is whole"),
+        hint: format!("`larder up{up}` makes it anew"),
+    };
+    match services.iter().find(|name| !of(chosen, name)) {
+        Some(name) if of(passed, name) => {
+            Err(none_whole(format!("service `{name}`"), &format!(" {name}")))
+        }
         Some(name) => Err(Failure::NoContainer(name.clone())),
-        None if chosen.is_empty() => Err(Failure::NoContainers(named.name.clone())),
-        None => Ok(()),
+        None if !chosen.is_empty() => Ok(()),
+        None if !passed.is_empty() => Err(none_whole(format!("project `{}`", named.name), "")),
+        None => Err(Failure::NoContainers(named.name.clone())),
     }
 }
 

@@ -97,19 +97,22 @@ pub fn is_name(name: &str) -> bool {
     name.starts_with("localhost/larder/")
 }
 
-/// The name of a container until all of it is there: docker compose's form of the name of one on its way in, so that its
-/// commands know it, and which no other container has.
+/// The name of a container until all of it is there, which no other container has. docker compose's commands go by labels.
 pub fn unfinished_name(name: &str) -> String {
     // The system's own random numbers are the keys of the hasher.
     let chance = RandomState::new().hash_one(name);
-    format!("{:012x}_{name}", chance & 0xffff_ffff_ffff)
+    format!("{UNFINISHED}{:012x}_{name}", chance & 0xffff_ffff_ffff)
 }
 
-/// Whether a container's name is of that form, or of docker compose's for one that is to replace another.
+/// Whether a container's name is of that form.
 pub fn is_unfinished_name(name: &str) -> bool {
-    let own = name.split_once('_').map(|(own, _)| own);
-    own.is_some_and(|own| own.len() == 12 && own.bytes().all(|b| b.is_ascii_hexdigit()))
+    let own = name.strip_prefix(UNFINISHED);
+    let own = own.and_then(|own| own.split_once('_'));
+    own.is_some_and(|(own, _)| own.len() == 12 && own.bytes().all(|b| b.is_ascii_hexdigit()))
 }
+
+/// What [`unfinished_name`] puts in front. No project's name has a dot, so no name of its containers begins like that.
+const UNFINISHED: &str = "unfinished.";
 
 /// What [`image_name`] puts in front.
 const IMAGES: &str = "localhost/larder/image:";
@@ -146,7 +149,13 @@ mod tests {
             name.ends_with("_hub-db-1") && is_unfinished_name(&name),
             "{name}"
         );
-        for name in ["hub-db-1", "hub_db_1", "0123456789ab-db", "0123456789xy_db"] {
+        for name in [
+            "hub-db-1",
+            "202611290101_app-db-1",
+            "0123456789ab_hub-db-1",
+            "unfinished-db-1",
+            "unfinished.0123456789xy_db",
+        ] {
             assert!(!is_unfinished_name(name), "{name}");
         }
     }

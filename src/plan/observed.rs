@@ -113,6 +113,14 @@ impl Container {
         self.state == State::Created && labels::is_unfinished_name(&self.name)
     }
 
+    /// Whether it was made to take the place of another, which is still there: it has docker compose's name for one on its way in.
+    pub fn is_to_replace(&self, other: &Self) -> bool {
+        let id = &other.id[..other.id.len().min(12)];
+        let rest = self.name.strip_prefix(id);
+        let beside = (&self.service, self.number) == (&other.service, other.number);
+        self.state == State::Created && beside && rest.is_some_and(|rest| rest.starts_with('_'))
+    }
+
     /// What it has of other containers that ends with their processes, and the IDs of those.
     pub fn hosts(&self) -> impl Iterator<Item = (Share, &str)> {
         let shares = self.shares.iter();

@@ -392,6 +392,26 @@ fn what_the_file_no_longer_names_goes_at_the_next_start_and_at_the_end() {
     assert_eq!(docker(&["network", "ls", "-q", "--filter", &label]), "");
 }
 
+#[test]
+fn a_name_that_begins_like_an_id_says_nothing_of_a_container() {
+    let compose = |name: &str| {
+        format!(
+            "services: {{app: {{image: 'redis:7-alpine', stop_grace_period: 1s, container_name: {name}}}}}\n"
+        )
+    };
+    let name = format!("{:012x}_app", std::process::id());
+    let stack = Stack::new("like-an-id", &compose(&name));
+    stack.larder("create");
+    let made = stack.containers("app");
+    stack.larder("create");
+    assert_eq!(stack.containers("app"), made);
+    stack.larder("start");
+    assert_eq!(
+        (stack.containers("app"), stack.names("app")),
+        (made, vec![name])
+    );
+}
+
 /// A service that is always on, one of a profile, and the volume of the latter.
 const WITH_PROFILE: &str = "\
 services:

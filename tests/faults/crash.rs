@@ -113,6 +113,10 @@ fn what_was_killed_before_its_configs_came_is_not_started() {
         let shown = rig.shown(&output);
         assert_eq!(output.status.code(), Some(1), "{line}: {shown}");
         assert!(shown.contains("its making was cut off"), "{shown}");
+        assert!(
+            shown.contains("error: service `db` has no container that is whole"),
+            "{shown}"
+        );
         assert!(shown.contains("larder up"), "{shown}");
     }
     rig.repair("0", &after);
@@ -121,6 +125,47 @@ fn what_was_killed_before_its_configs_came_is_not_started() {
     rig.stack.larder("create");
     rig.stack.larder("start db");
     assert_eq!(rig.stack.names("db").len(), 1);
+}
+
+#[test]
+fn a_replacement_is_started_once_the_one_before_it_is_gone() {
+    let compose = |what: &str| {
+        format!(
+            "services: {{web: {{image: 'busybox:stable', command: [sleep, '1000'], stop_signal: SIGKILL, \
+             environment: {{WHAT: '{what}'}}}}}}\n"
+        )
+    };
+    let rig = Rig::with("replacement", &compose("0"));
+    for (what, method, path, left) in [
+        ("1", "POST", "/containers/*/stop", 2),
+        ("2", "POST", "/containers/*/rename", 1),
+    ] {
+        rig.stack.larder("up");
+        rig.stack.sandbox.write("compose.yaml", &compose(what));
+        let rule = Rule {
+            method,
+            path: path.to_owned(),
+            number: 0,
+            fault: Fault::KillBefore,
+        };
+        let after = killed(&rig, "up", &rule);
+        assert_eq!(rig.stack.containers("web").len(), left, "{after}");
+        let output = rig.stack.sandbox.run("start");
+        let shown = rig.shown(&output);
+        assert!(output.status.success(), "{shown}");
+        assert_eq!(shown.contains("it is to replace"), left == 2, "{shown}");
+        let runs = rig.inspected();
+        let runs = runs.iter().filter(|own| own["State"]["Running"] == true);
+        assert_eq!(runs.count(), 1, "{after}\n{shown}");
+    }
+    // It is kept, and gets its name.
+    let there = rig.stack.containers("web");
+    rig.stack.larder("up");
+    assert_eq!(rig.stack.containers("web"), there);
+    assert_eq!(
+        rig.stack.names("web"),
+        [format!("{}-web-1", rig.stack.name)]
+    );
 }
 
 #[test]

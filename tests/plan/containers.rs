@@ -81,6 +81,35 @@ fn a_container_with_a_temporary_name_gets_its_own_back() {
 }
 
 #[test]
+fn a_replacement_that_did_not_come_to_its_name_is_whole() {
+    // What it replaces is gone already.
+    let replacement = |project: &'static str, name: &'static str| {
+        scene("db: {image: 'postgres:16'}")
+            .image("pg", &["postgres:16"], &[])
+            .container("db", "pg", State::Created)
+            .with(|scene| {
+                scene.project.name = project.to_owned();
+                scene.observed.containers[0].name = name.to_owned();
+            })
+            .text()
+    };
+    let expected = "\
+db  reuse   `postgres:16` is on the engine
+
+1  rename to hub-db-1: it is called `0123456789ab_hub-db-1`
+2  start db: it does not run (after 1)
+3  wait until db is ready: `up` ends when it is (after 2)
+";
+    assert_eq!(replacement("hub", "0123456789ab_hub-db-1"), expected);
+    // A project may be called like that.
+    let whole = replacement("202611290101_app", "202611290101_app-db-1");
+    assert!(
+        whole.contains("\n1  start db: it does not run\n"),
+        "{whole}"
+    );
+}
+
+#[test]
 fn what_a_crash_left_is_cleared_before_its_name_is_taken_again() {
     // A replacement was made and never came to its name; meanwhile the Compose file changed again.
     let scene = scene("db: {image: 'postgres:16'}")
@@ -206,7 +235,7 @@ fn a_container_that_never_started_and_is_not_whole_is_made_anew_with_its_volumes
     assert!(whole.ends_with(start), "{whole}");
     // Cut off before its configs came.
     let scene = scene.with(|scene| {
-        scene.observed.containers[0].name = "0123456789ab_hub-db-1".to_owned();
+        scene.observed.containers[0].name = "unfinished.0123456789ab_hub-db-1".to_owned();
     });
     let expected = "\
 db  reuse   `postgres:16` is on the engine
