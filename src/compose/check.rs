@@ -1,7 +1,7 @@
 //! What must hold between the parts of a project: names that are used are defined, nothing waits for itself, no
 //! two attributes contradict each other (compose-go `checkConsistency`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::check_service;
 use super::error::{Error, ErrorKind};
@@ -18,7 +18,6 @@ pub(super) fn check(project: &Project, off: &BTreeMap<String, Vec<String>>) -> R
     }
     replicas(project)?;
     resources(project)?;
-    container_names(project)?;
     cycles(project)
 }
 
@@ -76,27 +75,6 @@ fn resources(project: &Project) -> Result<(), Error> {
             let path = TreePath::of(&["volumes", name]);
             let reason = "an external volume has a `name` and nothing else".to_owned();
             return Err(ErrorKind::Invalid { path, reason }.into());
-        }
-    }
-    Ok(())
-}
-
-fn container_names(project: &Project) -> Result<(), Error> {
-    let mut taken: HashMap<&str, &str> = HashMap::new();
-    for (service, name) in project
-        .services
-        .iter()
-        .filter_map(|(key, service)| Some((key, service.container_name.as_ref()?)))
-    {
-        if let Some(first) = taken.insert(name, service) {
-            let (name, first, second) = (name.clone(), first.to_owned(), service.clone());
-            let path = TreePath::of(&["services", &second, "container_name"]);
-            return Err(Error::from(ErrorKind::ContainerName {
-                name,
-                first,
-                second,
-            })
-            .at(path));
         }
     }
     Ok(())

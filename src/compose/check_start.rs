@@ -1,7 +1,7 @@
 //! What must hold of attributes that an engine reads only when a container is made: it would refuse them half of a stack
 //! later. docker compose does not look at them, so a file that is only printed may have what does not hold.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::error::{Error, ErrorKind};
 use super::path::TreePath;
@@ -22,6 +22,7 @@ pub fn check_start(project: &Project, services: &BTreeSet<String>) -> Result<(),
         names_another(project, name, service)?;
         check(name, service)
     });
+    let checked = checked.and_then(|()| names_differ(project, services));
     checked.map_err(|error| Places::in_project(project).locate(error))
 }
 
@@ -41,6 +42,28 @@ pub fn check_scale(project: &Project) -> Result<(), Error> {
         );
         let path = TreePath::of(&["services", name, "container_name"]);
         return Err(places.locate(Error::from(ErrorKind::Rule(text)).at(path)));
+    }
+    Ok(())
+}
+
+/// That no two services have one container name. Where only one of them is started, the name is that one's.
+fn names_differ(project: &Project, services: &BTreeSet<String>) -> Result<(), Error> {
+    let mut taken: HashMap<&str, &str> = HashMap::new();
+    for (second, service) in &project.services {
+        let name = service.container_name.as_deref();
+        let Some(name) = name.filter(|_| services.contains(second) && service.replicas() > 0)
+        else {
+            continue;
+        };
+        if let Some(first) = taken.insert(name, second) {
+            let path = TreePath::of(&["services", second, "container_name"]);
+            let kind = ErrorKind::ContainerName {
+                name: name.to_owned(),
+                first: first.to_owned(),
+                second: second.clone(),
+            };
+            return Err(Error::from(kind).at(path));
+        }
     }
     Ok(())
 }

@@ -216,6 +216,36 @@ services:
 }
 
 #[test]
+fn one_container_name_of_two_services() {
+    let compose = "\
+services:
+  a: {image: redis, container_name: same}
+  b: {image: redis, container_name: same}
+  c: {image: redis, container_name: same, scale: 0}
+  d: {image: redis, depends_on: [b]}
+";
+    assert_snapshot!(up(compose), @r#"
+        exit 2
+        --- stderr
+        error: services `a` and `b` have the same `container_name`, `same`
+          at compose.yaml:3:21
+        "#);
+    let sandbox = Sandbox::with(compose);
+    for (line, code) in [
+        ("config -q", 0),
+        ("create a d", 2),
+        // The engine is not there.
+        ("up a", 3),
+        ("plan c d", 3),
+        ("ps", 3),
+        ("stop", 3),
+        ("down", 3),
+    ] {
+        assert_eq!(sandbox.run(line).status.code(), Some(code), "{line}");
+    }
+}
+
+#[test]
 fn a_subnet_and_a_platform_that_are_none() {
     let compose = "services: {a: {image: redis}}\n";
     let subnet = "networks: {default: {ipam: {config: [{subnet: notacidr}]}}}\n";
