@@ -24,6 +24,8 @@ use crate::runtime::{ContainerSpec, EngineError};
 struct CreateCall<'a> {
     service: &'a str,
     name: &'a str,
+    /// The name that it is to have.
+    known_as: &'a str,
     platform: Option<&'a str>,
     /// The container's hardware address, which bollard's body has no room for.
     mac_address: Option<&'a str>,
@@ -64,9 +66,13 @@ impl Docker {
         let call = CreateCall {
             service: spec.service,
             name: unfinished.as_deref().unwrap_or(spec.name),
+            known_as: spec.name,
             platform: platform.as_deref(),
             mac_address: mac_address.as_deref(),
         };
+        if in_parts {
+            self.is_free(spec.name).await?;
+        }
         let id = self.create_from(spec, body, &call).await?;
         let finished = async {
             for (network, endpoint) in networks {
@@ -82,7 +88,7 @@ impl Docker {
                 self.unpack(&id, spec.name, archive).await?;
             }
             match unfinished {
-                Some(_) => self.rename_container(&id, spec.name).await,
+                Some(_) => self.give_name(&id, spec.name).await,
                 None => Ok(()),
             }
         };
@@ -92,6 +98,38 @@ impl Docker {
             return Err(error);
         }
         Ok(id)
+    }
+
+    /// That nobody has a name which a container is to have once it is whole, in the words of an engine that is asked for it.
+    async fn is_free(&self, name: &str) -> Result<(), EngineError> {
+        // What the engine finds by the beginning of an ID has another name.
+        let found = self.look(name).await.ok();
+        let found = found
+            .filter(|own| own.name.as_deref().and_then(|own| own.strip_prefix('/')) == Some(name));
+        let Some(id) = found.and_then(|own| own.id) else {
+            return Ok(());
+        };
+        Err(EngineError::Refused {
+            action: creating(name),
+            status: Some(409),
+            source: format!(
+                "Conflict. The container name \"/{name}\" is already in use by container \"{id}\"."
+            )
+            .into(),
+        })
+    }
+
+    /// Gives a container that is whole its name. A person knows it by no other one.
+    async fn give_name(&self, id: &str, name: &str) -> Result<(), EngineError> {
+        let renamed = self.rename_container(id, name).await;
+        renamed.map_err(|error| match error {
+            EngineError::Refused { status, source, .. } => EngineError::Refused {
+                action: creating(name),
+                status,
+                source,
+            },
+            error => error,
+        })
     }
 
     /// Creates a container under the image's name, so that people see the name in `docker ps`, and under its
@@ -120,7 +158,7 @@ impl Docker {
         call: &CreateCall<'_>,
         body: ContainerCreateBody,
     ) -> Result<String, EngineError> {
-        let action = format!("creating container `{}`", call.name);
+        let action = creating(call.known_as);
         if let Some(mac_address) = call.mac_address {
             // A body is plain data; it has no keys that are not strings.
             let mut body = serde_json::to_value(body).unwrap_or_default();
@@ -222,6 +260,11 @@ impl Docker {
         );
         Ok(None)
     }
+}
+
+/// What is done, as it is told.
+fn creating(name: &str) -> String {
+    format!("creating container `{name}`")
 }
 
 /// `security_opt` as the engine takes it: a seccomp profile is sent as its text, and `systempaths` is no

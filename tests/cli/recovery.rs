@@ -393,6 +393,30 @@ fn what_the_file_no_longer_names_goes_at_the_next_start_and_at_the_end() {
 }
 
 #[test]
+fn a_name_that_a_foreign_container_has_is_told_before_anything_is_filled_in() {
+    let name = format!("larder-taken-{}", std::process::id());
+    let compose = format!(
+        "services: {{app: {{image: 'redis:7-alpine', container_name: {name}, configs: [c]}}}}\n\
+         configs: {{c: {{content: some}}}}\n"
+    );
+    let stack = Stack::new("taken-name", &compose);
+    let foreign = docker(&["create", "--name", &name, "redis:7-alpine"]);
+    let output = stack.sandbox.run("up");
+    let shown = stack.sandbox.shown(&output);
+    docker(&["rm", "-f", &name]);
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    for told in [
+        format!("error: creating container `{name}` failed"),
+        format!("already in use by container \"{}\"", foreign.trim()),
+        "hint: rename or remove that container".to_owned(),
+    ] {
+        assert!(shown.contains(&told), "{shown}");
+    }
+    assert!(!shown.contains("renaming"), "{shown}");
+    assert!(stack.containers("app").is_empty());
+}
+
+#[test]
 fn a_name_that_begins_like_an_id_says_nothing_of_a_container() {
     let compose = |name: &str| {
         format!(
