@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::invocation::Invocation;
 use super::stack;
-use super::turn::at_once;
+use super::turn::{at_once, tell_off};
 use crate::failure::Failure;
 use crate::plan::{Action, Container};
 use crate::runtime::Engine;
@@ -61,6 +61,9 @@ pub(super) async fn kill(invocation: &Invocation, args: &Kill) -> Result<(), Fai
             && (args.remove_orphans || !args.services.is_empty() || named.is_on(service))
     };
     let meant: Vec<&Container> = observed.containers.iter().filter(meant).collect();
+    let running = |own: &Container| own.state.is_running();
+    let all = (observed.containers.as_slice(), meant.as_slice());
+    tell_off(invocation, &named, &args.services, all, "kill", running);
     if meant.is_empty() {
         return invocation.note("nothing to kill");
     }

@@ -9,7 +9,7 @@ use super::checkouts::check_removal;
 use super::down::add_handed_over;
 use super::invocation::{Invocation, Named};
 use super::rounds::rounds_on;
-use super::turn::{Turn, chosen, plan_of};
+use super::turn::{Turn, chosen, plan_of, tell_off};
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::plan::{Container, Observed};
@@ -84,6 +84,9 @@ async fn round(
 ) -> Result<(), Failure> {
     let observed = engine.observe(&named.name).await?;
     let mut going = going(&observed, named, args)?;
+    let due = |own: &Container| args.stop || !own.state.is_running();
+    let all = (observed.containers.as_slice(), going.as_slice());
+    tell_off(invocation, named, &args.services, all, "rm", due);
     going.retain(|own| meant.is_none_or(|meant| meant.contains(&own.id)));
     if going.is_empty() {
         return invocation.note("nothing to remove: `-s` stops what runs");

@@ -37,7 +37,17 @@ async fn round(
     let chosen = turn::chosen(&observed.containers, named, &args.services)?;
     let mut chosen = stack::with_hosts(&observed.containers, named.project.as_ref(), chosen);
     let passed = turn::pass_over_unfinished(invocation, &observed.containers, &mut chosen);
-    turn::all_there(&chosen, &passed, named, &args.services)?;
+    turn::all_there(
+        &observed.containers,
+        &chosen,
+        &passed,
+        named,
+        &args.services,
+    )?;
+    let all = (observed.containers.as_slice(), chosen.as_slice());
+    turn::tell_off(invocation, named, &args.services, all, "start", |own| {
+        !is_up(own)
+    });
     wait_for_stops(invocation, engine, chosen.iter().copied(), &signals).await?;
     let mut due: Vec<&Container> = chosen.iter().copied().filter(|c| !is_up(c)).collect();
     if due.is_empty() {

@@ -77,7 +77,7 @@ async fn round(
     let mut chosen = chosen(&observed.containers, named, services)?;
     if let Turn::Restart { alone, .. } = turn {
         let passed = pass_over_unfinished(invocation, &observed.containers, &mut chosen);
-        all_there(&chosen, &passed, named, services)?;
+        all_there(&observed.containers, &chosen, &passed, named, services)?;
         if alone {
             for warning in left_behind(&observed.containers, &chosen) {
                 invocation.warning(&warning);
@@ -87,9 +87,19 @@ async fn round(
             stack::with_guests(&observed.containers, project, &mut chosen);
         }
     }
+    let verb = if turn.is_restart() { "restart" } else { "stop" };
+    let running = |own: &Container| own.state.is_running();
+    tell_off(
+        invocation,
+        named,
+        services,
+        (&observed.containers, &chosen),
+        verb,
+        running,
+    );
     let count = chosen.iter().filter(|c| is_due(c, turn)).count();
     if count == 0 {
-        return invocation.note("nothing to stop");
+        return invocation.note(&format!("nothing to {verb}"));
     }
     let how = match turn {
         Turn::Restart { .. } => "restarted",
@@ -136,6 +146,37 @@ pub(super) fn chosen<'a>(
     Ok(chosen)
 }
 
+/// Says which of all containers are no part of a command on the whole project, as their services are off, and would have been due.
+pub(super) fn tell_off(
+    invocation: &Invocation,
+    named: &Named,
+    services: &[String],
+    (all, chosen): (&[Container], &[&Container]),
+    verb: &str,
+    due: impl Fn(&Container) -> bool,
+) {
+    let off = off(named, services, all);
+    let off = off.filter(|own| due(own) && chosen.iter().all(|chosen| chosen.id != own.id));
+    let shown: Vec<String> = off.map(|own| format!("`{}`", own.name)).collect();
+    if !shown.is_empty() {
+        invocation.warning(&format!(
+            "no profile of {} is active, so it stays as it is: `larder --profile '*' {verb}` means it, too",
+            shown.join(", ")
+        ));
+    }
+}
+
+/// The containers of services that are off, where none is named.
+fn off<'a>(
+    named: &Named,
+    services: &[String],
+    all: &'a [Container],
+) -> impl Iterator<Item = &'a Container> {
+    let whole = services.is_empty();
+    let all = all.iter();
+    all.filter(move |own| whole && !own.one_off && named.is_off(&own.service))
+}
+
 /// Leaves out containers that an `up` did not come to the end with, and says so: those whose making was cut off, as they must not
 /// start without their secrets, and those that are to replace one which is still there.
 pub(super) fn pass_over_unfinished<'a>(
@@ -165,6 +206,7 @@ pub(super) fn pass_over_unfinished<'a>(
 
 /// Refuses a service without a container, and a project without one; `passed` are those that were left out.
 pub(super) fn all_there(
+    all: &[Container],
     chosen: &[&Container],
     passed: &[&Container],
     named: &Named,
@@ -181,6 +223,7 @@ pub(super) fn all_there(
         }
         Some(name) => Err(Failure::NoContainer(name.clone())),
         None if !chosen.is_empty() => Ok(()),
+        None if off(named, services, all).next().is_some() => Ok(()),
         None if !passed.is_empty() => Err(none_whole(format!("project `{}`", named.name), "")),
         None => Err(Failure::NoContainers(named.name.clone())),
     }

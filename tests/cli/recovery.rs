@@ -520,6 +520,36 @@ fn what_other_files_made_goes_where_the_env_file_asks_for_it() {
 }
 
 #[test]
+fn a_command_on_the_whole_project_says_which_services_are_off() {
+    let stack = Stack::new("off", WITH_PROFILE);
+    stack.larder("up tool");
+    let before = stack.containers("tool");
+    let shown = |line: &str| stack.sandbox.show(line).replace(&stack.name, "[project]");
+    for line in ["restart", "stop", "kill", "pause"] {
+        stack.compose(line);
+        let expected = format!(
+            "exit 0\n--- stderr\nwarning: no profile of `[project]-tool-1` is active, so it stays as it is: `larder --profile \
+             '*' {line}` means it, too\nnothing to {line}\n"
+        );
+        assert_eq!(shown(line), expected);
+    }
+    assert_eq!(shown("start"), "exit 0\n--- stderr\nnothing to start\n");
+    // None of them did anything to it.
+    let format = "{{.State.Status}} {{.RestartCount}}";
+    assert_eq!(stack.containers("tool"), before);
+    assert_eq!(
+        docker(&["inspect", "--format", format, &before[0]]),
+        "running 0\n"
+    );
+    stack.larder("stop tool");
+    assert!(shown("start").contains("`larder --profile '*' start` means it, too"));
+    assert!(shown("rm -f").contains("`larder --profile '*' rm` means it, too"));
+    assert_eq!(stack.containers("tool"), before);
+    stack.larder("--profile * start");
+    stack.larder("--profile * stop");
+}
+
+#[test]
 fn a_stack_that_docker_compose_made_stays_and_is_given_back() {
     let stack = Stack::new("takeover", PAIR);
     stack.compose("up -d");
