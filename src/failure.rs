@@ -451,6 +451,7 @@ fn of_step(failure: &runtime::Failure) -> Message {
     match error {
         StepError::Engine(error) | StepError::Build(BuildError::Engine(error)) => {
             hints.extend(error.hints());
+            hints.extend(of_lost_network(failure, error));
         }
         StepError::Build(error) => hints.extend(build_hints(error)),
         StepError::Broken { .. } => hints.push(REPORT.to_owned()),
@@ -473,6 +474,19 @@ fn of_step(failure: &runtime::Failure) -> Message {
         hints,
         ..message
     }
+}
+
+/// What helps a container that the engine does not start as its network was removed.
+fn of_lost_network(failure: &runtime::Failure, error: &EngineError) -> Option<String> {
+    let starts = matches!(failure.step.action, Action::Start { .. });
+    let service = failure
+        .step
+        .service
+        .as_ref()
+        .filter(|_| starts && error.is_of_lost_network())?;
+    Some(format!(
+        "its network was removed: `larder up {service}` makes the container anew"
+    ))
 }
 
 /// A message for each port, and what helps with all of them at the end.

@@ -47,6 +47,19 @@ impl EngineError {
         };
         hint.map(ToOwned::to_owned).into_iter().collect()
     }
+
+    /// Whether a network that a container was made with is gone: the engine takes no other one in its place.
+    pub fn is_of_lost_network(&self) -> bool {
+        let Self::Refused { source, .. } = self else {
+            return false;
+        };
+        let words = chain(source.as_ref()).to_lowercase();
+        let lost = |words: &str| words.contains(" not found");
+        words.contains("could not find network")
+            || words
+                .split_once("network ")
+                .is_some_and(|(_, rest)| lost(rest))
+    }
 }
 
 /// All that an error says, with what it was caused by.
@@ -71,8 +84,12 @@ fn unreachable_hint(source: &(dyn StdError + 'static)) -> Option<&'static str> {
 fn refused_hint(words: &str) -> Option<&'static str> {
     let words = words.to_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
-    if says(&["port is already allocated", "address already in use"]) {
+    let in_use = says(&["address already in use"]);
+    // What listens is told with its port; of an address in a network nothing else is said.
+    if says(&["port is already allocated"]) || in_use && says(&["listen", "bind"]) {
         Some("another process or container holds the port: change `ports`, or stop it")
+    } else if in_use {
+        Some("another container has the address in that network: change it, or stop that one")
     } else if says(&[
         "no basic auth credentials",
         "unauthorized",
@@ -114,6 +131,14 @@ mod tests {
                 "`ports`",
             ),
             (
+                "failed to bind host port for 0.0.0.0:83:172.18.0.2:80/tcp: address already in use",
+                "`ports`",
+            ),
+            (
+                "Address already in use",
+                "another container has the address",
+            ),
+            (
                 "Get \"https://r/v2/\": no basic auth credentials",
                 "`docker login`",
             ),
@@ -126,6 +151,22 @@ mod tests {
             assert!(refused(words).hints()[0].contains(hint), "{words}");
         }
         assert!(refused("something else").hints().is_empty());
+    }
+
+    #[test]
+    fn a_network_that_is_gone_is_told_from_the_engines_words() {
+        for (words, lost) in [
+            ("network 0f5c not found", true),
+            (
+                "failed to set up container networking: network 0f5c not found",
+                true,
+            ),
+            ("could not find network 0f5c: network 0f5c not found", true),
+            ("No such container: 1", false),
+            ("file not found on network", false),
+        ] {
+            assert_eq!(refused(words).is_of_lost_network(), lost, "{words}");
+        }
     }
 
     #[test]

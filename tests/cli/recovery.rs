@@ -436,6 +436,43 @@ fn a_name_that_begins_like_an_id_says_nothing_of_a_container() {
     );
 }
 
+#[test]
+fn a_start_without_its_network_says_what_helps() {
+    let stack = Stack::new(
+        "lost-network",
+        "services: {app: {image: 'redis:7-alpine', stop_grace_period: 1s}}\n",
+    );
+    stack.larder("create");
+    stack.larder("start");
+    stack.larder("stop");
+    docker(&["network", "rm", &format!("{}_default", stack.name)]);
+    let shown = stack.sandbox.show("start");
+    assert!(shown.starts_with("exit 1\n"), "{shown}");
+    assert!(
+        shown.contains("hint: its network was removed: `larder up app` makes the container anew"),
+        "{shown}"
+    );
+    stack.larder("up");
+}
+
+#[test]
+fn an_address_that_is_taken_is_no_port() {
+    let compose = "\
+services:
+  one: {image: 'redis:7-alpine', stop_grace_period: 1s, networks: {own: {ipv4_address: 10.247.93.9}}}
+  two: {image: 'redis:7-alpine', stop_grace_period: 1s, networks: {own: {ipv4_address: 10.247.93.9}}}
+networks: {own: {ipam: {config: [{subnet: 10.247.93.0/24}]}}}
+";
+    let stack = Stack::new("address", compose);
+    let shown = stack.sandbox.show("up");
+    assert!(shown.contains("Address already in use"), "{shown}");
+    assert!(
+        shown.contains("hint: another container has the address in that network"),
+        "{shown}"
+    );
+    assert!(!shown.contains("holds the port"), "{shown}");
+}
+
 /// A service that is always on, one of a profile, and the volume of the latter.
 const WITH_PROFILE: &str = "\
 services:
