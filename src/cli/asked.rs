@@ -25,7 +25,7 @@ pub struct Asked {
     #[arg(long, conflicts_with = "no_recreate")]
     pub force_recreate: bool,
     /// Replace the containers of what the services depend on
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_recreate")]
     pub always_recreate_deps: bool,
     /// Keep containers that are there, whatever changed
     #[arg(long)]
@@ -129,18 +129,19 @@ impl Asked {
 
     /// What is asked for of the containers of a run, some of whose services were named.
     pub(super) fn of_containers(&self, named: &[String], all: &BTreeSet<String>) -> plan::Asked {
-        let recreate = match (self.force_recreate, self.always_recreate_deps) {
-            (false, false) => BTreeSet::new(),
-            (false, true) if named.is_empty() => BTreeSet::new(),
-            (false, true) => {
-                let below = all.iter().filter(|name| !named.contains(name));
-                below.cloned().collect()
+        let asks = |name: &String| {
+            if named.is_empty() || named.contains(name) {
+                self.force_recreate.then_some("--force-recreate")
+            } else {
+                self.always_recreate_deps
+                    .then_some("--always-recreate-deps")
             }
-            (true, false) if !named.is_empty() => named.iter().cloned().collect(),
-            (true, _) => all.clone(),
         };
+        let recreate = all
+            .iter()
+            .filter_map(|name| Some((name.clone(), asks(name)?)));
         plan::Asked {
-            recreate,
+            recreate: recreate.collect(),
             keep: self.no_recreate,
             rerun: self.rerun.iter().cloned().collect(),
             renew_volumes: self.renew_anon_volumes,

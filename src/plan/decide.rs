@@ -48,8 +48,8 @@ pub struct Wanted<'a> {
 #[derive(Clone, Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Asked {
-    /// Services whose containers are replaced, whatever they are.
-    pub recreate: BTreeSet<String>,
+    /// Services whose containers are replaced, whatever they are, each with the option that asks for it.
+    pub recreate: BTreeMap<String, &'static str>,
     /// Whether containers that are there stay, whatever they were made from.
     pub keep: bool,
     /// Jobs that are run again although they are done.
@@ -85,9 +85,10 @@ impl Asked {
         }
     }
 
-    /// Whether a container of a service is replaced, whatever it is.
-    pub(super) fn replaces(&self, container: &Container, service: &str) -> bool {
-        self.recreate.contains(service) && !self.made.contains(&container.id)
+    /// The option by which a container of a service is replaced, whatever it is.
+    pub(super) fn replaces(&self, container: &Container, service: &str) -> Option<&'static str> {
+        let option = self.recreate.get(service).copied();
+        option.filter(|_| !self.made.contains(&container.id))
     }
 
     /// Whether a job is run again although its container is done.

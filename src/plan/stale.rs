@@ -11,8 +11,8 @@ use crate::model::{Digest, Project, Service, labels};
 
 /// Why a container is not what is wanted; `None` when it is.
 pub(super) fn stale(container: &Container, slot: &Slot<'_>) -> Option<String> {
-    if slot.asked.replaces(container, slot.service) {
-        return Some("asked for: `--force-recreate`".to_owned());
+    if let Some(option) = slot.asked.replaces(container, slot.service) {
+        return Some(format!("asked for: `{option}`"));
     }
     if slot.asked.keep {
         let lost = || slot.hosts.iter().find_map(|host| host.lost_by(container));

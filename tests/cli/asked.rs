@@ -66,6 +66,17 @@ fn only_what_is_named_is_replaced_and_jobs_run_when_they_are_asked_for() {
     assert_ne!(stack.containers("web"), web);
     assert_eq!(stack.containers("db"), db);
     assert_eq!(volume(), cache);
+    let plan = stack.larder("plan --always-recreate-deps web");
+    assert!(plan.contains("stop db"), "{plan}");
+    assert!(
+        plan.contains("asked for: `--always-recreate-deps`"),
+        "{plan}"
+    );
+    assert!(!plan.contains("--force-recreate"), "{plan}");
+    let both = stack.larder("plan --force-recreate --always-recreate-deps web");
+    for option in ["--force-recreate", "--always-recreate-deps"] {
+        assert!(both.contains(&format!("asked for: `{option}`")), "{both}");
+    }
     stack.larder("up --force-recreate -V web");
     assert_ne!(volume(), cache);
     docker(&["volume", "rm", cache.trim()]);
@@ -92,6 +103,11 @@ fn what_is_kept_stays_and_what_is_left_out_is_not_started() {
         "environment: {A: b}\n    volumes: [/cache,",
     );
     stack.sandbox.write("compose.yaml", &edited);
+    let both = stack
+        .sandbox
+        .show("plan --no-recreate --always-recreate-deps web");
+    assert!(both.starts_with("exit 2\n"), "{both}");
+    assert!(both.contains("cannot be used with"), "{both}");
     stack.larder("up --no-recreate --no-deps web");
     assert_eq!(stack.containers("web"), web);
     stack.larder("up --no-deps web");

@@ -29,7 +29,7 @@ fn steps(scene: &Scene) -> String {
 #[test]
 fn a_forced_service_is_replaced_and_no_other() {
     let asked = Asked {
-        recreate: ["api".to_owned()].into(),
+        recreate: [("api".to_owned(), "--force-recreate")].into(),
         ..Asked::default()
     };
     insta::assert_snapshot!(steps(&asks(running(), asked)), @"
@@ -215,7 +215,7 @@ fn anonymous_volumes_are_not_handed_on_where_new_ones_are_asked_for() {
     let volume = "f".repeat(64);
     let forced = |renew_volumes| {
         let asked = Asked {
-            recreate: ["db".to_owned()].into(),
+            recreate: [("db".to_owned(), "--always-recreate-deps")].into(),
             renew_volumes,
             ..Asked::default()
         };
