@@ -51,9 +51,8 @@ pub(super) async fn rounds<T>(
             // The same again is an answer.
             Some(Remedy::Look) if looks < MOST && (said.is_none() || before != said) => {
                 looks += 1;
-                invocation.say(&format!(
-                    "somebody else changes the project, too: looking again ({looks} of {MOST})"
-                ));
+                let why = why(&failure);
+                invocation.say(&format!("{why}: looking again ({looks} of {MOST})"));
                 tokio::time::sleep(standing_back() * looks).await;
             }
             Some(Remedy::Engine) if losses < MOST && invocation.was_reached() => {
@@ -86,6 +85,18 @@ pub(super) async fn rounds_on<T>(
         round(&engine, &named).await
     })
     .await
+}
+
+/// Why another look may mend a failure.
+fn why(failure: &Failure) -> String {
+    if let Failure::Ports(conflicts) = failure {
+        let mut conflicts = conflicts.iter().map(|(conflict, _)| conflict);
+        if let Some(conflict) = conflicts.find(|own| own.holder.is_proxy()) {
+            let ports = conflict.range;
+            return format!("port {ports} may be of a container that is being started");
+        }
+    }
+    "somebody else changes the project, too".to_owned()
 }
 
 /// How long to stand back for others. By chance, so that of two that stand in each other's way one is first.
@@ -140,7 +151,7 @@ async fn remedy(
     let steps = match failure {
         Failure::Engine(error) | Failure::Build(BuildError::Engine(error)) => return of(error),
         Failure::Undone { .. } => return Some(Remedy::Look),
-        // Of a container that is being started, which may be the project's own.
+        // It may be of a container that is being started, which may be the project's own.
         Failure::Ports(conflicts) => {
             let mut holders = conflicts.iter().map(|(conflict, _)| &conflict.holder);
             return holders.any(Holder::is_proxy).then_some(Remedy::Look);
@@ -258,5 +269,38 @@ fn of(error: &EngineError) -> Option<Remedy> {
         Some(Remedy::Engine)
     } else {
         error.is_overtaken().then_some(Remedy::Look)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::PortRange;
+    use crate::plan::Conflict;
+
+    #[test]
+    fn what_may_have_a_port_is_said_before_it_is_looked_again() {
+        let conflict = Conflict {
+            service: "web".to_owned(),
+            index: None,
+            range: PortRange {
+                first: 8080,
+                last: 8080,
+            },
+            protocol: "tcp".to_owned(),
+            holder: Holder::Process {
+                pid: Some(71),
+                command: Some("docker-proxy".to_owned()),
+                user: 0,
+            },
+            free: None,
+        };
+        assert_eq!(
+            why(&Failure::Ports(vec![(conflict, None)])),
+            "port 8080 may be of a container that is being started"
+        );
+        let service = "web".to_owned();
+        let undone = why(&Failure::Undone { service });
+        assert!(undone.starts_with("somebody else"), "{undone}");
     }
 }

@@ -105,8 +105,12 @@ impl Conflict {
             Holder::Container { name, .. } => {
                 format!(", or stop the other with `docker stop {name}`")
             }
-            proxy if proxy.is_proxy() => {
-                ", or stop the container behind it, which the engine is starting".to_owned()
+            Holder::Process { pid, .. } if self.holder.is_proxy() => {
+                let kill = pid.map_or_else(String::new, |pid| format!(" (`kill {pid}`)"));
+                format!(
+                    ", or stop the container behind it, which this engine does not list: another engine's, or left behind \
+                     by one{kill}"
+                )
             }
             Holder::Process { .. } => ", or stop the process".to_owned(),
             Holder::Service(_) => String::new(),

@@ -50,8 +50,8 @@ pub enum Holder {
 }
 
 impl Holder {
-    /// Whether it is the engine's process in front of a container which the engine does not list as running: one that is
-    /// being started.
+    /// Whether it is an engine's process in front of a container which this engine does not list as running: one that is being
+    /// started, that of another engine, or one that an engine left behind when it was killed.
     pub fn is_proxy(&self) -> bool {
         matches!(self, Self::Process { command: Some(command), .. } if command == "docker-proxy")
     }

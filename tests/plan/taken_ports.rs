@@ -97,6 +97,30 @@ d: {image: img, network_mode: host, ports: [{target: 80, published: '8080', prot
 }
 
 #[test]
+fn a_proxy_of_a_container_that_this_engine_does_not_list_is_told_as_one() {
+    let hint = |pid| {
+        let holder = Holder::Process {
+            pid,
+            command: Some("docker-proxy".to_owned()),
+            user: 0,
+        };
+        let held = Taken {
+            holder,
+            ..taken("", 8080, "tcp")
+        };
+        let scene = one(WEB);
+        let plan = scene.decide().unwrap();
+        conflicts(&claims(&plan, &scene.project), &plan, &[], &[held])[0].hint()
+    };
+    assert_eq!(
+        hint(Some(71)),
+        "8081 is free: change `ports`, or stop the container behind it, which this engine does not list: another engine's, or \
+         left behind by one (`kill 71`)"
+    );
+    assert!(hint(None).ends_with("or left behind by one"));
+}
+
+#[test]
 fn what_the_plan_stops_frees_its_ports() {
     let scene = one(WEB)
         .container("web", "old", PLAIN)
