@@ -294,6 +294,7 @@ mod tests {
                 user: 0,
             },
             free: None,
+            once: false,
         };
         assert_eq!(
             why(&Failure::Ports(vec![(conflict, None)])),

@@ -124,6 +124,7 @@ fn check(name: &str, service: &Service) -> Result<(), Error> {
             "its credentials cannot be put into a container that is `read_only`".to_owned();
         return Err(ErrorKind::Invalid { path, reason }.into());
     }
+    probes_at_first(&path, service)?;
     for (attribute, hooks) in [
         ("post_start", &service.post_start),
         ("pre_stop", &service.pre_stop),
@@ -136,6 +137,17 @@ fn check(name: &str, service: &Service) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Probes of the first time are those of a time that is said (docker/compose `ToMobyHealthCheck`, moby issue 48874).
+fn probes_at_first(path: &TreePath, service: &Service) -> Result<(), Error> {
+    let mut check = service.healthcheck.iter();
+    if !check.any(|own| own.start_interval.is_some() && own.start_period.is_none()) {
+        return Ok(());
+    }
+    let path = path.clone().and("healthcheck").and("start_interval");
+    let reason = "it is for the time of `start_period`, which is not said".to_owned();
+    Err(ErrorKind::Invalid { path, reason }.into())
 }
 
 /// Links are between containers with networks of their own (moby `ErrConflictHostNetworkAndLinks` and the like).

@@ -190,7 +190,10 @@ fn number(name: &str) -> Option<u8> {
         _ if name.is_empty() => Some(TERM),
         (Some(("RTMIN", above)), _) => above.parse::<u8>().ok()?.checked_add(34),
         (_, Some(("RTMAX", below))) => 64_u8.checked_sub(below.parse().ok()?),
-        _ => name.parse().ok().or(u8::try_from(at? + 1).ok()),
+        _ => match at {
+            Some(at) => u8::try_from(at + 1).ok(),
+            None => name.parse().ok(),
+        },
     }
 }
 

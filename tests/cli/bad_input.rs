@@ -216,6 +216,26 @@ services:
 }
 
 #[test]
+fn a_start_interval_without_a_start_period() {
+    let compose = |period: &str| {
+        format!(
+            "services:\n  a:\n    image: redis\n    healthcheck: {{test: 'true', start_interval: 1s{period}}}\n"
+        )
+    };
+    assert_snapshot!(up(&compose("")), @r#"
+        exit 2
+        --- stderr
+        error: `services.a.healthcheck.start_interval`: it is for the time of `start_period`, which is not said
+          at compose.yaml:4:33
+        "#);
+    let sandbox = Sandbox::with(&compose(""));
+    assert_eq!(sandbox.run("config -q").status.code(), Some(0));
+    // The engine is not there.
+    let sandbox = Sandbox::with(&compose(", start_period: 0s"));
+    assert_eq!(sandbox.run("up").status.code(), Some(3));
+}
+
+#[test]
 fn one_container_name_of_two_services() {
     let compose = "\
 services:
