@@ -247,7 +247,7 @@ async fn make(
     }
     prepared.freshen(invocation).await?;
     let (plan, dagger) = prepared.decide(invocation).await?;
-    let of_checkouts = prepared.check_checkouts(invocation, &plan)?;
+    let of_checkouts = prepared.check_checkouts(invocation, &plan).await?;
     prepared.check_ports(&plan).await?;
     if !args.quiet {
         prepared.tell_ports(invocation);

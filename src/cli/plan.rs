@@ -58,7 +58,7 @@ pub(super) async fn plan(invocation: &Invocation, args: &Plan) -> Result<(), Fai
         .iter()
         .map(|own| format!("`up` will be refused: {own}"));
     decided.warnings.extend(refused);
-    let checkout = prepared.check_checkouts(invocation, &decided);
+    let checkout = prepared.check_checkouts(invocation, &decided).await;
     let refused =
         checkout.unwrap_or_else(|failure| Some(format!("`up` will be refused: {failure}")));
     decided.warnings.extend(refused);

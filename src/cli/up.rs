@@ -186,7 +186,7 @@ impl Run<'_> {
         prepared.asked.note_done(before, now);
         prepared.freshen(self.invocation).await?;
         let (plan, dagger) = prepared.decide(self.invocation).await?;
-        let of_checkouts = prepared.check_checkouts(self.invocation, &plan)?;
+        let of_checkouts = prepared.check_checkouts(self.invocation, &plan).await?;
         prepared.check_ports(&plan).await?;
         if !self.acted {
             prepared.tell_ports(self.invocation);

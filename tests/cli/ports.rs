@@ -325,7 +325,9 @@ fn another_checkout_of_a_project_is_not_replaced_unasked() {
 
     let host = std::env::var("DOCKER_HOST");
     let host = host.unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
-    let other = Sandbox::with(&(named.clone() + &services("two"))).env("DOCKER_HOST", &host);
+    let checkout =
+        |what: &str| Sandbox::with(&(named.clone() + &services(what))).env("DOCKER_HOST", &host);
+    let other = checkout("two");
     let refused = other.run("up");
     let text = other.shown(&refused);
     let text = text.replace(stack.sandbox.path().to_str().unwrap(), "[first]");
@@ -343,7 +345,23 @@ fn another_checkout_of_a_project_is_not_replaced_unasked() {
     let up = other.run(&format!("{beside} up --ports auto"));
     assert_eq!(up.status.code(), Some(0), "{}", other.shown(&up));
     assert_eq!(stack.containers("web"), before);
+
+    // Each has its own name, the same one each time.
+    let proposed = |sandbox: &Sandbox| {
+        let shown = sandbox.show("up");
+        let name = shown.split("`larder -p ").nth(1).unwrap();
+        name.split(' ').next().unwrap().to_owned()
+    };
+    assert_eq!(proposed(&other), format!("{}-hub", stack.name));
+    let third = proposed(&checkout("three"));
+    let hub = format!("{}-", stack.name);
+    assert!(
+        third.starts_with(&hub) && third.ends_with("-hub"),
+        "{third}"
+    );
+    assert_ne!(third, format!("{}-hub", stack.name));
     other.run(&format!("{beside} --progress quiet down"));
+    assert_eq!(proposed(&checkout("three")), format!("{}-hub", stack.name));
 
     // Behind a link it is the same folder; a folder that is gone has no say.
     let link = other.path().with_file_name("link");
