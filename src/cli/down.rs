@@ -72,9 +72,14 @@ async fn round(
     };
     let mut plan = plan_of(parting.gone.clone(), named, turn);
     for step in &mut plan.steps {
-        let mut orphans = parting.orphans.iter();
-        if orphans.any(|own| step.service.as_ref() == Some(&own.service)) {
-            "no compose file defines its service any more".clone_into(&mut step.cause);
+        let cause = match &step.action {
+            Action::Stop { container, .. }
+            | Action::Unpause { container }
+            | Action::Remove { container, .. } => parting.cause(container),
+            _ => None,
+        };
+        if let Some(cause) = cause {
+            cause.clone_into(&mut step.cause);
         }
     }
     parting.tell(invocation)?;

@@ -81,7 +81,7 @@ pub struct Run {
     /// Show no progress of pulls
     #[arg(long)]
     pub quiet_pull: bool,
-    /// Remove containers of services that no Compose file defines
+    /// Remove containers of services that no Compose file defines, also those that other files made
     #[arg(long)]
     pub remove_orphans: bool,
     /// Remove it when it ends
@@ -267,7 +267,7 @@ async fn make(
     Ok(prepared)
 }
 
-/// Removes the containers of services that no Compose file defines.
+/// Removes the containers of services that no Compose file defines, also those that other files made.
 async fn remove_orphans(invocation: &Invocation, prepared: &mut Prepared) -> Result<(), Failure> {
     let project = &prepared.project;
     let found = orphans(project, &prepared.observed.containers);

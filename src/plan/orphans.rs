@@ -31,7 +31,8 @@ pub fn orphans<'a>(project: &Project, containers: &'a [Container]) -> Orphans<'a
     Orphans { own, foreign }
 }
 
-fn is_own(project: &Project, container: &Container) -> bool {
+/// Whether a container was made from the project's own files.
+pub fn is_own(project: &Project, container: &Container) -> bool {
     let folder = container.labels.get(labels::WORKING_DIR);
     let files = container.labels.get(labels::CONFIG_FILES);
     if folder.is_none() && files.is_none() {
@@ -42,8 +43,8 @@ fn is_own(project: &Project, container: &Container) -> bool {
         && files.is_some_and(|files| *files == own.join(","))
 }
 
-/// What is said of containers that are somebody else's, and how they go.
-pub fn foreign_warning(foreign: &[&Container]) -> String {
+/// What is said of containers that are somebody else's: which files made them, as far as they say.
+pub fn made_by_others(foreign: &[&Container]) -> String {
     let told = foreign.iter().map(|container| {
         let name = &container.name;
         match container.labels.get(labels::CONFIG_FILES) {
@@ -52,14 +53,19 @@ pub fn foreign_warning(foreign: &[&Container]) -> String {
         }
     });
     let told: Vec<String> = told.collect();
-    let stay = if told.len() == 1 {
-        "was made from other Compose files under this project's name, and stays"
-    } else {
-        "were made from other Compose files under this project's name, and stay"
-    };
+    let were = if told.len() == 1 { "was" } else { "were" };
     format!(
-        "{} {stay}: another name (`-p`) keeps them apart, `--remove-orphans` removes them",
+        "{} {were} made from other Compose files under this project's name",
         told.join(", ")
+    )
+}
+
+/// What is said of those that stay, and how they go.
+pub fn foreign_warning(foreign: &[&Container]) -> String {
+    let stay = if foreign.len() == 1 { "stays" } else { "stay" };
+    format!(
+        "{}, and {stay}: another name (`-p`) keeps them apart, `--remove-orphans` removes them",
+        made_by_others(foreign)
     )
 }
 

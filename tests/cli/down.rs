@@ -78,8 +78,31 @@ fn orphans_of_these_files_go_and_those_of_others_stay() {
     assert!(shown.contains("still in use and stays"), "{shown}");
     assert!(stack.containers("db").is_empty() && stack.containers("web").is_empty());
     assert_eq!(stack.containers("guest").len(), 1);
-    stack.larder("down --remove-orphans");
+    // Nor does what `run` made from other files go, or is said to be of no file.
+    stack.larder(
+        "-f other.yaml run -d --no-deps --name extra guest sleep 1000"
+            .replace("extra", &format!("{}-extra", stack.name))
+            .as_str(),
+    );
+    let shown = stack.sandbox.show("down");
+    let extra = format!("`{}-extra` (of `[hub]/other.yaml`)", stack.name);
+    assert!(shown.contains(&extra), "{shown}");
+    assert!(shown.contains("`--remove-orphans` removes them"), "{shown}");
+    assert!(!shown.contains("no compose file defines"), "{shown}");
+    let events = stack.sandbox.run("down --remove-orphans --progress json");
+    let events = String::from_utf8_lossy(&events.stdout).into_owned();
+    let cause = "other Compose files made it, and `--remove-orphans` asks for it";
+    assert!(events.contains(cause), "{events}");
+    assert!(!events.contains("no compose file defines"), "{events}");
     assert!(stack.containers("guest").is_empty());
+
+    stack.larder("-f other.yaml up guest");
+    let shown = stack.sandbox.show("down --remove-orphans");
+    let told = format!(
+        "`{guest}` (of `[hub]/other.yaml`) was made from other Compose files under this project's name: it goes, too\n"
+    );
+    assert!(shown.contains(&told), "{shown}");
+    assert!(!shown.contains("no compose file defines"), "{shown}");
 }
 
 #[test]

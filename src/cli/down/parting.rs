@@ -8,16 +8,18 @@ use super::{Down, Images};
 use crate::failure::Failure;
 use crate::model::{Project, labels};
 use crate::plan::{
-    Container, Observed, Resource, Unneeded, foreign_warning, orphans, stranger_warning,
-    unneeded_images,
+    Container, Observed, Resource, Unneeded, foreign_warning, is_own, made_by_others, orphans,
+    stranger_warning, unneeded_images,
 };
 
 /// The project's containers: which go, and why others stay.
 pub(super) struct Parting<'a> {
     pub(super) gone: Vec<&'a Container>,
     /// Those of them whose service no file defines any more.
-    pub(super) orphans: Vec<&'a Container>,
-    /// Made from other files under the project's name; they stay.
+    orphans: Vec<&'a Container>,
+    /// Those of them that other files made under the project's name.
+    others: Vec<&'a Container>,
+    /// Made from other files, too; they stay.
     foreign: Vec<&'a Container>,
     /// Made by `run` for a service that no file defines; they stay.
     strange: Vec<&'a Container>,
@@ -47,8 +49,10 @@ impl<'a> Parting<'a> {
             }
             found.own.retain(|own| args.services.contains(&own.service));
             found.foreign.clear();
-        } else if remove_orphans {
-            found.own.append(&mut found.foreign);
+        }
+        let mut others = Vec::new();
+        if remove_orphans {
+            others = std::mem::take(&mut found.foreign);
         }
         let is = |those: &[&Container], one: &Container| those.iter().any(|own| own.id == one.id);
         let goes = |container: &&Container| {
@@ -56,7 +60,8 @@ impl<'a> Parting<'a> {
             let defined = named.is_on(service);
             let strange = !defined && !named.is_off(service) && container.one_off;
             let whole = args.services.is_empty() && (defined || strange && remove_orphans);
-            args.services.contains(service) || whole || is(&found.own, container)
+            let orphan = is(&found.own, container) || is(&others, container);
+            args.services.contains(service) || whole || orphan
         };
         let (gone, kept): (Vec<_>, Vec<_>) = all.iter().partition(goes);
         let stays = |which: &dyn Fn(&Container) -> bool| {
@@ -65,14 +70,34 @@ impl<'a> Parting<'a> {
                 .filter(|own| args.services.is_empty() && which(own));
             kept.copied().collect::<Vec<_>>()
         };
+        let strange = stays(&|own| own.one_off && !named.is_off(&own.service));
+        let of_these = |own: &&Container| {
+            let project = named.project.as_ref();
+            project.is_none_or(|project| is_own(project, own))
+        };
+        let (strange, foreign): (Vec<_>, Vec<_>) = strange.into_iter().partition(of_these);
+        found.foreign.extend(foreign);
         Ok(Self {
             off: stays(&|own| named.is_off(&own.service)),
-            strange: stays(&|own| own.one_off && !named.is_off(&own.service)),
+            strange,
             orphans: found.own,
+            others,
             foreign: found.foreign,
             gone,
             kept,
         })
+    }
+
+    /// Why a container goes, where it is for another reason than all of them.
+    pub(super) fn cause(&self, container: &str) -> Option<&'static str> {
+        let is = |those: &[&Container]| those.iter().any(|own| own.id == container);
+        if is(&self.orphans) {
+            Some("no compose file defines its service any more")
+        } else if is(&self.others) {
+            Some("other Compose files made it, and `--remove-orphans` asks for it")
+        } else {
+            None
+        }
     }
 
     /// Says what goes that no file names any more, and what stays.
@@ -82,6 +107,10 @@ impl<'a> Parting<'a> {
             invocation.note(&format!(
                 "no compose file defines the service of {names} any more: {it}, too"
             ))?;
+        }
+        if !self.others.is_empty() {
+            let (told, it) = (made_by_others(&self.others), pronoun(&self.others));
+            invocation.note(&format!("{told}: {it}, too"))?;
         }
         if !self.foreign.is_empty() {
             invocation.warning(&foreign_warning(&self.foreign));
