@@ -2,7 +2,7 @@
 
 /// What is different about such a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct OneOff {
     /// What tells it from all others: 64 hex digits.
     pub slug: String,
