@@ -21,6 +21,7 @@ use super::lock::LockArgs;
 use super::logs::Logs;
 use super::ls::Ls;
 use super::man::ManPages;
+use super::number::at_least;
 use super::one_off::Run;
 use super::plan::Plan;
 use super::port::Port;
@@ -103,6 +104,7 @@ pub struct Global {
     pub builder: Option<Builder>,
     /// How many pulls, builds and starts go on at once [env: COMPOSE_PARALLEL_LIMIT]
     #[arg(display_order = 108, long, value_name = "N", global = true)]
+    #[arg(value_parser = at_least::<1, NonZeroUsize>)]
     pub parallel: Option<NonZeroUsize>,
     /// Take only base images that larder.lock pins [env: LARDER_FROZEN]
     #[arg(display_order = 109, long, global = true)]

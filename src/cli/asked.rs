@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use clap::{Args, ValueEnum};
 
+use super::number::at_least;
 use crate::compose;
 use crate::failure::Failure;
 use crate::model::{Project, Service, UnknownService};
@@ -40,7 +41,7 @@ pub struct Asked {
     #[arg(long)]
     pub remove_orphans: bool,
     /// How long a container that is replaced has until it is killed, in place of its own grace period
-    #[arg(short = 't', long, value_name = "SECONDS")]
+    #[arg(short = 't', long, value_name = "SECONDS", value_parser = at_least::<0, u32>)]
     pub stop_timeout: Option<u32>,
     /// When images that are only named are pulled, in place of their `pull_policy`
     #[arg(long, value_enum, value_name = "POLICY", hide_possible_values = true)]
@@ -76,13 +77,11 @@ pub enum Pull {
 
 /// Reads `web=3`.
 pub(super) fn scale(text: &str) -> Result<Scale, String> {
-    let (service, containers) = text.split_once('=').ok_or("neither this nor `SERVICE=N`")?;
-    let containers = containers
-        .parse()
-        .map_err(|_| format!("`{containers}` is no number of containers"))?;
+    let scale = text.split_once('=');
+    let (service, containers) = scale.ok_or_else(|| format!("`{text}` is not SERVICE=N"))?;
     Ok(Scale {
         service: service.to_owned(),
-        containers,
+        containers: at_least::<0, u32>(containers)?,
     })
 }
 

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::exec::the_running;
 use super::invocation::Invocation;
+use super::number::at_least;
 use super::stack;
 use crate::docker::{AttachEnd, AttachOptions};
 use crate::failure::{Failure, handed_on};
@@ -13,7 +14,7 @@ use crate::plan::Container;
 #[derive(Args, Debug)]
 pub struct Attach {
     /// Which of the service's containers, by its number; the first that runs when absent
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = at_least::<1, u32>)]
     pub index: Option<u32>,
     /// Without standard input
     #[arg(long)]

@@ -22,6 +22,7 @@ use self::place::{Misplaced, Place, Source, Target, is_folders, place};
 use self::side::{Side, side};
 use self::unpack::Unpack;
 use super::invocation::Invocation;
+use super::number::at_least;
 use super::stack;
 use crate::build::pieces;
 use crate::docker::{Docker, FoundKind, FoundPath};
@@ -46,7 +47,7 @@ pub struct Cp {
     #[arg(short = 'L', long)]
     pub follow_link: bool,
     /// The number of the container; otherwise the first is read from, and all are written to
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least::<1, u32>)]
     pub index: Option<u32>,
     /// Containers that `run` made, too
     #[arg(long)]

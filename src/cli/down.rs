@@ -11,6 +11,7 @@ use self::parting::Parting;
 use super::carry_out::carry_out_on;
 use super::checkouts::check_removal;
 use super::invocation::{Invocation, Named};
+use super::number::at_least;
 use super::rounds::rounds_on;
 use super::turn::{Turn, plan_of};
 use crate::docker::Docker;
@@ -34,7 +35,7 @@ pub struct Down {
     #[arg(long, value_enum, value_name = "WHICH")]
     pub rmi: Option<Images>,
     /// How long each container has until it is killed, in place of its own grace period
-    #[arg(short, long, value_name = "SECONDS")]
+    #[arg(short, long, value_name = "SECONDS", value_parser = at_least::<0, u32>)]
     pub timeout: Option<u32>,
 }
 

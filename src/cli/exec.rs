@@ -1,6 +1,7 @@
 //! `larder exec`: a command in a service's container, with this process's streams. Its exit code is larder's.
 
 use super::invocation::Invocation;
+use super::number::at_least;
 use super::stack;
 use crate::docker::ExecOptions;
 use crate::failure::{Failure, handed_on};
@@ -16,7 +17,7 @@ pub struct Exec {
     #[arg(short, long)]
     pub detach: bool,
     /// Which of the service's containers, by its number; the first that runs when absent
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = at_least::<1, u32>)]
     pub index: Option<u32>,
     /// Give it all the engine's privileges
     #[arg(long)]

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use self::reader::{Part, Reader};
 use super::invocation::Invocation;
 use super::moment::{Moment, moment};
+use super::number::at_least;
 use super::prepare::Prepared;
 use super::stack;
 use crate::docker::Stamp;
@@ -32,7 +33,7 @@ pub struct Logs {
     #[arg(short, long)]
     pub follow: bool,
     /// Of one service, the container with this number
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = at_least::<1, u32>)]
     pub index: Option<u32>,
     /// Without colours
     #[arg(long)]
@@ -64,10 +65,9 @@ pub struct Tail(pub Option<usize>);
 fn tail(text: &str) -> Result<Tail, String> {
     match text {
         "all" => Ok(Tail(None)),
-        number => number
-            .parse()
+        number => at_least::<0, usize>(number)
             .map(|lines| Tail(Some(lines)))
-            .map_err(|_| "neither a number of lines nor `all`".to_owned()),
+            .map_err(|said| format!("{said}, and not `all`")),
     }
 }
 

@@ -6,7 +6,7 @@
 //! made of · `compose_hashes` docker compose's hashes, `compose_question` what it is asked for them · `carry_out` execute with progress on the screen · `dagger` where it is found · `stack` a project's containers
 //! by their labels, `one_off` a container for one command, `turn` and `start` what stops and starts them · `taken` host ports that
 //! somebody has, `checkouts` projects of one name · `hold` one command at a
-//! time, `rounds` another look where that helps, `stops` one behind what is being stopped · `interrupt` Ctrl-C, `moment` times as they are typed.
+//! time, `rounds` another look where that helps, `stops` one behind what is being stopped · `interrupt` Ctrl-C, `moment` times and `number` numbers as they are typed.
 
 mod args;
 mod asked;
@@ -40,6 +40,7 @@ mod logs;
 mod ls;
 mod man;
 mod moment;
+mod number;
 mod one_off;
 mod parse;
 mod pause;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::args::Report;
 use super::invocation::Invocation;
+use super::number::at_least;
 use super::stack;
 use crate::failure::Failure;
 use crate::plan::{Container, PublishedPort};
@@ -16,13 +17,13 @@ pub struct Port {
     /// The service
     pub service: String,
     /// The port in the container; all that are published when none is given
-    #[arg(value_name = "PRIVATE_PORT")]
+    #[arg(value_name = "PRIVATE_PORT", value_parser = at_least::<1, u16>)]
     pub number: Option<u16>,
     /// Its protocol: tcp, udp or sctp; for one port, tcp where it is not said
     #[arg(long, value_parser = protocol)]
     pub protocol: Option<String>,
     /// The number of the container, where the service has several
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least::<1, u32>)]
     pub index: Option<u32>,
     /// The format
     #[arg(long, value_enum, default_value_t)]

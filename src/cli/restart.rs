@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::invocation::Invocation;
+use super::number::at_least;
 use super::turn::{Turn, turn};
 use crate::failure::Failure;
 
@@ -13,7 +14,7 @@ pub struct Restart {
     #[arg(value_name = "SERVICE")]
     pub services: Vec<String>,
     /// How long each has until it is killed, in place of its own grace period
-    #[arg(short, long, value_name = "SECONDS")]
+    #[arg(short, long, value_name = "SECONDS", value_parser = at_least::<0, u32>)]
     pub timeout: Option<u32>,
     /// Leave those as they are that are restarted with it
     #[arg(long)]

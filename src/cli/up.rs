@@ -9,6 +9,7 @@ use super::asked::Asked;
 use super::carry_out::carry_out;
 use super::invocation::Invocation;
 use super::logs;
+use super::number::at_least;
 use super::prepare::{Goal, Prepared, prepare};
 use super::records;
 use super::rounds::rounds;
@@ -47,7 +48,7 @@ pub struct Up {
     #[arg(long)]
     pub no_wait: bool,
     /// Give up when a service takes longer than this to become ready
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", value_parser = at_least::<1, u64>)]
     #[arg(visible_alias = "wait-timeout")]
     pub timeout: Option<u64>,
     /// What else is asked for.

@@ -237,17 +237,63 @@ fn an_option_with_a_value_it_cannot_have_is_a_usage_error() {
     assert_snapshot!(Sandbox::new().show("up --timeout 0"), @r#"
         exit 2
         --- stderr
-        error: invalid value '0' for '--timeout <SECONDS>': 0 is not in 1..18446744073709551615
+        error: invalid value '0' for '--timeout <SECONDS>': `0` is not a whole number of at least 1
 
         For more information, try '--help'.
         "#);
     assert_snapshot!(Sandbox::new().show("logs --tail some"), @r#"
         exit 2
         --- stderr
-        error: invalid value 'some' for '--tail <N>': neither a number of lines nor `all`
+        error: invalid value 'some' for '--tail <N>': `some` is not a whole number of at least 0, and not `all`
 
         For more information, try '--help'.
         "#);
+}
+
+#[test]
+fn a_number_that_is_none_is_told_in_words() {
+    let sandbox = Sandbox::with("services: {a: {image: redis}}");
+    for (line, said) in [
+        ("--parallel 0 up", "`0` is not a whole number of at least 1"),
+        ("--parallel x up", "`x` is not a whole number of at least 1"),
+        (
+            "up --timeout abc",
+            "`abc` is not a whole number of at least 1",
+        ),
+        ("up -t 1.5", "`1.5` is not a whole number of at least 0"),
+        (
+            "up --scale web=x",
+            "`x` is not a whole number of at least 0",
+        ),
+        ("up --scale web", "`web` is not SERVICE=N"),
+        ("scale web=-1", "`-1` is not a whole number of at least 0"),
+        ("down -t 99999999999", "`99999999999` is too large"),
+        ("stop -t 5s", "`5s` is not a whole number of at least 0"),
+        ("restart -t x", "`x` is not a whole number of at least 0"),
+        ("logs --index 0", "`0` is not a whole number of at least 1"),
+        (
+            "exec --index x a b",
+            "`x` is not a whole number of at least 1",
+        ),
+        (
+            "attach --index x a",
+            "`x` is not a whole number of at least 1",
+        ),
+        (
+            "cp --index 0 a:/b c",
+            "`0` is not a whole number of at least 1",
+        ),
+        (
+            "port --index x a",
+            "`x` is not a whole number of at least 1",
+        ),
+        ("port a http", "`http` is not a whole number of at least 1"),
+        ("port a 70000", "`70000` is too large"),
+    ] {
+        let shown = sandbox.show(line);
+        assert!(shown.starts_with("exit 2\n"), "{line}: {shown}");
+        assert!(shown.contains(&format!(": {said}\n")), "{line}: {shown}");
+    }
 }
 
 #[test]
