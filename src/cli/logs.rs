@@ -8,7 +8,9 @@ mod seen;
 
 use clap::Args;
 use std::collections::BTreeSet;
+use tokio::sync::watch;
 
+use self::follow::Until;
 use self::reader::{Part, Reader};
 use super::invocation::Invocation;
 use super::moment::{Moment, moment};
@@ -114,21 +116,25 @@ pub(super) async fn logs(invocation: &Invocation, args: &Logs) -> Result<(), Fai
         return Ok(());
     };
     match args.until.map(Moment::ahead) {
-        None => reader.follow(news).await,
+        None => reader.follow(news, Until::Ended).await,
         // It is over already.
         Some(None) => Ok(()),
-        Some(Some(left)) => match tokio::time::timeout(left, reader.follow(news)).await {
-            Ok(ended) => ended,
-            Err(_) => Ok(()),
-        },
+        Some(Some(left)) => {
+            match tokio::time::timeout(left, reader.follow(news, Until::Ended)).await {
+                Ok(ended) => ended,
+                Err(_) => Ok(()),
+            }
+        }
     }
 }
 
-/// What the services of an `up` print: all of it, where the run started them, and what comes, where they ran before.
+/// What the services of an `up` print: all of it, where the run started them, and what comes, where they ran before. It goes on
+/// until all have ended, or until it is told that they are `stopped`.
 pub(super) async fn follow(
     invocation: &Invocation,
     prepared: &Prepared,
     before: &[Container],
+    stopped: Option<watch::Receiver<bool>>,
 ) -> Result<(), Failure> {
     let engine = &prepared.engine;
     let project = &prepared.project.name;
@@ -170,7 +176,8 @@ pub(super) async fn follow(
     };
     let mut reader = Reader::new(invocation, engine, project, services, form);
     if reader.history(wanted).await? {
-        reader.follow(news).await?;
+        let until = stopped.map_or(Until::Ended, Until::Told);
+        reader.follow(news, until).await?;
     }
     Ok(())
 }

@@ -173,18 +173,21 @@ pub(super) async fn prepare(
                 Vec::new()
             }
         };
-        let (observed, signals) = tokio::join!(engine.observe(&project.name), signals);
-        let mut observed = observed?;
-        if acts {
-            if engine.starting(&project, &observed.containers).await? {
-                observed = engine.observe(&project.name).await?;
+        let seen = async {
+            let mut observed = engine.observe(&project.name).await?;
+            if acts {
+                if engine.starting(&project, &observed.containers).await? {
+                    observed = engine.observe(&project.name).await?;
+                }
+                let (name, networks) = (&project.name, &observed.networks);
+                if engine.keep_single(name, networks).await? {
+                    observed = engine.observe(name).await?;
+                }
             }
-            let (name, networks) = (&project.name, &observed.networks);
-            if engine.keep_single(name, networks).await? {
-                observed = engine.observe(name).await?;
-            }
-        }
-        let native = engine.native().await?;
+            Ok::<_, Failure>((observed, engine.native().await?))
+        };
+        let (seen, signals) = tokio::join!(seen, signals);
+        let (observed, native) = seen?;
         Ok::<_, Failure>((engine, observed, signals, native))
     };
     // On the heap: the futures of calls to an engine are large.

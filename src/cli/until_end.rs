@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use futures_util::StreamExt;
+use tokio::sync::watch;
 
 use super::carry_out::carry_out_on;
 use super::invocation::{Invocation, Named};
@@ -18,8 +19,6 @@ use crate::runtime::{Engine, Event, EventSink, HappeningKind};
 
 /// An end that no event told is seen after this time.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long what stopped containers printed is waited for.
-const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Which end ends all.
 #[derive(Args, Debug, Default)]
@@ -65,7 +64,8 @@ impl UntilEnd {
         grace: Option<u32>,
     ) -> Result<u8, Failure> {
         invocation.note("following the logs: Ctrl-C stops all")?;
-        let follow = logs::follow(invocation, prepared, before);
+        let (tell, stopped) = watch::channel(false);
+        let follow = logs::follow(invocation, prepared, before, Some(stopped));
         let mut follow = std::pin::pin!(follow);
         let first = self.first(prepared);
         let mut first = std::pin::pin!(first);
@@ -101,8 +101,9 @@ impl UntilEnd {
             }
         }
         if !followed {
-            // What is still printed is not worth an error.
-            let _ = tokio::time::timeout(LAST_WORDS, follow).await;
+            let _ = tell.send(true);
+            // What is still read is not worth an error.
+            let _ = follow.await;
         }
         if interrupted {
             return Err(Failure::Interrupted);

@@ -121,7 +121,7 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<u8, Failure
     }
     if args.attach {
         invocation.note("following the logs: Ctrl-C ends that, and the services go on")?;
-        logs::follow(invocation, &prepared, &before).await?;
+        logs::follow(invocation, &prepared, &before, None).await?;
     }
     Ok(0)
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use crate::stack::{Stack, docker};
 
@@ -254,4 +255,33 @@ services:
     assert!(rest.concat().contains("bye"), "{rest:?}: {said}");
     let running = format!("label=com.docker.compose.project={}", stack.name);
     assert_eq!(docker(&["ps", "-q", "--filter", &running]), "");
+}
+
+/// How many lines of `t` are printed.
+fn lines_of_t(printed: &str) -> usize {
+    let lines = printed.lines();
+    lines.filter(|line| line.starts_with("t-1 ")).count()
+}
+
+#[test]
+fn all_that_was_printed_until_an_end_is_shown() {
+    let compose = "services: {t: {image: 'busybox:stable', command: seq 1 100000}}\n";
+    let stack = Stack::new("until-read", compose);
+    let printed = stack.larder("up --abort-on-container-exit");
+    assert_eq!(lines_of_t(&printed), 100_000);
+}
+
+#[test]
+fn a_run_until_an_end_is_over_once_that_is_read() {
+    let compose = "\
+services: {t: {image: 'busybox:stable', command: [sh, -c, 'sleep 2; echo last']}}\n";
+    let stack = Stack::new("until-over", compose);
+    let mut command = stack.sandbox.command(env!("CARGO_BIN_EXE_larder"));
+    let command = command.args(["up", "--abort-on-container-exit"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "t-1  | last"));
+    let begun = Instant::now();
+    assert!(child.wait().unwrap().success());
+    assert!(begun.elapsed().as_millis() < 2000, "{:?}", begun.elapsed());
 }

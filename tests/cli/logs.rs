@@ -142,7 +142,10 @@ fn a_moment_that_a_program_with_a_terminal_prints_is_shown() {
     );
     let stack = Stack::new("lease", &compose);
     stack.larder("up");
-    assert_eq!(stack.larder("logs --raw"), format!("{said}\n"));
+    assert_eq!(
+        stack.larder("logs --raw --no-log-prefix"),
+        format!("{said}\n")
+    );
     assert!(stack.compose("logs --no-log-prefix").contains(said));
 }
 
@@ -197,6 +200,24 @@ services:
         (&log["service"], &log["stream"]),
         (&"new".into(), &"stdout".into())
     );
+}
+
+#[test]
+fn who_ends_while_others_are_read_is_read_to_the_end() {
+    let compose = "\
+services:
+  many: {image: 'busybox:stable', command: sh -c 'seq 1 60000; sleep 3'}
+  short: {image: 'busybox:stable', command: sh -c 'sleep 1.2; echo last'}
+";
+    let stack = Stack::new("read-on", compose);
+    let printed = stack.larder("up -a");
+    let of = |name: &str| {
+        printed
+            .lines()
+            .filter(|line| line.starts_with(name))
+            .count()
+    };
+    assert_eq!((of("many-1 "), of("short-1 ")), (60_000, 1));
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn a_forced_service_is_replaced_and_no_other() {
 #[test]
 fn what_is_asked_for_goes_for_each_container_once() {
     let asked = Asked {
-        recreate: ["api".to_owned()].into(),
+        recreate: [("api".to_owned(), "--force-recreate")].into(),
         ..Asked::default()
     };
     let mut scene = asks(running(), asked);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, SelectAll};
 use futures_util::{Stream, StreamExt};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::merge::Read;
@@ -21,23 +22,48 @@ const GRACE: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(100);
 /// How long an engine that went away is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long nothing may come of what stopped containers printed before the rest is given up.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// Until when what is printed is shown.
+pub(super) enum Until {
+    /// Every container has ended, and none is started again.
+    Ended,
+    /// It is told that no more containers will be started, and what they printed is read.
+    Told(watch::Receiver<bool>),
+    /// It was told.
+    Read,
+}
+
+impl Until {
+    /// Waits until it is told, where it is ever told.
+    async fn told(&mut self) {
+        if let Self::Told(told) = self
+            && told.wait_for(|told| *told).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+}
 
 /// What the containers print: the container's ID with a line, or with nothing at the end.
 type Open = SelectAll<Pin<Box<dyn Stream<Item = (String, Option<Read>)> + Send>>>;
 
 impl Reader<'_> {
-    /// Shows what is printed until every container has ended, or nobody reads any more. `news` was listened to before
-    /// the containers were looked at.
+    /// Shows what is printed until it ends, or nobody reads any more. `news` was listened to before the containers were
+    /// looked at.
     pub(super) async fn follow(
         &mut self,
         news: impl Stream<Item = Happening>,
+        mut until: Until,
     ) -> Result<(), Failure> {
         let mut news = std::pin::pin!(news);
         let mut open: Open = SelectAll::new();
         self.look(&mut open).await?;
         let mut end = Instant::now();
         loop {
-            match self.go_on(&mut news, &mut open, &mut end).await {
+            match self.go_on(&mut news, &mut open, &mut end, &mut until).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
                 Err(error) => {
@@ -56,7 +82,13 @@ impl Reader<'_> {
         news: &mut (impl Stream<Item = Happening> + Unpin),
         open: &mut Open,
         end: &mut Instant,
+        until: &mut Until,
     ) -> Result<bool, EngineError> {
+        let last = matches!(until, Until::Read);
+        if last && !self.follows() {
+            return Ok(false);
+        }
+        let may_end = matches!(until, Until::Ended) && !self.follows();
         tokio::select! {
             Some((id, read)) = open.next() => if let Some(read) = read {
                 return self.show(&id, read);
@@ -65,12 +97,18 @@ impl Reader<'_> {
                 *end = Instant::now() + GRACE;
             },
             Some(happening) = news.next() => self.hear(&happening, open).await?,
-            () = tokio::time::sleep_until(*end), if !self.follows() => {
+            () = tokio::time::sleep_until(*end), if may_end => {
                 if !self.look(open).await? {
                     return Ok(false);
                 }
                 *end = Instant::now() + GRACE;
             }
+            () = until.told() => {
+                *until = Until::Read;
+                self.look(open).await?;
+            }
+            // Each line begins it anew.
+            () = tokio::time::sleep(SILENCE), if last => return Ok(false),
         }
         Ok(true)
     }
@@ -115,7 +153,7 @@ impl Reader<'_> {
         self.take(id, read, &Part::default())
     }
 
-    /// Opens what runs and is not open; whether anything prints, or is about to.
+    /// Opens what is not open and runs, or has ended and was not read to the end; whether anything prints, or is about to.
     async fn look(&mut self, open: &mut Open) -> Result<bool, EngineError> {
         let listed = self.engine.list(Some(self.project), true).await?;
         let mut expected = false;
@@ -123,16 +161,21 @@ impl Reader<'_> {
             if !self.wants(container) {
                 continue;
             }
-            let known = self.sources.contains_key(&container.id);
+            let source = self.sources.get(&container.id);
+            let (known, read) = (source.is_some(), source.is_some_and(|source| source.whole));
             match container.state {
-                plan::State::Running(_) | plan::State::Paused => {
+                plan::State::Exited(_) | plan::State::Dead if read => {}
+                plan::State::Running(_)
+                | plan::State::Paused
+                | plan::State::Exited(_)
+                | plan::State::Dead => {
                     self.add(container);
                     self.open(&container.id, open);
                 }
                 plan::State::Restarting => expected = true,
                 // It was made since, to replace another.
                 plan::State::Created if !known => expected = true,
-                _ => {}
+                plan::State::Created => {}
             }
         }
         Ok(expected || self.follows())
@@ -147,6 +190,7 @@ impl Reader<'_> {
             return;
         }
         source.state = State::Open;
+        source.whole = false;
         source.again = source.seen.clone();
         let options = LogOptions {
             follow: true,
@@ -171,6 +215,9 @@ impl Reader<'_> {
             Err(EngineError::Refused { .. }) => return Ok(()),
             condition => condition?,
         };
+        if let Some(source) = self.sources.get_mut(id) {
+            source.whole = !condition.running;
+        }
         if condition.running && !condition.restarting {
             tokio::time::sleep(AGAIN).await;
             self.open(id, open);

@@ -10,7 +10,7 @@ use super::seen::Seen;
 use crate::cli::invocation::Invocation;
 use crate::docker::{Docker, LogLine, LogOptions, LogStream, Stamp};
 use crate::failure::Failure;
-use crate::plan::Container;
+use crate::plan::{self, Container};
 use crate::runtime::EngineError;
 use crate::term::{LogForm, LogLines, LogSource, Message};
 
@@ -106,6 +106,8 @@ pub(super) struct Source {
     pub(super) again: Seen,
     /// How it stands with its output.
     pub(super) state: State,
+    /// Whether it has ended, and was read to the end.
+    pub(super) whole: bool,
 }
 
 /// How it stands with a container's output.
@@ -146,6 +148,11 @@ impl<'a> Reader<'a> {
         let mut streams = Vec::new();
         for (container, part) in &wanted {
             self.add(container);
+            // One that runs may print more, and end, while others are read.
+            if let Some(source) = self.sources.get_mut(&container.id) {
+                source.whole =
+                    matches!(container.state, plan::State::Exited(_) | plan::State::Dead);
+            }
             if let (None, Some(moment)) = (part.last, &part.since) {
                 self.begin(&container.id, moment);
             }
@@ -190,6 +197,7 @@ impl<'a> Reader<'a> {
             seen: Seen::default(),
             again: Seen::default(),
             state: State::Idle,
+            whole: false,
         };
         self.sources.entry(container.id.clone()).or_insert(source);
     }

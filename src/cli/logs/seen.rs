@@ -1,6 +1,8 @@
 //! What was read of a container's output already, so that it can be read once more from behind there: the engine
 //! takes whole seconds only.
 
+use std::collections::VecDeque;
+
 use crate::docker::Stamp;
 
 /// Lines may be kept in another order than that of their moments, but not by more than this, in seconds.
@@ -11,7 +13,7 @@ const DISORDER: i64 = 1;
 pub(super) struct Seen {
     first: Option<Stamp>,
     newest: i64,
-    recent: Vec<Stamp>,
+    recent: VecDeque<Stamp>,
 }
 
 impl Seen {
@@ -20,7 +22,7 @@ impl Seen {
         Self {
             first: Some(moment.clone()),
             newest: moment.seconds,
-            recent: Vec::new(),
+            recent: VecDeque::new(),
         }
     }
 
@@ -32,7 +34,7 @@ impl Seen {
             let oldest = self.newest - DISORDER;
             self.recent.retain(|stamp| stamp.seconds >= oldest);
         }
-        self.recent.push(at.clone());
+        self.recent.push_back(at.clone());
     }
 
     /// The second from which it is to be read again; all of it, when nothing was read.
@@ -43,7 +45,8 @@ impl Seen {
     /// Whether a line that is read again was read before. Each is recognised once.
     pub(super) fn recognises(&mut self, at: &Stamp) -> bool {
         if let Some(known) = self.recent.iter().position(|stamp| stamp == at) {
-            self.recent.swap_remove(known);
+            // Mostly the first: they come in the order in which they came before.
+            self.recent.remove(known);
             return true;
         }
         self.first.as_ref().is_some_and(|first| at < first)
