@@ -70,6 +70,8 @@ mod shadowed;
 mod stack;
 #[path = "cli/turns.rs"]
 mod turns;
+#[path = "cli/until_end.rs"]
+mod until_end;
 #[path = "cli/usage.rs"]
 mod usage;
 #[path = "cli/why.rs"]

@@ -162,8 +162,12 @@ impl Work<'_> {
             .into_iter()
             .partition(|failure| is_optional(project, named, plan, failure));
         match (failures.is_empty(), outcome.interrupted) {
-            (_, true) => return Err(Failure::Interrupted),
-            (false, false) => {
+            (true, true) => return Err(Failure::Interrupted),
+            // Who interrupts knows why it ends.
+            (false, true) if !invocation.interrupt.is_drained() => {
+                return Err(Failure::Interrupted);
+            }
+            (false, _) => {
                 return Err(Failure::Steps(
                     optional.into_iter().chain(failures).collect(),
                 ));

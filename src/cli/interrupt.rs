@@ -2,6 +2,7 @@
 //! what is in flight and the second ends the process; while a container is attached to they go there; at any other time the
 //! first ends it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,6 +16,8 @@ use crate::term::Screen;
 /// Listens as long as the process lives: once somebody listened, the system does not end it any more by itself.
 pub(super) struct Interrupt {
     carried: Arc<Mutex<Carried>>,
+    /// Whether plans end early though nobody interrupts.
+    drained: AtomicBool,
 }
 
 /// What is being carried out when a signal comes.
@@ -49,7 +52,25 @@ impl Interrupt {
                 pressed(&shared, &screen);
             }
         });
-        Self { carried }
+        Self {
+            carried,
+            drained: AtomicBool::new(false),
+        }
+    }
+
+    /// Has plans end early as the first signal does, until what it gives is dropped: the one that is carried out, and what
+    /// would be carried out next.
+    pub(super) fn drain(&self) -> Drained<'_> {
+        self.drained.store(true, Ordering::Relaxed);
+        if let Carried::Plan { ask, .. } = &*lock(&self.carried) {
+            let _ = ask.send(true);
+        }
+        Drained(&self.drained)
+    }
+
+    /// Whether plans end early though nobody interrupts.
+    pub(super) fn is_drained(&self) -> bool {
+        self.drained.load(Ordering::Relaxed)
     }
 
     /// Until what it gives is dropped, signals are somebody else's affair.
@@ -58,14 +79,25 @@ impl Interrupt {
         Lent(Arc::clone(&self.carried))
     }
 
-    /// Until what it gives is dropped, a plan is carried out, whose sink is told when somebody interrupts.
+    /// Until what it gives is dropped, a plan is carried out, whose sink is told when somebody interrupts. Within another one
+    /// that is told in its place.
     pub(super) fn during(&self, sink: Arc<dyn EventSink>) -> During {
-        let (ask, asked) = watch::channel(false);
-        *lock(&self.carried) = Carried::Plan { sink, ask };
+        let (ask, asked) = watch::channel(self.is_drained());
+        let before = std::mem::replace(&mut *lock(&self.carried), Carried::Plan { sink, ask });
         During {
             asked,
             carried: Arc::clone(&self.carried),
+            before,
         }
+    }
+}
+
+/// Plans end early.
+pub(super) struct Drained<'a>(&'a AtomicBool);
+
+impl Drop for Drained<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 
@@ -82,6 +114,7 @@ impl Drop for Lent {
 pub(super) struct During {
     asked: watch::Receiver<bool>,
     carried: Arc<Mutex<Carried>>,
+    before: Carried,
 }
 
 impl During {
@@ -93,7 +126,7 @@ impl During {
 
 impl Drop for During {
     fn drop(&mut self) {
-        *lock(&self.carried) = Carried::Nothing;
+        *lock(&self.carried) = std::mem::replace(&mut self.before, Carried::Nothing);
     }
 }
 

@@ -1,4 +1,4 @@
-//! `larder logs`, and the end of `larder up -a`: what containers print, in the order in which they printed it.
+//! `larder logs`, and what `larder up` shows of logs: what containers print, in the order in which they printed it.
 //! `reader` shows it, `merge` puts lines in order, `seen` knows what was shown, `follow` goes on with what comes.
 
 mod follow;
@@ -6,8 +6,10 @@ mod merge;
 mod reader;
 mod seen;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use clap::Args;
-use std::collections::BTreeSet;
+use futures_util::{StreamExt, stream};
 use tokio::sync::watch;
 
 use self::follow::Until;
@@ -17,8 +19,10 @@ use super::moment::{Moment, moment};
 use super::number::at_least;
 use super::prepare::Prepared;
 use super::stack;
-use crate::docker::Stamp;
+use super::until_end::Begun;
+use crate::docker::{Docker, LogOptions, Stamp};
 use crate::failure::Failure;
+use crate::model::Project;
 use crate::plan::Container;
 use crate::runtime::Engine;
 use crate::settings::Progress;
@@ -128,56 +132,122 @@ pub(super) async fn logs(invocation: &Invocation, args: &Logs) -> Result<(), Fai
     }
 }
 
-/// What the services of an `up` print: all of it, where the run started them, and what comes, where they ran before. It goes on
-/// until all have ended, or until it is told that they are `stopped`.
+/// From which moment on a container that does not run goes on, by its ID, where it has printed something.
+pub(super) type Marks = BTreeMap<String, Stamp>;
+
+/// Where containers go on that are about to be started. The engine's own moment of a start may come behind the first lines.
+pub(super) async fn marks(engine: &Docker, containers: &[Container]) -> Marks {
+    let options = LogOptions {
+        tail: Some(1),
+        ..LogOptions::default()
+    };
+    let still = containers.iter().filter(|own| !own.state.is_running());
+    let marks = still.map(async |own| {
+        let lines = engine.logs(&own.id, &options);
+        let last = lines.fold(None, async |_, line| line.ok()?.at).await?;
+        let (seconds, rest) = last.since_epoch();
+        let behind = Stamp::of_nanoseconds(seconds * 1_000_000_000 + i64::from(rest) + 1);
+        Some((own.id.clone(), behind))
+    });
+    let marks: Vec<_> = stream::iter(marks).buffer_unordered(8).collect().await;
+    marks.into_iter().flatten().collect()
+}
+
+/// What services of an `up` print: all of it, where the run started them, and what comes, where they ran before. `marks` were made
+/// before.
 pub(super) async fn follow(
     invocation: &Invocation,
     prepared: &Prepared,
+    services: &BTreeSet<String>,
     before: &[Container],
-    stopped: Option<watch::Receiver<bool>>,
+    marks: &Marks,
 ) -> Result<(), Failure> {
-    let engine = &prepared.engine;
-    let project = &prepared.project.name;
-    let shown = |name: &&String| prepared.project.services[*name].attach != Some(false);
-    let services: Vec<String> = prepared.services.iter().filter(shown).cloned().collect();
-    if services.is_empty() {
-        return invocation.note("no logs to follow: every service has `attach: false`");
-    }
-    let news = engine.watch(project);
-    let containers = &prepared.observed.containers;
-    let chosen = stack::of_services(
-        containers,
-        &services,
-        &BTreeSet::from_iter(services.clone()),
-    )?;
+    let (engine, project) = (&prepared.engine, &prepared.project);
+    let news = engine.watch(&project.name);
+    let form = form(prepared.settings.progress);
+    let Some(mut reader) = reader(invocation, engine, project, services, form)? else {
+        return Ok(());
+    };
     let mut wanted = Vec::new();
-    for container in chosen {
+    for container in &prepared.observed.containers {
+        if !reader.wants(container) {
+            continue;
+        }
         let old = before.iter().find(|old| old.id == container.id);
         let part = match old {
-            None => Part::default(),
             Some(old) if old.state.is_running() => Part {
                 last: Some(0),
                 ..Part::default()
             },
-            Some(_) => Part {
-                since: Stamp::parse(&engine.inspect(&container.id).await?.started),
+            _ => Part {
+                since: marks.get(&container.id).cloned(),
                 ..Part::default()
             },
         };
         wanted.push((container, part));
     }
-    let form = match prepared.settings.progress {
+    if reader.history(wanted).await? {
+        reader.follow(news, Until::Ended).await?;
+    }
+    Ok(())
+}
+
+/// What services print while they are started and from then on, until it is told that all are `stopped`.
+pub(super) async fn beside(
+    invocation: &Invocation,
+    begun: &Begun,
+    stopped: watch::Receiver<bool>,
+) -> Result<(), Failure> {
+    let (engine, project) = (&begun.engine, &begun.project);
+    let news = engine.watch(&project.name);
+    let form = form(begun.progress);
+    let Some(mut reader) = reader(invocation, engine, project, &begun.attached, form)? else {
+        return Ok(());
+    };
+    reader.without.clone_from(&begun.leaving);
+    let before = begun.before.iter().filter(|own| reader.wants(own));
+    let (running, still): (Vec<_>, Vec<_>) = before.partition(|own| own.state.is_running());
+    for container in still {
+        reader.pass_over(container, begun.marks.get(&container.id));
+    }
+    let nothing = Part {
+        last: Some(0),
+        ..Part::default()
+    };
+    let before = running.into_iter().map(|own| (own, nothing.clone()));
+    let before = before.collect();
+    if reader.history(before).await? {
+        reader.follow(news, Until::Told(stopped)).await?;
+    }
+    Ok(())
+}
+
+/// Who shows what services of an `up` print; nobody, where none is to be shown.
+fn reader<'a>(
+    invocation: &'a Invocation,
+    engine: &'a Docker,
+    project: &'a Project,
+    services: &BTreeSet<String>,
+    form: LogForm,
+) -> Result<Option<Reader<'a>>, Failure> {
+    let shown = |name: &&String| project.services[*name].attach != Some(false);
+    let services: Vec<String> = services.iter().filter(shown).cloned().collect();
+    if services.is_empty() {
+        invocation.note("no logs to follow: every service has `attach: false`")?;
+        return Ok(None);
+    }
+    let reader = Reader::new(invocation, engine, &project.name, services, form);
+    Ok(Some(reader))
+}
+
+/// In which form an `up` shows what is printed.
+fn form(progress: Progress) -> LogForm {
+    match progress {
         Progress::Json => LogForm::Json,
         // As with docker compose, where `logs` has all on standard output.
         _ => LogForm::Text(LogText {
             apart: true,
             ..LogText::default()
         }),
-    };
-    let mut reader = Reader::new(invocation, engine, project, services, form);
-    if reader.history(wanted).await? {
-        let until = stopped.map_or(Until::Ended, Until::Told);
-        reader.follow(news, until).await?;
     }
-    Ok(())
 }

@@ -1,24 +1,31 @@
-//! `larder up --abort-on-container-exit` and its kin: the logs until a container ends, then all of them are stopped.
+//! `larder up --abort-on-container-exit` and its kin: what containers print is shown from the first start on. Once one ends
+//! that counts, or the start fails, what is left of the start is given up and all are stopped. `ends` knows which ends count.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod ends;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
 
 use clap::Args;
-use futures_util::StreamExt;
-use tokio::sync::watch;
+use futures_util::FutureExt;
+use futures_util::future::FusedFuture;
+use tokio::sync::{oneshot, watch};
 
+use self::ends::{End, Ends, Outcome, stale};
 use super::carry_out::carry_out_on;
+use super::interrupt::During;
 use super::invocation::{Invocation, Named};
+use super::logs::Marks;
 use super::prepare::Prepared;
 use super::turn::{Turn, plan_of};
 use super::{logs, stack};
+use crate::docker::Docker;
 use crate::failure::{Failure, handed_on};
-use crate::model::UnknownService;
-use crate::plan::{Container, State};
-use crate::runtime::{Engine, Event, EventSink, HappeningKind};
-
-/// An end that no event told is seen after this time.
-const LOOK: Duration = Duration::from_secs(1);
+use crate::model::{Project, UnknownService};
+use crate::plan::{Action, Container, Plan};
+use crate::runtime::{Engine, EngineError, Event, EventSink};
+use crate::settings::Progress;
 
 /// Which end ends all.
 #[derive(Args, Debug, Default)]
@@ -32,6 +39,91 @@ pub struct UntilEnd {
     /// The service whose container's code is the exit code; implies `--abort-on-container-exit`
     #[arg(long, value_name = "SERVICE", conflicts_with_all = ["detach", "no_start", "abort_on_container_failure"])]
     pub exit_code_from: Option<String>,
+}
+
+/// What is known when the first container is about to start.
+pub(super) struct Begun {
+    /// A connection of its own.
+    pub(super) engine: Docker,
+    pub(super) project: Project,
+    pub(super) progress: Progress,
+    /// All services of the run.
+    pub(super) services: BTreeSet<String>,
+    /// Those whose logs are shown.
+    pub(super) attached: BTreeSet<String>,
+    /// Those whose ends count.
+    pub(super) counted: BTreeSet<String>,
+    /// What was there before.
+    pub(super) before: Vec<Container>,
+    /// How far the logs of that were printed.
+    pub(super) marks: Marks,
+    /// Of that what is removed.
+    pub(super) leaving: BTreeSet<String>,
+    stale: Stale,
+}
+
+/// Containers whose end counts once they were started anew, each with its last start until now.
+type Stale = Arc<Mutex<BTreeMap<String, String>>>;
+
+/// Tells whoever watches when the first container is about to start.
+pub(super) struct Beginning {
+    tell: Option<oneshot::Sender<(Begun, During)>>,
+    stale: Stale,
+}
+
+impl Beginning {
+    /// With who is to be told.
+    pub(super) fn new() -> (Self, oneshot::Receiver<(Begun, During)>) {
+        let (tell, told) = oneshot::channel();
+        let beginning = Self {
+            tell: Some(tell),
+            stale: Stale::default(),
+        };
+        (beginning, told)
+    }
+
+    /// A plan is about to be carried out; the logs of `attached` are shown from `marks` on, and the ends of `counted` count.
+    pub(super) async fn begin(
+        &mut self,
+        invocation: &Invocation,
+        prepared: &Prepared,
+        plan: &Plan,
+        (attached, counted, marks): (BTreeSet<String>, BTreeSet<String>, &Marks),
+    ) -> Result<(), Failure> {
+        let containers = &prepared.observed.containers;
+        for own in stale(containers, plan, self.tell.is_some()) {
+            let started = match prepared.engine.inspect(&own.id).await {
+                Err(EngineError::Refused { .. }) => continue,
+                condition => condition?.started,
+            };
+            ends::lock(&self.stale).insert(own.id.clone(), started);
+        }
+        let Some(tell) = self.tell.take() else {
+            return Ok(());
+        };
+        let leaving = plan.steps.iter().filter_map(|step| match &step.action {
+            Action::Remove { container, .. } => Some(container.clone()),
+            _ => None,
+        });
+        invocation.note("following the logs: Ctrl-C stops all")?;
+        let begun = Begun {
+            engine: invocation.engine().await?,
+            project: prepared.project.clone(),
+            progress: prepared.settings.progress,
+            services: prepared.services.clone(),
+            attached,
+            counted,
+            before: containers.clone(),
+            marks: marks.clone(),
+            leaving: leaving.collect(),
+            stale: Arc::clone(&self.stale),
+        };
+        // From here on an interrupt stops what was started, also while no plan is carried out.
+        let during = invocation.interrupt.during(Arc::new(Nobody));
+        // Who does not listen any more has ended.
+        let _ = tell.send((begun, during));
+        Ok(())
+    }
 }
 
 impl UntilEnd {
@@ -55,116 +147,99 @@ impl UntilEnd {
         }
     }
 
-    /// Follows the logs until a container ends, and stops all; the exit code.
-    pub(super) async fn wait(
+    /// Starts, and follows the logs until a container ends; then stops all, within `grace`. The exit code.
+    pub(super) async fn run(
         &self,
         invocation: &Invocation,
-        prepared: &Prepared,
-        before: &[Container],
+        start: impl Future<Output = Result<(), Failure>>,
+        mut told: oneshot::Receiver<(Begun, During)>,
         grace: Option<u32>,
     ) -> Result<u8, Failure> {
-        invocation.note("following the logs: Ctrl-C stops all")?;
-        let (tell, stopped) = watch::channel(false);
-        let follow = logs::follow(invocation, prepared, before, Some(stopped));
-        let mut follow = std::pin::pin!(follow);
-        let first = self.first(prepared);
-        let mut first = std::pin::pin!(first);
-        let mut followed = false;
-        let mut interrupted = false;
-        let during = invocation.interrupt.during(Arc::new(Nobody));
-        let mut asked = during.watch();
-        let first = loop {
-            tokio::select! {
-                ended = &mut first => break ended?,
-                Ok(_) = asked.wait_for(|asked| *asked) => {
-                    interrupted = true;
-                    break None;
-                }
-                // What all are stopped for counts more than what they print.
-                _ = &mut follow, if !followed => followed = true,
+        let mut start = pin!(start);
+        let mut started = None;
+        let begun = tokio::select! {
+            begun = &mut told => begun.ok(),
+            result = &mut start => {
+                started = Some(result);
+                told.try_recv().ok()
             }
+        };
+        let Some((begun, during)) = begun else {
+            let started = match started {
+                Some(started) => started,
+                None => start.await,
+            };
+            return started.map(|()| 0);
+        };
+        let (tell, stopped) = watch::channel(false);
+        let mut follow = pin!(logs::beside(invocation, &begun, stopped).fuse());
+        let ends = Ends::new(self, &begun);
+        let asked = during.watch();
+        let end = end(&ends, start.as_mut(), &mut started, asked);
+        let end = while_following(&mut follow, Box::pin(end)).await?;
+        let started = if let Some(started) = started {
+            started
+        } else {
+            let _drained = invocation.interrupt.drain();
+            while_following(&mut follow, start).await
         };
         drop(during);
-        let code = first.as_ref().map_or(0, |(_, code)| *code);
-        let why = match &first {
-            Some((service, code)) => Some(format!("{service}: ended with code {code}")),
-            None => interrupted.then(|| "interrupted".to_owned()),
-        };
-        if let Some(why) = why {
-            invocation.say(&format!("{why}, so all are stopped"));
-            let mut stop = std::pin::pin!(stop(invocation, prepared, grace));
-            loop {
-                tokio::select! {
-                    stopped = &mut stop => break stopped?,
-                    _ = &mut follow, if !followed => followed = true,
+        let outcome = ends.outcome(end, started).await?;
+        let stop = Box::pin(stop(invocation, &begun, &outcome, grace));
+        match (while_following(&mut follow, stop).await, &outcome.failure) {
+            (Err(failure), Some(_)) => {
+                for message in failure.messages() {
+                    message.warning(&invocation.screen, &invocation.folder);
                 }
             }
+            (stopped, _) => stopped?,
         }
-        if !followed {
-            let _ = tell.send(true);
+        let _ = tell.send(true);
+        if !follow.is_terminated() {
             // What is still read is not worth an error.
             let _ = follow.await;
         }
-        if interrupted {
-            return Err(Failure::Interrupted);
-        }
-        self.code(prepared, code).await
-    }
-
-    /// The first end that counts: the service, and the code. `None` where all have ended and none does.
-    async fn first(&self, prepared: &Prepared) -> Result<Option<(String, i64)>, Failure> {
-        let news = prepared.engine.watch(&prepared.project.name);
-        let mut news = std::pin::pin!(news);
-        loop {
-            let observed = prepared.engine.observe(&prepared.project.name).await?;
-            let mut all = observed.containers.iter();
-            if let Some(ended) = all.find_map(|own| Some((own, self.counts(prepared, own)?))) {
-                return Ok(Some((ended.0.service.clone(), ended.1)));
-            }
-            let own = |own: &Container| {
-                !own.one_off && prepared.services.contains(&own.service) && own.state.is_running()
-            };
-            if !observed.containers.iter().any(own) {
-                return Ok(None);
-            }
-            let died = async {
-                while let Some(happening) = news.next().await {
-                    if matches!(happening.kind, HappeningKind::Died | HappeningKind::Lost) {
-                        return;
-                    }
-                }
-            };
-            let _ = tokio::time::timeout(LOOK, died).await;
+        match outcome.failure {
+            Some(failure) => Err(failure),
+            None => Ok(handed_on(ends.code(outcome.code).await?)),
         }
     }
+}
 
-    /// The code of a container that has ended, where that ends all.
-    fn counts(&self, prepared: &Prepared, container: &Container) -> Option<i64> {
-        let State::Exited(code) = container.state else {
-            return None;
-        };
-        let service = container.service.as_str();
-        let done = code == 0 && prepared.project.one_shots().contains(service);
-        let own = !container.one_off && prepared.services.contains(service);
-        let fails = code != 0 || !self.abort_on_container_failure;
-        (own && fails && !done).then_some(code)
+/// Waits for something while what containers print is shown.
+async fn while_following<T>(
+    follow: &mut (impl FusedFuture + Unpin),
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            // What all are stopped for counts more than what they print.
+            _ = &mut *follow, if !follow.is_terminated() => {}
+        }
     }
+}
 
-    /// The exit code, where this one ended all.
-    async fn code(&self, prepared: &Prepared, code: i64) -> Result<u8, Failure> {
-        let code = match &self.exit_code_from {
-            Some(service) => {
-                let observed = prepared.engine.observe(&prepared.project.name).await?;
-                let mut all = observed.containers.iter();
-                let found = all.find_map(|own| match own.state {
-                    State::Exited(code) if !own.one_off && own.service == *service => Some(code),
-                    _ => None,
-                });
-                found.unwrap_or(code)
-            }
-            None => code,
-        };
-        Ok(handed_on(code))
+/// What ends the run. The start goes on until then, and may not have `started` all.
+async fn end(
+    ends: &Ends<'_>,
+    mut start: Pin<&mut impl Future<Output = Result<(), Failure>>>,
+    started: &mut Option<Result<(), Failure>>,
+    mut asked: watch::Receiver<bool>,
+) -> Result<End, Failure> {
+    let mut first = pin!(ends.first());
+    loop {
+        match started {
+            Some(Err(_)) => return Ok(End::Start),
+            Some(Ok(())) => ends.all_are_started(),
+            None => {}
+        }
+        tokio::select! {
+            ended = &mut first => return ended.map(End::Container),
+            result = &mut start, if started.is_none() => *started = Some(result),
+            Ok(_) = asked.wait_for(|asked| *asked) => return Ok(End::Interrupt),
+        }
     }
 }
 
@@ -175,21 +250,35 @@ impl EventSink for Nobody {
     fn send(&self, _event: Event) {}
 }
 
+/// Stops the services of the run; where the start failed, only what was started.
 async fn stop(
     invocation: &Invocation,
-    prepared: &Prepared,
+    begun: &Begun,
+    outcome: &Outcome,
     grace: Option<u32>,
 ) -> Result<(), Failure> {
     let named = Named {
-        name: prepared.project.name.clone(),
-        project: Some(prepared.project.clone()),
+        name: begun.project.name.clone(),
+        project: Some(begun.project.clone()),
     };
+    if let Some(why) = &outcome.why {
+        invocation.say(why);
+    }
     let engine = invocation.engine_to_change(&named.name).await?;
     let observed = engine.observe(&named.name).await?;
-    let services: Vec<String> = prepared.services.iter().cloned().collect();
-    let chosen = stack::of_services(&observed.containers, &services, &prepared.services)?;
+    let services: Vec<String> = begun.services.iter().cloned().collect();
+    let mut chosen = stack::of_services(&observed.containers, &services, &begun.services)?;
+    if outcome.is_failed_start {
+        let before = |own: &Container| {
+            let mut before = begun.before.iter();
+            before.any(|old| old.id == own.id && old.state.is_running())
+        };
+        chosen.retain(|own| !before(own));
+    }
     let plan = plan_of(chosen, &named, Turn::Stop { grace });
-    carry_out_on(invocation, &engine, &named, &[], &plan)
-        .await
-        .map(drop)
+    if plan.is_empty() {
+        return Ok(());
+    }
+    let stopped = carry_out_on(invocation, &engine, &named, &[], &plan).await;
+    stopped.map(drop)
 }

@@ -8,12 +8,12 @@ use clap::Args;
 use super::asked::Asked;
 use super::carry_out::carry_out;
 use super::invocation::Invocation;
-use super::logs;
+use super::logs::{self, Marks};
 use super::number::at_least;
 use super::prepare::{Goal, Prepared, prepare};
 use super::records;
 use super::rounds::rounds;
-use super::until_end::UntilEnd;
+use super::until_end::{Beginning, UntilEnd};
 use crate::compose;
 use crate::failure::Failure;
 use crate::model::Project;
@@ -88,40 +88,31 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<u8, Failure
         goal,
         begun: false,
         before: None,
+        marks: Marks::new(),
+        beginning: None,
         warned: BTreeSet::new(),
         acted: false,
         path: Vec::new(),
     };
-    let name = run.project.name.clone();
-    let prepared = rounds(invocation, Some(&name), async || run.round().await).await?;
-    let before = run.before.unwrap_or_default();
-    let ready = Ready {
-        project: &prepared.project,
-        services: &prepared.services,
-        observed: &prepared.observed,
-        took: begun.elapsed(),
-        path: &run.path,
-        readout: match (run.acted, args.no_start, goal.wait) {
-            (false, ..) => Readout::UpToDate,
-            (_, true, _) => Readout::Created,
-            (_, _, false) => Readout::Started,
-            _ => Readout::Ready,
-        },
-    };
-    match prepared.settings.progress {
-        Progress::Quiet => {}
-        Progress::Json => ready.print_json(&invocation.screen),
-        _ => ready.print(&invocation.screen),
-    }
-    invocation.release();
+    let grace = args.asked.stop_timeout;
     if args.until_end.is_asked() {
-        let grace = args.asked.stop_timeout;
-        let end = args.until_end.wait(invocation, &prepared, &before, grace);
-        return Box::pin(end).await;
+        let (beginning, begun_now) = Beginning::new();
+        run.beginning = Some(beginning);
+        let start = async { run.start(begun).await.map(drop) };
+        return Box::pin(args.until_end.run(invocation, start, begun_now, grace)).await;
     }
+    let prepared = run.start(begun).await?;
     if args.attach {
         invocation.note("following the logs: Ctrl-C ends that, and the services go on")?;
-        logs::follow(invocation, &prepared, &before, None).await?;
+        let before = run.before.unwrap_or_default();
+        logs::follow(
+            invocation,
+            &prepared,
+            &prepared.services,
+            &before,
+            &run.marks,
+        )
+        .await?;
     }
     Ok(0)
 }
@@ -155,6 +146,10 @@ struct Run<'a> {
     begun: bool,
     /// What was there at first.
     before: Option<Vec<Container>>,
+    /// How far the logs of that were printed, where they are followed.
+    marks: Marks,
+    /// Who watches for an end is told when the first container is about to start.
+    beginning: Option<Beginning>,
     /// What was warned of.
     warned: BTreeSet<String>,
     /// Whether anything had to be done.
@@ -164,6 +159,32 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Starts the services in as many rounds as it takes, and tells of it.
+    async fn start(&mut self, begun: Instant) -> Result<Prepared, Failure> {
+        let (invocation, name) = (self.invocation, self.project.name.clone());
+        let prepared = rounds(invocation, Some(&name), async || self.round().await).await?;
+        let ready = Ready {
+            project: &prepared.project,
+            services: &prepared.services,
+            observed: &prepared.observed,
+            took: begun.elapsed(),
+            path: &self.path,
+            readout: match (self.acted, self.args.no_start, self.goal.wait) {
+                (false, ..) => Readout::UpToDate,
+                (_, true, _) => Readout::Created,
+                (_, _, false) => Readout::Started,
+                _ => Readout::Ready,
+            },
+        };
+        match prepared.settings.progress {
+            Progress::Quiet => {}
+            Progress::Json => ready.print_json(&invocation.screen),
+            _ => ready.print(&invocation.screen),
+        }
+        invocation.release();
+        Ok(prepared)
+    }
+
     /// Looks, decides, carries out, and looks once more.
     async fn round(&mut self) -> Result<Prepared, Failure> {
         if std::mem::replace(&mut self.begun, true) && compose::can_be_read_again(&self.project) {
@@ -180,6 +201,9 @@ impl Run<'_> {
             ..asked.of_containers(&self.args.services, &prepared.services)
         };
         self.args.until_end.check(&prepared)?;
+        if self.before.is_none() && (self.args.attach || self.beginning.is_some()) {
+            self.marks = logs::marks(&prepared.engine, &prepared.observed.containers).await;
+        }
         let before = prepared.observed.containers.clone();
         let before = self.before.get_or_insert(before);
         // What an earlier round did as it was asked for is not done once more.
@@ -197,6 +221,13 @@ impl Run<'_> {
             if self.warned.insert(warning.clone()) {
                 self.invocation.warning(warning);
             }
+        }
+        if let Some(beginning) = &mut self.beginning {
+            let all = &prepared.services;
+            let chosen = (all.clone(), all.clone(), &self.marks);
+            beginning
+                .begin(self.invocation, &prepared, &plan, chosen)
+                .await?;
         }
         if !plan.is_empty() {
             self.acted = true;

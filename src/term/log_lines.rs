@@ -152,18 +152,14 @@ impl<'a> LogLines<'a> {
             line = strip_str(&line).to_string();
         }
         let whole = format!("{front}{line}\n");
-        if error && form.apart {
-            self.screen.err(&whole);
-        } else {
-            self.screen.out(&whole);
-        }
+        self.screen.line(&whole, error && form.apart);
     }
 
     /// Tells a person something about a container.
     pub fn remark(&self, source: LogSource, text: &str) {
         if self.form != LogForm::Json {
             let text = format!("{} {text}", self.name(source));
-            self.screen.err(&format!("{}\n", text.dimmed()));
+            self.screen.line(&format!("{}\n", text.dimmed()), true);
         }
     }
 

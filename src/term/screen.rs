@@ -94,6 +94,19 @@ impl Screen {
         }
     }
 
+    /// Writes a whole line to standard output, or as an `error` to standard error: above live lines, where such are drawn on the
+    /// same terminal.
+    pub(super) fn line(&self, text: &str, error: bool) {
+        let above = self.above.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = above.is_some();
+        drop(above);
+        if error || (live && io::stdout().is_terminal()) {
+            self.tell(text);
+        } else {
+            self.out(text);
+        }
+    }
+
     /// Hands what is told to whoever draws live lines, or to nobody any more.
     pub(super) fn lend(&self, above: Option<Above>) {
         *self.above.lock().unwrap_or_else(PoisonError::into_inner) = above;

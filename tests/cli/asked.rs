@@ -1,9 +1,5 @@
 //! What `up` and its kin are asked for beside services, on a real engine. Needs `busybox:stable` on it.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
-use std::time::Instant;
-
 use crate::stack::{Stack, docker};
 
 const STACK: &str = "
@@ -191,97 +187,4 @@ services:
         path.iter()
             .any(|leg| leg["service"] == "slow" && leg["action"] == "wait")
     );
-}
-
-#[test]
-fn the_end_of_one_ends_all_and_its_code_is_handed_on() {
-    let compose = "
-services:
-  seed: {image: 'busybox:stable', command: ['true']}
-  web:
-    image: busybox:stable
-    command: [sleep, '1000']
-    stop_grace_period: 0s
-    depends_on: {seed: {condition: service_completed_successfully}}
-  test:
-    image: busybox:stable
-    command: [sh, -c, 'sleep 1; echo seen; exit 3']
-    depends_on: [web]
-";
-    let stack = Stack::new("until", compose);
-    let code = |line: &str| {
-        let output = stack.sandbox.run(line);
-        let shown = stack.sandbox.shown(&output);
-        assert!(shown.contains("seen"), "{shown}");
-        let running = docker(&[
-            "ps",
-            "-q",
-            "--filter",
-            &format!("label=com.docker.compose.project={}", stack.name),
-        ]);
-        assert_eq!(running, "", "{shown}");
-        output.status.code()
-    };
-    assert_eq!(code("up --exit-code-from test"), Some(3));
-    assert_eq!(code("up --abort-on-container-failure"), Some(3));
-    assert_eq!(code("up --abort-on-container-exit"), Some(3));
-    let refused = stack.sandbox.run("up --exit-code-from tset");
-    assert_eq!(refused.status.code(), Some(2));
-}
-
-#[test]
-fn who_interrupts_a_run_until_an_end_stops_all() {
-    let compose = "\
-services:
-  web:
-    image: busybox:stable
-    command: [sh, -c, 'trap \"echo bye; exit 0\" TERM; echo up; sleep 1000 & wait']
-";
-    let stack = Stack::new("until-interrupted", compose);
-    let mut command = stack.sandbox.command(env!("CARGO_BIN_EXE_larder"));
-    let command = command.args(["up", "--abort-on-container-exit"]);
-    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().contains("up")));
-    let mut sent = Command::new("kill");
-    let sent = sent.args(["-INT", &child.id().to_string()]);
-    assert!(sent.status().unwrap().success());
-    let rest: Vec<String> = lines.map(Result::unwrap).collect();
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("interrupted, so all are stopped"), "{said}");
-    assert!(rest.concat().contains("bye"), "{rest:?}: {said}");
-    let running = format!("label=com.docker.compose.project={}", stack.name);
-    assert_eq!(docker(&["ps", "-q", "--filter", &running]), "");
-}
-
-/// How many lines of `t` are printed.
-fn lines_of_t(printed: &str) -> usize {
-    let lines = printed.lines();
-    lines.filter(|line| line.starts_with("t-1 ")).count()
-}
-
-#[test]
-fn all_that_was_printed_until_an_end_is_shown() {
-    let compose = "services: {t: {image: 'busybox:stable', command: seq 1 100000}}\n";
-    let stack = Stack::new("until-read", compose);
-    let printed = stack.larder("up --abort-on-container-exit");
-    assert_eq!(lines_of_t(&printed), 100_000);
-}
-
-#[test]
-fn a_run_until_an_end_is_over_once_that_is_read() {
-    let compose = "\
-services: {t: {image: 'busybox:stable', command: [sh, -c, 'sleep 2; echo last']}}\n";
-    let stack = Stack::new("until-over", compose);
-    let mut command = stack.sandbox.command(env!("CARGO_BIN_EXE_larder"));
-    let command = command.args(["up", "--abort-on-container-exit"]);
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap() == "t-1  | last"));
-    let begun = Instant::now();
-    assert!(child.wait().unwrap().success());
-    assert!(begun.elapsed().as_millis() < 2000, "{:?}", begun.elapsed());
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ impl Background {
         let child = command
             .args(line.split_whitespace())
             .stdout(File::create(&out).unwrap())
-            .stderr(Stdio::null())
+            .stderr(File::create(out.with_extension("err")).unwrap())
             .spawn()
             .unwrap();
         Self { child, out }
@@ -51,8 +51,9 @@ impl Background {
         while !self.printed().contains(text) {
             assert!(
                 begun.elapsed() < Duration::from_secs(30),
-                "{}",
-                self.printed()
+                "{}{}",
+                self.printed(),
+                std::fs::read_to_string(self.out.with_extension("err")).unwrap()
             );
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -218,6 +219,18 @@ services:
             .count()
     };
     assert_eq!((of("many-1 "), of("short-1 ")), (60_000, 1));
+}
+
+#[test]
+fn who_is_started_again_is_shown_from_its_first_line_on() {
+    let compose = "services: {app: {image: 'busybox:stable', command: [date, '+%s%N']}}\n";
+    let stack = Stack::new("first-line", compose);
+    for _ in 0..3 {
+        let printed = stack.larder("up -a");
+        let lines = printed.lines().filter(|line| line.starts_with("app-1 "));
+        assert_eq!(lines.count(), 1, "{printed}");
+    }
+    assert_eq!(stack.larder("logs app").lines().count(), 3);
 }
 
 #[test]

@@ -106,6 +106,7 @@ impl Reader<'_> {
             () = until.told() => {
                 *until = Until::Read;
                 self.look(open).await?;
+                self.look_back(open).await?;
             }
             // Each line begins it anew.
             () = tokio::time::sleep(SILENCE), if last => return Ok(false),
@@ -170,7 +171,7 @@ impl Reader<'_> {
                 | plan::State::Exited(_)
                 | plan::State::Dead => {
                     self.add(container);
-                    self.open(&container.id, open);
+                    self.open(&container.id, open, false);
                 }
                 plan::State::Restarting => expected = true,
                 // It was made since, to replace another.
@@ -181,8 +182,8 @@ impl Reader<'_> {
         Ok(expected || self.follows())
     }
 
-    /// Reads a container from behind what was read of it.
-    fn open(&mut self, id: &str, open: &mut Open) {
+    /// Reads a container from behind what was read of it, and follows it unless only the `rest` is wanted.
+    fn open(&mut self, id: &str, open: &mut Open, rest: bool) {
         let Some(source) = self.sources.get_mut(id) else {
             return;
         };
@@ -190,10 +191,11 @@ impl Reader<'_> {
             return;
         }
         source.state = State::Open;
+        source.rest = rest;
         source.whole = false;
         source.again = source.seen.clone();
         let options = LogOptions {
-            follow: true,
+            follow: !rest,
             since: source.seen.since(),
             ..LogOptions::default()
         };
@@ -206,22 +208,29 @@ impl Reader<'_> {
 
     /// A container's output ended: it runs on, and is read again, or it is told how it ended.
     async fn ended(&mut self, id: &str, open: &mut Open) -> Result<(), EngineError> {
-        match self.sources.get_mut(id) {
-            Some(source) if source.state == State::Open => source.state = State::Idle,
+        let rest = match self.sources.get_mut(id) {
+            Some(source) if source.state == State::Open => {
+                source.state = State::Idle;
+                source.rest
+            }
             _ => return Ok(()),
-        }
+        };
         let condition = match self.engine.inspect(id).await {
             // It is gone, removed or replaced.
             Err(EngineError::Refused { .. }) => return Ok(()),
             condition => condition?,
         };
-        if let Some(source) = self.sources.get_mut(id) {
-            source.whole = !condition.running;
-        }
         if condition.running && !condition.restarting {
             tokio::time::sleep(AGAIN).await;
-            self.open(id, open);
+            self.open(id, open, false);
             return Ok(());
+        }
+        if !rest && !self.has_last(id).await? {
+            self.open(id, open, true);
+            return Ok(());
+        }
+        if let Some(source) = self.sources.get_mut(id) {
+            source.whole = !condition.running;
         }
         let restarts = if condition.restarting {
             ", and is restarted"
@@ -235,10 +244,43 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Opens what was started again, and ended, and nobody told.
+    async fn look_back(&mut self, open: &mut Open) -> Result<(), EngineError> {
+        let read = self.sources.iter().filter(|(_, source)| source.whole);
+        let read: Vec<String> = read.map(|(id, _)| id.clone()).collect();
+        for id in read {
+            if !self.has_last(&id).await? {
+                self.open(&id, open, true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a container's last line was read. Engine 20.10 ends what is followed with the container, and leaves out what a
+    /// slow reader has not taken by then.
+    async fn has_last(&self, id: &str) -> Result<bool, EngineError> {
+        let Some(source) = self.sources.get(id) else {
+            return Ok(true);
+        };
+        let options = LogOptions {
+            tail: Some(1),
+            ..LogOptions::default()
+        };
+        let mut lines = std::pin::pin!(self.engine.logs(id, &options));
+        let mut last = None;
+        while let Some(line) = lines.next().await {
+            match line {
+                Err(EngineError::Refused { .. }) => return Ok(true),
+                line => last = line?.at,
+            }
+        }
+        Ok(last.is_none_or(|last| source.seen.holds(&last)))
+    }
+
     async fn hear(&mut self, happening: &Happening, open: &mut Open) -> Result<(), EngineError> {
         let id = &happening.container;
         match happening.kind {
-            HappeningKind::Started if self.sources.contains_key(id) => self.open(id, open),
+            HappeningKind::Started if self.sources.contains_key(id) => self.open(id, open, false),
             HappeningKind::Started | HappeningKind::Lost => {
                 self.look(open).await?;
             }

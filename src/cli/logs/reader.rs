@@ -1,6 +1,6 @@
 //! Containers whose output is shown: under which name, and how far it was read.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
@@ -91,6 +91,8 @@ pub(super) struct Reader<'a> {
     services: Vec<String>,
     /// The number of the one that is shown; all of them when absent.
     pub(super) number: Option<u32>,
+    /// Containers that are not shown.
+    pub(super) without: BTreeSet<String>,
     lines: LogLines<'a>,
     /// By the containers' IDs.
     pub(super) sources: BTreeMap<String, Source>,
@@ -106,6 +108,8 @@ pub(super) struct Source {
     pub(super) again: Seen,
     /// How it stands with its output.
     pub(super) state: State,
+    /// Whether it is read and not followed.
+    pub(super) rest: bool,
     /// Whether it has ended, and was read to the end.
     pub(super) whole: bool,
 }
@@ -135,6 +139,7 @@ impl<'a> Reader<'a> {
             project,
             services,
             number: None,
+            without: BTreeSet::new(),
             lines: LogLines::new(&invocation.screen, form),
             sources: BTreeMap::new(),
         }
@@ -188,6 +193,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes a container in that does not run, all that it printed before a moment being read.
+    pub(super) fn pass_over(&mut self, container: &Container, until: Option<&Stamp>) {
+        self.add(container);
+        if let Some(source) = self.sources.get_mut(&container.id) {
+            source.whole = true;
+            source.seen = until.map_or_else(Seen::default, Seen::before);
+        }
+    }
+
     /// Takes a container in.
     pub(super) fn add(&mut self, container: &Container) {
         let name = short(self.project, container);
@@ -197,6 +211,7 @@ impl<'a> Reader<'a> {
             seen: Seen::default(),
             again: Seen::default(),
             state: State::Idle,
+            rest: false,
             whole: false,
         };
         self.sources.entry(container.id.clone()).or_insert(source);
@@ -206,7 +221,7 @@ impl<'a> Reader<'a> {
     pub(super) fn wants(&self, container: &Container) -> bool {
         let named = self.services.is_empty() || self.services.contains(&container.service);
         let meant = self.number.is_none_or(|number| container.number == number);
-        named && meant && !container.one_off
+        named && meant && !container.one_off && !self.without.contains(&container.id)
     }
 
     /// Shows a line that was read, where it is part of what is wanted; whether somebody reads on. A container whose

@@ -42,6 +42,12 @@ impl Seen {
         self.first.as_ref().map(|_| self.newest - DISORDER)
     }
 
+    /// Whether a line was read.
+    pub(super) fn holds(&self, at: &Stamp) -> bool {
+        self.recent.iter().rev().any(|stamp| stamp == at)
+            || self.first.as_ref().is_some_and(|first| at < first)
+    }
+
     /// Whether a line that is read again was read before. Each is recognised once.
     pub(super) fn recognises(&mut self, at: &Stamp) -> bool {
         if let Some(known) = self.recent.iter().position(|stamp| stamp == at) {
