@@ -35,6 +35,9 @@ pub struct Up {
     /// Follow the logs once every service is ready
     #[arg(short, long, conflicts_with = "detach")]
     pub attach: bool,
+    /// Follow the logs of what the named services depend on, too; implies `--attach`
+    #[arg(long, conflicts_with = "detach")]
+    pub attach_dependencies: bool,
     /// Accepted and changes nothing: larder always builds what changed
     #[arg(long, conflicts_with = "no_build")]
     pub build: bool,
@@ -58,7 +61,7 @@ pub struct Up {
     #[command(flatten)]
     pub until_end: UntilEnd,
     /// Create containers and start none
-    #[arg(long, conflicts_with_all = ["attach", "no_wait"])]
+    #[arg(long, conflicts_with_all = ["attach", "attach_dependencies", "no_wait"])]
     pub no_start: bool,
     /// Accepted and changes nothing: a pull is one line
     #[arg(long)]
@@ -102,19 +105,44 @@ pub(super) async fn up(invocation: &Invocation, args: &Up) -> Result<u8, Failure
         return Box::pin(args.until_end.run(invocation, start, begun_now, grace)).await;
     }
     let prepared = run.start(begun).await?;
-    if args.attach {
+    if args.follows() {
         invocation.note("following the logs: Ctrl-C ends that, and the services go on")?;
+        let services = args.attached(&prepared.services);
         let before = run.before.unwrap_or_default();
-        logs::follow(
-            invocation,
-            &prepared,
-            &prepared.services,
-            &before,
-            &run.marks,
-        )
-        .await?;
+        logs::follow(invocation, &prepared, &services, &before, &run.marks).await?;
     }
     Ok(0)
+}
+
+impl Up {
+    /// Whether the logs are followed once all is ready.
+    fn follows(&self) -> bool {
+        self.attach || self.attach_dependencies
+    }
+
+    /// Of the services of a run those that were asked for: all of them, where none was named.
+    fn meant(&self, all: &BTreeSet<String>) -> BTreeSet<String> {
+        let names = self.asked.names(&self.services);
+        if names.is_empty() {
+            return all.clone();
+        }
+        names.into_iter().collect()
+    }
+
+    /// The services whose logs are followed.
+    fn attached(&self, all: &BTreeSet<String>) -> BTreeSet<String> {
+        if self.attach_dependencies {
+            return all.clone();
+        }
+        self.meant(all)
+    }
+
+    /// The services of which an end may end all, as with docker compose; and the one whose code is wanted.
+    fn counted(&self, all: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut counted = self.meant(all);
+        counted.extend(self.until_end.exit_code_from.clone());
+        counted
+    }
 }
 
 /// The project and the settings as the files and the command line have them now.
@@ -201,7 +229,7 @@ impl Run<'_> {
             ..asked.of_containers(&self.args.services, &prepared.services)
         };
         self.args.until_end.check(&prepared)?;
-        if self.before.is_none() && (self.args.attach || self.beginning.is_some()) {
+        if self.before.is_none() && (self.args.follows() || self.beginning.is_some()) {
             self.marks = logs::marks(&prepared.engine, &prepared.observed.containers).await;
         }
         let before = prepared.observed.containers.clone();
@@ -224,7 +252,8 @@ impl Run<'_> {
         }
         if let Some(beginning) = &mut self.beginning {
             let all = &prepared.services;
-            let chosen = (all.clone(), all.clone(), &self.marks);
+            let (attached, counted) = (self.args.attached(all), self.args.counted(all));
+            let chosen = (attached, counted, &self.marks);
             beginning
                 .begin(self.invocation, &prepared, &plan, chosen)
                 .await?;

@@ -234,6 +234,31 @@ fn who_is_started_again_is_shown_from_its_first_line_on() {
 }
 
 #[test]
+fn an_attached_up_follows_the_services_that_are_named() {
+    let sleeper =
+        "image: 'busybox:stable', stop_grace_period: 0s, command: [sh, -c, 'echo db; sleep 1000']";
+    let compose = format!(
+        "services:\n  db: {{{sleeper}}}\n  hidden: {{{sleeper}, attach: false}}\n  app: {{image: 'busybox:stable', \
+         depends_on: [db, hidden], command: [sh, -c, 'echo app; sleep 2; echo end; exit 4']}}\n"
+    );
+    let stack = Stack::new("named", &compose);
+    let printed = stack.larder("up -a app");
+    assert!(
+        printed.ends_with("app-1  | app\napp-1  | end\n"),
+        "{printed}"
+    );
+    assert!(!printed.contains("| db"), "{printed}");
+    stack.larder("stop");
+    let mut up = Background::start(&stack, "up --attach-dependencies app");
+    up.until("app-1  | end\n");
+    stack.larder("stop");
+    assert_eq!(up.end(), Some(0));
+    let printed = up.printed();
+    assert!(printed.contains("db-1   | db\n"), "{printed}");
+    assert!(!printed.contains("hidden-1"), "{printed}");
+}
+
+#[test]
 fn output_that_the_engine_does_not_keep_is_told_of() {
     let compose = "\
 services:

@@ -250,3 +250,19 @@ fn who_interrupts_the_start_of_a_run_until_an_end_stops_all() {
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert_eq!(running(&stack), [""; 0], "{said}");
 }
+
+#[test]
+fn the_end_of_what_a_named_service_depends_on_ends_nothing() {
+    let compose = "\
+services:
+  db: {image: 'busybox:stable', command: [sh, -c, 'echo db; sleep 1; exit 4']}
+  side: {image: 'busybox:stable', command: [sleep, '1000'], stop_grace_period: 0s}
+  app: {image: 'busybox:stable', command: [sh, -c, 'sleep 3; exit 5'], depends_on: [db, side]}
+";
+    let stack = Stack::new("until-named", compose);
+    let output = stack.sandbox.run("up --abort-on-container-exit app");
+    let shown = stack.sandbox.shown(&output);
+    assert_eq!(output.status.code(), Some(5), "{shown}");
+    assert!(!shown.contains("| db"), "{shown}");
+    assert_eq!(running(&stack), [""; 0], "{shown}");
+}

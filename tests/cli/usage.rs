@@ -95,6 +95,8 @@ fn help_of_up() {
         Options:
           -d, --detach                      Accepted and changes nothing: larder always returns
           -a, --attach                      Follow the logs once every service is ready
+              --attach-dependencies         Follow the logs of what the named services depend on, too;
+                                            implies `--attach`
               --build                       Accepted and changes nothing: larder always builds what changed
               --no-build                    Fail where an image must be built
               --wait                        Accepted and changes nothing: larder always waits
