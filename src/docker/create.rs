@@ -103,7 +103,10 @@ impl Docker {
     /// That nobody has a name which a container is to have once it is whole, in the words of an engine that is asked for it.
     async fn is_free(&self, name: &str) -> Result<(), EngineError> {
         // What the engine finds by the beginning of an ID has another name.
-        let found = self.look(name).await.ok();
+        let found = match self.look(name).await {
+            Err(error) if status(&error) == Some(404) => None,
+            found => Some(found?),
+        };
         let found = found
             .filter(|own| own.name.as_deref().and_then(|own| own.strip_prefix('/')) == Some(name));
         let Some(id) = found.and_then(|own| own.id) else {
