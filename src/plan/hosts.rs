@@ -164,9 +164,8 @@ impl Draft<'_> {
         for service in order {
             let depends_on = self.wanted.project.services[service].depends_on.iter();
             let restarting = depends_on.filter(|(_, dependency)| dependency.restart);
-            let restarting = restarting.flat_map(|(name, _)| self.census.containers(name));
-            let restarting = restarting.filter_map(|host| stops.get(host.id.as_str()));
-            let restarting: Vec<StepId> = restarting.copied().collect();
+            let restarting = restarting.flat_map(|(name, _)| self.stops_of(name, &stops));
+            let restarting: Vec<StepId> = restarting.collect();
             for guest in self.census.containers(service) {
                 let Some(stop) = stops.get(guest.id.as_str()) else {
                     continue;
@@ -180,13 +179,21 @@ impl Draft<'_> {
                 }
             }
         }
-        let hosts = order.iter().flat_map(|service| {
-            let own = self.census.containers(service).iter();
-            let own = own.filter_map(|own| stops.get(own.id.as_str()).copied());
-            own.chain(self.starts(service))
-        });
+        let hosts = order
+            .iter()
+            .flat_map(|service| self.stops_of(service, &stops).chain(self.starts(service)));
         let hosts = hosts.filter_map(|host| guests_of.remove_entry(&host));
         hosts.collect()
+    }
+
+    /// The stops of a service's containers, among all.
+    fn stops_of(
+        &self,
+        service: &str,
+        stops: &HashMap<&str, StepId>,
+    ) -> impl Iterator<Item = StepId> {
+        let own = self.census.containers(service).iter();
+        own.filter_map(|own| stops.get(own.id.as_str()).copied())
     }
 
     /// What a one-shot that is stopped must not live to see: the stops of all that it depends on, directly or not, and the
@@ -200,8 +207,7 @@ impl Draft<'_> {
         let all = all.unwrap_or_default().into_iter();
         let others = all.filter(|name| name != service);
         let hosts = others.flat_map(|name| {
-            let own = self.census.containers(&name).iter();
-            let own = own.filter_map(|own| stops.get(own.id.as_str()).copied());
+            let own = self.stops_of(&name, stops);
             let started = self.started.get(&name).into_iter().flatten();
             let lost = started.filter(|own| own.lost).filter_map(|own| own.step);
             own.chain(lost).collect::<Vec<StepId>>()

@@ -48,7 +48,7 @@ pub use observed::{
     Container, EngineFacts, Health, Image, Observed, PublishedPort, Resource, State,
 };
 pub use one_shots::asked_starts;
-pub use orphans::{Orphans, foreign_warning, is_own, made_by_others, orphans};
+pub use orphans::{OF_OTHERS, Orphans, foreign_warning, is_own, made_by_others, orphans};
 pub use platforms::asked_platforms;
 pub use port_conflicts::{Claim, Conflict, claims, conflicts};
 pub use render::{json, outside_text, sentence, text};

@@ -6,6 +6,9 @@ use super::observed::Container;
 use super::step::StepId;
 use crate::model::{Project, labels};
 
+/// Why what other files made goes.
+pub const OF_OTHERS: &str = "other Compose files made it, and `--remove-orphans` asks for it";
+
 /// Containers whose service no file defines. One-off ones are not among them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Orphans<'a> {
@@ -95,11 +98,10 @@ impl Draft<'_> {
         }
         if asked {
             for foreign in found.foreign {
-                let cause = "other Compose files made it, and `--remove-orphans` asks for it";
                 let gone = self.remove(
                     &foreign.service,
                     foreign,
-                    cause.to_owned(),
+                    OF_OTHERS.to_owned(),
                     images.iter().copied(),
                 );
                 self.gone.push((foreign, gone));

@@ -8,8 +8,8 @@ use super::{Down, Images};
 use crate::failure::Failure;
 use crate::model::{Project, labels};
 use crate::plan::{
-    Container, Observed, Resource, Unneeded, foreign_warning, is_own, made_by_others, orphans,
-    stranger_warning, unneeded_images,
+    Container, OF_OTHERS, Observed, Resource, Unneeded, foreign_warning, is_own, made_by_others,
+    orphans, stranger_warning, unneeded_images,
 };
 
 /// The project's containers: which go, and why others stay.
@@ -94,7 +94,7 @@ impl<'a> Parting<'a> {
         if is(&self.orphans) {
             Some("no compose file defines its service any more")
         } else if is(&self.others) {
-            Some("other Compose files made it, and `--remove-orphans` asks for it")
+            Some(OF_OTHERS)
         } else {
             None
         }
