@@ -154,7 +154,7 @@ impl Work<'_> {
         name_holders(engine, &mut failures).await;
         let (in_use, failures): (Vec<_>, Vec<_>) = failures
             .into_iter()
-            .partition(|failure| matches!(failure.error, StepError::InUse { .. }));
+            .partition(|failure| stays_without_harm(plan, failure));
         for message in Failure::Steps(in_use).messages() {
             message.warning(&invocation.screen, &invocation.folder);
         }
@@ -185,6 +185,13 @@ impl Work<'_> {
             path: outcome.path,
         })
     }
+}
+
+/// Whether something is not removed as somebody has it, and nothing was to come after it.
+fn stays_without_harm(plan: &Plan, failure: &runtime::Failure) -> bool {
+    let in_use = matches!(failure.error, StepError::InUse { .. });
+    let mut steps = plan.steps.iter();
+    in_use && !steps.any(|step| step.after.contains(&failure.step.id))
 }
 
 /// Whether a service did not become ready, nobody asked for it by name, and those of this run that depend on it go on
@@ -237,6 +244,44 @@ mod tests {
             after: Vec::new(),
             settled: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_stays_does_harm_where_something_was_to_come_after_it() {
+        let removal = |after| Step {
+            id: StepId(1),
+            after,
+            ..start("db")
+        };
+        let error = || StepError::InUse {
+            kind: "network",
+            name: "hub_default".to_owned(),
+        };
+        let alone = Plan {
+            steps: vec![start("db"), removal(vec![StepId(0)])],
+            ..Plan::default()
+        };
+        let failure = runtime::Failure {
+            step: removal(vec![]),
+            error: error(),
+        };
+        assert!(stays_without_harm(&alone, &failure));
+        let renewed = Plan {
+            steps: vec![
+                removal(vec![]),
+                Step {
+                    after: vec![StepId(1)],
+                    ..start("db")
+                },
+            ],
+            ..Plan::default()
+        };
+        assert!(!stays_without_harm(&renewed, &failure));
+        let other = runtime::Failure {
+            error: StepError::Interrupted,
+            ..failure
+        };
+        assert!(!stays_without_harm(&alone, &other));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::number::at_least;
 use super::prepare::Prepared;
 use super::stack;
 use super::until_end::Begun;
-use crate::docker::{Docker, LogOptions, Stamp};
+use crate::docker::{Docker, Stamp};
 use crate::failure::Failure;
 use crate::model::Project;
 use crate::plan::Container;
@@ -137,14 +137,11 @@ pub(super) type Marks = BTreeMap<String, Stamp>;
 
 /// Where containers go on that are about to be started. The engine's own moment of a start may come behind the first lines.
 pub(super) async fn marks(engine: &Docker, containers: &[Container]) -> Marks {
-    let options = LogOptions {
-        tail: Some(1),
-        ..LogOptions::default()
-    };
     let still = containers.iter().filter(|own| !own.state.is_running());
     let marks = still.map(async |own| {
-        let lines = engine.logs(&own.id, &options);
-        let last = lines.fold(None, async |_, line| line.ok()?.at).await?;
+        // Where it is not known, what comes from now on is shown.
+        let last = engine.last_moment(&own.id).await;
+        let last = last.unwrap_or_else(|_| Some(Stamp::now()))?;
         let (seconds, rest) = last.since_epoch();
         let behind = Stamp::of_nanoseconds(seconds * 1_000_000_000 + i64::from(rest) + 1);
         Some((own.id.clone(), behind))

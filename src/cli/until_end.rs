@@ -98,14 +98,13 @@ impl Beginning {
             };
             ends::lock(&self.stale).insert(own.id.clone(), started);
         }
-        let Some(tell) = self.tell.take() else {
+        if self.tell.is_none() {
             return Ok(());
-        };
+        }
         let leaving = plan.steps.iter().filter_map(|step| match &step.action {
             Action::Remove { container, .. } => Some(container.clone()),
             _ => None,
         });
-        invocation.note("following the logs: Ctrl-C stops all")?;
         let begun = Begun {
             engine: invocation.engine().await?,
             project: prepared.project.clone(),
@@ -120,9 +119,17 @@ impl Beginning {
         };
         // From here on an interrupt stops what was started, also while no plan is carried out.
         let during = invocation.interrupt.during(Arc::new(Nobody));
-        // Who does not listen any more has ended.
-        let _ = tell.send((begun, during));
+        invocation.note("following the logs: Ctrl-C stops all")?;
+        if let Some(tell) = self.tell.take() {
+            // Who does not listen any more has ended.
+            let _ = tell.send((begun, during));
+        }
         Ok(())
+    }
+
+    /// Whether who watches was told.
+    pub(super) fn is_told(&self) -> bool {
+        self.tell.is_none()
     }
 }
 
@@ -172,11 +179,18 @@ impl UntilEnd {
             return started.map(|()| 0);
         };
         let (tell, stopped) = watch::channel(false);
-        let mut follow = pin!(logs::beside(invocation, &begun, stopped).fuse());
+        let follow = async {
+            if let Err(failure) = logs::beside(invocation, &begun, stopped).await {
+                invocation.warning("what containers print is not shown any more");
+                warn(invocation, &failure);
+            }
+        };
+        let mut follow = pin!(follow.fuse());
         let ends = Ends::new(self, &begun);
         let asked = during.watch();
         let end = end(&ends, start.as_mut(), &mut started, asked);
         let end = while_following(&mut follow, Box::pin(end)).await?;
+        end.tell(invocation);
         let started = if let Some(started) = started {
             started
         } else {
@@ -184,20 +198,15 @@ impl UntilEnd {
             while_following(&mut follow, start).await
         };
         drop(during);
-        let outcome = ends.outcome(end, started).await?;
+        let outcome = ends.outcome(invocation, end, started).await?;
         let stop = Box::pin(stop(invocation, &begun, &outcome, grace));
         match (while_following(&mut follow, stop).await, &outcome.failure) {
-            (Err(failure), Some(_)) => {
-                for message in failure.messages() {
-                    message.warning(&invocation.screen, &invocation.folder);
-                }
-            }
+            (Err(failure), Some(_)) => warn(invocation, &failure),
             (stopped, _) => stopped?,
         }
         let _ = tell.send(true);
         if !follow.is_terminated() {
-            // What is still read is not worth an error.
-            let _ = follow.await;
+            follow.await;
         }
         match outcome.failure {
             Some(failure) => Err(failure),
@@ -206,17 +215,23 @@ impl UntilEnd {
     }
 }
 
+/// Tells a failure that is not what the command ends with.
+fn warn(invocation: &Invocation, failure: &Failure) {
+    for message in failure.messages() {
+        message.warning(&invocation.screen, &invocation.folder);
+    }
+}
+
 /// Waits for something while what containers print is shown.
 async fn while_following<T>(
-    follow: &mut (impl FusedFuture + Unpin),
+    follow: &mut (impl FusedFuture<Output = ()> + Unpin),
     work: impl Future<Output = T>,
 ) -> T {
     let mut work = pin!(work);
     loop {
         tokio::select! {
             done = &mut work => return done,
-            // What all are stopped for counts more than what they print.
-            _ = &mut *follow, if !follow.is_terminated() => {}
+            () = &mut *follow, if !follow.is_terminated() => {}
         }
     }
 }
@@ -228,7 +243,6 @@ async fn end(
     started: &mut Option<Result<(), Failure>>,
     mut asked: watch::Receiver<bool>,
 ) -> Result<End, Failure> {
-    let mut first = pin!(ends.first());
     loop {
         match started {
             Some(Err(_)) => return Ok(End::Start),
@@ -236,21 +250,21 @@ async fn end(
             None => {}
         }
         tokio::select! {
-            ended = &mut first => return ended.map(End::Container),
+            ended = ends.first() => return ended.map(End::Container),
             result = &mut start, if started.is_none() => *started = Some(result),
             Ok(_) = asked.wait_for(|asked| *asked) => return Ok(End::Interrupt),
         }
     }
 }
 
-/// What an interrupt means is told where all are stopped.
+/// What an interrupt means is told by who watches.
 struct Nobody;
 
 impl EventSink for Nobody {
     fn send(&self, _event: Event) {}
 }
 
-/// Stops the services of the run; where the start failed, only what was started.
+/// Stops the services of the run, without what nobody named and ran before; where the start failed, only what was started.
 async fn stop(
     invocation: &Invocation,
     begun: &Begun,
@@ -261,20 +275,16 @@ async fn stop(
         name: begun.project.name.clone(),
         project: Some(begun.project.clone()),
     };
-    if let Some(why) = &outcome.why {
-        invocation.say(why);
-    }
     let engine = invocation.engine_to_change(&named.name).await?;
     let observed = engine.observe(&named.name).await?;
     let services: Vec<String> = begun.services.iter().cloned().collect();
     let mut chosen = stack::of_services(&observed.containers, &services, &begun.services)?;
-    if outcome.is_failed_start {
-        let before = |own: &Container| {
-            let mut before = begun.before.iter();
-            before.any(|old| old.id == own.id && old.state.is_running())
-        };
-        chosen.retain(|own| !before(own));
-    }
+    let before = |own: &Container| {
+        let mut before = begun.before.iter();
+        before.any(|old| old.id == own.id && old.state.is_running())
+    };
+    let meant = |own: &Container| !outcome.is_failed_start && begun.counted.contains(&own.service);
+    chosen.retain(|own| meant(own) || !before(own));
     let plan = plan_of(chosen, &named, Turn::Stop { grace });
     if plan.is_empty() {
         return Ok(());

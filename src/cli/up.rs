@@ -215,7 +215,10 @@ impl Run<'_> {
 
     /// Looks, decides, carries out, and looks once more.
     async fn round(&mut self) -> Result<Prepared, Failure> {
-        if std::mem::replace(&mut self.begun, true) && compose::can_be_read_again(&self.project) {
+        // Who watches for an end knows what was read until then.
+        let is_watched = self.beginning.as_ref().is_some_and(Beginning::is_told);
+        let again = std::mem::replace(&mut self.begun, true) && !is_watched;
+        if again && compose::can_be_read_again(&self.project) {
             (self.project, self.settings) = load(self.invocation, self.args, &self.names)?;
         }
         let (project, settings) = (self.project.clone(), self.settings.clone());

@@ -12,6 +12,7 @@ use super::connect::QUICK;
 use super::container::short;
 use super::error::failed;
 use super::lines::{Lines, LogLine, plain};
+use super::stamp::Stamp;
 use crate::runtime::EngineError;
 
 /// Which part of a container's output is wanted.
@@ -39,6 +40,22 @@ impl Docker {
         let address = self.address.text.clone();
         let pieces = self.client.logs(container, Some(request(options))).boxed();
         lines(pieces).map_err(move |error| failed(&address, &action, error))
+    }
+
+    /// When a container printed its last line; `None` where it has printed nothing.
+    ///
+    /// # Errors
+    /// The engine does not answer, or not in time, or has no output of it.
+    pub async fn last_moment(&self, container: &str) -> Result<Option<Stamp>, EngineError> {
+        let options = LogOptions {
+            tail: Some(1),
+            ..LogOptions::default()
+        };
+        let read = self.logs(container, &options).try_collect::<Vec<_>>();
+        match tokio::time::timeout(QUICK, read).await {
+            Ok(lines) => Ok(lines?.into_iter().next_back().and_then(|line| line.at)),
+            Err(_) => Err(self.silent("reading a container's output", QUICK)),
+        }
     }
 
     pub(super) async fn tail(

@@ -200,6 +200,12 @@ impl StepError {
                 format!("hooks run beside its process, so `{service}` must stay up meanwhile")
             }
             Self::NoHealthcheck { service } => format!("add a `healthcheck` to `{service}`"),
+            Self::InUse {
+                kind: "network",
+                name,
+            } => format!(
+                "`docker network inspect {name}` shows who is on it; `docker network disconnect -f {name} CONTAINER` takes one off"
+            ),
             _ => return Vec::new(),
         };
         vec![hint]

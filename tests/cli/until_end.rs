@@ -184,16 +184,23 @@ fn what_others_wait_for_does_not_end_well_before_it_is_healthy() {
 #[test]
 fn a_start_that_fails_takes_back_what_it_started() {
     let sleeper = "image: 'busybox:stable', command: [sleep, '1000'], stop_grace_period: 0s";
+    let talker = sleeper.replace(
+        "[sleep, '1000']",
+        "[sh, -c, 'while sleep 0.2; do date; done']",
+    );
     let compose = format!(
-        "services:\n  before: {{{sleeper}}}\n  kept: {{{sleeper}}}\n  side: {{{sleeper}}}\n  \
+        "services:\n  before: {{{sleeper}}}\n  kept: {{{talker}}}\n  side: {{{sleeper}}}\n  \
          bad: {{image: 'busybox:stable', command: [nosuch], depends_on: [side]}}\n"
     );
     let stack = Stack::new("until-failed", &compose);
     stack.larder("up before kept");
     let changed = compose.replacen("before: {", "before: {environment: {A: b}, ", 1);
     stack.sandbox.write("compose.yaml", &changed);
+    let begun = Instant::now();
     let output = stack.sandbox.run("up --abort-on-container-exit");
     let shown = stack.sandbox.shown(&output);
+    // What goes on printing is not waited for.
+    assert!(begun.elapsed().as_secs() < 9, "{shown}");
     assert_eq!(output.status.code(), Some(1), "{shown}");
     assert!(
         shown.contains("the start failed, so what it started is stopped"),
@@ -265,4 +272,48 @@ services:
     assert_eq!(output.status.code(), Some(5), "{shown}");
     assert!(!shown.contains("| db"), "{shown}");
     assert_eq!(running(&stack), [""; 0], "{shown}");
+}
+
+#[test]
+fn an_end_that_is_well_breaks_off_no_start() {
+    let compose = "\
+services:
+  init: {image: 'busybox:stable', command: ['true']}
+  db:
+    image: busybox:stable
+    command: [sh, -c, 'sleep 2; touch /ready; sleep 1000']
+    stop_grace_period: 0s
+    healthcheck: {test: [CMD, test, -e, /ready], interval: 1s, retries: 60}
+  test: {image: 'busybox:stable', command: [sh, -c, 'echo testing; exit 3'], depends_on: {db: {condition: service_healthy}}}
+";
+    let stack = Stack::new("until-well", compose);
+    for how in ["--exit-code-from test", "--abort-on-container-exit"] {
+        let output = stack.sandbox.run(&format!("up {how}"));
+        let shown = stack.sandbox.shown(&output);
+        assert!(shown.contains("| testing"), "{how}: {shown}");
+        assert_eq!(running(&stack), [""; 0], "{how}: {shown}");
+        if how.contains("test") {
+            assert_eq!(output.status.code(), Some(3), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn what_ran_before_and_was_not_named_runs_on() {
+    let compose = "\
+services:
+  db: {image: 'busybox:stable', command: [sleep, '1000'], stop_grace_period: 0s}
+  side: {image: 'busybox:stable', command: [sleep, '1000'], stop_grace_period: 0s}
+  test: {image: 'busybox:stable', command: [sh, -c, 'sleep 1; exit 3'], depends_on: [db, side]}
+";
+    let stack = Stack::new("until-before", compose);
+    stack.larder("up db");
+    let output = stack.sandbox.run("up --abort-on-container-exit test");
+    let shown = stack.sandbox.shown(&output);
+    assert_eq!(output.status.code(), Some(3), "{shown}");
+    assert_eq!(running(&stack), ["db"], "{shown}");
+    stack.larder("up db side");
+    let output = stack.sandbox.run("up --abort-on-container-exit");
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(running(&stack), [""; 0]);
 }

@@ -68,9 +68,8 @@ impl Reader<'_> {
                 Ok(false) => return Ok(()),
                 Err(error) => {
                     self.outlive(error).await?;
-                    open = SelectAll::new();
                     end = Instant::now() + GRACE;
-                    self.look(&mut open).await?;
+                    self.begin_anew(&mut open, &until).await?;
                 }
             }
         }
@@ -93,10 +92,11 @@ impl Reader<'_> {
             Some((id, read)) = open.next() => if let Some(read) = read {
                 return self.show(&id, read);
             } else {
-                self.ended(&id, open).await?;
+                self.ended(&id, open, last).await?;
                 *end = Instant::now() + GRACE;
             },
-            Some(happening) = news.next() => self.hear(&happening, open).await?,
+            // Who is started now was not started by this run.
+            Some(happening) = news.next(), if !last => self.hear(&happening, open).await?,
             () = tokio::time::sleep_until(*end), if may_end => {
                 if !self.look(open).await? {
                     return Ok(false);
@@ -105,8 +105,7 @@ impl Reader<'_> {
             }
             () = until.told() => {
                 *until = Until::Read;
-                self.look(open).await?;
-                self.look_back(open).await?;
+                self.begin_anew(open, until).await?;
             }
             // Each line begins it anew.
             () = tokio::time::sleep(SILENCE), if last => return Ok(false),
@@ -130,11 +129,21 @@ impl Reader<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
+        Ok(())
+    }
+
+    /// Gives up what is open, and opens what is to be read now.
+    async fn begin_anew(&mut self, open: &mut Open, until: &Until) -> Result<(), EngineError> {
+        *open = SelectAll::new();
         let sources = self.sources.values_mut();
         for source in sources.filter(|source| source.state == State::Open) {
             source.state = State::Idle;
         }
-        Ok(())
+        if matches!(until, Until::Read) {
+            self.look_back(open).await
+        } else {
+            self.look(open).await.map(drop)
+        }
     }
 
     /// Whether any container is being followed.
@@ -207,7 +216,7 @@ impl Reader<'_> {
     }
 
     /// A container's output ended: it runs on, and is read again, or it is told how it ended.
-    async fn ended(&mut self, id: &str, open: &mut Open) -> Result<(), EngineError> {
+    async fn ended(&mut self, id: &str, open: &mut Open, last: bool) -> Result<(), EngineError> {
         let rest = match self.sources.get_mut(id) {
             Some(source) if source.state == State::Open => {
                 source.state = State::Idle;
@@ -221,11 +230,14 @@ impl Reader<'_> {
             condition => condition?,
         };
         if condition.running && !condition.restarting {
+            if last {
+                return Ok(());
+            }
             tokio::time::sleep(AGAIN).await;
             self.open(id, open, false);
             return Ok(());
         }
-        if !rest && !self.has_last(id).await? {
+        if !rest && !self.has_last(id).await {
             self.open(id, open, true);
             return Ok(());
         }
@@ -244,13 +256,19 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Opens what was started again, and ended, and nobody told.
+    /// Opens what has ended and was not read to the end, also where nobody told of its start. What runs on is let be.
     async fn look_back(&mut self, open: &mut Open) -> Result<(), EngineError> {
-        let read = self.sources.iter().filter(|(_, source)| source.whole);
-        let read: Vec<String> = read.map(|(id, _)| id.clone()).collect();
-        for id in read {
-            if !self.has_last(&id).await? {
-                self.open(&id, open, true);
+        let listed = self.engine.list(Some(self.project), true).await?;
+        for container in listed.iter().map(|own| &own.container) {
+            let ended = matches!(container.state, plan::State::Exited(_) | plan::State::Dead);
+            if !ended || !self.wants(container) {
+                continue;
+            }
+            self.add(container);
+            let id = &container.id;
+            let whole = self.sources.get(id).is_some_and(|source| source.whole);
+            if !whole || !self.has_last(id).await {
+                self.open(id, open, true);
             }
         }
         Ok(())
@@ -258,23 +276,15 @@ impl Reader<'_> {
 
     /// Whether a container's last line was read. Engine 20.10 ends what is followed with the container, and leaves out what a
     /// slow reader has not taken by then.
-    async fn has_last(&self, id: &str) -> Result<bool, EngineError> {
+    async fn has_last(&self, id: &str) -> bool {
         let Some(source) = self.sources.get(id) else {
-            return Ok(true);
+            return true;
         };
-        let options = LogOptions {
-            tail: Some(1),
-            ..LogOptions::default()
-        };
-        let mut lines = std::pin::pin!(self.engine.logs(id, &options));
-        let mut last = None;
-        while let Some(line) = lines.next().await {
-            match line {
-                Err(EngineError::Refused { .. }) => return Ok(true),
-                line => last = line?.at,
-            }
+        match self.engine.last_moment(id).await {
+            Ok(Some(last)) => source.seen.holds(&last),
+            // Who cannot say it is not asked over and over.
+            Ok(None) | Err(_) => true,
         }
-        Ok(last.is_none_or(|last| source.seen.holds(&last)))
     }
 
     async fn hear(&mut self, happening: &Happening, open: &mut Open) -> Result<(), EngineError> {

@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 
 use super::{Begun, UntilEnd};
+use crate::cli::invocation::Invocation;
 use crate::failure::Failure;
-use crate::model::Condition;
 use crate::plan::{Action, Container, Plan, State};
 use crate::runtime::{Engine, EngineError, HappeningKind, StepError};
 
 /// An end that no event told is seen after this time.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long an engine that went away is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What ends a run.
 pub(super) enum End {
@@ -26,10 +28,23 @@ pub(super) enum End {
     Start,
 }
 
+impl End {
+    /// Tells what all are stopped for.
+    pub(super) fn tell(&self, invocation: &Invocation) {
+        match self {
+            Self::Container(Some((service, code))) => {
+                invocation.say(&format!(
+                    "{service}: ended with code {code}, so all are stopped"
+                ));
+            }
+            Self::Interrupt => invocation.say("interrupted, so all are stopped"),
+            Self::Container(None) | Self::Start => {}
+        }
+    }
+}
+
 /// What becomes of a run.
 pub(super) struct Outcome {
-    /// Why containers are stopped, in a sentence; nothing where nobody asks.
-    pub(super) why: Option<String>,
     /// Whether only what was started is stopped.
     pub(super) is_failed_start: bool,
     /// What went wrong, where it did.
@@ -66,14 +81,21 @@ impl<'a> Ends<'a> {
     pub(super) async fn first(&self) -> Result<Option<(String, i64)>, Failure> {
         let news = self.begun.engine.watch(&self.begun.project.name);
         let mut news = std::pin::pin!(news);
+        let mut lost = None;
         loop {
             let started = self.started.load(Ordering::Relaxed);
             match self.look().await {
                 Ok((Some(ended), _)) => return Ok(Some(ended)),
                 Ok((None, false)) if started => return Ok(None),
+                Ok(_) => lost = None,
                 // Whoever starts waits for an engine that went away.
-                Err(error) if started => return Err(error.into()),
-                _ => {}
+                Err(_) if !started => {}
+                Err(error) if error.is_lost() => {
+                    if lost.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                        return Err(error.into());
+                    }
+                }
+                Err(error) => return Err(error.into()),
             }
             let died = async {
                 while let Some(happening) = news.next().await {
@@ -86,33 +108,43 @@ impl<'a> Ends<'a> {
         }
     }
 
-    /// An end that counts, and whether anything runs whose end may count.
+    /// An end that counts, one with another code than 0 before others, and whether anything runs whose end may count.
     async fn look(&self) -> Result<(Option<(String, i64)>, bool), EngineError> {
-        let observed = self.begun.engine.observe(&self.begun.project.name).await?;
-        let own = observed.containers.iter().filter(|own| self.is_own(own));
-        let mut runs = false;
-        for own in own {
+        let name = &self.begun.project.name;
+        let listed = self.begun.engine.list(Some(name), true).await?;
+        let (mut runs, mut well) = (false, None);
+        let own = listed.iter().map(|listed| &listed.container);
+        for own in own.filter(|own| self.is_own(own)) {
             runs |= own.state.is_running();
             if let Some(code) = self
                 .code_of(own)
                 .await?
                 .filter(|code| self.counts(own, *code))
             {
-                return Ok((Some((own.service.clone(), code)), runs));
+                let end = Some((own.service.clone(), code));
+                if code != 0 {
+                    return Ok((end, runs));
+                }
+                well = end;
             }
         }
-        Ok((None, runs))
+        Ok((well, runs))
     }
 
     fn is_own(&self, container: &Container) -> bool {
         !container.one_off && self.begun.counted.contains(&container.service)
     }
 
-    /// Whether an end with this code ends all.
+    /// Whether an end with this code ends all. One that is well breaks off no start: what is still to be started has proved
+    /// nothing.
     fn counts(&self, container: &Container, code: i64) -> bool {
-        let done = code == 0 && self.jobs.contains(container.service.as_str());
-        let fails = code != 0 || !self.asked.abort_on_container_failure;
-        fails && !done
+        if code != 0 {
+            return true;
+        }
+        let service = &container.service;
+        let early = !self.started.load(Ordering::Relaxed)
+            && self.asked.exit_code_from.as_ref() != Some(service);
+        !early && !self.asked.abort_on_container_failure && !self.jobs.contains(service.as_str())
     }
 
     /// The code with which a container ended in this run.
@@ -139,81 +171,72 @@ impl<'a> Ends<'a> {
     /// What becomes of the run that ended so, behind a start that ended so.
     pub(super) async fn outcome(
         &self,
-        end: End,
+        invocation: &Invocation,
+        mut end: End,
         started: Result<(), Failure>,
     ) -> Result<Outcome, Failure> {
-        let interrupted = matches!(end, End::Interrupt);
-        let ended = match end {
-            End::Container(ended) => ended,
-            // Whoever starts may have seen it first.
-            End::Start if started.as_ref().is_err_and(is_of_ends) => self.look().await?.0,
-            End::Start | End::Interrupt => None,
-        };
-        let Some((service, code)) = ended else {
-            return Ok(outcome_without(started, interrupted));
-        };
-        let failure = match started {
-            Ok(()) => None,
-            Err(Failure::Interrupted) => (code == 0 && self.is_needed(&service)).then(|| {
-                let state = "ended with code 0".to_owned();
-                let service = service.clone();
-                Failure::Fell { service, state }
-            }),
-            Err(failure) => (code == 0 || !is_of_ends(&failure)).then_some(failure),
+        // Whoever starts may have seen it first.
+        if matches!(end, End::Start) && started.as_ref().is_err_and(is_of_ends) {
+            end = match self.look().await?.0 {
+                Some(ended) => End::Container(Some(ended)),
+                None => End::Start,
+            };
+            end.tell(invocation);
+        }
+        let (is_failed_start, failure, code) = match (end, started) {
+            // It broke off the start itself.
+            (End::Container(Some((_, code))), Ok(()) | Err(Failure::Interrupted)) => {
+                (false, None, code)
+            }
+            (End::Container(Some((_, code))), Err(failure)) => {
+                let own = code == 0 || !is_of_ends(&failure);
+                (false, own.then_some(failure), code)
+            }
+            (End::Interrupt, _) | (_, Err(Failure::Interrupted)) => {
+                (false, Some(Failure::Interrupted), 0)
+            }
+            (End::Container(None) | End::Start, Ok(())) => (false, None, 0),
+            (End::Container(None) | End::Start, Err(failure)) => {
+                invocation.say("the start failed, so what it started is stopped");
+                (true, Some(failure), 0)
+            }
         };
         Ok(Outcome {
-            why: Some(format!(
-                "{service}: ended with code {code}, so all are stopped"
-            )),
-            is_failed_start: false,
+            is_failed_start,
             failure,
             code,
         })
     }
 
-    /// Whether others are started only once a service is healthy.
-    fn is_needed(&self, service: &str) -> bool {
-        let services = self.begun.services.iter();
-        let mut services = services.filter_map(|name| self.begun.project.services.get(name));
-        services.any(|own| {
-            let on = own.depends_on.get(service);
-            on.is_some_and(|on| on.required && on.condition == Condition::Healthy)
-        })
-    }
-
     /// The exit code, where a container ended with this one.
+    ///
+    /// # Errors
+    /// That ended well, and the one whose code is asked for is gone.
     pub(super) async fn code(&self, code: i64) -> Result<i64, Failure> {
         let Some(service) = &self.asked.exit_code_from else {
             return Ok(code);
         };
-        let observed = self.begun.engine.observe(&self.begun.project.name).await?;
-        let mut own = observed.containers.iter();
-        while let Some(own) = own.find(|own| !own.one_off && own.service == *service) {
+        let name = &self.begun.project.name;
+        let listed = self.begun.engine.list(Some(name), true).await?;
+        let own = listed.iter().map(|listed| &listed.container);
+        let own = own.filter(|own| !own.one_off && own.service == *service);
+        let mut before = None;
+        for own in own {
             if let Some(code) = self.code_of(own).await? {
                 return Ok(code);
             }
+            if let State::Exited(code) = own.state {
+                before = Some(code);
+            }
         }
-        Ok(code)
-    }
-}
-
-/// What becomes of a run in which no container's end counts.
-fn outcome_without(started: Result<(), Failure>, interrupted: bool) -> Outcome {
-    let failure = if interrupted {
-        Some(Failure::Interrupted)
-    } else {
-        started.err()
-    };
-    let why = match &failure {
-        None => None,
-        Some(Failure::Interrupted) => Some("interrupted, so all are stopped"),
-        Some(_) => Some("the start failed, so what it started is stopped"),
-    };
-    Outcome {
-        is_failed_start: !matches!(failure, None | Some(Failure::Interrupted)),
-        why: why.map(ToOwned::to_owned),
-        failure,
-        code: 0,
+        match before {
+            _ if code != 0 => Ok(code),
+            // A job that was done before.
+            Some(code) => Ok(code),
+            None => Err(Failure::Undone {
+                service: service.clone(),
+            }),
+        }
     }
 }
 
