@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::stack::{Stack, docker};
 
@@ -14,19 +15,27 @@ fn stack(test: &str, compose: &str) -> (Stack, String) {
     (Stack::new(test, compose), from)
 }
 
-/// The images of additional contexts that a test leaves behind are removed with it.
-struct ContextImages(BTreeSet<String>);
+/// The images of additional contexts that a test leaves behind are removed with it. One test at a time: whose they are is not
+/// on them.
+struct ContextImages {
+    before: BTreeSet<String>,
+    _alone: MutexGuard<'static, ()>,
+}
 
 impl ContextImages {
     fn now() -> Self {
-        Self(context_images())
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self {
+            before: context_images(),
+            _alone: alone,
+        }
     }
 }
 
 impl Drop for ContextImages {
     fn drop(&mut self) {
-        for image in context_images().difference(&self.0) {
-            // One that another test uses stays.
+        for image in context_images().difference(&self.before) {
             let _ = Command::new("docker").args(["rmi", image]).output();
         }
     }
