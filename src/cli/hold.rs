@@ -5,14 +5,14 @@ use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use fs_err as fs;
 use rustix::fs::{Mode, OFlags, open, openat};
 use serde::{Deserialize, Serialize};
 
 use super::invocation::Invocation;
-use crate::docker::Docker;
+use crate::docker::{Docker, since_epoch};
 use crate::failure::Failure;
 use crate::model::DigestWriter;
 use crate::settings::{self, Environment};
@@ -94,7 +94,7 @@ fn holder(file: &mut File) -> String {
     let Some(holder) = holder else {
         return "another larder".to_owned();
     };
-    let since = Duration::from_secs(now().saturating_sub(holder.since));
+    let since = Duration::from_secs(since_epoch().as_secs().saturating_sub(holder.since));
     let Holder {
         command, process, ..
     } = holder;
@@ -109,7 +109,7 @@ fn sign(file: &mut File, command: &str) {
     let holder = Holder {
         command: command.to_owned(),
         process: std::process::id(),
-        since: now(),
+        since: since_epoch().as_secs(),
     };
     let written = file.set_len(0).and_then(|()| {
         file.rewind()?;
@@ -118,11 +118,6 @@ fn sign(file: &mut File, command: &str) {
     if let Err(error) = written {
         tracing::debug!(%error, "a lock does not say whose it is");
     }
-}
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.unwrap_or_default().as_secs()
 }
 
 /// The file of a lock, in the first folder that can be used.

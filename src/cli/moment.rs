@@ -1,8 +1,8 @@
 //! Moments as they are typed: `2026-11-28T10:00:00Z`, seconds since 1970, or how long ago: `10m`.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use crate::docker::Stamp;
+use crate::docker::{Stamp, since_epoch};
 use crate::model::Span;
 
 /// A moment: seconds since 1970, and nanoseconds.
@@ -12,8 +12,7 @@ pub struct Moment(pub i64, pub u32);
 impl Moment {
     /// Now, by the clock of this machine.
     pub(super) fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let since = since.unwrap_or_default();
+        let since = since_epoch();
         let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
         Self(seconds, since.subsec_nanos())
     }

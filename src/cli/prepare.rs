@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::timeout_at;
@@ -331,8 +331,7 @@ fn read(
 ) -> Result<Inputs, fingerprint::Error> {
     let cache = StatCache::open(cache);
     let survey = fingerprint::survey(project, builds, &Platform::host(), &cache)?;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let unknown = now.unwrap_or_default().as_nanos().to_be_bytes();
+    let unknown = docker::since_epoch().as_nanos().to_be_bytes();
     // Images alone need no config or secret of a container to be there.
     let configs = services
         .iter()
@@ -513,8 +512,7 @@ impl Prepared {
 
     /// Asks how old the images are of which that matters.
     async fn ask_ages(&mut self) -> Result<(), Failure> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now = now.unwrap_or_default();
+        let now = docker::since_epoch();
         for (id, name) in plan::asked_ages(&self.wanted(BY_DOCKER), &self.observed) {
             let named = self.engine.named_at(&name).await?;
             let age = named.map(|seconds| now.saturating_sub(Duration::from_secs(seconds)));

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use crate::docker::Docker;
+use crate::docker::{Docker, since_epoch};
 use crate::plan::{Container, Health, State};
 use crate::remembered;
 use crate::runtime::{Engine, EngineError, Proof};
@@ -35,7 +35,7 @@ pub(super) fn keep(cache: Option<&Path>, proofs: &[Proof]) {
         return;
     };
     let mut all = read(&file);
-    let at = now();
+    let at = since_epoch().as_secs();
     all.extend(proofs.iter().map(|proof| {
         let started = proof.started.clone();
         (proof.container.clone(), Entry { started, at })
@@ -84,15 +84,10 @@ fn file(cache: Option<&Path>) -> Option<PathBuf> {
     Some(cache?.join("probes.json"))
 }
 
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.unwrap_or_default().as_secs()
-}
-
 /// The proofs that are young enough; none from a clock that was ahead.
 fn read(file: &Path) -> Kept {
     let mut kept: Kept = remembered::read(file);
-    let now = now();
+    let now = since_epoch().as_secs();
     kept.retain(|_, entry| {
         let age = now.checked_sub(entry.at);
         age.is_some_and(|age| age <= LIFETIME.as_secs())
@@ -117,7 +112,8 @@ mod tests {
         keep(None, &[proof("c")]);
         let file = file(cache).unwrap();
         assert_eq!(read(&file).keys().collect::<Vec<_>>(), ["a", "b"]);
-        for (at, kept) in [(now() - 61, 0), (now() + 60, 0), (now() - 30, 1)] {
+        let now = since_epoch().as_secs();
+        for (at, kept) in [(now - 61, 0), (now + 60, 0), (now - 30, 1)] {
             let entry = Entry {
                 started: "then".to_owned(),
                 at,

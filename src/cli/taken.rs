@@ -73,10 +73,15 @@ impl Prepared {
         }
         let mut found = self.port_conflicts(&plan).await?;
         let own = |id: &String| self.observed.containers.iter().any(|own| own.id == *id);
+        let ports = self.observed.containers.iter().flat_map(|own| &own.ports);
+        let ports: Vec<u16> = ports.filter_map(|port| port.published).collect();
         found.retain(|conflict| match &conflict.holder {
             Holder::Service(_) => false,
-            Holder::Container { id, .. } => !own(id),
-            Holder::Process { .. } => true,
+            Holder::Container { id, .. } if own(id) => false,
+            // The project's own containers may give enough of a range free.
+            _ => !ports
+                .iter()
+                .any(|port| (conflict.range.first..=conflict.range.last).contains(port)),
         });
         refuse(found, &self.project)
     }

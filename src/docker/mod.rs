@@ -63,6 +63,6 @@ pub use list::{ImageFacts, Listed, ListedVolume};
 pub use logs::LogOptions;
 pub use processes::Processes;
 pub use registry::is_not_known;
-pub use stamp::Stamp;
+pub use stamp::{Stamp, since_epoch};
 pub use terminal::give_back;
 pub use under_way::Sent;

@@ -1,6 +1,12 @@
 //! When a container printed a line, in the engine's words: RFC 3339 with nanoseconds.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
+
+/// How long ago 1970 began, by the clock of this machine.
+pub fn since_epoch() -> Duration {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.unwrap_or_default()
+}
 
 /// A moment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,8 +26,7 @@ impl Stamp {
 
     /// This moment, as this machine has it.
     pub fn now() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.unwrap_or_default().as_nanos();
+        let now = since_epoch().as_nanos();
         Self::of_nanoseconds(i64::try_from(now).unwrap_or(i64::MAX))
     }
 

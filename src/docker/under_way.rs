@@ -2,7 +2,7 @@
 //! and a connection that is dropped cancels neither.
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::StreamExt;
@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 
 use super::container::grace_period;
 use super::error::status;
-use super::{Docker, Stamp};
+use super::{Docker, Stamp, since_epoch};
 use crate::model::{Project, labels};
 use crate::plan::{Container, State};
 use crate::runtime::{Condition, EngineError};
@@ -169,11 +169,6 @@ impl Docker {
 /// Whether a container was ever started; before that the engine says the year 1.
 fn was_started(now: &Condition) -> bool {
     Stamp::parse(&now.started).is_some_and(|started| started.seconds > 0)
-}
-
-fn since_epoch() -> Duration {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    now.unwrap_or_default()
 }
 
 /// The number of the signal that a container is stopped with: `SIGQUIT`, `QUIT`, `3`, `SIGRTMIN+3` (moby `signal.ParseSignal`).

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use super::machine;
 use crate::docker::{self, Docker, Examination, Way};
@@ -33,8 +33,7 @@ pub(super) async fn checks(engine: &Docker, named_by: &str) -> Vec<Check> {
         Err(error) => return vec![unreachable(&error, named_by)],
     };
     let took = begun.elapsed();
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or_default());
+    let now = i64::try_from(docker::since_epoch().as_secs()).unwrap_or_default();
     let mut checks = vec![
         Check::ok(
             "engine",
