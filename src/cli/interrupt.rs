@@ -4,8 +4,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{io, thread};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::docker::give_back;
@@ -35,23 +37,12 @@ enum Carried {
 }
 
 impl Interrupt {
-    /// Begins to listen. Needs a running tokio.
+    /// Begins to listen.
     pub(super) fn open(screen: &Arc<Screen>) -> Self {
         let carried = Arc::new(Mutex::new(Carried::Nothing));
-        let (screen, shared) = (Arc::clone(screen), Arc::clone(&carried));
-        // From here on, and not from when the task is run first.
-        let interrupt = signal(SignalKind::interrupt());
-        let terminate = signal(SignalKind::terminate());
-        tokio::spawn(async move {
-            let (mut interrupt, mut terminate) = (interrupt, terminate);
-            loop {
-                tokio::select! {
-                    () = received(&mut interrupt) => {}
-                    () = received(&mut terminate) => {}
-                }
-                pressed(&shared, &screen);
-            }
-        });
+        if let Err(error) = listen(Arc::clone(&carried), Arc::clone(screen)) {
+            tracing::debug!(%error, "signals cannot be listened for");
+        }
         Self {
             carried,
             drained: AtomicBool::new(false),
@@ -134,6 +125,33 @@ fn lock(carried: &Mutex<Carried>) -> std::sync::MutexGuard<'_, Carried> {
     carried.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Listens on a thread of its own: a command whose output nobody takes can be ended, too.
+fn listen(carried: Arc<Mutex<Carried>>, screen: Arc<Screen>) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    // From here on, and not from when the thread runs first.
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        )
+    };
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                loop {
+                    tokio::select! {
+                        _ = interrupt.recv() => {}
+                        _ = terminate.recv() => {}
+                    }
+                    pressed(&carried, &screen);
+                }
+            })
+        })?;
+    Ok(())
+}
+
 /// Asks the plan to end, or ends the process.
 fn pressed(carried: &Mutex<Carried>, screen: &Screen) {
     let mut carried = lock(carried);
@@ -156,17 +174,4 @@ fn pressed(carried: &Mutex<Carried>, screen: &Screen) {
         screen.err("\n");
     }
     std::process::exit(i32::from(Kind::Interrupted.code()));
-}
-
-/// A signal that cannot be listened for never comes.
-async fn received(signal: &mut std::io::Result<Signal>) {
-    match signal {
-        Ok(signal) => {
-            signal.recv().await;
-        }
-        Err(error) => {
-            tracing::debug!(%error, "a signal cannot be listened for");
-            std::future::pending::<()>().await;
-        }
-    }
 }
