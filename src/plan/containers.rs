@@ -12,6 +12,9 @@ use super::stale::{Slot, networks_of, stale};
 use super::step::{Action, ContainerSource, Creation, Readiness, StepId};
 use crate::model::{Digest, MountKind, RestartPolicy, Service, labels};
 
+/// What is said of a container in whose place another one comes.
+const REPLACED: &str = "is replaced";
+
 impl Draft<'_> {
     /// Decides about all containers of a service.
     pub(super) fn containers(
@@ -104,17 +107,39 @@ impl Draft<'_> {
             None => return self.create(slot, &name, None, "it is not there".to_owned(), &[]),
             Some((first, rest)) => (*first, rest),
         };
+        // It does not run yet, and is to take the place of one that does.
+        let serves = |other: &&Container| other.state.is_running();
+        let replaces = !kept.state.is_running() && rest.iter().any(serves);
         let cleared: Vec<StepId> = rest
             .iter()
             .map(|other| {
                 let cause = format!("`{name}` must be there once");
-                self.remove(slot.service, other, cause, [])
+                let gates = self.ends_behind(slot, other).filter(|_| replaces);
+                let gates: Vec<StepId> = gates.collect();
+                self.remove(slot.service, other, cause, gates)
             })
             .collect();
         match stale(kept, slot) {
-            None => self.keep(slot, &name, kept, &cleared),
+            None => {
+                let mut started = self.keep(slot, &name, kept, &cleared);
+                if replaces && started.since == Since::Anew {
+                    started.renewed = Some(REPLACED);
+                }
+                started
+            }
             Some(cause) => self.create(slot, &name, Some(kept), cause, &cleared),
         }
+    }
+
+    /// What must have succeeded before a container ends whose place another one takes: what that one waits for.
+    fn ends_behind<'s>(
+        &self,
+        slot: &'s Slot<'_>,
+        old: &Container,
+    ) -> impl Iterator<Item = StepId> + use<'s> {
+        // One that does not run serves nobody until the new one may start.
+        let runs = old.state.is_running() && !self.stopped.contains_key(&old.id);
+        slot.gates.0.iter().copied().filter(move |_| runs)
     }
 
     /// A container that is as wanted: started where it does not run, renamed where a crash left it misnamed.
@@ -250,10 +275,8 @@ impl Draft<'_> {
 
         let mut last = created;
         if let Some(old) = old {
-            // One that does not run serves nobody until the new one may start.
-            let runs = old.state.is_running() && !self.stopped.contains_key(&old.id);
-            let gates = slot.gates.0.iter().filter(|_| runs);
-            let before: Vec<StepId> = [created].into_iter().chain(gates.copied()).collect();
+            let gates = self.ends_behind(slot, old);
+            let before: Vec<StepId> = [created].into_iter().chain(gates).collect();
             last = self.remove(service, old, cause.clone(), before);
             if first_name != name {
                 let action = Action::Rename {
@@ -269,7 +292,7 @@ impl Draft<'_> {
             step: step.or(Some(last)),
             holds: Vec::new(),
             since: Since::Anew,
-            renewed: old.is_some().then_some("is replaced"),
+            renewed: old.is_some().then_some(REPLACED),
             lost: old.is_some() || slot.number == 1,
         }
     }

@@ -1,7 +1,7 @@
 //! Which containers are kept, started, replaced and removed.
 
-use larder::model::{OneOff, labels};
-use larder::plan::{Action, PublishedPort, State, Step, asked_networks};
+use larder::model::{OneOff, Service, labels};
+use larder::plan::{Action, Health, PublishedPort, State, Step, asked_networks};
 
 use super::scene::{PLAIN, STACK, UP, digest, needs, scene, stop_of};
 
@@ -431,4 +431,54 @@ db: {image: job, networks: {default: {}}}
     let pull = built.steps.iter().find(is_pull).unwrap().id;
     let stop = stop_of(&built, "api").unwrap();
     assert!(needs(&built, stop, pull), "{built:?}");
+}
+
+/// A replacement was made, and larder was killed before what it is to replace was stopped.
+#[test]
+fn what_runs_stays_until_what_was_made_in_its_place_may_start() {
+    let left = |db: State| {
+        scene(STACK)
+            .recipe("api", "v2", None)
+            .network()
+            .image("pg", &["postgres:16"], &[])
+            .image("a2", &["hub-api:latest"], &[(labels::FINGERPRINT, "v2")])
+            .container("db", "pg", db)
+            .container("api", "a1", PLAIN)
+            .container("api", "a2", State::Created)
+            .with(|scene| {
+                let new = &mut scene.observed.containers[2];
+                new.id = "new0123456789abcdef".to_owned();
+                new.name = "api012345678_hub-api-1".to_owned();
+                let hook = "pre_stop: [{command: [a]}]";
+                let hook: Service = serde_yaml::from_str(hook).unwrap();
+                let api = scene.project.services.get_mut("api").unwrap();
+                api.pre_stop = hook.pre_stop;
+            })
+    };
+    insta::assert_snapshot!(left(State::Running(Health::Unhealthy)).text(), @"
+    api  reuse   image a2 has fingerprint fb04dcb6970e
+    db   reuse   `postgres:16` is on the engine
+
+    1  wait until db is healthy: `api` waits for it
+    2  run its `pre_stop` hook, then stop api (api012345678): `hub-api-1` must be there once (after 1)
+    3  remove api (api012345678): `hub-api-1` must be there once (after 2)
+    4  rename to hub-api-1: it is called `api012345678_hub-api-1` (after 3)
+    5  start api: it does not run (after 1, 4)
+    6  wait until api is ready: `up` ends when it is (after 5)
+    ");
+    let ready = left(UP).decide().unwrap();
+    let stop = stop_of(&ready, "api").unwrap();
+    assert!(ready.steps[stop.0].after.is_empty(), "{ready:?}");
+    // What does not run serves nobody.
+    let stopped = left(State::Running(Health::Unhealthy))
+        .with(|scene| scene.observed.containers[1].state = State::Exited(0));
+    let stopped = stopped.text();
+    let removed = "  remove api (api012345678): `hub-api-1` must be there once\n";
+    assert!(stopped.contains(removed), "{stopped}");
+    // Nor where nothing is started.
+    let created = left(State::Running(Health::Unhealthy)).with(|scene| {
+        scene.asked.only_create = true;
+        scene.wait = false;
+    });
+    assert!(!created.text().contains("wait"), "{}", created.text());
 }

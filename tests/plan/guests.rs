@@ -6,7 +6,9 @@ use larder::model::Share;
 use larder::plan::{State, text};
 use proptest::strategy::Strategy;
 
-use super::scene::{PLAIN, PORTS, Scene, ends, needs, outdated, publishing, scene, stop_of};
+use super::scene::{
+    PLAIN, PORTS, Scene, ends, half_replaced, needs, outdated, publishing, scene, stop_of,
+};
 
 fn network(of: &str) -> BTreeSet<(Share, String)> {
     BTreeSet::from([(Share::Network, of.to_owned())])
@@ -270,6 +272,18 @@ fn what_goes_with_a_service_is_started_once_more_when_that_one_is_replaced() {
 9  wait until side is ready: `up` ends when it is (after 8)
 ";
     assert!(goes.text().ends_with(expected), "{}", goes.text());
+    let half = db_and_side(WITH, PLAIN).with(|scene| half_replaced(scene, 0));
+    let expected = "\
+1  stop db (db0123456789): `hub-db-1` must be there once (after 6)
+2  remove db (db0123456789): `hub-db-1` must be there once (after 1)
+3  rename to hub-db-1: it is called `db0123456789_hub-db-1` (after 2)
+4  start db: it does not run (after 3)
+5  wait until db is ready: `up` ends when it is (after 4)
+6  stop side (side01234567): `db`, which it goes with, is replaced
+7  start side: `db`, which it goes with, is replaced (after 4, 6)
+8  wait until side is ready: `up` ends when it is (after 7)
+";
+    assert!(half.text().ends_with(expected), "{}", half.text());
     let stays = db_and_side(STARTED, PLAIN).with(|scene| outdated(scene, "db"));
     assert!(!stays.text().contains("stop side"), "{}", stays.text());
     let down = db_and_side(WITH, State::Exited(0)).with(|scene| outdated(scene, "db"));
@@ -312,6 +326,7 @@ proptest::proptest! {
         outdated_ones in proptest::collection::vec(proptest::bool::ANY, 5),
         ports in proptest::sample::subsequence(&PORTS[..], 5).prop_shuffle(),
         running in proptest::collection::vec(0_usize..4, 5),
+        half in proptest::collection::vec(0_usize..4, 5),
     ) {
         use std::fmt::Write;
         let names = ["a", "b", "c", "d", "e"];
@@ -352,6 +367,11 @@ proptest::proptest! {
             }
             if outdated_ones[index] {
                 outdated(&mut scene, name);
+            }
+        }
+        for (index, half) in half.iter().enumerate() {
+            if *half == 0 {
+                half_replaced(&mut scene, index);
             }
         }
         let plan = scene.decide().unwrap();

@@ -277,3 +277,16 @@ pub(crate) fn outdated(scene: &mut Scene, service: &str) {
     let other = digest("another").to_string();
     own.labels.insert(labels::CONFIG.to_owned(), other);
 }
+
+/// A container is not what is wanted any more, and larder was killed once another one was made in its place.
+pub(crate) fn half_replaced(scene: &mut Scene, container: usize) {
+    let old = &mut scene.observed.containers[container];
+    let mut new = old.clone();
+    new.name = format!("{}_{}", &old.id[..12], old.name);
+    new.id = format!("new{}", old.id);
+    new.state = State::Created;
+    new.ports.clear();
+    let other = digest("another").to_string();
+    old.labels.insert(labels::CONFIG.to_owned(), other);
+    scene.observed.containers.push(new);
+}
