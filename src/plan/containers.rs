@@ -14,6 +14,8 @@ use crate::model::{Digest, MountKind, RestartPolicy, Service, labels};
 
 /// What is said of a container in whose place another one comes.
 const REPLACED: &str = "is replaced";
+/// What is said of a job that is started once more.
+pub(super) const RUN_AGAIN: &str = "is run again";
 
 impl Draft<'_> {
     /// Decides about all containers of a service.
@@ -163,7 +165,8 @@ impl Draft<'_> {
         }
         let mut holds = Vec::new();
         let starts = !self.wanted.asked.only_create;
-        let restarted = self.restarted(slot.service).filter(|_| starts);
+        let restarted = || self.restarted(slot.service, container);
+        let restarted = starts.then(restarted).flatten();
         let cut_short = || self.cut_short(slot.service);
         let cut_short = (slot.one_shot && starts).then(cut_short).flatten();
         let mut reruns = cut_short.is_some() || self.wanted.asked.reruns(container, slot.service);
@@ -172,7 +175,7 @@ impl Draft<'_> {
             _ => restarted,
         };
         let step = match container.state {
-            State::Running(_) | State::Restarting if again.is_some() => {
+            State::Running(_) | State::Restarting | State::Paused if again.is_some() => {
                 let cause = again.unwrap_or_default();
                 let gates = slot.gates.0.iter().copied().chain(before.clone());
                 let gates: Vec<StepId> = gates.collect();
@@ -224,7 +227,7 @@ impl Draft<'_> {
             step: step.or(before.first().copied()),
             holds,
             since,
-            renewed: (reruns && since == Since::Anew).then_some("is run again"),
+            renewed: (reruns && since == Since::Anew).then_some(RUN_AGAIN),
             lost: since == Since::Anew && !(slot.one_shot && container.state == State::Exited(0)),
         }
     }

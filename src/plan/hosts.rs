@@ -7,7 +7,7 @@ use super::adoption::is_foreign;
 use super::decide::{Draft, Started, Wanted};
 use super::error::Error;
 use super::observed::Container;
-use super::one_shots::Since;
+use super::one_shots::{Since, outrun};
 use super::step::{Action, ContainerSource, StepId};
 use crate::model::{Owner, Service, Share};
 
@@ -132,13 +132,15 @@ impl Draft<'_> {
     }
 
     /// Why a container that runs is started once more: one that its service depends on with `restart: true` is replaced, or is
-    /// a job that is run again.
-    pub(super) fn restarted(&self, service: &str) -> Option<String> {
+    /// a job that is run again, or was since this one was started.
+    pub(super) fn restarted(&self, service: &str, container: &Container) -> Option<String> {
         let depends_on = self.wanted.project.services[service].depends_on.iter();
         let mut restarting = depends_on.filter(|(_, dependency)| dependency.restart);
-        restarting.find_map(|(name, _)| {
-            let renewed = self.started.get(name)?.iter().find_map(|own| own.renewed)?;
-            Some(format!("`{name}`, which it goes with, {renewed}"))
+        restarting.find_map(|(name, dependency)| {
+            let started = self.started.get(name)?;
+            let renewed = started.iter().find_map(|own| own.renewed);
+            let why = renewed.or_else(|| outrun(dependency, started, container))?;
+            Some(format!("`{name}`, which it goes with, {why}"))
         })
     }
 

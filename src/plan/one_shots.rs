@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::containers::RUN_AGAIN;
 use super::decide::{Draft, Started, Wanted};
 use super::observed::{Container, Observed, State};
+use crate::model::{Condition, Dependency};
 
 /// Since when a container runs, as far as is known: the later the greater, and what is not known may be late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,26 +23,55 @@ impl Since {
     }
 }
 
-/// The containers of which it matters when they were started, by ID: one-shot services that are done, and all that
-/// they depend on. A list of containers does not say it, so these alone are asked.
+/// The containers of which it matters when they were started, by ID: one-shot services that are done, and all that they
+/// depend on; and who runs and starts anew with a one-shot, with that one. A list of containers does not say it, so these
+/// alone are asked.
 pub fn asked_starts(wanted: &Wanted<'_>, observed: &Observed) -> BTreeSet<String> {
-    let one_shots = wanted.project.one_shots();
-    let done = |container: &&Container| {
-        !container.one_off
-            && container.state == State::Exited(0)
-            && wanted.services.contains(&container.service)
-            && one_shots.contains(container.service.as_str())
-    };
-    let done = observed.containers.iter().filter(done);
-    let done: Vec<String> = done.map(|container| container.service.clone()).collect();
-    // No name would stand for all services.
-    if done.is_empty() || !wanted.containers {
+    if !wanted.containers {
         return BTreeSet::new();
     }
-    let services = wanted.project.with_dependencies(&done).unwrap_or_default();
-    let asked = |own: &&Container| !own.one_off && services.contains(&own.service);
-    let asked = observed.containers.iter().filter(asked);
-    asked.map(|container| container.id.clone()).collect()
+    let project = wanted.project;
+    let one_shots = project.one_shots();
+    let (mut done, mut services, mut asked) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let all = || observed.containers.iter().filter(|own| !own.one_off);
+    for own in all().filter(|own| wanted.services.contains(&own.service)) {
+        if own.state == State::Exited(0) && one_shots.contains(own.service.as_str()) {
+            done.push(own.service.clone());
+        }
+        let depends_on = project.services[&own.service].depends_on.iter();
+        let behind = depends_on.filter(|(_, dependency)| is_behind_job(dependency));
+        for (job, _) in behind.filter(|_| own.state.is_running()) {
+            asked.insert(own.id.clone());
+            services.insert(job.clone());
+        }
+    }
+    // No name would stand for all services.
+    if !done.is_empty() {
+        services.extend(project.with_dependencies(&done).unwrap_or_default());
+    }
+    let further = all().filter(|own| services.contains(&own.service));
+    asked.extend(further.map(|own| own.id.clone()));
+    asked
+}
+
+/// Whether a service goes with a job that it starts behind. One that goes on without it does not: where the job fails at each
+/// start, it would be cut off each time.
+fn is_behind_job(dependency: &Dependency) -> bool {
+    dependency.restart && dependency.required && dependency.condition == Condition::Completed
+}
+
+/// Why a container starts anew with a job that its service depends on: that one starts, or was started after it.
+pub(super) fn outrun(
+    dependency: &Dependency,
+    job: &[Started],
+    container: &Container,
+) -> Option<&'static str> {
+    let mut job = job.iter().filter(|_| is_behind_job(dependency));
+    job.find_map(|job| match (job.since, container.started) {
+        (Since::Anew, _) => Some(RUN_AGAIN),
+        (Since::At(job), Some(own)) if job > own => Some("was started after it"),
+        _ => None,
+    })
 }
 
 impl Draft<'_> {

@@ -1,9 +1,9 @@
 //! What the command line asks for beside what the files say.
 
 use larder::model::labels;
-use larder::plan::{Asked, State};
+use larder::plan::{Action, Asked, State, Step};
 
-use super::scene::{PLAIN, STACK, Scene, UP, digest, scene};
+use super::scene::{PLAIN, STACK, Scene, UP, digest, needs, scene, stop_of};
 
 fn running() -> Scene {
     scene(STACK)
@@ -182,13 +182,21 @@ loose: {image: job, depends_on: {migrate: {condition: service_completed_successf
     4  start app: `migrate`, which it goes with, is run again (after 2, 3)
     5  wait until app is ready: `up` ends when it is (after 4)
     ");
-    // Also where it is run again for what it works on, or failed before and is asked for.
+    // Also where it is run again for what it works on, or failed before, and where it is made once more.
     let undone = done().with(|scene| scene.observed.containers[0].started = Some((30, 0)));
-    assert!(steps(&undone).contains("stop app"), "{}", steps(&undone));
     let failed = done().with(|scene| scene.observed.containers[1].state = State::Exited(1));
-    assert!(!steps(&failed).contains("stop app"), "{}", steps(&failed));
-    let failed = asks(failed, asked);
-    assert!(steps(&failed).contains("stop app"), "{}", steps(&failed));
+    let asked_failed = asks(failed, asked);
+    let failed = done().with(|scene| scene.observed.containers[1].state = State::Exited(1));
+    let gone = done().with(|scene| drop(scene.observed.containers.remove(1)));
+    for scene in [undone, failed, asked_failed, gone] {
+        let plan = scene.decide().unwrap();
+        let stop = stop_of(&plan, "app").unwrap();
+        let is_wait = |step: &&Step| matches!(step.action, Action::Wait { .. });
+        let mut waits = plan.steps.iter().filter(is_wait);
+        let done = waits.find(|step| step.service.as_deref() == Some("migrate"));
+        assert!(needs(&plan, stop, done.unwrap().id), "{plan:?}");
+        assert_eq!(stop_of(&plan, "loose"), None);
+    }
 }
 
 #[test]

@@ -172,3 +172,73 @@ app: {image: job, depends_on: {migrate: {condition: service_completed_successful
         assert!(!text.contains("create"), "{text}");
     }
 }
+
+#[test]
+fn who_goes_with_a_job_starts_anew_where_that_was_run_since_and_nobody_came_to_it() {
+    let scene = |with: &str, job: State, starts: [i64; 3]| {
+        let services = format!(
+            "
+app: {{image: job, scale: 2, depends_on: {{migrate: {{{with}}}}}}}
+loose: {{image: job, depends_on: {{migrate: {{condition: service_completed_successfully}}}}}}
+migrate: {{image: job}}
+"
+        );
+        let mut scene = scene(&services)
+            .image("j", &["job:latest"], &[])
+            .container("app", "j", PLAIN)
+            .container("app", "j", PLAIN)
+            .container("loose", "j", PLAIN)
+            .container("migrate", "j", job);
+        let second = &mut scene.observed.containers[1];
+        second.id = "second0123456789abcdef".to_owned();
+        second.name = "hub-app-2".to_owned();
+        second.number = 2;
+        let asked = scene.ask(asked_starts);
+        let asked = asked
+            .iter()
+            .map(|id| id.trim_end_matches("0123456789abcdef"));
+        let asked: Vec<String> = asked.map(ToOwned::to_owned).collect();
+        for (at, started) in [0, 1, 3].into_iter().zip(starts) {
+            scene.observed.containers[at].started = Some((started, 0));
+        }
+        (asked, scene)
+    };
+    let steps = |with: &str, job: State, starts: [i64; 3]| {
+        let text = scene(with, job, starts).1.text();
+        text.split("\n\n").nth(1).unwrap().to_owned()
+    };
+    let done = State::Exited(0);
+    let completed = "condition: service_completed_successfully";
+    let with = format!("{completed}, restart: true");
+    let asked = |with: &str| scene(with, done, [10, 10, 5]).0;
+    assert_eq!(asked(&with), ["app", "migrate", "second"]);
+    // Nobody else costs a call.
+    assert_eq!(asked(completed), ["migrate"]);
+    assert_eq!(steps(&with, done, [10, 10, 5]), "nothing to do\n");
+    insta::assert_snapshot!(steps(&with, done, [10, 30, 20]), @"
+    1  stop app (app012345678): `migrate`, which it goes with, was started after it
+    2  start app: `migrate`, which it goes with, was started after it (after 1)
+    3  wait until app is ready: `up` ends when it is (after 2)
+    ");
+    // It runs yet.
+    insta::assert_snapshot!(steps(&with, PLAIN, [10, 30, 20]), @"
+    1  wait until migrate is completed: `app` waits for it
+    2  stop app (app012345678): `migrate`, which it goes with, was started after it (after 1)
+    3  start app: `migrate`, which it goes with, was started after it (after 1, 2)
+    4  wait until app is ready: `up` ends when it is (after 3)
+    ");
+    let paused = scene(&with, done, [10, 30, 20]).1;
+    let paused = paused.with(|scene| scene.observed.containers[0].state = State::Paused);
+    assert!(paused.text().contains("stop app"), "{}", paused.text());
+    // Who goes on without it would be cut off each time that it fails; and who does not wait for its end may have been
+    // there before.
+    for with in [
+        format!("{with}, required: false"),
+        "condition: service_started, restart: true".to_owned(),
+        completed.to_owned(),
+    ] {
+        assert_eq!(steps(&with, done, [10, 10, 20]), "nothing to do\n");
+        let failed = steps(&with, State::Exited(1), [10, 10, 5]);
+        assert!(!failed.contains("stop app"), "{failed}");
+    }
+}
