@@ -4,16 +4,18 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use super::carry_out::carry_out_on;
 use super::invocation::{Invocation, Named};
 use super::rounds::rounds_on;
 use super::stack;
 use super::taken::check_starts;
-use crate::docker::Docker;
+use crate::docker::{Docker, Stamp};
 use crate::failure::Failure;
 use crate::model::{Project, Service};
 use crate::plan::{Action, Container, ContainerSource, Plan, State, StepId};
-use crate::runtime::Engine;
+use crate::runtime::{Engine, EngineError};
 
 /// What is done to a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,17 +62,22 @@ pub(super) async fn turn(
 ) -> Result<(), Failure> {
     let begun = Instant::now();
     let named = invocation.named()?;
+    let mut first = Starts::new();
     rounds_on(invocation, named, async |engine, named| {
+        let turn = (turn, &mut first);
         round((invocation, engine), services, named, turn, begun).await
     })
     .await
 }
 
+/// When containers were started last, by their IDs.
+type Starts = BTreeMap<String, Option<Stamp>>;
+
 async fn round(
     (invocation, engine): (&Invocation, &Docker),
     services: &[String],
     named: &Named,
-    turn: Turn,
+    (turn, first): (Turn, &mut Starts),
     begun: Instant,
 ) -> Result<(), Failure> {
     let observed = engine.observe(&named.name).await?;
@@ -106,12 +113,36 @@ async fn round(
         Turn::Stop { .. } => "stopped",
         Turn::Remove { .. } => "removed",
     };
+    if turn.is_restart() {
+        leave_restarted(engine, first, &mut chosen).await?;
+    }
     let plan = plan_of(chosen.clone(), named, turn);
     if turn.is_restart() {
         check_starts(engine, &plan, &chosen, named.project.as_ref()).await?;
     }
     carry_out_on(invocation, engine, named, &[], &plan).await?;
     invocation.total(count, "container", how, begun)
+}
+
+/// Leaves out those that an earlier round restarted already: they run, and since another moment than when they were seen `first`.
+async fn leave_restarted(
+    engine: &Docker,
+    first: &mut Starts,
+    chosen: &mut Vec<&Container>,
+) -> Result<(), EngineError> {
+    let looks = chosen.iter().map(async |own| {
+        let started = engine.started(&own.id).await?;
+        Ok::<_, EngineError>((own.id.clone(), started))
+    });
+    // Not all of a large project at once.
+    let now = stream::iter(looks).buffer_unordered(32);
+    let now: Starts = now.try_collect().await?;
+    chosen.retain(|own| {
+        let now = &now[&own.id];
+        let first = first.entry(own.id.clone()).or_insert_with(|| now.clone());
+        first == now || !own.state.is_running()
+    });
+    Ok(())
 }
 
 /// What is said of running containers whose network, memory or processes end when those do, and that are no part of it.

@@ -1,5 +1,8 @@
 //! Containers that are there, killed, paused, stopped and removed. Needs `busybox:stable` on the engine.
 
+use std::process::Stdio;
+use std::time::Instant;
+
 use insta::assert_snapshot;
 use serde_json::Value;
 
@@ -29,7 +32,7 @@ fn a_signal_reaches_the_services_that_are_named() {
     stack.larder("up");
     stack.larder("kill -s HUP slow");
     let heard = || stack.larder("logs slow").contains("hup");
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while !heard() && begun.elapsed().as_secs() < 5 {}
     assert!(heard());
     let shown = stack.sandbox.show("kill -s SIGFOO");
@@ -73,7 +76,7 @@ fn a_timeout_takes_the_place_of_the_grace_period() {
     let stack = Stack::new("timeout", PAIR);
     for line in ["restart -t 0 slow", "stop -t 0 slow", "down --timeout 0"] {
         stack.larder("up");
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         stack.larder(line);
         assert!(begun.elapsed().as_secs() < 5, "{line}");
     }
@@ -157,4 +160,42 @@ fn a_program_is_told_each_step() {
     let down = actions("down -t 0");
     assert_eq!(down[..4], ["stop", "remove", "stop", "remove"]);
     assert_eq!(down[4..], ["remove-network p_default"]);
+}
+
+/// `second` takes two seconds to stop, in which somebody takes `third` away.
+#[test]
+fn what_was_restarted_is_not_restarted_once_more_as_another_was_taken_away() {
+    let stack = Stack::new(
+        "restart-once",
+        "\
+services:
+  first: {image: 'busybox:stable', command: [sleep, '1000'], stop_grace_period: 0s}
+  second: {image: 'busybox:stable', command: [sleep, '1000'], stop_grace_period: 2s, depends_on: [first]}
+  third: {image: 'busybox:stable', command: [sleep, '1000'], stop_grace_period: 0s, depends_on: [second]}
+",
+    );
+    stack.larder("up");
+    let format = "{{.State.StartedAt}}";
+    let started = |service| docker(&["inspect", "-f", format, &stack.containers(service)[0]]);
+    let before = [started("first"), started("second")];
+    let mut command = stack.sandbox.command(env!("CARGO_BIN_EXE_larder"));
+    let child = command
+        .arg("restart")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = child.spawn().unwrap();
+    let begun = Instant::now();
+    while started("first") == before[0] {
+        assert!(begun.elapsed().as_secs() < 20, "nothing is restarted");
+    }
+    let first = started("first");
+    docker(&["rm", "-f", &stack.containers("third")[0]]);
+    let output = child.wait_with_output().unwrap();
+    let shown = stack.sandbox.shown(&output);
+    assert!(output.status.success(), "{shown}");
+    assert!(shown.contains("looking again (1 of 3)"), "{shown}");
+    assert!(shown.contains("2 containers restarted"), "{shown}");
+    assert_eq!(started("first"), first, "{shown}");
+    assert_ne!(started("second"), before[1]);
+    assert_eq!(shown.matches("second: stopping").count(), 1, "{shown}");
 }
