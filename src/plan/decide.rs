@@ -301,8 +301,9 @@ impl<'a> Draft<'a> {
         if self.wanted.asked.only_create {
             return (after, settled);
         }
-        // What goes may have the same files, address or devices.
-        after.extend(self.gone.iter().map(|(_, removed)| *removed));
+        // What goes may have the same files, address or devices, while it runs.
+        let gone = self.gone.iter().filter(|(own, _)| own.state.is_running());
+        after.extend(gone.map(|(_, removed)| *removed));
         let depends_on = &self.wanted.project.services[service].depends_on;
         for (name, dependency) in depends_on {
             let steps = match dependency.condition {

@@ -293,6 +293,29 @@ fn an_orphan_goes_once_there_is_an_image_of_what_may_come_in_its_place() {
     4  start api: it is not there (after 2, 3)
     5  wait until api is ready: `up` ends when it is (after 4)
     ");
+    // One that does not run holds nothing: where its removal waits for an image that fails, nobody else does.
+    let mut stopped = with_strays(running());
+    stopped
+        .observed
+        .containers
+        .retain(|own| own.service != "theirs");
+    for own in &mut stopped.observed.containers {
+        own.state = State::Exited(0);
+    }
+    stopped.observed.images.remove(1);
+    insta::assert_snapshot!(steps(&stopped), @"
+     1  build the dependencies of api with docker (f93464a48a2b): no dependency image f93464a48a2b on the engine
+     2  build api on its dependencies with docker: no image with fingerprint 3bfc269594ef on the engine (after 1)
+     3  tag the image of api as hub-api:latest: docker compose and people call it that (after 2)
+     4  remove old (old012345678): no Compose file defines `old` any more (after 3)
+     5  start db: it ended with code 0
+     6  wait until db is healthy: `api` waits for it (after 5)
+     7  create api012345678_hub-api-1: its image changed (after 2, 3)
+     8  remove api (api012345678): its image changed (after 7)
+     9  rename to hub-api-1: its image changed (after 8)
+    10  start api: its image changed (after 6, 9)
+    11  wait until api is ready: `up` ends when it is (after 10)
+    ");
     // What has its name goes before it comes.
     let old = |scene: &Scene| {
         let mut all = scene.observed.containers.iter();
