@@ -98,11 +98,11 @@ fn engine(error: &EngineError) -> Kind {
 }
 
 /// The engine answers 500 for a registry that it cannot reach, and one of 20.10 also where a registry only says that it does
-/// not know an image.
+/// not know an image, or gives nothing to this user or at this time; one of 28 hands on the registry's own 401, 403 and 429.
 fn registry(error: &EngineError) -> Kind {
     match error {
         EngineError::Refused {
-            status: Some(500..),
+            status: Some(401 | 403 | 429 | 500..),
             ..
         } if !docker::is_not_known(error) => Kind::Unreachable,
         error => engine(error),
@@ -218,6 +218,7 @@ mod tests {
             (steps(start(), timed_out), 1),
             (steps(start(), StepError::Engine(refused(500))), 1),
             (steps(pull(), StepError::Engine(refused(500))), 3),
+            (steps(pull(), StepError::Engine(refused(429))), 3),
             (steps(pull(), StepError::Engine(refused(404))), 1),
             (steps(start(), StepError::Build(dagger)), 3),
             (steps(start(), broken), 70),
