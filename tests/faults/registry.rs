@@ -77,25 +77,26 @@ fn a_registry_that_is_busy_is_asked_four_times() {
 
 #[test]
 fn a_registry_that_says_no_is_asked_once() {
-    for (test, answer, code) in [
+    for (test, answer, codes) in [
         (
             "denied",
             "403 Forbidden\r\n\r\n{\"errors\":[{\"code\":\"DENIED\",\"message\":\"requested access to the resource is denied\"}]}",
-            3,
+            &["exit 3\n"][..],
         ),
         (
             "unknown",
             "404 Not Found\r\n\r\n{\"errors\":[{\"code\":\"MANIFEST_UNKNOWN\",\"message\":\"manifest unknown\"}]}",
-            1,
+            &["exit 1\n"],
         ),
         (
             "portal",
             "200 OK\r\n\r\n<html>Welcome! Please log in.</html>",
-            3,
+            // containerd's store takes it for a manifest, and says that what it names is not found.
+            &["exit 3\n", "exit 1\n"],
         ),
     ] {
         let (shown, _, took) = up(test, answer);
-        assert!(shown.starts_with(&format!("exit {code}\n")), "{shown}");
+        assert!(codes.iter().any(|code| shown.starts_with(code)), "{shown}");
         assert!(!shown.contains("again in"), "{shown}");
         assert!(took < Duration::from_secs(5), "{took:?}: {shown}");
     }
