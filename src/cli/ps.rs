@@ -9,7 +9,7 @@ use super::moment::Moment;
 use crate::docker::{Listed, Stamp};
 use crate::failure::Failure;
 use crate::model::UnknownService;
-use crate::plan::{Health, PublishedPort, State};
+use crate::plan::{Container, Health, PublishedPort, State};
 use crate::term::{roughly, table, visible};
 
 /// The states that an engine knows.
@@ -144,13 +144,21 @@ fn row(listed: &Listed, args: &Ps) -> [String; 7] {
     let age = Moment::now().0.saturating_sub(container.created);
     [
         container.name.clone(),
-        container.image_name.clone(),
+        image(container),
         format!("\"{command}\""),
         container.service.clone(),
         format!("{} ago", roughly(age.try_into().unwrap_or(0))),
         container.status.clone(),
         ports.join(", "),
     ]
+}
+
+/// The name of a container's image. An engine has its ID there where another image has the name by now.
+fn image(container: &Container) -> String {
+    if container.image_name == container.image.0 {
+        return container.image.short().to_owned();
+    }
+    container.image_name.clone()
 }
 
 fn object(listed: &Listed) -> Value {

@@ -212,7 +212,7 @@ fn condition(found: ContainerInspectResponse) -> Condition {
             .and_then(|count| count.try_into().ok())
             .unwrap_or_default(),
         restarting: state.restarting.unwrap_or_default(),
-        health: verdict(&state),
+        health: verdict(&state, config.healthcheck.as_ref()),
         probes: state
             .health
             .as_ref()
@@ -240,10 +240,20 @@ fn tcp(port: &str) -> Option<u16> {
     (protocol == "tcp").then(|| number.parse().ok())?
 }
 
-fn verdict(state: &ContainerState) -> Option<Health> {
-    match state.health.as_ref()?.status? {
+/// So many probes in a row fail until the engine says "unhealthy", where nothing else is said (moby `daemon/health.go`).
+const RETRIES: i64 = 3;
+
+/// The engine's verdict. It calls one that was paused unhealthy, too, until its next probe (moby
+/// `container.Health.CloseMonitorChannel`): that is none, and no probes failed so often.
+fn verdict(state: &ContainerState, check: Option<&HealthConfig>) -> Option<Health> {
+    let health = state.health.as_ref()?;
+    let retries = check.and_then(|check| check.retries);
+    let retries = retries.filter(|retries| *retries > 0).unwrap_or(RETRIES);
+    let failed = health.failing_streak.unwrap_or(retries);
+    match health.status? {
         HealthStatusEnum::STARTING => Some(Health::Starting),
         HealthStatusEnum::HEALTHY => Some(Health::Healthy),
+        HealthStatusEnum::UNHEALTHY if failed < retries => Some(Health::Starting),
         HealthStatusEnum::UNHEALTHY => Some(Health::Unhealthy),
         HealthStatusEnum::NONE | HealthStatusEnum::EMPTY => None,
     }

@@ -58,13 +58,17 @@ impl Docker {
         }
     }
 
+    /// The last lines of what a container printed since it was started last.
     pub(super) async fn tail(
         &self,
         container: &str,
         lines: usize,
     ) -> Result<Vec<String>, EngineError> {
+        let started = self.started(container).await?;
         let options = LogOptions {
             tail: Some(lines),
+            // The engine takes that moment a little later than the first lines.
+            since: started.map(|started| started.seconds - 1),
             ..LogOptions::default()
         };
         let read = self.logs(container, &options).try_collect::<Vec<_>>();

@@ -1,5 +1,5 @@
 //! One snapshot of the engine for a project: four lists at the same time, and nothing per service but for those that
-//! share another's namespaces.
+//! share another's namespaces, or are called unhealthy.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -72,6 +72,20 @@ impl Docker {
                     own.cut_off = Some(*share);
                     break;
                 }
+            }
+            Ok(())
+        }))
+        .await?;
+        let health = State::Running(Health::Unhealthy);
+        let unhealthy = containers.iter_mut().filter(|own| own.state == health);
+        try_join_all(unhealthy.map(async |own| {
+            // The list has the word alone.
+            match self.condition(&own.id).await {
+                Ok(now) if now.health == Some(Health::Starting) => {
+                    own.state = State::Running(Health::Starting);
+                }
+                Ok(_) | Err(EngineError::Refused { .. }) => {}
+                Err(error) => return Err(error),
             }
             Ok(())
         }))

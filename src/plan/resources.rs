@@ -111,10 +111,14 @@ impl Draft<'_> {
                 "{kind} `{name}` was made for {made_for} and is used as it is; `external: true` says that it is meant"
             ));
         } else if hashes.is_some_and(|hashes| differs(found, hashes)) {
+            let how = if kind == "volume" {
+                "; `larder down -v` and `larder up` make it anew"
+            } else {
+                ", since not all that are on it are started here; `larder up` without names, or `larder down` before it, \
+                 makes it anew"
+            };
             self.plan.warnings.push(format!(
-                "{kind} `{name}` was made from another definition and stays as it is; \
-                 `larder down{}` and `larder up` make it anew",
-                if kind == "volume" { " -v" } else { "" },
+                "{kind} `{name}` was made from another definition and stays as it is{how}"
             ));
         }
     }

@@ -99,7 +99,9 @@ fn refused_hint(words: &str) -> Option<&'static str> {
     ]) {
         Some("the registry wants credentials: `docker login` keeps them, and the name may be wrong")
     } else if says(&["is already in use by container"]) {
-        Some("rename or remove that container, or choose another project name with `-p`")
+        Some(
+            "rename or remove that container, or choose another name: of the project with `larder -p NAME`, of a run with `run --name NAME`",
+        )
     } else if says(&["no space left on device"]) {
         Some("the engine's disk is full: `docker system df` shows what takes the space")
     } else {

@@ -128,12 +128,21 @@ pub enum StepError {
 
 /// A health check that failed when the engine ran it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("its health check ended with code {code}{}", said(.output))]
+#[error("its health check {}{}", check_ended(*.code), said(.output))]
 pub struct CheckFailed {
     /// Its exit code; -1 when it could not be run, or took too long.
     pub code: i64,
     /// What it printed, or why it could not be run.
     pub output: String,
+}
+
+/// How a health check ended; the engine has -1 for one that it could not run, or not to its end.
+fn check_ended(code: i64) -> String {
+    if code < 0 {
+        "was not run to its end".to_owned()
+    } else {
+        format!("ended with code {code}")
+    }
 }
 
 /// The last lines of what a health check printed.

@@ -13,7 +13,7 @@ use crate::plan::{Health, Readiness};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// A container that its restart policy started this often within one wait will not come up.
+/// A container that its restart policy started this often, and that ends once more, will not come up.
 const RESTARTS: u64 = 3;
 /// Looking whether a port is listened on costs next to nothing.
 const GLANCE: Duration = Duration::from_millis(20);
@@ -59,7 +59,7 @@ impl Proof {
 }
 
 impl Watched<'_> {
-    /// How many restarts within the wait are one too many; `None` where the engine itself ends them, or the policy asks
+    /// How many restarts are one too many; `None` where the engine itself ends them, or the policy asks
     /// to go on until it ends well.
     fn most_restarts(&self) -> Option<u64> {
         match (self.restarts, self.until) {
@@ -84,20 +84,23 @@ pub(super) async fn wait<E: Engine>(
     let Some(limit) = watched.timeout else {
         return come.await;
     };
-    match tokio::time::timeout(limit, come).await {
-        Ok(result) => result,
-        Err(_) => Err(StepError::TimedOut {
-            service: watched.service.to_owned(),
-            until: watched.until,
-            after: limit,
-            // That it took too long is the news.
-            check: match engine.inspect(watched.container).await {
-                Ok(condition) => condition.check,
-                Err(_) => None,
-            },
-            output: last_lines(engine, watched.container).await,
-        }),
+    if let Ok(come) = tokio::time::timeout(limit, come).await {
+        return come;
     }
+    let condition = engine.inspect(watched.container).await;
+    if let Ok(condition) = &condition
+        && condition.restarting
+    {
+        return Err(failure(engine, watched, condition).await);
+    }
+    Err(StepError::TimedOut {
+        service: watched.service.to_owned(),
+        until: watched.until,
+        after: limit,
+        // That it took too long is the news.
+        check: condition.ok().and_then(|condition| condition.check),
+        output: last_lines(engine, watched.container).await,
+    })
 }
 
 async fn attend<E: Engine>(
@@ -115,9 +118,10 @@ async fn attend<E: Engine>(
         let mut rests = pause;
         let before = *restarts.get_or_insert(condition.restarts);
         let up = run.lasts(&condition);
+        // One that is between two starts when it is waited for gets another chance: what it lacked may be there by now.
         let looped = watched
             .most_restarts()
-            .is_some_and(|most| condition.restarts.saturating_sub(before) >= most);
+            .is_some_and(|most| condition.restarts >= most && condition.restarts > before);
         match verdict(&condition, watched.until, looped) {
             Verdict::Yes => return Ok(None),
             Verdict::No => return Err(failure(engine, watched, &condition).await),
@@ -154,6 +158,10 @@ async fn attend<E: Engine>(
                 progress.doing("it has to stay up for a moment");
                 rests = GLANCE.max(SETTLED / 10);
             }
+            Verdict::Later if condition.restarting => progress.doing(format!(
+                "it ended with code {}, and is to be started again",
+                condition.exit_code
+            )),
             Verdict::Probe | Verdict::Later => {}
         }
         rest(rests, watched.container, &mut news).await;

@@ -8,7 +8,7 @@ use owo_colors::{AnsiColors, OwoColorize};
 use serde_json::json;
 
 use super::Screen;
-use super::text::{columns, shown, visible};
+use super::text::{columns, shown};
 
 /// The colours of prefixes; red stays with errors.
 const COLOURS: [AnsiColors; 10] = [
@@ -178,7 +178,7 @@ impl<'a> LogLines<'a> {
             "container": self.name(source),
             "stream": if error { "stderr" } else { "stdout" },
             "time": at,
-            "line": visible(line),
+            "line": strip_str(&shown(line)).to_string(),
             "schema": 1,
         });
         object.to_string()

@@ -34,8 +34,7 @@ pub fn visible(line: &str) -> String {
 /// A line that somebody else wrote, harmless as [`visible`] makes it, but with its colours, which end with it, and with all
 /// else that a terminal would obey in sight, as `cat -v` has it: `^[[2J`.
 pub(super) fn shown(line: &str) -> String {
-    let line = line.trim_end_matches(['\r', '\n']);
-    let mut rest = line.rsplit('\r').next().unwrap_or(line);
+    let mut rest = line.trim_end_matches(['\r', '\n']);
     let mut out = String::new();
     let mut colours = false;
     while let Some((before, sequence, behind)) = colour(rest) {
@@ -162,7 +161,7 @@ mod tests {
         let line = "10 %\r\u{1b}[1;38:5:9mred\u{1b}[2J\u{1b}]0;title\u{7} text\u{8}";
         assert_eq!(
             shown(line),
-            "\u{1b}[1;38:5:9mred^[[2J^[]0;title^G text^H\u{1b}[0m"
+            "10 %^M\u{1b}[1;38:5:9mred^[[2J^[]0;title^G text^H\u{1b}[0m"
         );
         assert_eq!(shown("\u{1b}[31"), "^[[31");
         assert_eq!(shown("plain\u{1b}[Hmade"), "plain^[[Hmade");

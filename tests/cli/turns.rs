@@ -72,6 +72,44 @@ fn what_is_paused_goes_on_and_ends() {
 }
 
 #[test]
+fn what_was_paused_is_healthy_where_it_was() {
+    let db = "image: 'busybox:stable', command: [sleep, '1000'], stop_grace_period: 0s, \
+              healthcheck: {test: ['CMD', 'true'], interval: 30s}";
+    let stack = Stack::new(
+        "pause-health",
+        &format!(
+            "services:\n  db: {{{db}}}\n  web: {{image: 'busybox:stable', command: [sleep, '1000'], stop_grace_period: 0s, \
+             depends_on: {{db: {{condition: service_healthy}}}}}}\n"
+        ),
+    );
+    stack.larder("up");
+    stack.larder("pause db");
+    // From here on the engine calls it unhealthy, until its next probe.
+    stack.larder("up");
+    assert!(stack.larder("up").contains("2 services up to date"));
+    stack.larder("pause db");
+    stack.larder("unpause db");
+    stack.larder("up");
+}
+
+#[test]
+fn what_goes_on_failing_is_not_waited_for_long() {
+    let compose = "services: {crash: {image: 'busybox:stable', command: [sh, -c, 'echo once; sleep 0.2; exit 3'], restart: always}}\n";
+    let stack = Stack::new("crashing", compose);
+    for _ in 0..2 {
+        let begun = Instant::now();
+        let output = stack.sandbox.run("up");
+        let shown = stack.sandbox.shown(&output);
+        assert_eq!(output.status.code(), Some(1), "{shown}");
+        assert!(
+            shown.contains("`crash` ended with code 3, after "),
+            "{shown}"
+        );
+        assert!(begun.elapsed().as_secs() < 15, "{shown}");
+    }
+}
+
+#[test]
 fn a_timeout_takes_the_place_of_the_grace_period() {
     let stack = Stack::new("timeout", PAIR);
     for line in ["restart -t 0 slow", "stop -t 0 slow", "down --timeout 0"] {

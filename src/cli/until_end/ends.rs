@@ -15,6 +15,9 @@ use crate::runtime::{Engine, EngineError, HappeningKind, StepError};
 
 /// An end that no event told is seen after this time.
 const LOOK: Duration = Duration::from_secs(1);
+/// The engine tells that a container died before it lists it as ended: so often it is looked again, and after this time.
+const SOON: u32 = 20;
+const MOMENT: Duration = Duration::from_millis(50);
 /// How long an engine that went away is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -81,7 +84,7 @@ impl<'a> Ends<'a> {
     pub(super) async fn first(&self) -> Result<Option<(String, i64)>, Failure> {
         let news = self.begun.engine.watch(&self.begun.project.name);
         let mut news = std::pin::pin!(news);
-        let mut lost = None;
+        let (mut lost, mut soon) = (None, 0_u32);
         loop {
             let started = self.started.load(Ordering::Relaxed);
             match self.look().await {
@@ -104,7 +107,11 @@ impl<'a> Ends<'a> {
                     }
                 }
             };
-            let _ = tokio::time::timeout(LOOK, died).await;
+            let rest = if soon > 0 { MOMENT } else { LOOK };
+            soon = soon.saturating_sub(1);
+            if tokio::time::timeout(rest, died).await.is_ok() {
+                soon = SOON;
+            }
         }
     }
 
