@@ -146,7 +146,7 @@ mod tests {
             ),
             (
                 "Conflict. The container name \"/a\" is already in use by container \"1\".",
-                "`-p`",
+                "`run --name NAME`",
             ),
         ];
         for (words, hint) in cases {
