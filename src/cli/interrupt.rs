@@ -3,7 +3,8 @@
 //! first ends it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 use std::{io, thread};
 
 use tokio::runtime::Builder;
@@ -14,6 +15,9 @@ use crate::docker::give_back;
 use crate::failure::Kind;
 use crate::runtime::{Event, EventSink};
 use crate::term::Screen;
+
+/// So long the answer to the first signal may take.
+const SAYS: Duration = Duration::from_secs(1);
 
 /// Listens as long as the process lives: once somebody listened, the system does not end it any more by itself.
 pub(super) struct Interrupt {
@@ -161,9 +165,15 @@ fn pressed(carried: &Mutex<Carried>, screen: &Screen) {
     let before = std::mem::replace(&mut *carried, Carried::Asked);
     drop(carried);
     if let Carried::Plan { sink, ask } = before {
-        sink.send(Event::Note {
-            text: "interrupted: finishing what is in flight; once more ends at once".to_owned(),
+        let (say, said) = mpsc::channel();
+        thread::spawn(move || {
+            sink.send(Event::Note {
+                text: "interrupted: finishing what is in flight; once more ends at once".to_owned(),
+            });
+            let _ = say.send(());
         });
+        // Where nobody takes the output, the second signal still ends the process.
+        let _ = said.recv_timeout(SAYS);
         // Nobody waits when the run has just ended.
         let _ = ask.send(true);
         return;

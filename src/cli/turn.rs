@@ -140,7 +140,7 @@ async fn leave_restarted(
     chosen.retain(|own| {
         let now = &now[&own.id];
         let first = first.entry(own.id.clone()).or_insert_with(|| now.clone());
-        first == now || !own.state.is_running()
+        first == now || !matches!(own.state, State::Running(_))
     });
     Ok(())
 }

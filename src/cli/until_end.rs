@@ -279,12 +279,17 @@ async fn stop(
     let observed = engine.observe(&named.name).await?;
     let services: Vec<String> = begun.services.iter().cloned().collect();
     let mut chosen = stack::of_services(&observed.containers, &services, &begun.services)?;
-    let before = |own: &Container| {
-        let mut before = begun.before.iter();
-        before.any(|old| old.id == own.id && old.state.is_running())
+    let ran = || begun.before.iter().filter(|old| old.state.is_running());
+    // Also where it was replaced.
+    let in_place = |own: &Container, old: &Container| {
+        !old.one_off && (&old.service, old.number) == (&own.service, own.number)
     };
-    let meant = |own: &Container| !outcome.is_failed_start && begun.counted.contains(&own.service);
-    chosen.retain(|own| meant(own) || !before(own));
+    chosen.retain(|own| {
+        if outcome.is_failed_start {
+            return !ran().any(|old| old.id == own.id);
+        }
+        begun.counted.contains(&own.service) || !ran().any(|old| in_place(own, old))
+    });
     let plan = plan_of(chosen, &named, Turn::Stop { grace });
     if plan.is_empty() {
         return Ok(());

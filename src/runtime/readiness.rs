@@ -15,6 +15,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A container that its restart policy started this often, and that ends once more, will not come up.
 const RESTARTS: u64 = 3;
+/// Of them so many within one wait.
+const ENDS: u64 = 2;
 /// Looking whether a port is listened on costs next to nothing.
 const GLANCE: Duration = Duration::from_millis(20);
 const LONGEST_GLANCE: Duration = Duration::from_millis(250);
@@ -118,10 +120,10 @@ async fn attend<E: Engine>(
         let mut rests = pause;
         let before = *restarts.get_or_insert(condition.restarts);
         let up = run.lasts(&condition);
-        // One that is between two starts when it is waited for gets another chance: what it lacked may be there by now.
+        // Of one that was looping before, the first end may be of a run that lacked what is there by now.
         let looped = watched
             .most_restarts()
-            .is_some_and(|most| condition.restarts >= most && condition.restarts > before);
+            .is_some_and(|most| condition.restarts >= most.max(before + ENDS));
         match verdict(&condition, watched.until, looped) {
             Verdict::Yes => return Ok(None),
             Verdict::No => return Err(failure(engine, watched, &condition).await),

@@ -1,6 +1,7 @@
 //! Goes on with what containers print from now on, those included that start later: started again, or made anew by
 //! another `up`.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -135,12 +136,15 @@ impl Reader<'_> {
     /// Gives up what is open, and opens what is to be read now.
     async fn begin_anew(&mut self, open: &mut Open, until: &Until) -> Result<(), EngineError> {
         *open = SelectAll::new();
-        let sources = self.sources.values_mut();
-        for source in sources.filter(|source| source.state == State::Open) {
-            source.state = State::Idle;
+        let mut given_up = BTreeSet::new();
+        for (id, source) in &mut self.sources {
+            if source.state == State::Open {
+                source.state = State::Idle;
+                given_up.insert(id.clone());
+            }
         }
         if matches!(until, Until::Read) {
-            self.look_back(open).await
+            self.look_back(open, &given_up).await
         } else {
             self.look(open).await.map(drop)
         }
@@ -237,7 +241,7 @@ impl Reader<'_> {
             self.open(id, open, false);
             return Ok(());
         }
-        if !rest && !self.has_last(id).await {
+        if !rest && !self.has_last(id).await? {
             self.open(id, open, true);
             return Ok(());
         }
@@ -257,17 +261,28 @@ impl Reader<'_> {
     }
 
     /// Opens what has ended and was not read to the end, also where nobody told of its start. What runs on is let be.
-    async fn look_back(&mut self, open: &mut Open) -> Result<(), EngineError> {
+    async fn look_back(
+        &mut self,
+        open: &mut Open,
+        given_up: &BTreeSet<String>,
+    ) -> Result<(), EngineError> {
         let listed = self.engine.list(Some(self.project), true).await?;
         for container in listed.iter().map(|own| &own.container) {
-            let ended = matches!(container.state, plan::State::Exited(_) | plan::State::Dead);
+            let mut ended = matches!(container.state, plan::State::Exited(_) | plan::State::Dead);
+            // The engine's list is a little behind.
+            if !ended && given_up.contains(&container.id) {
+                ended = match self.engine.inspect(&container.id).await {
+                    Err(EngineError::Refused { .. }) => false,
+                    condition => !condition?.running,
+                };
+            }
             if !ended || !self.wants(container) {
                 continue;
             }
             self.add(container);
             let id = &container.id;
             let whole = self.sources.get(id).is_some_and(|source| source.whole);
-            if !whole || !self.has_last(id).await {
+            if !whole || !self.has_last(id).await? {
                 self.open(id, open, true);
             }
         }
@@ -276,14 +291,19 @@ impl Reader<'_> {
 
     /// Whether a container's last line was read. Engine 20.10 ends what is followed with the container, and leaves out what a
     /// slow reader has not taken by then.
-    async fn has_last(&self, id: &str) -> bool {
+    async fn has_last(&self, id: &str) -> Result<bool, EngineError> {
         let Some(source) = self.sources.get(id) else {
-            return true;
+            return Ok(true);
         };
         match self.engine.last_moment(id).await {
-            Ok(Some(last)) => source.seen.holds(&last),
-            // Who cannot say it is not asked over and over.
-            Ok(None) | Err(_) => true,
+            Ok(Some(last)) => Ok(source.seen.holds(&last)),
+            Ok(None) | Err(EngineError::Refused { .. }) => Ok(true),
+            // An engine that is there and does not say it is not asked over and over.
+            Err(_) => self
+                .engine
+                .list(Some(self.project), true)
+                .await
+                .map(|_| true),
         }
     }
 
