@@ -172,6 +172,11 @@ impl State {
     pub fn is_running(self) -> bool {
         matches!(self, Self::Running(_) | Self::Paused | Self::Restarting)
     }
+
+    /// Whether it ran, and no process of it is alive or about to be.
+    pub fn has_ended(self) -> bool {
+        matches!(self, Self::Exited(_) | Self::Dead)
+    }
 }
 
 /// What the engine's health check said last.

@@ -178,7 +178,7 @@ impl Reader<'_> {
             let source = self.sources.get(&container.id);
             let (known, read) = (source.is_some(), source.is_some_and(|source| source.whole));
             match container.state {
-                plan::State::Exited(_) | plan::State::Dead if read => {}
+                state if state.has_ended() && read => {}
                 plan::State::Running(_)
                 | plan::State::Paused
                 | plan::State::Exited(_)
@@ -268,7 +268,7 @@ impl Reader<'_> {
     ) -> Result<(), EngineError> {
         let listed = self.engine.list(Some(self.project), true).await?;
         for container in listed.iter().map(|own| &own.container) {
-            let mut ended = matches!(container.state, plan::State::Exited(_) | plan::State::Dead);
+            let mut ended = container.state.has_ended();
             // The engine's list is a little behind.
             if !ended && given_up.contains(&container.id) {
                 ended = match self.engine.inspect(&container.id).await {

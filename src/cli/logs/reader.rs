@@ -10,7 +10,7 @@ use super::seen::Seen;
 use crate::cli::invocation::Invocation;
 use crate::docker::{Docker, LogLine, LogOptions, LogStream, Stamp};
 use crate::failure::Failure;
-use crate::plan::{self, Container};
+use crate::plan::Container;
 use crate::runtime::EngineError;
 use crate::term::{LogForm, LogLines, LogSource, Message};
 
@@ -155,8 +155,7 @@ impl<'a> Reader<'a> {
             self.add(container);
             // One that runs may print more, and end, while others are read.
             if let Some(source) = self.sources.get_mut(&container.id) {
-                source.whole =
-                    matches!(container.state, plan::State::Exited(_) | plan::State::Dead);
+                source.whole = container.state.has_ended();
             }
             if let (None, Some(moment)) = (part.last, &part.since) {
                 self.begin(&container.id, moment);
