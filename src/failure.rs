@@ -9,6 +9,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::model::{ImageRef, Place, UnknownService};
+use crate::registry::RegistryError;
 use crate::runtime::{self, BuildError, EngineError};
 use crate::{compose, fingerprint, plan, settings};
 
@@ -21,6 +22,18 @@ pub enum Failure {
     /// A setting has a value that it cannot have.
     #[error(transparent)]
     Settings(#[from] settings::Error),
+    /// A setting names what is no repository.
+    #[error(transparent)]
+    Cache(#[from] settings::CacheError),
+    /// A registry does not take, or give, what a command is about.
+    #[error("{action} failed")]
+    OfRegistry {
+        /// What was to be done.
+        action: String,
+        /// Why it was not.
+        #[source]
+        source: RegistryError,
+    },
     /// The Compose files give no project.
     #[error(transparent)]
     Compose(#[from] compose::Error),

@@ -4,6 +4,7 @@
 //! [`model`] what a project is · [`compose`] files and environment in, a project out ·
 //! [`fingerprint`] what each image is made of · [`plan`] what is there, what is wanted, and the steps
 //! between · [`runtime`] carries the steps out · [`docker`] the engine · [`build`] the builders ·
+//! [`registry`] what registries have ·
 //! [`term`] what a person sees · `remembered` what is kept from run to run · [`cli`] one file per command.
 
 pub mod build;
@@ -14,6 +15,7 @@ pub mod failure;
 pub mod fingerprint;
 pub mod model;
 pub mod plan;
+pub mod registry;
 mod remembered;
 pub mod runtime;
 pub mod settings;

@@ -1,6 +1,8 @@
 //! What a run goes by, resolved once: flags, then the environment, then `x-larder` in the Compose file, then
 //! the default. Reads no environment itself: it is given one.
 
+mod cache;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -8,6 +10,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use serde_json::Value;
+
+pub use cache::{Cache, CacheError, Caches, TypedCaches};
 
 /// The environment of this process: names and values that are UTF-8.
 pub type Environment = BTreeMap<String, String>;
@@ -91,6 +95,8 @@ pub struct Settings {
     pub ports: Ports,
     /// Of which steps no progress is shown.
     pub muted: Muted,
+    /// Where images of others lie, and those of this run go.
+    pub caches: Caches,
 }
 
 /// Steps whose progress is not shown.
@@ -132,6 +138,7 @@ impl Settings {
             parallel: parallel(typed.parallel, environment)?,
             muted: Muted::default(),
             ports: ports(environment, extension)?,
+            caches: Caches::default(),
         })
     }
 }

@@ -30,7 +30,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "remembered",
         ],
     ),
-    ("settings", &[]),
+    (
+        "registry",
+        &["model", "compose", "fingerprint", "plan", "runtime"],
+    ),
+    ("settings", &["model"]),
     ("remembered", &[]),
     (
         "term",
@@ -54,6 +58,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "runtime",
             "docker",
             "build",
+            "registry",
             "term",
             "settings",
         ],
@@ -68,6 +73,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "runtime",
             "docker",
             "build",
+            "registry",
             "term",
             "settings",
             "remembered",
@@ -105,6 +111,7 @@ const NOT_IN_CORE: [&str; 18] = [
 const KEPT: &[(&str, &[&str])] = &[
     ("bollard", &["docker", "build"]),
     ("dagger_sdk", &["build"]),
+    ("oci_client", &["registry"]),
     ("unicode_width", &["term"]),
     ("owo_colors", &["term"]),
     ("clap", &["cli", "settings", "main"]),

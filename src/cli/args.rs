@@ -36,6 +36,7 @@ use super::up::Up;
 use super::volumes::Volumes;
 use super::wait::Wait;
 use super::why::Why;
+use crate::model::Repository;
 use crate::settings::{Builder, Progress};
 
 const EXIT_CODES: &str = "\
@@ -102,6 +103,12 @@ pub struct Global {
     )]
     #[arg(help = "Who builds: auto, dagger or docker [env: LARDER_BUILDER]")]
     pub builder: Option<Builder>,
+    /// Where images are looked for that are not on the engine; may be repeated [env: LARDER_CACHE_FROM]
+    #[arg(display_order = 107, long, value_name = "REPOSITORY", global = true)]
+    pub cache_from: Vec<Repository>,
+    /// Where the images that are built are pushed [env: LARDER_CACHE_TO]
+    #[arg(display_order = 107, long, value_name = "REPOSITORY", global = true)]
+    pub cache_to: Option<Repository>,
     /// How many pulls, builds and starts go on at once [env: COMPOSE_PARALLEL_LIMIT]
     #[arg(display_order = 108, long, value_name = "N", global = true)]
     #[arg(value_parser = at_least::<1, NonZeroUsize>)]

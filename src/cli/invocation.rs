@@ -13,7 +13,7 @@ use crate::compose::{self, LoadOptions};
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::model::{Project, Warning};
-use crate::settings::{self, Environment, Progress, Settings, Typed};
+use crate::settings::{self, Caches, Environment, Progress, Settings, Typed, TypedCaches};
 use crate::term::{Message, Screen, note_json, total};
 
 /// One call of larder.
@@ -180,7 +180,16 @@ impl Invocation {
                 .into_iter()
                 .flat_map(|own| own.compose_variables.clone()),
         );
-        Ok(Settings::resolve(typed, &environment, extension, terminal)?)
+        let services = project.into_iter().flat_map(|own| &own.services);
+        let services =
+            services.filter_map(|(name, own)| Some((name, own.other.get("x-larder")?)));
+        let caches = TypedCaches {
+            from: self.global.cache_from.clone(),
+            to: self.global.cache_to.clone(),
+        };
+        let caches = Caches::resolve(caches, &environment, extension, services)?;
+        let settings = Settings::resolve(typed, &environment, extension, terminal)?;
+        Ok(Settings { caches, ..settings })
     }
 
     /// Reaches the engine.

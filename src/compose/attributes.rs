@@ -5,7 +5,7 @@ use super::deploy::{DEPLOY, GPU};
 use super::identity::{before_equals, config, device, env_file, mount, secret, whole};
 use super::long_form as long;
 use super::parts::{
-    ATTACHMENT, BLKIO, BUILD, COMMAND, CREDENTIAL_SPEC, DEPENDENCY, DEVELOP, DEVICE, ENV_FILE,
+    ATTACHMENT, BLKIO, BUILD, CACHE, COMMAND, CREDENTIAL_SPEC, DEPENDENCY, DEVELOP, DEVICE, ENV_FILE,
     EXTENDS, FILE_REFERENCE, HEALTHCHECK, HOOK, HOSTS, LOGGING, MOUNT, PORT, PRE_START, ULIMIT,
 };
 use super::refused::{MODEL_VARIABLES, PROVIDER};
@@ -76,7 +76,7 @@ pub(super) static SERVICE: Table = table(&[
     field(
         "env_file",
         Long(
-            long::env_files,
+            long::one_or_more,
             "a file or a list of files",
             &List(&Long(long::env_file, "a path or a map", &Fields(&ENV_FILE))),
         ),
@@ -186,6 +186,7 @@ const STORAGE_OPTIONS: Shape = Map(&Long(long::blank, "text or a number", &Digit
 
 /// What larder itself is told of a service.
 static OF_LARDER: Table = closed(&[
+    field("cache", CACHE),
     field("dependencies", List(&Text)),
     field("probe", OneOf(&["engine"])),
     field("shadowed", Bool).kept(),

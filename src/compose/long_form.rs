@@ -29,6 +29,19 @@ pub(super) fn build(value: Value) -> Value {
     only("context", value)
 }
 
+/// `cache: REPOSITORY`.
+pub(super) fn cache(value: Value) -> Value {
+    only("from", value)
+}
+
+/// One text in place of a list.
+pub(super) fn one_or_more(value: Value) -> Value {
+    match value {
+        Value::String(_) => Value::Array(vec![value]),
+        other => other,
+    }
+}
+
 /// `extends: SERVICE`.
 pub(super) fn extends(value: Value) -> Value {
     only("service", value)
@@ -42,14 +55,6 @@ pub(super) fn included(value: Value) -> Value {
 /// A config or secret by its name.
 pub(super) fn file_reference(value: Value) -> Value {
     only("source", value)
-}
-
-/// `env_file: FILE`.
-pub(super) fn env_files(value: Value) -> Value {
-    match value {
-        Value::String(_) => Value::Array(vec![value]),
-        other => other,
-    }
 }
 
 /// An env file by its path.

@@ -20,6 +20,25 @@ pub(super) const COMMAND: Shape = Parsed(
 /// Names and addresses for a hosts file.
 pub(super) static HOSTS: Shape = Parsed(long::hosts, "a list of `NAME=IP` or a map", &List(&Text));
 
+/// Where images of others lie.
+pub(super) const CACHE: Shape = Long(
+    long::cache,
+    "a repository or a map",
+    &Fields(&closed(&[
+        field(
+            "from",
+            Long(
+                long::one_or_more,
+                "a repository or a list of them",
+                &List(&Checked(values::repository, &Text)),
+            ),
+        ),
+        field("key", Text),
+        field("to", Checked(values::repository, &Text)),
+        field("trusted", Bool).kept(),
+    ])),
+);
+
 pub(super) static BUILD: Table = table(&[
     field(
         "additional_contexts",

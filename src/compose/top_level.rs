@@ -3,7 +3,7 @@
 
 use super::attributes::SERVICE_SHAPE;
 use super::long_form as long;
-use super::parts::OPTIONS;
+use super::parts::{CACHE, OPTIONS};
 use super::refused::MODEL;
 use super::schema::Merge::{Pools, Replace};
 use super::schema::Shape::{
@@ -61,6 +61,7 @@ static INCLUDED: Table = closed(&[
 /// What larder itself is told of a project.
 static OF_LARDER: Table = closed(&[
     field("builder", OneOf(&["auto", "dagger", "docker"])),
+    field("cache", CACHE),
     field("frozen", Bool).kept(),
     field("ports", OneOf(&["fixed", "auto"])),
     field("timeout", Checked(values::seconds, &Int)),

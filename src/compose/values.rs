@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::{PortRange, PullPolicy, RestartPolicy};
+use crate::model::{PortRange, PullPolicy, Repository, RestartPolicy};
 
 /// `restart`.
 pub(super) fn restart(text: &str) -> Result<(), String> {
@@ -213,6 +213,11 @@ pub(super) fn platform(text: &str) -> Result<(), String> {
         }
         Ok(())
     })
+}
+
+/// A repository on a registry.
+pub(super) fn repository(text: &str) -> Result<(), String> {
+    unless_empty(text, |text| said(text.parse::<Repository>()))
 }
 
 fn one_of(text: &str, known: &[&str]) -> Result<(), String> {

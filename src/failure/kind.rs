@@ -33,6 +33,7 @@ impl Failure {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Settings(_)
+            | Self::Cache(_)
             | Self::Compose(_)
             | Self::Service(_)
             | Self::Fingerprint(_)
@@ -49,6 +50,7 @@ impl Failure {
             Self::Engine(error) => engine(error),
             Self::Build(error) => build(error),
             Self::Unbuildable { error, .. } => build(error),
+            Self::OfRegistry { .. } => Kind::Unreachable,
             Self::Registry { source, .. } => registry(source),
             Self::Steps(failures) | Self::Bases { failures, .. } => {
                 failures.iter().map(step).max().unwrap_or(Kind::Bug)

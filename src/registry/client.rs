@@ -1,0 +1,146 @@
+//! The way to registries: by which protocol, with whose credentials, through which proxy.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Client, Reference};
+use tokio::sync::Mutex;
+
+use super::error::RegistryError;
+use crate::model::ImageRef;
+use crate::runtime::EngineAccess;
+
+/// The user that stands for whoever has an identity token where a registry asks for a name and a password (Azure's, the one
+/// that hands out such tokens).
+const TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
+/// How long a connection may take, and an answer between two bytes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The registries that a run speaks to.
+pub struct Registries {
+    access: Arc<dyn EngineAccess>,
+    /// The hosts, beside this machine's own, that are spoken to without TLS.
+    plain: BTreeSet<String>,
+    /// For TLS, for plain HTTP, and the hosts without.
+    proxies: [Option<String>; 3],
+    with_tls: OnceLock<Client>,
+    without_tls: OnceLock<Client>,
+    /// Credentials by host; a helper is asked once.
+    logins: Mutex<HashMap<String, RegistryAuth>>,
+}
+
+impl Registries {
+    /// Without a connection yet. `access` has the user's credentials; `plain` are the hosts that the engine speaks to without
+    /// TLS; `environment` names proxies.
+    pub fn new(
+        access: Arc<dyn EngineAccess>,
+        plain: BTreeSet<String>,
+        environment: &BTreeMap<String, String>,
+    ) -> Self {
+        let proxy = |name: &str| {
+            let upper = environment.get(name);
+            let set = upper.or_else(|| environment.get(&name.to_lowercase()));
+            set.filter(|value| !value.is_empty()).cloned()
+        };
+        let proxies = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"].map(proxy);
+        Self {
+            access,
+            plain,
+            proxies,
+            with_tls: OnceLock::new(),
+            without_tls: OnceLock::new(),
+            logins: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// The client for a registry.
+    fn client(&self, host: &str) -> Result<&Client, RegistryError> {
+        let plain = is_loopback(host) || self.plain.contains(host);
+        let (cell, protocol) = if plain {
+            (&self.without_tls, ClientProtocol::Http)
+        } else {
+            (&self.with_tls, ClientProtocol::Https)
+        };
+        if let Some(client) = cell.get() {
+            return Ok(client);
+        }
+        // A second one changes nothing, and fails.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let [https_proxy, http_proxy, no_proxy] = self.proxies.clone();
+        let config = ClientConfig {
+            protocol,
+            use_monolithic_push: true,
+            read_timeout: Some(PATIENCE),
+            connect_timeout: Some(PATIENCE),
+            user_agent: concat!("larder/", env!("CARGO_PKG_VERSION")),
+            https_proxy,
+            http_proxy,
+            no_proxy,
+            ..ClientConfig::default()
+        };
+        let client = Client::try_from(config).map_err(|error| RegistryError::of(host, error))?;
+        Ok(cell.get_or_init(|| client))
+    }
+
+    /// The client for an image, and its name in that one's words.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub(super) async fn at(&self, image: &ImageRef) -> Result<At<'_>, RegistryError> {
+        let client = self.client(&image.registry)?;
+        let (registry, repository) = (image.registry.clone(), image.repository.clone());
+        let reference = match (&image.digest, &image.tag) {
+            (Some(digest), _) => Reference::with_digest(registry, repository, digest.clone()),
+            (None, tag) => {
+                let tag = tag.clone().unwrap_or_else(|| "latest".to_owned());
+                Reference::with_tag(registry, repository, tag)
+            }
+        };
+        let mut logins = self.logins.lock().await;
+        let auth = match logins.get(&image.registry) {
+            Some(auth) => auth.clone(),
+            None => {
+                let auth = self.login(&image.registry).await;
+                logins.insert(image.registry.clone(), auth.clone());
+                auth
+            }
+        };
+        drop(logins);
+        let host = reference.resolve_registry().to_owned();
+        client.store_auth_if_needed(&host, &auth).await;
+        Ok(At {
+            client,
+            reference,
+            auth,
+            host: image.registry.clone(),
+        })
+    }
+
+    async fn login(&self, registry: &str) -> RegistryAuth {
+        match self.access.login(registry).await {
+            None => RegistryAuth::Anonymous,
+            Some(login) if login.username.is_empty() => {
+                RegistryAuth::Basic(TOKEN_USER.to_owned(), login.secret)
+            }
+            Some(login) => RegistryAuth::Basic(login.username, login.secret),
+        }
+    }
+}
+
+/// An image in a registry, as its client is asked for it.
+pub(super) struct At<'a> {
+    pub(super) client: &'a Client,
+    pub(super) reference: Reference,
+    pub(super) auth: RegistryAuth,
+    /// The registry's host, for a person.
+    pub(super) host: String,
+}
+
+/// Whether a registry is this machine's own, which engines speak to without TLS (moby `registry/config.go`).
+fn is_loopback(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    name == "localhost" || name.starts_with("127.") || name == "[::1]"
+}
