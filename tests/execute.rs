@@ -86,10 +86,15 @@ impl Engine for Notebook {
         &self,
         image: &str,
         _: Option<&str>,
+        _: bool,
         _: &Progress,
     ) -> Result<ImageId, EngineError> {
         self.note(format!("pull {image}"));
         Ok(ImageId(format!("sha256:{image}")))
+    }
+    async fn push(&self, _: &ImageId, name: &str, _: &Progress) -> Result<(), EngineError> {
+        self.note(format!("push {name}"));
+        Ok(())
     }
     async fn tag(&self, _: &ImageId, name: &str) -> Result<(), EngineError> {
         self.note(format!("tag {name}"));
@@ -277,6 +282,8 @@ async fn run(
         compose_hashes: &BTreeMap::new(),
         mounted: &BTreeMap::new(),
         changes: &BTreeMap::new(),
+        offers: &BTreeMap::new(),
+        pushes: &BTreeMap::new(),
         builders: Builders {
             dependencies: BuilderKind::Docker,
             rest: BuilderKind::Docker,

@@ -14,6 +14,8 @@ mod guests;
 mod images;
 #[path = "plan/jobs.rs"]
 mod jobs;
+#[path = "plan/offers.rs"]
+mod offers;
 #[path = "plan/one_off.rs"]
 mod one_off;
 #[path = "plan/ports.rs"]

@@ -234,6 +234,7 @@ impl Prepared {
                 let pull = Action::Pull {
                     image: base.wanted().familiar(),
                     platform: base.platform.as_ref().map(ToString::to_string),
+                    expected: None,
                 };
                 pulls.add(None, pull, cause, Vec::new());
             }

@@ -161,6 +161,8 @@ impl Prepared {
             compose_hashes: &self.compose_hashes,
             mounted: &self.mounted,
             changes: &self.changes,
+            offers: &self.pantry.offers,
+            pushes: &self.pushes,
             builders,
             fresh: self.fresh,
             containers: self.goal.containers,

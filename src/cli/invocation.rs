@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::args::Global;
 use super::hold::{self, Hold};
 use super::interrupt::Interrupt;
+use super::offers::Shunned;
 use crate::compose::{self, LoadOptions};
 use crate::docker::Docker;
 use crate::failure::Failure;
@@ -28,6 +29,8 @@ pub(super) struct Invocation {
     hold: Mutex<Option<Hold>>,
     /// Whether an engine answered.
     reached: AtomicBool,
+    /// What of registries this run does without.
+    shunned: Mutex<Shunned>,
 }
 
 /// The project that a command on running containers is about. Their labels say the rest.
@@ -75,6 +78,7 @@ impl Invocation {
             interrupt,
             hold: Mutex::new(None),
             reached: AtomicBool::new(false),
+            shunned: Mutex::default(),
         }
     }
 
@@ -181,8 +185,7 @@ impl Invocation {
                 .flat_map(|own| own.compose_variables.clone()),
         );
         let services = project.into_iter().flat_map(|own| &own.services);
-        let services =
-            services.filter_map(|(name, own)| Some((name, own.other.get("x-larder")?)));
+        let services = services.filter_map(|(name, own)| Some((name, own.other.get("x-larder")?)));
         let caches = TypedCaches {
             from: self.global.cache_from.clone(),
             to: self.global.cache_to.clone(),
@@ -224,12 +227,17 @@ impl Invocation {
         held.is_some_and(|hold| std::mem::take(&mut hold.waited))
     }
 
+    /// What of registries this run does without.
+    pub(super) fn shunned(&self) -> MutexGuard<'_, Shunned> {
+        self.shunned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Lets others change the project.
     pub(super) fn release(&self) {
         self.held().take();
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, Option<Hold>> {
+    fn held(&self) -> MutexGuard<'_, Option<Hold>> {
         self.hold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -15,6 +15,7 @@ use super::carry_out::carry_out;
 use super::compose_hashes::Oracle;
 use super::decide::BY_DOCKER;
 use super::invocation::Invocation;
+use super::offers::Pantry;
 use super::proofs;
 use super::records;
 use super::stops::wait_for_stops;
@@ -23,7 +24,7 @@ use crate::docker::{self, Docker};
 use crate::failure::Failure;
 use crate::fingerprint::{self, BaseRef, Change, Fingerprinted, Platform, StatCache, Survey};
 use crate::model::{Digest, Project, familiar};
-use crate::plan::{self, Asked, ChosenPort, Observed};
+use crate::plan::{self, Asked, ChosenPort, Observed, Push};
 use crate::runtime::{Engine, EngineError, Leg};
 use crate::settings::Settings;
 use crate::term::Waiting;
@@ -97,6 +98,10 @@ pub(super) struct Prepared {
     pub(super) agent: Option<PathBuf>,
     /// The host ports in place of those that are taken.
     pub(super) ports: Vec<ChosenPort>,
+    /// What registries have of what is missing here.
+    pub(super) pantry: Pantry,
+    /// Where this run's images are pushed, and what is not there yet.
+    pub(super) pushes: BTreeMap<String, Push>,
 }
 
 /// What fingerprints are taken of, and what is kept of their files.
@@ -228,6 +233,8 @@ pub(super) async fn prepare(
         built: BTreeSet::new(),
         agent: invocation.ssh_agent(),
         ports: Vec::new(),
+        pantry: Pantry::default(),
+        pushes: BTreeMap::new(),
     };
     if goal.containers {
         prepared.choose_ports().await?;
@@ -429,7 +436,7 @@ impl Prepared {
                 }
             }
             if further.is_empty() {
-                return Ok(());
+                return self.look_up(invocation, reading.survey.lock()).await;
             }
             if self.settings.frozen {
                 reading.survey.check_locked(&further)?;

@@ -133,6 +133,7 @@ fn plan(project: &Project, services: &BTreeSet<String>, there: &[Image]) -> (Pla
         let action = Action::Pull {
             image: project.image_name(name),
             platform: service.platform.clone(),
+            expected: None,
         };
         plan.add(Some(name), action, "asked for", []);
     }

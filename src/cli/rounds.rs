@@ -8,11 +8,12 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 
 use super::invocation::{Invocation, Named};
+use super::offers::built_instead;
 use crate::docker::Docker;
 use crate::failure::Failure;
-use crate::plan::Holder;
+use crate::plan::{Action, Holder};
 use crate::runtime::{self, BuildError, Engine, EngineError, StepError};
-use crate::term::Waiting;
+use crate::term::{Message, Waiting};
 
 /// So often it is looked again because others were quicker, and so often because the engine was lost.
 const MOST: u32 = 3;
@@ -46,6 +47,9 @@ pub(super) async fn rounds<T>(
             Err(failure) => failure,
             done => return done,
         };
+        if turns_away(invocation, &failure) {
+            continue;
+        }
         let said = said(&failure);
         match remedy(invocation, project, &failure).await {
             // The same again is an answer.
@@ -63,6 +67,33 @@ pub(super) async fn rounds<T>(
         }
         before = said;
     }
+}
+
+/// Whether images of larder's own could not be pulled: each is built from now on, which is said.
+fn turns_away(invocation: &Invocation, failure: &Failure) -> bool {
+    let Failure::Steps(steps) = failure else {
+        return false;
+    };
+    let mut turned = false;
+    for failure in steps {
+        let StepError::Engine(error) = &failure.error else {
+            continue;
+        };
+        if let Action::Pull {
+            image,
+            expected: Some(_),
+            ..
+        } = &failure.step.action
+            && !error.is_lost()
+            && invocation.shunned().add_refused(image)
+        {
+            let why = Message::of(error);
+            let why = why.causes.last().unwrap_or(&why.text);
+            invocation.warning(&built_instead(image, why));
+            turned = true;
+        }
+    }
+    turned
 }
 
 /// Rounds on the containers of a project that are there. Its files are read anew in each but the first, and there is

@@ -5,8 +5,9 @@ use super::deploy::{DEPLOY, GPU};
 use super::identity::{before_equals, config, device, env_file, mount, secret, whole};
 use super::long_form as long;
 use super::parts::{
-    ATTACHMENT, BLKIO, BUILD, CACHE, COMMAND, CREDENTIAL_SPEC, DEPENDENCY, DEVELOP, DEVICE, ENV_FILE,
-    EXTENDS, FILE_REFERENCE, HEALTHCHECK, HOOK, HOSTS, LOGGING, MOUNT, PORT, PRE_START, ULIMIT,
+    ATTACHMENT, BLKIO, BUILD, CACHE, COMMAND, CREDENTIAL_SPEC, DEPENDENCY, DEVELOP, DEVICE,
+    ENV_FILE, EXTENDS, FILE_REFERENCE, HEALTHCHECK, HOOK, HOSTS, LOGGING, MOUNT, PORT, PRE_START,
+    ULIMIT,
 };
 use super::refused::{MODEL_VARIABLES, PROVIDER};
 use super::schema::Merge::{Logging, Replace, ReplaceEach, Unique};

@@ -21,9 +21,20 @@ impl Engine for Docker {
         &self,
         image: &str,
         platform: Option<&str>,
+        has_other_way: bool,
         progress: &Progress,
     ) -> Result<ImageId, EngineError> {
-        self.pull_image(image, platform, progress).await
+        self.pull_image(image, platform, has_other_way, progress)
+            .await
+    }
+
+    async fn push(
+        &self,
+        image: &ImageId,
+        name: &str,
+        progress: &Progress,
+    ) -> Result<(), EngineError> {
+        self.push_image(image, name, progress).await
     }
 
     async fn tag(&self, image: &ImageId, name: &str) -> Result<(), EngineError> {

@@ -1,6 +1,6 @@
 //! What matters of an engine to who wonders why something does not work: read once, and judged elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::Docker;
@@ -79,6 +79,19 @@ impl Docker {
             cgroups: info.cgroup_version.map(|version| version.to_string()),
             limits_memory: info.memory_limit.unwrap_or_default(),
         })
+    }
+
+    /// The registries that the engine speaks to without TLS, beside this machine's own.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn plain_registries(&self) -> Result<BTreeSet<String>, EngineError> {
+        let call = self.client.info();
+        let info = self.call(QUICK, "asking for the engine's registries", call);
+        let registries = info.await?.registry_config.unwrap_or_default();
+        let known = registries.index_configs.unwrap_or_default().into_iter();
+        let plain = known.filter(|(_, own)| own.secure == Some(false));
+        Ok(plain.map(|(host, _)| host).collect())
     }
 
     /// Opens the gRPC of the BuildKit inside the engine, and leaves it.

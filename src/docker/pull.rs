@@ -16,12 +16,15 @@ use crate::runtime::{EngineError, Progress};
 
 /// How long a pull may stand still.
 const STILL: Duration = Duration::from_mins(3);
+/// The same where what is pulled can be had in another way.
+const STILL_AT_HAND: Duration = Duration::from_secs(20);
 
 impl Docker {
     pub(super) async fn pull_image(
         &self,
         image: &str,
         platform: Option<&str>,
+        has_other_way: bool,
         progress: &Progress,
     ) -> Result<ImageId, EngineError> {
         let action = match platform {
@@ -33,10 +36,15 @@ impl Docker {
             status: None,
             source: Box::new(error),
         })?;
-        let client = self.with_credentials(self.patient(STILL), &parsed.registry);
+        let still = if has_other_way { STILL_AT_HAND } else { STILL };
+        let client = self.with_credentials(self.patient(still), &parsed.registry);
         let client = client.await;
-        let pull = || self.pull_once(&client, &parsed, platform, &action, progress);
-        patiently(&action, |line| progress.note(line), pull).await?;
+        let pull = || self.pull_once(&client, &parsed, (platform, still), &action, progress);
+        if has_other_way {
+            pull().await?;
+        } else {
+            patiently(&action, |line| progress.note(line), pull).await?;
+        }
         if let Some(asked) = platform {
             self.came_for(&action, image, asked).await?;
         }
@@ -59,7 +67,7 @@ impl Docker {
         &self,
         client: &bollard::Docker,
         parsed: &ImageRef,
-        platform: Option<&str>,
+        (platform, still): (Option<&str>, Duration),
         action: &str,
         progress: &Progress,
     ) -> Result<(), EngineError> {
@@ -67,11 +75,11 @@ impl Docker {
         let mut messages = client.create_image(Some(options(parsed, platform)), None, None);
         let mut layers = Layers::default();
         loop {
-            let message = match tokio::time::timeout(STILL, messages.next()).await {
+            let message = match tokio::time::timeout(still, messages.next()).await {
                 Ok(Some(Ok(message))) => message,
                 Ok(Some(Err(error))) => return Err(self.failed(action, error)),
                 Ok(None) => return Ok(()),
-                Err(_) => return Err(self.silent(action, STILL)),
+                Err(_) => return Err(self.silent(action, still)),
             };
             layers.take(message);
             let (done, of) = layers.amount();

@@ -175,6 +175,7 @@ mod tests {
         Action::Pull {
             image: "redis".to_owned(),
             platform: None,
+            expected: None,
         }
     }
 

@@ -63,10 +63,13 @@ pub fn familiar(name: &str) -> String {
     parsed.map_or_else(|_| name.to_owned(), |image| image.familiar())
 }
 
-/// An image's name for a person: of a digest the first 12 hex digits.
+/// An image's name for a person: of a digest, and of a key that is its tag, the first 12 hex digits.
 pub fn short_name(name: &str) -> String {
-    match name.split_once("@sha256:") {
-        Some((image, hex)) => format!("{image}@sha256:{}", hex.get(..12).unwrap_or(hex)),
+    let marks = ["@sha256:", ":fp-", ":dep-"].into_iter();
+    let split = marks.filter_map(|mark| Some((mark, name.split_once(mark)?)));
+    let mut split = split.filter(|(_, (_, hex))| hex.len() == 64);
+    match split.next() {
+        Some((mark, (image, hex))) => format!("{image}{mark}{}", hex.get(..12).unwrap_or(hex)),
         None => name.to_owned(),
     }
 }

@@ -70,7 +70,9 @@ impl FromStr for Repository {
 
 /// A text is no repository.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no repository, as in `registry.example.com/team/app`: a name without tag and digest")]
+#[error(
+    "`{0}` is no repository, as in `registry.example.com/team/app`: a name without tag and digest"
+)]
 pub struct InvalidRepository(String);
 
 #[cfg(test)]
@@ -95,7 +97,12 @@ mod tests {
     #[test]
     fn a_prefix_ends_where_a_part_of_the_name_does() {
         let parsed: Repository = "r.example/team/app".parse().unwrap();
-        for prefix in ["r.example", "r.example/", "r.example/team", "r.example/team/app"] {
+        for prefix in [
+            "r.example",
+            "r.example/",
+            "r.example/team",
+            "r.example/team/app",
+        ] {
             assert!(parsed.is_under(prefix), "{prefix}");
         }
         for prefix in ["r.exam", "r.example/te", "other", "r.example/team/app/more"] {

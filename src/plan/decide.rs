@@ -9,6 +9,7 @@ use super::hosts::own_names;
 use super::images::Chosen;
 use super::names::Names;
 use super::observed::{Container, Observed};
+use super::offers::{Offer, Push};
 use super::one_shots::Since;
 use super::step::{Action, BuilderKind, ContainerSource, Plan, Readiness, ServicePlan, StepId};
 use crate::fingerprint::{Change, Fingerprinted};
@@ -31,6 +32,10 @@ pub struct Wanted<'a> {
     pub mounted: &'a BTreeMap<String, Digest>,
     /// What changed first since the last image of services whose image is not there, where that is known.
     pub changes: &'a BTreeMap<String, Change>,
+    /// What registries have of the images that are not on the engine: key → image. Those of [`super::asked_keys`].
+    pub offers: &'a BTreeMap<Digest, Offer>,
+    /// Where images are pushed, by service.
+    pub pushes: &'a BTreeMap<String, Push>,
     /// Who builds what.
     pub builders: Builders,
     /// Whether images that take in something unpinned were built in this run already, and images that are pulled
@@ -151,6 +156,7 @@ pub fn decide(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Error> {
     for service in built.into_iter().chain(named) {
         let image = draft.image(service)?;
         draft.chosen.insert(service.clone(), image);
+        draft.push(service);
     }
     if wanted.containers {
         // What runs goes only once there are images: a service that cannot be built takes nobody else down.
@@ -200,6 +206,8 @@ pub(super) struct Draft<'a> {
     pub(super) dependency_images: BTreeMap<Digest, StepId>,
     /// Full images in the making: fingerprint → step.
     pub(super) images: BTreeMap<Digest, StepId>,
+    /// Pushes: the name in the registry → step.
+    pub(super) pushed: BTreeMap<String, StepId>,
     /// Every service's image.
     pub(super) chosen: BTreeMap<String, Chosen>,
     /// Pulls: image name and platform → step.
@@ -252,6 +260,7 @@ impl<'a> Draft<'a> {
             plan: Plan::default(),
             dependency_images: BTreeMap::new(),
             images: BTreeMap::new(),
+            pushed: BTreeMap::new(),
             chosen: BTreeMap::new(),
             pulls: BTreeMap::new(),
             resources: BTreeMap::new(),

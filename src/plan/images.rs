@@ -68,7 +68,7 @@ impl Draft<'_> {
                 let cause = "another service of this run has the same fingerprint".to_owned();
                 (Outcome::Reuse, cause, ImageSource::Step(*step))
             }
-            (None, None) => self.build(service, recipe)?,
+            (None, None) => self.pull_or_build(service, recipe)?,
         };
         let after = self.names(service, recipe, found.as_ref(), &source);
         self.service(service, decided(outcome, cause, Some(recipe)));
@@ -83,16 +83,39 @@ impl Draft<'_> {
         })
     }
 
+    /// The pull of an image that a registry has, else its build.
+    fn pull_or_build(
+        &mut self,
+        service: &str,
+        recipe: &Recipe,
+    ) -> Result<(Outcome, String, ImageSource), Error> {
+        let name = labels::image_name(&recipe.full);
+        let pull = match &recipe.unpinned {
+            None => self.pull_offered(service, recipe, &recipe.full, name),
+            Some(_) => None,
+        };
+        let Some(step) = pull else {
+            return self.build(service, recipe);
+        };
+        self.images.insert(recipe.full, step);
+        let cause = format!("a registry has fingerprint {}", recipe.full.short());
+        Ok((Outcome::Pull, cause, ImageSource::Step(step)))
+    }
+
     /// The build of a recipe, on dependency images where it has cuts.
     fn build(
         &mut self,
         service: &str,
         recipe: &Recipe,
     ) -> Result<(Outcome, String, ImageSource), Error> {
-        let cause = self.miss(service, recipe);
+        let mut cause = self.miss(service, recipe);
+        if let Some(doubt) = self.doubt(&recipe.full) {
+            cause = format!("{cause}; {doubt}");
+        }
         let (dependencies, rest) = self.builders(service, &recipe.build)?;
         let mut on = BTreeMap::new();
         let mut after = Vec::new();
+        let mut builds = false;
         // Dagger starts from no image of the engine's, and keeps the layers of the whole itself.
         let cuts: &[Cut] = match rest {
             BuilderKind::Dagger => &[],
@@ -109,6 +132,9 @@ impl Draft<'_> {
             }
             let step = if let Some(step) = self.dependency_images.get(&cut.key) {
                 *step
+            } else if let Some(step) = self.pull_offered(service, recipe, &cut.key, name) {
+                self.dependency_images.insert(cut.key, step);
+                step
             } else {
                 let action = Action::BuildDependencies {
                     recipe: service.to_owned(),
@@ -121,9 +147,11 @@ impl Draft<'_> {
                 self.dependency_images.insert(cut.key, step);
                 step
             };
+            let action = &self.plan.steps[step.0].action;
+            builds |= matches!(action, Action::BuildDependencies { .. });
             after.push(step);
         }
-        let outcome = if on.is_empty() || !after.is_empty() {
+        let outcome = if on.is_empty() || builds {
             Outcome::Build
         } else {
             Outcome::Resume

@@ -3,7 +3,7 @@
 //!
 //! `observed` is the snapshot, `decide` the decision, `step` the plan and `render` how it reads.
 //! Images: `images` decides about what is built and `named` about what is only named, by the `names` and `platforms` of the
-//! whole project; `mounted_images` are mounted as files; `stand_in` is about what bind mounts hide.
+//! whole project; `offers` is what registries have of what is missing, and lack of what is built; `mounted_images` are mounted as files; `stand_in` is about what bind mounts hide.
 //! Containers: `containers` decides, by the `census` of all, by what is `stale` and by the `adoption` of those that docker
 //! compose made, what they have of their `hosts`, what is made for a `one_off` run, what `one_shots` have done and which
 //! `moved_ports` are free. Of the host's ports: `taken_ports` who has them, `port_conflicts` which cannot be had, `chosen_ports` which
@@ -23,6 +23,7 @@ mod moved_ports;
 mod named;
 mod names;
 mod observed;
+mod offers;
 mod one_off;
 mod one_shots;
 mod orphans;
@@ -47,6 +48,7 @@ pub use named::{asked_ages, check, first};
 pub use observed::{
     Container, EngineFacts, Health, Image, Observed, PublishedPort, Resource, State,
 };
+pub use offers::{Offer, Push, Sought, asked_keys};
 pub use one_shots::asked_starts;
 pub use orphans::{OF_OTHERS, Orphans, foreign_warning, is_own, made_by_others, orphans};
 pub use platforms::asked_platforms;
@@ -54,8 +56,8 @@ pub use port_conflicts::{Claim, Conflict, claims, conflicts};
 pub use render::{json, outside_text, sentence, text};
 pub use renewed_networks::asked_networks;
 pub use step::{
-    Action, BuilderKind, ContainerSource, Creation, ImageSource, Outcome, Plan, Readiness,
-    ServicePlan, Step, StepId,
+    Action, BuilderKind, ContainerSource, Creation, Expected, ImageSource, Outcome, Plan,
+    Readiness, ServicePlan, Step, StepId,
 };
 pub use taken_ports::{Holder, Taken};
 pub use unneeded_images::{Unneeded, unneeded_images};

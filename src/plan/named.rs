@@ -204,6 +204,7 @@ impl Draft<'_> {
         let action = Action::Pull {
             image: image.to_owned(),
             platform,
+            expected: None,
         };
         let step = self.step(Some(service), action, cause, []);
         self.pulls.insert(key, step);

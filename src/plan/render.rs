@@ -77,11 +77,14 @@ pub fn sentence(step: &Step) -> String {
         Action::Pull {
             image,
             platform: None,
+            ..
         } => format!("pull {}", short_name(image)),
         Action::Pull {
             image,
             platform: Some(platform),
+            ..
         } => format!("pull {} for {platform}", short_name(image)),
+        Action::Push { name, .. } => format!("push the image of {service} as {}", short_name(name)),
         Action::BuildDependencies { key, builder, .. } => {
             format!(
                 "build the dependencies of {service} with {builder} ({})",

@@ -157,6 +157,15 @@ pub struct Creation {
     pub shares: BTreeMap<String, ContainerSource>,
 }
 
+/// What an image that is pulled by its digest is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Expected {
+    /// What engines may take for its ID.
+    pub ids: Vec<ImageId>,
+    /// The name that only larder gives.
+    pub name: String,
+}
+
 /// What one step does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "action", rename_all = "kebab-case")]
@@ -182,6 +191,16 @@ pub enum Action {
         /// The platform asked for.
         #[serde(skip_serializing_if = "Option::is_none")]
         platform: Option<String>,
+        /// Of an image of larder's own: what it must be, and the name that it gets. Where it cannot be had, it is built.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expected: Option<Expected>,
+    },
+    /// Pushes an image to a registry.
+    Push {
+        /// The image.
+        image: ImageSource,
+        /// Its name there.
+        name: String,
     },
     /// Builds the dependency image of one stage.
     BuildDependencies {

@@ -64,7 +64,9 @@ impl RegistryError {
     /// What a person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Denied { host } => Some(format!("`docker login {host}` keeps credentials for it")),
+            Self::Denied { host } => {
+                Some(format!("`docker login {host}` keeps credentials for it"))
+            }
             _ => None,
         }
     }

@@ -138,7 +138,8 @@ impl At<'_> {
         let (mut manifest, found) = self.manifest(None).await?;
         let mut own = found.clone();
         if let Some(several) = &manifest.manifests {
-            let for_it = |said: &SaidPlatform| said.platform().is_some_and(|of| platform.takes(&of));
+            let for_it =
+                |said: &SaidPlatform| said.platform().is_some_and(|of| platform.takes(&of));
             let mut several = several.iter();
             let chosen = several.find(|one| one.platform.as_ref().is_some_and(for_it));
             let Some(chosen) = chosen else {
@@ -180,12 +181,17 @@ impl At<'_> {
     }
 
     /// The manifest under the name, or under a digest beside it.
-    async fn manifest(&self, digest: Option<&str>) -> Result<(Manifest, Descriptor), RegistryError> {
+    async fn manifest(
+        &self,
+        digest: Option<&str>,
+    ) -> Result<(Manifest, Descriptor), RegistryError> {
         let reference = match digest {
             Some(digest) => self.reference.clone_with_digest(digest.to_owned()),
             None => self.reference.clone(),
         };
-        let asked = self.client.pull_manifest_raw(&reference, &self.auth, &ACCEPTED);
+        let asked = self
+            .client
+            .pull_manifest_raw(&reference, &self.auth, &ACCEPTED);
         let (bytes, digest) = asked.await.map_err(|error| self.failed(error))?;
         let manifest: Manifest = serde_json::from_slice(&bytes)
             .map_err(|error| self.garbage(format!("no manifest: {error}")))?;

@@ -1,8 +1,8 @@
 //! What an image was made of, beside it in its registry: an artifact that refers to it (OCI distribution specification, "Listing
 //! Referrers"), found by the tag of its digest where the registry has no such list ("Referrers Tag Schema").
 
-use oci_client::manifest::{OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE};
 use oci_client::Reference;
+use oci_client::manifest::{OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE};
 use serde_json::{Value, json};
 
 use super::client::{At, Registries};
@@ -86,7 +86,9 @@ impl Registries {
                 continue;
             };
             let place = at.reference.clone_with_digest(digest.to_owned());
-            let asked = at.client.pull_manifest_raw(&place, &at.auth, &[OCI_IMAGE_MEDIA_TYPE]);
+            let asked = at
+                .client
+                .pull_manifest_raw(&place, &at.auth, &[OCI_IMAGE_MEDIA_TYPE]);
             let (bytes, _) = asked.await.map_err(|error| at.failed(error))?;
             let artifact: Artifact = serde_json::from_slice(&bytes)
                 .map_err(|error| at.garbage(format!("no manifest: {error}")))?;

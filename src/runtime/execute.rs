@@ -186,6 +186,7 @@ fn is_droppable(action: &Action) -> bool {
         action,
         Action::Wait { .. }
             | Action::Pull { .. }
+            | Action::Push { .. }
             | Action::Build { .. }
             | Action::BuildDependencies { .. }
     )

@@ -23,13 +23,22 @@ pub trait Engine: Send + Sync {
     /// A snapshot of the engine for one project, in a constant number of calls.
     fn observe(&self, project: &str) -> impl Future<Output = Result<Observed, EngineError>> + Send;
 
-    /// Pulls an image; its ID.
+    /// Pulls an image; its ID. One that can be had in another way is not waited for as long.
     fn pull(
         &self,
         image: &str,
         platform: Option<&str>,
+        has_other_way: bool,
         progress: &Progress,
     ) -> impl Future<Output = Result<ImageId, EngineError>> + Send;
+
+    /// Pushes an image to a registry under a name there.
+    fn push(
+        &self,
+        image: &ImageId,
+        name: &str,
+        progress: &Progress,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send;
 
     /// Gives an image a name.
     fn tag(

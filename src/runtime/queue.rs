@@ -63,6 +63,7 @@ impl<'a> Queue<'a> {
         matches!(
             self.plan.steps[id.0].action,
             Action::Pull { .. }
+                | Action::Push { .. }
                 | Action::BuildDependencies { .. }
                 | Action::Build { .. }
                 | Action::Start { .. }

@@ -16,7 +16,9 @@ use super::ports::{BuildPart, BuildRequest, Builder, ContainerSpec, Engine, Happ
 use super::readiness::{self, Watched};
 use crate::fingerprint::{Fingerprinted, Recipe};
 use crate::model::{Digest, HookTime, ImageId, RestartPolicy, Service, labels};
-use crate::plan::{Action, BuilderKind, ContainerSource, Creation, ImageSource, Step, StepId};
+use crate::plan::{
+    Action, BuilderKind, ContainerSource, Creation, Expected, ImageSource, Step, StepId,
+};
 
 /// One step with what it needs.
 pub(super) struct Work<'a, E, B> {
@@ -42,11 +44,24 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
                 engine.create_network(self.run.project, key).await?;
             }
             Action::CreateVolume { key, .. } => engine.create_volume(self.run.project, key).await?,
-            Action::Pull { image, platform } => {
-                let id = engine
-                    .pull(image, platform.as_deref(), &self.progress)
-                    .await?;
+            Action::Pull {
+                image,
+                platform,
+                expected,
+            } => {
+                let platform = platform.as_deref();
+                let pull = engine.pull(image, platform, expected.is_some(), &self.progress);
+                let id = pull.await?;
+                if let Some(expected) = expected {
+                    is_expected(image, &id, expected)?;
+                    engine.tag(&id, &expected.name).await?;
+                }
                 return Ok(Product::Image(id));
+            }
+            Action::Push { image, name } => {
+                engine
+                    .push(&self.image(image)?, name, &self.progress)
+                    .await?;
             }
             Action::BuildDependencies {
                 recipe,
@@ -322,4 +337,16 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
         let asked = service.and_then(|s| s.other.get("x-larder")?.get("probe")?.as_str());
         asked != Some("engine")
     }
+}
+
+/// That what was pulled is the image that was looked at.
+fn is_expected(image: &str, id: &ImageId, expected: &Expected) -> Result<(), EngineError> {
+    if expected.ids.contains(id) {
+        return Ok(());
+    }
+    Err(EngineError::Refused {
+        action: format!("pulling `{image}`"),
+        status: None,
+        source: format!("what came is image {}, which is another one", id.short()).into(),
+    })
 }

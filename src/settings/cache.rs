@@ -126,7 +126,10 @@ fn listed(
     variable: &'static str,
 ) -> Result<Vec<Repository>, CacheError> {
     let value = non_empty(environment, variable).into_iter().flat_map(split);
-    let parsed = value.map(|name| name.parse().map_err(|source| CacheError { variable, source }));
+    let parsed = value.map(|name| {
+        name.parse()
+            .map_err(|source| CacheError { variable, source })
+    });
     parsed.collect()
 }
 
@@ -148,12 +151,15 @@ mod tests {
     #[test]
     fn what_is_typed_beats_the_environment_which_beats_the_files() {
         let project = json!({"cache": {"from": ["r.example/a", ""], "trusted": true}});
-        let own = json!({"cache": {"from": ["r.example/own"], "to": "r.example/to", "key": "k.pub"}});
+        let own =
+            json!({"cache": {"from": ["r.example/own"], "to": "r.example/to", "key": "k.pub"}});
         let services = [("api".to_owned(), own)];
         let resolve = |from: &[&str], set: &[(&str, &str)]| {
             let from = from.iter().map(|name| name.parse().unwrap()).collect();
             let typed = TypedCaches { from, to: None };
-            let set = set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let set = set
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
             let services = services.iter().map(|(name, own)| (name, own));
             Caches::resolve(typed, &set.collect(), Some(&project), services).unwrap()
         };
@@ -162,19 +168,32 @@ mod tests {
         assert_eq!(caches.of("web").to, Some("r.example/a".parse().unwrap()));
         assert!(caches.of("web").trusted && !caches.of("api").trusted && !caches.pushes);
         assert_eq!(caches.of("api").key.as_deref(), Some("k.pub"));
-        let set = [("LARDER_CACHE_FROM", "e.example/b, e.example/c"), ("LARDER_CACHE_TO", "e.example/d")];
+        let set = [
+            ("LARDER_CACHE_FROM", "e.example/b, e.example/c"),
+            ("LARDER_CACHE_TO", "e.example/d"),
+        ];
         let caches = resolve(&[], &set);
-        assert_eq!(names(&caches.of("api").from), ["e.example/b", "e.example/c"]);
+        assert_eq!(
+            names(&caches.of("api").from),
+            ["e.example/b", "e.example/c"]
+        );
         assert!(caches.pushes);
-        assert_eq!(names(&resolve(&["t.example/x"], &set).of("api").from), ["t.example/x"]);
+        assert_eq!(
+            names(&resolve(&["t.example/x"], &set).of("api").from),
+            ["t.example/x"]
+        );
     }
 
     #[test]
     fn a_registry_is_trusted_by_its_prefix_where_all_that_are_asked_are() {
         let set = |from: &str, trusted: &str| {
-            let pairs = [("LARDER_CACHE_FROM", from), ("LARDER_TRUSTED_REGISTRIES", trusted)];
+            let pairs = [
+                ("LARDER_CACHE_FROM", from),
+                ("LARDER_TRUSTED_REGISTRIES", trusted),
+            ];
             let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            let caches = Caches::resolve(TypedCaches::default(), &pairs.into(), None, [].into_iter());
+            let caches =
+                Caches::resolve(TypedCaches::default(), &pairs.into(), None, [].into_iter());
             caches.unwrap().of("api").trusted
         };
         assert!(set("r.example/a", "r.example"));

@@ -196,6 +196,7 @@ fn done(entries: &[&Entry]) -> String {
         matches!(
             entry.step.action,
             Action::Pull { .. }
+                | Action::Push { .. }
                 | Action::BuildDependencies { .. }
                 | Action::Build { .. }
                 | Action::Tag { .. }

@@ -30,6 +30,7 @@ pub(super) fn doing(action: &Action) -> String {
         Action::CreateNetwork { .. } => "creating the network".to_owned(),
         Action::CreateVolume { .. } => "creating the volume".to_owned(),
         Action::Pull { image, .. } => format!("pulling {}", short_name(image)),
+        Action::Push { name, .. } => format!("pushing {}", short_name(name)),
         Action::BuildDependencies { .. } => "building its dependencies".to_owned(),
         Action::Build { .. } => "building".to_owned(),
         Action::Tag { name, .. } => format!("naming the image {name}"),
@@ -62,6 +63,7 @@ pub(super) fn done(action: &Action) -> String {
         Action::CreateNetwork { .. } => "network created".to_owned(),
         Action::CreateVolume { .. } => "volume created".to_owned(),
         Action::Pull { image, .. } => format!("pulled {}", short_name(image)),
+        Action::Push { name, .. } => format!("pushed {}", short_name(name)),
         Action::BuildDependencies { .. } => "dependencies built".to_owned(),
         Action::Build { .. } => "built".to_owned(),
         Action::Tag {
@@ -101,6 +103,7 @@ pub(super) fn kind(action: &Action) -> &'static str {
         Action::CreateNetwork { .. } => "create-network",
         Action::CreateVolume { .. } => "create-volume",
         Action::Pull { .. } => "pull",
+        Action::Push { .. } => "push",
         Action::BuildDependencies { .. } => "build-dependencies",
         Action::Build { .. } => "build",
         Action::Tag { .. } => "tag",
@@ -124,6 +127,7 @@ pub(super) fn is_slow(action: &Action) -> bool {
     matches!(
         action,
         Action::Pull { .. }
+            | Action::Push { .. }
             | Action::BuildDependencies { .. }
             | Action::Build { .. }
             | Action::Stop { .. }

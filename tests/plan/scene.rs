@@ -6,8 +6,8 @@ use std::sync::Arc;
 use larder::fingerprint::{Context, Cut, Dockerfile, Fingerprinted, Platform, Recipe, Section};
 use larder::model::{Digest, ImageId, Network, Project, Service, labels};
 use larder::plan::{
-    Action, Asked, BuilderKind, Builders, Container, Error, Health, Image, Observed, Plan,
-    PublishedPort, Resource, State, StepId, Wanted, decide, first, text,
+    Action, Asked, BuilderKind, Builders, Container, Error, Health, Image, Observed, Offer, Plan,
+    PublishedPort, Push, Resource, State, StepId, Wanted, decide, first, text,
 };
 
 pub(crate) const STACK: &str = "
@@ -29,6 +29,8 @@ pub(crate) struct Scene {
     pub(crate) builders: Builders,
     pub(crate) fresh: bool,
     pub(crate) mounted: BTreeMap<String, Digest>,
+    pub(crate) offers: BTreeMap<Digest, Offer>,
+    pub(crate) pushes: BTreeMap<String, Push>,
     pub(crate) compose_hashes: BTreeMap<Digest, Digest>,
     pub(crate) containers: bool,
     pub(crate) asked: Asked,
@@ -57,6 +59,8 @@ pub(crate) fn scene(services: &str) -> Scene {
         },
         fresh: false,
         mounted: BTreeMap::new(),
+        offers: BTreeMap::new(),
+        pushes: BTreeMap::new(),
         compose_hashes: BTreeMap::new(),
         containers: true,
         asked: Asked::default(),
@@ -203,6 +207,8 @@ impl Scene {
             compose_hashes: &self.compose_hashes,
             mounted: &self.mounted,
             changes: &BTreeMap::new(),
+            offers: &self.offers,
+            pushes: &self.pushes,
             builders: self.builders,
             fresh: self.fresh,
             containers: self.containers,

@@ -1,0 +1,279 @@
+//! What registries have of images that are not on the engine: asked side by side, for no longer than a start can wait, and
+//! believed as far as the project says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::timeout_at;
+
+use super::decide::BY_DOCKER;
+use super::invocation::Invocation;
+use super::prepare::Prepared;
+use super::signatures;
+use crate::failure::Failure;
+use crate::fingerprint::{Fingerprinted, Lock, Platform};
+use crate::model::{Digest, ImageRef, Repository, labels, short_name};
+use crate::plan::{self, Offer, Sought};
+use crate::registry::{Registries, RegistryError, RemoteImage};
+use crate::settings::Cache;
+use crate::term::Waiting;
+
+/// How long a run waits for registries in all.
+const BUDGET: Duration = Duration::from_secs(2);
+
+/// What a run knows of registries.
+#[derive(Default)]
+pub(super) struct Pantry {
+    /// What they have of the images that are not on the engine, those that are not taken included.
+    pub(super) offers: BTreeMap<Digest, Offer>,
+    /// What was asked for.
+    sought: BTreeSet<Sought>,
+    /// How long they were waited for.
+    waited: Duration,
+    registries: Option<Arc<Registries>>,
+}
+
+/// One question: a key, and where.
+#[derive(Clone)]
+struct Question {
+    sought: Sought,
+    repository: Repository,
+    image: ImageRef,
+    platform: Platform,
+}
+
+impl Prepared {
+    /// The registries that this run speaks to.
+    pub(super) async fn registries(
+        &mut self,
+        invocation: &Invocation,
+    ) -> Result<Arc<Registries>, Failure> {
+        if let Some(registries) = &self.pantry.registries {
+            return Ok(Arc::clone(registries));
+        }
+        let plain = self.engine.plain_registries().await?;
+        let access = Arc::new(self.engine.access());
+        let registries = Registries::new(access, plain, &invocation.environment);
+        let registries = Arc::new(registries);
+        self.pantry.registries = Some(Arc::clone(&registries));
+        Ok(registries)
+    }
+
+    /// Asks for the images that are not on the engine, where the project says that registries may have them. One that does not
+    /// answer is a warning.
+    pub(super) async fn look_up(
+        &mut self,
+        invocation: &Invocation,
+        lock: &Lock,
+    ) -> Result<(), Failure> {
+        if !self.settings.caches.is_asked() {
+            return Ok(());
+        }
+        let asked = plan::asked_keys(&self.wanted(BY_DOCKER), &self.observed);
+        let new: BTreeSet<Sought> = asked.difference(&self.pantry.sought).cloned().collect();
+        self.pantry.sought.extend(new.iter().cloned());
+        let questions = self.questions(invocation, new).await?;
+        if questions.is_empty() {
+            return Ok(());
+        }
+        let registries = self.registries(invocation).await?;
+        let shown = Waiting::show(
+            self.settings.progress,
+            &invocation.screen,
+            "asking registries",
+        );
+        let answers = self.ask(invocation, &registries, questions).await;
+        let (caches, folder) = (&self.settings.caches, &self.project.working_dir);
+        let doubts = answers.iter().map(async |(question, found)| {
+            let cache = caches.of(&question.sought.service);
+            match untrue(question, found) {
+                Some(doubt) => Some(doubt),
+                None => distrust(cache, lock, question, found, folder).await,
+            }
+        });
+        let doubts = join_all(doubts).await;
+        drop(shown);
+        for ((question, found), doubt) in answers.into_iter().zip(doubts) {
+            let image = found.image.familiar();
+            if !invocation.shunned().is_refused(&image) {
+                let offer = Offer {
+                    image,
+                    ids: found.ids,
+                    bytes: found.bytes,
+                    doubt,
+                };
+                self.pantry.take_in(question.sought.key, offer);
+            }
+        }
+        Ok(())
+    }
+
+    async fn questions(
+        &self,
+        invocation: &Invocation,
+        sought: BTreeSet<Sought>,
+    ) -> Result<Vec<Question>, Failure> {
+        let native = self.engine.native().await?;
+        let mut asked = BTreeSet::new();
+        let mut questions = Vec::new();
+        for own in sought {
+            let platform = match self.recipes.get(&own.service) {
+                Some(Fingerprinted::Known(recipe)) => recipe.platform.as_deref(),
+                _ => None,
+            };
+            for repository in &self.settings.caches.of(&own.service).from {
+                let shunned = invocation.shunned();
+                if shunned.is_silent(repository) || !asked.insert((own.key, repository.clone())) {
+                    continue;
+                }
+                questions.push(Question {
+                    image: if own.is_dependencies {
+                        repository.dependencies(&own.key)
+                    } else {
+                        repository.image(&own.key)
+                    },
+                    platform: platform.map_or_else(|| native.clone(), Platform::parse),
+                    repository: repository.clone(),
+                    sought: own.clone(),
+                });
+            }
+        }
+        Ok(questions)
+    }
+
+    /// The answers in the order of the questions, of those that have any.
+    async fn ask(
+        &mut self,
+        invocation: &Invocation,
+        registries: &Registries,
+        questions: Vec<Question>,
+    ) -> Vec<(Question, RemoteImage)> {
+        let begun = Instant::now();
+        let until = begun + BUDGET.saturating_sub(self.pantry.waited);
+        let mut open: BTreeMap<usize, &Question> = questions.iter().enumerate().collect();
+        let asks = questions
+            .iter()
+            .enumerate()
+            .map(async |(index, own)| (index, registries.image(&own.image, &own.platform).await));
+        let mut asks: FuturesUnordered<_> = asks.collect();
+        let mut found = BTreeMap::new();
+        while let Ok(Some((index, answer))) = timeout_at(until.into(), asks.next()).await {
+            let Some(own) = open.remove(&index) else {
+                continue;
+            };
+            match answer {
+                Ok(Some(image)) => drop(found.insert(index, image)),
+                Ok(None) => {}
+                Err(error) => self.shun(invocation, &own.repository, &error),
+            }
+        }
+        for own in open.into_values() {
+            let host = own.repository.registry().to_owned();
+            self.shun(invocation, &own.repository, &RegistryError::Silent { host });
+        }
+        self.pantry.waited += begun.elapsed();
+        let found = found.into_iter();
+        found
+            .map(|(index, image)| (questions[index].clone(), image))
+            .collect()
+    }
+
+    /// Leaves a repository alone for the rest of the run, and says so once.
+    fn shun(&self, invocation: &Invocation, repository: &Repository, error: &RegistryError) {
+        if !invocation.shunned().add_silent(repository) {
+            return;
+        }
+        let hint = error.hint().map(|hint| format!("; {hint}"));
+        invocation.warning(&format!(
+            "`{repository}` is not asked for images: {error}{}",
+            hint.unwrap_or_default()
+        ));
+    }
+}
+
+impl Pantry {
+    /// Takes in an image that a registry has, unless an earlier repository has one that is taken.
+    fn take_in(&mut self, key: Digest, offer: Offer) {
+        let before = self.offers.get(&key);
+        let better = before.is_none_or(|own| own.doubt.is_some() && offer.doubt.is_none());
+        if better {
+            self.offers.insert(key, offer);
+        }
+    }
+}
+
+/// What an image says of itself that is not what its tag says.
+fn untrue(asked: &Question, found: &RemoteImage) -> Option<String> {
+    let label = if asked.sought.is_dependencies {
+        labels::DEPENDENCIES
+    } else {
+        labels::FINGERPRINT
+    };
+    let key = asked.sought.key.to_string();
+    if found.labels.get(label) != Some(&key) {
+        return Some("its label does not say what its tag says".to_owned());
+    }
+    let own = found.platform.as_ref();
+    if let Some(own) = own.filter(|own| !asked.platform.takes(own)) {
+        return Some(format!("it is for {own}"));
+    }
+    None
+}
+
+/// Why nothing proves that an image is what it says; `None` where something does.
+async fn distrust(
+    cache: &Cache,
+    lock: &Lock,
+    asked: &Question,
+    found: &RemoteImage,
+    folder: &Path,
+) -> Option<String> {
+    if cache.trusted || lock.digest(&asked.image) == found.image.digest.as_deref() {
+        return None;
+    }
+    match &cache.key {
+        Some(key) => signatures::doubt(key, &found.image, folder).await,
+        None => Some(format!(
+            "neither is `{}` declared trusted, nor does `larder.lock` have its digest",
+            asked.repository
+        )),
+    }
+}
+
+/// What a run does not turn to any more: repositories that did not answer, images that could not be pulled.
+#[derive(Default)]
+pub(super) struct Shunned {
+    silent: BTreeSet<Repository>,
+    refused: BTreeSet<String>,
+}
+
+impl Shunned {
+    fn is_silent(&self, repository: &Repository) -> bool {
+        self.silent.contains(repository)
+    }
+
+    fn add_silent(&mut self, repository: &Repository) -> bool {
+        self.silent.insert(repository.clone())
+    }
+
+    fn is_refused(&self, image: &str) -> bool {
+        self.refused.contains(image)
+    }
+
+    /// Has an image built from now on; whether it was to be pulled until now.
+    pub(super) fn add_refused(&mut self, image: &str) -> bool {
+        self.refused.insert(image.to_owned())
+    }
+}
+
+/// What is said where an image could not be pulled.
+pub(super) fn built_instead(image: &str, why: &str) -> String {
+    format!(
+        "`{}` could not be pulled, and is built: {why}",
+        short_name(image)
+    )
+}
