@@ -25,6 +25,9 @@ pub enum Failure {
     /// A setting names what is no repository.
     #[error(transparent)]
     Cache(#[from] settings::CacheError),
+    /// Nothing says where the images of a service go.
+    #[error("nothing says where the images of `{0}` are pushed")]
+    Nowhere(String),
     /// A registry does not take, or give, what a command is about.
     #[error("{action} failed")]
     OfRegistry {

@@ -25,6 +25,7 @@ use super::number::at_least;
 use super::one_off::Run;
 use super::plan::Plan;
 use super::port::Port;
+use super::prewarm::Prewarm;
 use super::ps::Ps;
 use super::pull::Pull;
 use super::restart::Restart;
@@ -141,6 +142,8 @@ pub enum Command {
     Why(Why),
     /// Build images, and nothing else
     Build(Services),
+    /// Put the images of all services into a registry, before anybody starts them
+    Prewarm(Prewarm),
     /// Pull the images that services name
     Pull(Pull),
     /// Write larder.lock, which pins base images to digests

@@ -98,7 +98,7 @@ impl Bases {
     /// An image that a service of this run made is keyed by what it is made of, not by its ID: each machine that makes it
     /// gives it another one. It counts as that by the rule by which it is reused, its label and the name that only
     /// larder gives.
-    fn keyed(&self, wanted: &BaseRef, found: FoundBase) -> Base {
+    pub(super) fn keyed(&self, wanted: &BaseRef, found: FoundBase) -> Base {
         let made = self.made.get(&wanted.image);
         let made = made.filter(|made| found.fingerprint == Some(**made));
         match made {

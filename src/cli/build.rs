@@ -46,10 +46,12 @@ async fn round(invocation: &Invocation, args: &Services, begun: Instant) -> Resu
             ));
         }
     }
+    prepared.push_too(invocation).await;
     let (plan, dagger) = prepared.decide(invocation).await?;
     let kept = records::keep(prepared.settings.cache.as_deref(), &prepared.recipes);
     if !plan.is_empty() {
         carry_out(invocation, &prepared, &plan, dagger).await?;
+        prepared.put_records(invocation, &plan).await;
     }
     if let Some(kept) = kept {
         kept.await?;

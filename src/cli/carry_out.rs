@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::compose_hashes::{Oracle, RunHashes};
 use super::invocation::{Invocation, Named};
@@ -13,7 +14,7 @@ use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::fingerprint::Fingerprinted;
 use crate::model::Project;
-use crate::plan::{Action, Plan, Step};
+use crate::plan::{Action, Plan, Step, StepId};
 use crate::runtime::{self, ComposeHash, Leg, Run, StepError};
 use crate::settings::{Builder, Settings};
 use crate::term::{Display, History, WithoutMuted};
@@ -25,6 +26,8 @@ pub(super) struct Carried {
     pub(super) fallen: BTreeSet<String>,
     /// What made it as long as it was.
     pub(super) path: Vec<Leg>,
+    /// How long the steps took.
+    pub(super) took: BTreeMap<StepId, Duration>,
 }
 
 /// Carries out a plan.
@@ -42,6 +45,7 @@ pub(super) async fn carry_out(
         recipes: &prepared.recipes,
         plan,
         dagger,
+        pushing: prepared.pushes.values().any(|push| push.all),
     };
     // Where nothing is created nobody is asked; docker compose looks at no hash of a container of `run`.
     let services = &prepared.project.services;
@@ -92,6 +96,7 @@ pub(super) async fn carry_out_with(
         recipes: &BTreeMap::new(),
         plan,
         dagger: None,
+        pushing: false,
     };
     Box::pin(work.carry_out(invocation, None)).await
 }
@@ -106,6 +111,8 @@ struct Work<'a> {
     recipes: &'a BTreeMap<String, Fingerprinted>,
     plan: &'a Plan,
     dagger: Option<Dagger>,
+    /// Whether pushes are what it is about.
+    pushing: bool,
 }
 
 impl Work<'_> {
@@ -122,6 +129,7 @@ impl Work<'_> {
             recipes,
             plan,
             dagger,
+            pushing,
         } = self;
         let history = History::open(settings.cache.as_deref(), &project.name);
         let display = Display::open(settings.progress, &invocation.screen, history, &plan.steps);
@@ -155,7 +163,10 @@ impl Work<'_> {
         let (in_use, failures): (Vec<_>, Vec<_>) = failures
             .into_iter()
             .partition(|failure| stays_without_harm(plan, failure));
-        for message in Failure::Steps(in_use).messages() {
+        let (unpushed, failures): (Vec<_>, Vec<_>) = failures
+            .into_iter()
+            .partition(|failure| !pushing && matches!(failure.step.action, Action::Push { .. }));
+        for message in Failure::Steps(in_use.into_iter().chain(unpushed).collect()).messages() {
             message.warning(&invocation.screen, &invocation.folder);
         }
         let (optional, failures): (Vec<_>, Vec<_>) = failures
@@ -183,6 +194,7 @@ impl Work<'_> {
         Ok(Carried {
             fallen,
             path: outcome.path,
+            took: outcome.took,
         })
     }
 }

@@ -8,6 +8,7 @@
 //! somebody has, `checkouts` projects of one name · `hold` one command at a
 //! time, `rounds` another look where that helps, `stops` one behind what is being stopped · `interrupt` Ctrl-C, `moment` times and `number` numbers as they are typed.
 
+mod afar;
 mod args;
 mod asked;
 mod attach;
@@ -48,9 +49,11 @@ mod pause;
 mod plan;
 mod port;
 mod prepare;
+mod prewarm;
 mod proofs;
 mod ps;
 mod pull;
+mod pushes;
 mod records;
 mod restart;
 mod rm;

@@ -23,7 +23,7 @@ use crate::settings::Cache;
 use crate::term::Waiting;
 
 /// How long a run waits for registries in all.
-const BUDGET: Duration = Duration::from_secs(2);
+pub(super) const BUDGET: Duration = Duration::from_secs(2);
 
 /// What a run knows of registries.
 #[derive(Default)]
@@ -33,7 +33,7 @@ pub(super) struct Pantry {
     /// What was asked for.
     sought: BTreeSet<Sought>,
     /// How long they were waited for.
-    waited: Duration,
+    pub(super) waited: Duration,
     registries: Option<Arc<Registries>>,
 }
 

@@ -377,8 +377,11 @@ impl Prepared {
             bases.renew(reading.survey.bases_of(&service));
         }
         self.build_bases(invocation, &reading, &mut bases).await?;
-        let all = self.imaged();
-        self.key(invocation, &reading, &mut bases, &all).await?;
+        let afar = self.key_afar(invocation, &reading, &bases).await?;
+        let mut rest = self.imaged();
+        rest.retain(|service| !afar.contains_key(service));
+        self.key(invocation, &reading, &mut bases, &rest).await?;
+        self.recipes.extend(afar);
         bases.mark(&mut self.recipes);
         self.explain();
         if bases.pulled() {
@@ -446,7 +449,7 @@ impl Prepared {
     }
 
     /// The services whose `build.pull` asks for the newest bases.
-    fn pulling(&self) -> impl Iterator<Item = String> {
+    pub(super) fn pulling(&self) -> impl Iterator<Item = String> {
         let imaged = self.imaged().into_iter();
         imaged.filter(|service| {
             let build = self.project.services[service].build.as_ref();

@@ -241,6 +241,7 @@ impl Run<'_> {
         let now = &prepared.observed.containers;
         prepared.asked.note_done(before, now);
         prepared.freshen(self.invocation).await?;
+        prepared.push_too(self.invocation).await;
         let (plan, dagger) = prepared.decide(self.invocation).await?;
         let of_checkouts = prepared.check_checkouts(self.invocation, &plan).await?;
         prepared.check_ports(&plan).await?;
@@ -267,6 +268,7 @@ impl Run<'_> {
             prepared
                 .services
                 .retain(|service| !carried.fallen.contains(service));
+            prepared.put_records(self.invocation, &plan).await;
             prepared.path.extend(carried.path);
             prepared.observed = prepared.engine.observe(&prepared.project.name).await?;
         }

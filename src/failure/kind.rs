@@ -34,6 +34,7 @@ impl Failure {
         match self {
             Self::Settings(_)
             | Self::Cache(_)
+            | Self::Nowhere(_)
             | Self::Compose(_)
             | Self::Service(_)
             | Self::Fingerprint(_)
@@ -81,7 +82,12 @@ impl Failure {
 pub(super) fn step(failure: &runtime::Failure) -> Kind {
     match &failure.error {
         // And 404 for an image that is not there.
-        StepError::Engine(error) if matches!(failure.step.action, Action::Pull { .. }) => {
+        StepError::Engine(error)
+            if matches!(
+                failure.step.action,
+                Action::Pull { .. } | Action::Push { .. }
+            ) =>
+        {
             registry(error)
         }
         StepError::Engine(error) => engine(error),

@@ -109,6 +109,10 @@ impl Failure {
             }
             Self::NotRunning(service) => vec![format!("start it with `larder up {service}`")],
             Self::NobodyToAsk => vec!["`-f` removes without asking".to_owned()],
+            Self::Nowhere(_) => vec![
+                "`--cache-to REPOSITORY` does, or `x-larder: {cache: REPOSITORY}` in the Compose file".to_owned(),
+            ],
+            Self::OfRegistry { source, .. } => source.hint().into_iter().collect(),
             Self::NoIndex { service, .. } => {
                 vec![format!(
                     "`larder ps -a` lists the containers of `{service}`"

@@ -6,6 +6,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::fingerprint::chain;
 use crate::fingerprint::dockerfile::{Dockerfile, Instruction};
 use crate::fingerprint::extras;
@@ -226,7 +228,7 @@ impl fmt::Display for BaseRef {
 }
 
 /// An image that a stage starts from or copies from, as the engine knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Base {
     /// What keys it: the registry's digest where the engine knows one, else the image's ID.
     pub identity: String,

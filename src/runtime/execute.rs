@@ -59,6 +59,8 @@ pub struct Outcome {
     pub interrupted: bool,
     /// What made it as long as it was, first step first.
     pub path: Vec<Leg>,
+    /// How long the steps took that were done.
+    pub took: BTreeMap<StepId, Duration>,
 }
 
 /// A step that failed.
@@ -87,6 +89,7 @@ pub async fn execute<E: Engine, B: Builder>(run: Run<'_, E, B>) -> Outcome {
         .any(|step| matches!(step.action, Action::Wait { .. }));
     let mut running = FuturesUnordered::new();
     let mut failures = Vec::new();
+    let mut all_took = BTreeMap::new();
 
     loop {
         if !interrupted {
@@ -107,6 +110,7 @@ pub async fn execute<E: Engine, B: Builder>(run: Run<'_, E, B>) -> Outcome {
                   match result {
                     Ok(product) => {
                         ledger.done(id, product);
+                        all_took.insert(id, took);
                         run.events.send(Event::Finished { id, took });
                     }
                     Err(StepError::Interrupted) => {
@@ -141,6 +145,7 @@ pub async fn execute<E: Engine, B: Builder>(run: Run<'_, E, B>) -> Outcome {
         proofs: ledger.proofs(),
         interrupted,
         path: spans.critical_path(run.plan),
+        took: all_took,
     }
 }
 

@@ -95,7 +95,9 @@ impl<'a> Ledger<'a> {
                 let shares = creation.shares.values().filter_map(of_container);
                 images.chain(shares).collect()
             }
-            Action::Tag { image, .. } => of_image(image).into_iter().collect(),
+            Action::Tag { image, .. } | Action::Push { image, .. } => {
+                of_image(image).into_iter().collect()
+            }
             Action::Start { container, .. }
             | Action::Rename { container, .. }
             | Action::Wait { container, .. } => of_container(container).into_iter().collect(),

@@ -1,0 +1,315 @@
+//! `larder prewarm`: the images of all services in a registry, before anybody starts one of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::args::{Listing, listing};
+use super::carry_out::carry_out;
+use super::invocation::Invocation;
+use super::prepare::{Goal, Prepared, prepare};
+use super::pushes::Shelf;
+use super::records;
+use super::rounds::rounds;
+use crate::failure::Failure;
+use crate::fingerprint::Recipe;
+use crate::model::{Digest, Project, Repository};
+use crate::plan::{Action, Plan, StepId};
+use crate::term::{size, table};
+
+/// `larder prewarm`.
+#[derive(Args, Debug)]
+pub struct Prewarm {
+    /// The services; all of them, whatever their profiles, when none is named
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// A platform to build for, in place of those that the services say; may be repeated
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    pub platform: Vec<String>,
+    /// The format: table or json
+    #[arg(long, value_parser = listing, default_value = "table", hide_default_value = true)]
+    pub format: Listing,
+}
+
+/// What became of one image.
+struct Row {
+    service: String,
+    platform: Option<String>,
+    key: Digest,
+    is_dependencies: bool,
+    result: Outcome,
+    /// Its name in the registry, by its digest.
+    image: Option<String>,
+    bytes: u64,
+    took: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Outcome {
+    /// It was in the registry.
+    Hit,
+    /// It was on the engine, or in another registry, and is in this one now.
+    Pushed,
+    /// It was built, and is there now.
+    Built,
+}
+
+impl Outcome {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Pushed => "pushed",
+            Self::Built => "built",
+        }
+    }
+}
+
+pub(super) async fn prewarm(invocation: &Invocation, args: &Prewarm) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let mut rows: Vec<Row> = Vec::new();
+    let project = invocation.load_all()?;
+    invocation.warn(&project);
+    for (platform, services) in platforms(&project, args)? {
+        let of_platform = rounds(invocation, None, async || {
+            round(invocation, platform.as_deref(), &services).await
+        });
+        rows.extend(of_platform.await?);
+    }
+    tell(invocation, args, &rows, begun)
+}
+
+/// The services that are built, by the platforms that they are built for.
+fn platforms(
+    project: &Project,
+    args: &Prewarm,
+) -> Result<BTreeMap<Option<String>, BTreeSet<String>>, Failure> {
+    let named = project.without_dependencies(&args.services)?;
+    let mut all: BTreeMap<Option<String>, BTreeSet<String>> = BTreeMap::new();
+    for name in named {
+        let service = &project.services[&name];
+        let Some(build) = &service.build else {
+            continue;
+        };
+        let platforms: Vec<Option<String>> = if !args.platform.is_empty() {
+            args.platform.iter().cloned().map(Some).collect()
+        } else if service.platform.is_none() && !build.platforms.is_empty() {
+            build.platforms.iter().cloned().map(Some).collect()
+        } else {
+            vec![service.platform.clone()]
+        };
+        for platform in platforms {
+            all.entry(platform).or_default().insert(name.clone());
+        }
+    }
+    Ok(all)
+}
+
+/// All images for one platform: found, built and pushed.
+async fn round(
+    invocation: &Invocation,
+    platform: Option<&str>,
+    services: &BTreeSet<String>,
+) -> Result<Vec<Row>, Failure> {
+    let mut project = invocation.load_all()?;
+    for name in services {
+        if let Some(service) = project.services.get_mut(name) {
+            service.platform = platform.map(str::to_owned);
+        }
+    }
+    let settings = invocation.settings(Some(&project), None)?;
+    let nowhere = services
+        .iter()
+        .find(|own| settings.caches.of(own).to.is_none());
+    if let Some(service) = nowhere {
+        return Err(Failure::Nowhere(service.clone()));
+    }
+    let names: Vec<String> = services.iter().cloned().collect();
+    let goal = Goal {
+        containers: false,
+        dependencies: false,
+        wait: false,
+        builds: true,
+        acts: true,
+        starts: false,
+    };
+    let prepared = prepare(invocation, project, &names, settings, goal);
+    let mut prepared = Box::pin(prepared).await?;
+    let shelf = prepared.find_pushes(invocation, true).await?;
+    for (service, why) in prepared.unpinned() {
+        invocation.warning(&format!("`{service}` is not pushed: {why}"));
+    }
+    let missing: BTreeSet<String> = prepared
+        .pushes
+        .iter()
+        .filter(|(_, push)| !push.missing.is_empty())
+        .map(|(service, _)| service.clone())
+        .collect();
+    let (plan, dagger) = prepared.decide_images(invocation, &missing).await?;
+    let kept = records::keep(prepared.settings.cache.as_deref(), &prepared.recipes);
+    let mut took = BTreeMap::new();
+    if !plan.is_empty() {
+        took = carry_out(invocation, &prepared, &plan, dagger).await?.took;
+        prepared.put_records(invocation, &plan).await;
+    }
+    if let Some(kept) = kept {
+        kept.await?;
+    }
+    let after = if plan.is_empty() {
+        shelf.clone()
+    } else {
+        prepared.find_pushes(invocation, true).await?
+    };
+    Ok(rows(&prepared, &plan, &took, (&shelf, &after), platform))
+}
+
+impl Prepared {
+    /// The services whose images no key can stand for, and why.
+    fn unpinned(&self) -> Vec<(String, String)> {
+        let known = self.recipes.iter().filter_map(|(service, recipe)| {
+            let crate::fingerprint::Fingerprinted::Known(recipe) = recipe else {
+                return None;
+            };
+            let why = recipe.unpinned.clone()?;
+            self.services
+                .contains(service)
+                .then_some((service.clone(), why))
+        });
+        known.collect()
+    }
+}
+
+fn rows(
+    prepared: &Prepared,
+    plan: &Plan,
+    took: &BTreeMap<StepId, Duration>,
+    (before, after): (&Shelf, &Shelf),
+    platform: Option<&str>,
+) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (service, recipe, to) in prepared.pushed() {
+        let cuts = recipe.cuts.iter().map(|own| (own.key, true));
+        for (key, is_dependencies) in cuts.chain([(recipe.full, false)]) {
+            let place = (to.clone(), key);
+            // A dependency image that nobody built by itself, as with Dagger alone.
+            let Some(image) = after.get(&place) else {
+                continue;
+            };
+            let steps = steps_of(plan, recipe, to, (key, is_dependencies));
+            let built = steps.iter().any(|step| {
+                let action = &plan.steps[step.0].action;
+                matches!(
+                    action,
+                    Action::Build { .. } | Action::BuildDependencies { .. }
+                )
+            });
+            rows.push(Row {
+                service: service.clone(),
+                platform: platform.map(str::to_owned),
+                key,
+                is_dependencies,
+                result: if before.contains_key(&place) {
+                    Outcome::Hit
+                } else if built {
+                    Outcome::Built
+                } else {
+                    Outcome::Pushed
+                },
+                image: Some(image.image.familiar()),
+                bytes: image.bytes,
+                took: steps.iter().filter_map(|step| took.get(step)).sum(),
+            });
+        }
+    }
+    rows
+}
+
+/// The steps that make and push an image.
+fn steps_of(
+    plan: &Plan,
+    recipe: &Recipe,
+    to: &Repository,
+    (key, is_dependencies): (Digest, bool),
+) -> Vec<StepId> {
+    let pushed = if is_dependencies {
+        to.dependencies(&key)
+    } else {
+        to.image(&key)
+    };
+    let pushed = pushed.familiar();
+    let steps = plan.steps.iter().filter(|step| match &step.action {
+        Action::Push { name, .. } => *name == pushed,
+        Action::Build { fingerprint, .. } => !is_dependencies && *fingerprint == recipe.full,
+        Action::BuildDependencies { key: own, .. } => is_dependencies && *own == key,
+        _ => false,
+    });
+    steps.map(|step| step.id).collect()
+}
+
+fn tell(
+    invocation: &Invocation,
+    args: &Prewarm,
+    rows: &[Row],
+    begun: Instant,
+) -> Result<(), Failure> {
+    if args.format == Listing::Json {
+        let images: Vec<Value> = rows.iter().map(Row::json).collect();
+        let document = json!({
+            "schema": 1,
+            "images": images,
+            "seconds": seconds(begun.elapsed()),
+        });
+        invocation.screen.out(&format!("{document:#}\n"));
+        return Ok(());
+    }
+    if invocation.settings(None, None)?.progress.is_silent() {
+        return Ok(());
+    }
+    let header = ["SERVICE", "PLATFORM", "IMAGE", "RESULT", "SIZE", "TIME"];
+    let cells: Vec<[String; 6]> = rows.iter().map(Row::cells).collect();
+    if !cells.is_empty() {
+        invocation.screen.out(&table(header, &cells));
+    }
+    let came = rows.iter().filter(|row| row.result != Outcome::Hit).count();
+    match came {
+        0 => invocation.total(rows.len(), "image", "in the registry already", begun),
+        count => invocation.total(count, "image", "pushed", begun),
+    }
+}
+
+impl Row {
+    fn cells(&self) -> [String; 6] {
+        let kind = if self.is_dependencies { "dep" } else { "fp" };
+        [
+            self.service.clone(),
+            self.platform.clone().unwrap_or_default(),
+            format!("{kind}-{}", self.key.short()),
+            self.result.word().to_owned(),
+            size(self.bytes),
+            if self.took.is_zero() {
+                String::new()
+            } else {
+                format!("{:.1} s", self.took.as_secs_f32())
+            },
+        ]
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "service": self.service,
+            "platform": self.platform,
+            "kind": if self.is_dependencies { "dependencies" } else { "image" },
+            "key": self.key,
+            "result": self.result.word(),
+            "image": self.image,
+            "bytes": self.bytes,
+            "seconds": seconds(self.took),
+        })
+    }
+}
+
+/// With milliseconds, as people time builds.
+fn seconds(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1000.0).round() / 1000.0
+}

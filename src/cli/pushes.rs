@@ -1,0 +1,161 @@
+//! Where a run's images are pushed: what is there already, and what is said beside what came.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use super::invocation::Invocation;
+use super::prepare::Prepared;
+use crate::failure::Failure;
+use crate::fingerprint::{Fingerprinted, Platform, Recipe, Record};
+use crate::model::{Digest, ImageRef, Repository, labels};
+use crate::plan::{Action, Plan, Push};
+use crate::registry::{Registries, RegistryError, RemoteImage};
+use crate::term::{Message, Waiting};
+
+/// So many questions are asked at a time.
+const AT_ONCE: usize = 16;
+
+/// What lies in a repository under a key.
+pub(super) type Shelf = BTreeMap<(Repository, Digest), RemoteImage>;
+
+impl Prepared {
+    /// The recipes whose images are pushed, and where.
+    pub(super) fn pushed(&self) -> impl Iterator<Item = (&String, &Recipe, &Repository)> {
+        self.recipes.iter().filter_map(|(service, recipe)| {
+            let Fingerprinted::Known(recipe) = recipe else {
+                return None;
+            };
+            let to = self.settings.caches.of(service).to.as_ref()?;
+            let wanted = self.services.contains(service) && recipe.unpinned.is_none();
+            wanted.then_some((service, &**recipe, to))
+        })
+    }
+
+    /// Has what is not there yet pushed, as far as it can be found out. Where that fails, nothing is pushed, which is said.
+    pub(super) async fn push_too(&mut self, invocation: &Invocation) {
+        if !self.settings.caches.pushes {
+            return;
+        }
+        if let Err(failure) = self.find_pushes(invocation, false).await {
+            for mut message in failure.messages() {
+                message.text.push_str(", so no image is pushed");
+                message.warning(&invocation.screen, &invocation.folder);
+            }
+        }
+    }
+
+    /// Finds out what is not there yet, and has it pushed; what is there. `all` has dependency images built for it that nothing
+    /// else needs, and makes it an error that one cannot be pushed.
+    ///
+    /// # Errors
+    /// A registry does not answer.
+    pub(super) async fn find_pushes(
+        &mut self,
+        invocation: &Invocation,
+        all: bool,
+    ) -> Result<Shelf, Failure> {
+        let native = self.engine.native().await?;
+        let mut asked: BTreeMap<(Repository, Digest), (ImageRef, Platform, &str)> = BTreeMap::new();
+        for (_, recipe, to) in self.pushed() {
+            let platform = recipe.platform.as_deref();
+            let platform = platform.map_or_else(|| native.clone(), Platform::parse);
+            let full = (recipe.full, to.image(&recipe.full), labels::FINGERPRINT);
+            let cuts = recipe.cuts.iter();
+            let cuts = cuts.map(|own| (own.key, to.dependencies(&own.key), labels::DEPENDENCIES));
+            for (key, image, label) in cuts.chain([full]) {
+                asked.insert((to.clone(), key), (image, platform.clone(), label));
+            }
+        }
+        let registries = self.registries(invocation).await?;
+        let shown = Waiting::show(
+            self.settings.progress,
+            &invocation.screen,
+            "asking registries",
+        );
+        let asks = asked.iter().map(async |(place, (image, platform, label))| {
+            let found = registries.image(image, platform).await;
+            let found = found.map_err(|source| asking(&place.0, source))?;
+            let key = place.1.to_string();
+            let found = found.filter(|own| own.labels.get(*label) == Some(&key));
+            Ok::<_, Failure>((place.clone(), found))
+        });
+        let found = stream::iter(asks).buffer_unordered(AT_ONCE);
+        let found: Vec<_> = found.try_collect().await?;
+        drop(shown);
+        let shelf = found.into_iter();
+        let shelf: Shelf = shelf.filter_map(|(at, own)| Some((at, own?))).collect();
+        let pushes = self.pushed().map(|(service, recipe, to)| {
+            let keys = recipe.cuts.iter().map(|own| own.key).chain([recipe.full]);
+            let missing = keys.filter(|key| !shelf.contains_key(&(to.clone(), *key)));
+            let push = Push {
+                to: to.clone(),
+                missing: missing.collect(),
+                all,
+            };
+            (service.clone(), push)
+        });
+        self.pushes = pushes.collect();
+        Ok(shelf)
+    }
+
+    /// Puts what they were made of beside the images that a plan pushed. Where one cannot be put, that is a warning: it only
+    /// explains.
+    pub(super) async fn put_records(&mut self, invocation: &Invocation, plan: &Plan) {
+        let names = plan.steps.iter().filter_map(|step| match &step.action {
+            Action::Push { name, .. } => Some(name.as_str()),
+            _ => None,
+        });
+        let names: BTreeSet<&str> = names.collect();
+        if names.is_empty() {
+            return;
+        }
+        let Ok(registries) = self.registries(invocation).await else {
+            return;
+        };
+        let native = self
+            .engine
+            .native()
+            .await
+            .unwrap_or_else(|_| Platform::host());
+        let mut put = BTreeSet::new();
+        for (_, recipe, to) in self.pushed() {
+            let name = to.image(&recipe.full);
+            if !names.contains(name.familiar().as_str()) || !put.insert(name.clone()) {
+                continue;
+            }
+            let platform = recipe.platform.as_deref();
+            let platform = platform.map_or_else(|| native.clone(), Platform::parse);
+            if let Err(error) = put_record(&registries, &name, &platform, recipe).await {
+                let text = format!("`{to}` is not told what `{}` was made of", recipe.service);
+                let message = Message {
+                    text,
+                    causes: vec![error.to_string()],
+                    ..Message::default()
+                };
+                message.warning(&invocation.screen, &invocation.folder);
+            }
+        }
+    }
+}
+
+async fn put_record(
+    registries: &Registries,
+    name: &ImageRef,
+    platform: &Platform,
+    recipe: &Recipe,
+) -> Result<(), RegistryError> {
+    let Some(image) = registries.image(name, platform).await? else {
+        return Ok(());
+    };
+    registries
+        .put_record(&image, Record::of(recipe).encode())
+        .await
+}
+
+fn asking(repository: &Repository, source: RegistryError) -> Failure {
+    Failure::OfRegistry {
+        action: format!("asking `{repository}` for images"),
+        source,
+    }
+}
