@@ -38,7 +38,7 @@ impl Prepared {
         &mut self,
         invocation: &Invocation,
         reading: &Reading,
-        bases: &Bases,
+        bases: &mut Bases,
     ) -> Result<BTreeMap<String, Fingerprinted>, Failure> {
         if !self.settings.caches.is_asked() {
             return Ok(BTreeMap::new());
@@ -92,7 +92,7 @@ impl Prepared {
     async fn find(
         &mut self,
         invocation: &Invocation,
-        bases: &Bases,
+        bases: &mut Bases,
         open: BTreeSet<BaseRef>,
         native: &Platform,
         (known, kept): (&mut Known, &mut Kept),
@@ -105,6 +105,7 @@ impl Prepared {
                 (Some(found), _) => {
                     kept.remove(&key);
                     let own = bases.keyed(&base, found);
+                    bases.note_here(&base, &own);
                     known.all.insert(base, own);
                 }
                 (None, Some(remembered)) => {

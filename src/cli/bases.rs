@@ -110,6 +110,13 @@ impl Bases {
         }
     }
 
+    /// Takes in one that is on the engine and need not be looked at again.
+    pub(super) fn note_here(&mut self, wanted: &BaseRef, base: &Base) {
+        if !self.renewed.contains(wanted) {
+            self.known.insert(wanted.clone(), base.clone());
+        }
+    }
+
     /// Whether anything was pulled.
     pub(super) fn pulled(&self) -> bool {
         !self.pulled.is_empty()

@@ -377,7 +377,7 @@ impl Prepared {
             bases.renew(reading.survey.bases_of(&service));
         }
         self.build_bases(invocation, &reading, &mut bases).await?;
-        let afar = self.key_afar(invocation, &reading, &bases).await?;
+        let afar = self.key_afar(invocation, &reading, &mut bases).await?;
         let mut rest = self.imaged();
         rest.retain(|service| !afar.contains_key(service));
         self.key(invocation, &reading, &mut bases, &rest).await?;

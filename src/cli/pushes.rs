@@ -6,6 +6,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::invocation::Invocation;
 use super::prepare::Prepared;
+use super::records;
 use crate::failure::Failure;
 use crate::fingerprint::{Fingerprinted, Platform, Recipe, Record};
 use crate::model::{Digest, ImageRef, Repository, labels};
@@ -137,6 +138,57 @@ impl Prepared {
             }
         }
     }
+}
+
+impl Prepared {
+    /// What an image was made of, from beside it in the registries of a service, in order; kept here from then on. One that does
+    /// not answer is a warning.
+    pub(super) async fn fetch_record(
+        &mut self,
+        invocation: &Invocation,
+        service: &str,
+        full: &Digest,
+    ) -> Result<Option<Record>, Failure> {
+        let native = self.engine.native().await?;
+        let platform = match self.recipes.get(service) {
+            Some(Fingerprinted::Known(recipe)) => recipe.platform.as_deref(),
+            _ => None,
+        };
+        let platform = platform.map_or(native, Platform::parse);
+        for repository in self.settings.caches.of(service).from.clone() {
+            let registries = self.registries(invocation).await?;
+            let shown = "asking registries";
+            let shown = Waiting::show(self.settings.progress, &invocation.screen, shown);
+            let found = find_record(&registries, &repository.image(full), &platform, full).await;
+            drop(shown);
+            match found {
+                Ok(Some((record, bytes))) => {
+                    records::keep_bytes(self.settings.cache.as_deref(), full, &bytes);
+                    return Ok(Some(record));
+                }
+                Ok(None) => {}
+                Err(error) => invocation.warning(&format!(
+                    "`{repository}` is not asked for what images are made of: {error}"
+                )),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The record of a fingerprint beside its image, and its bytes. What is none of that fingerprint is passed over.
+async fn find_record(
+    registries: &Registries,
+    name: &ImageRef,
+    platform: &Platform,
+    full: &Digest,
+) -> Result<Option<(Record, Vec<u8>)>, RegistryError> {
+    let Some(image) = registries.image(name, platform).await? else {
+        return Ok(None);
+    };
+    let all = registries.records(name, &image.manifest.digest).await?;
+    let mut all = all.into_iter().rev();
+    Ok(all.find_map(|bytes| Some((Record::decode(&bytes, full).ok()?, bytes))))
 }
 
 async fn put_record(

@@ -63,6 +63,16 @@ pub(super) fn keep(
     }))
 }
 
+/// Writes one that came from elsewhere.
+pub(super) fn keep_bytes(cache: Option<&Path>, full: &Digest, bytes: &[u8]) {
+    let Some(cache) = cache else {
+        return;
+    };
+    if let Err(error) = write(&folder(cache), full, bytes) {
+        tracing::debug!(%error, "what {} is made of is not kept", full.short());
+    }
+}
+
 /// What an image's fingerprint was made of.
 ///
 /// # Errors

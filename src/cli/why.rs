@@ -48,25 +48,13 @@ struct Earlier {
 /// The exit code: 0 when nothing changed, else [`CHANGED`].
 pub(super) async fn why(invocation: &Invocation, args: &Why) -> Result<u8, Failure> {
     let names = [args.service.clone()];
-    let prepared = load_and_prepare(invocation, &names, Goal::FINGERPRINTS).await?;
+    let mut prepared = load_and_prepare(invocation, &names, Goal::FINGERPRINTS).await?;
+    let earlier = earlier(&prepared, args)?;
+    let kept = kept(invocation, &mut prepared, &args.service, &earlier).await?;
     let recipe = recipe(&prepared, &args.service)?;
-    let earlier = match &args.against {
-        Some(text) => against(&prepared, text)?,
-        None => replaced(&prepared, &args.service, recipe)?,
-    };
-    let (mut changes, mut before) = (Vec::new(), None);
     let now = Record::of(recipe);
-    if earlier.full != recipe.full {
-        let cache = prepared.settings.cache.as_deref();
-        let kept = records::read(cache, &earlier.full).map_err(|unread| {
-            untold(
-                format!("what {} was made of is not known: {unread}", earlier.name),
-                "`larder up` and `larder build` keep it for each image that they build or reuse",
-            )
-        })?;
-        changes = compare(&kept, &now);
-        before = Some(kept);
-    }
+    let changes = kept.as_ref().map(|kept| compare(kept, &now));
+    let (changes, before) = (changes.unwrap_or_default(), kept);
     let difference = Difference {
         service: &args.service,
         earlier: &earlier.name,
@@ -97,6 +85,39 @@ pub(super) async fn why(invocation: &Invocation, args: &Why) -> Result<u8, Failu
         }
     }
     Ok(if before.is_some() { CHANGED } else { 0 })
+}
+
+fn earlier(prepared: &Prepared, args: &Why) -> Result<Earlier, Failure> {
+    let recipe = recipe(prepared, &args.service)?;
+    match &args.against {
+        Some(text) => against(prepared, text),
+        None => replaced(prepared, &args.service, recipe),
+    }
+}
+
+/// What the earlier image was made of, from the cache folder or from beside it in a registry; `None` where it is the one of now.
+async fn kept(
+    invocation: &Invocation,
+    prepared: &mut Prepared,
+    service: &str,
+    earlier: &Earlier,
+) -> Result<Option<Record>, Failure> {
+    if recipe(prepared, service)?.full == earlier.full {
+        return Ok(None);
+    }
+    let unread = match records::read(prepared.settings.cache.as_deref(), &earlier.full) {
+        Ok(kept) => return Ok(Some(kept)),
+        Err(unread) => unread,
+    };
+    let fetched = prepared.fetch_record(invocation, service, &earlier.full);
+    match fetched.await? {
+        Some(record) => Ok(Some(record)),
+        None => Err(untold(
+            format!("what {} was made of is not known: {unread}", earlier.name),
+            "`larder up` and `larder build` keep it for each image that they build or reuse, and `larder prewarm` puts it \
+             beside the image in the registry",
+        )),
+    }
 }
 
 fn untold(text: String, hint: &str) -> Failure {
@@ -216,7 +237,8 @@ fn stranger(name: &str) -> Failure {
 
 /// What `--against` names: a fingerprint, larder's name for it, another name, or an ID.
 fn against(prepared: &Prepared, text: &str) -> Result<Earlier, Failure> {
-    let tag = labels::fingerprint_in(text);
+    let in_registry = text.rsplit_once(":fp-").map(|(_, full)| full);
+    let tag = labels::fingerprint_in(text).or(in_registry);
     let images = &prepared.observed.images;
     if let Ok(full) = tag.unwrap_or(text).parse::<Digest>() {
         let named = prepared.observed.image_named(&labels::image_name(&full));
