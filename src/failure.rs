@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
+use crate::bundle::BundleError;
 use crate::model::{ImageRef, Place, UnknownService};
 use crate::registry::RegistryError;
 use crate::runtime::{self, BuildError, EngineError};
@@ -28,6 +29,17 @@ pub enum Failure {
     /// Nothing says where the images of a service go.
     #[error("nothing says where the images of `{0}` are pushed")]
     Nowhere(String),
+    /// A bundle cannot be read, or written.
+    #[error("bundle `{}` is not {}", path.display(), if *written { "written" } else { "loaded" })]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// Whether it was to be written.
+        written: bool,
+        /// Why.
+        #[source]
+        source: BundleError,
+    },
     /// A registry does not take, or give, what a command is about.
     #[error("{action} failed")]
     OfRegistry {

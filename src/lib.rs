@@ -4,10 +4,11 @@
 //! [`model`] what a project is · [`compose`] files and environment in, a project out ·
 //! [`fingerprint`] what each image is made of · [`plan`] what is there, what is wanted, and the steps
 //! between · [`runtime`] carries the steps out · [`docker`] the engine · [`build`] the builders ·
-//! [`registry`] what registries have ·
+//! [`registry`] what registries have · [`bundle`] images in one file ·
 //! [`term`] what a person sees · `remembered` what is kept from run to run · [`cli`] one file per command.
 
 pub mod build;
+pub mod bundle;
 pub mod cli;
 pub mod compose;
 pub mod docker;

@@ -30,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "remembered",
         ],
     ),
+    ("bundle", &["model", "compose", "fingerprint"]),
     (
         "registry",
         &["model", "compose", "fingerprint", "plan", "runtime"],
@@ -59,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "docker",
             "build",
             "registry",
+            "bundle",
             "term",
             "settings",
         ],
@@ -74,6 +76,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "docker",
             "build",
             "registry",
+            "bundle",
             "term",
             "settings",
             "remembered",

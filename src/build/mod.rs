@@ -30,5 +30,6 @@ mod trace;
 pub use builders::Builders;
 pub use buildkit::{BuildKit, Refusal, refusal};
 pub use dagger::Dagger;
+pub use parts::used_bases;
 pub use pieces::pieces;
 pub use session::{DaggerSource, SessionError, available};

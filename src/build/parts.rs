@@ -28,7 +28,7 @@ pub(super) fn image_labels(request: &BuildRequest<'_>) -> BTreeMap<String, Strin
 
 /// The names of the images that a part of a recipe is built from: not those that nothing names but the FROM of stages that
 /// are not built, or that start from their dependency images.
-pub(super) fn used_bases(recipe: &Recipe, part: &BuildPart<'_>) -> BTreeSet<String> {
+pub fn used_bases(recipe: &Recipe, part: &BuildPart<'_>) -> BTreeSet<String> {
     let replaced = |number: usize| match part {
         BuildPart::Dependencies { stage } => number > *stage,
         BuildPart::Target { on } => on.contains_key(&number),

@@ -3,7 +3,7 @@
 //! what it pulled: a tag that moved does not move what is there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use futures_util::future::join_all;
@@ -13,10 +13,14 @@ use super::bases::Bases;
 use super::invocation::Invocation;
 use super::offers::BUDGET;
 use super::prepare::{Prepared, Reading};
+use crate::build::used_bases;
+use crate::docker::Docker;
 use crate::failure::Failure;
-use crate::fingerprint::{Base, BaseRef, Fingerprinted, Platform};
-use crate::model::labels;
+use crate::fingerprint::{Base, BaseRef, Cut, Fingerprinted, Platform};
+use crate::model::{Digest, labels};
 use crate::remembered;
+use crate::runtime::BuildPart;
+use crate::settings::Builder;
 
 /// So many are remembered for an engine.
 const MOST: usize = 500;
@@ -40,14 +44,14 @@ impl Prepared {
         reading: &Reading,
         bases: &mut Bases,
     ) -> Result<BTreeMap<String, Fingerprinted>, Failure> {
-        if !self.settings.caches.is_asked() {
+        let mut kept = self.remembered().await?;
+        if !self.settings.caches.is_asked() && kept.is_empty() {
             return Ok(BTreeMap::new());
         }
         let pulling: BTreeSet<String> = self.pulling().collect();
         let services = self.imaged();
         let services: BTreeSet<String> = services.difference(&pulling).cloned().collect();
         let native = self.engine.native().await?;
-        let mut kept = self.remembered();
         let mut known = Known::default();
         let mut asked = BTreeSet::new();
         let mut recipes = BTreeMap::new();
@@ -83,8 +87,9 @@ impl Prepared {
         self.recipes = recipes;
         self.look_up(invocation, reading.survey.lock()).await?;
         let mut recipes = std::mem::take(&mut self.recipes);
-        recipes.retain(|_, recipe| self.is_at_hand(recipe));
-        self.remember(&kept);
+        recipes.retain(|_, recipe| self.is_at_hand(recipe, &known.afar));
+        self.note_bases(&known.all, &native);
+        self.remember(&kept).await?;
         Ok(recipes)
     }
 
@@ -115,7 +120,7 @@ impl Prepared {
                 (None, None) => missing.push(base),
             }
         }
-        if missing.is_empty() {
+        if missing.is_empty() || !self.settings.caches.is_asked() {
             return Ok(());
         }
         let registries = self.registries(invocation).await?;
@@ -145,49 +150,91 @@ impl Prepared {
         Ok(())
     }
 
-    /// Whether the image of a recipe is on the engine, or is offered.
-    fn is_at_hand(&self, recipe: &Fingerprinted) -> bool {
+    /// Whether the image of a recipe is on the engine or is offered, or can be built on dependency images that are, without any
+    /// of these bases.
+    fn is_at_hand(&self, recipe: &Fingerprinted, afar: &BTreeSet<BaseRef>) -> bool {
         let Fingerprinted::Known(recipe) = recipe else {
             return false;
         };
-        let name = labels::image_name(&recipe.full);
-        let here = self
-            .observed
-            .image_for(labels::FINGERPRINT, &recipe.full, &name);
-        let offer = self.pantry.offers.get(&recipe.full);
-        recipe.unpinned.is_none()
-            && (here.is_some() || offer.is_some_and(|own| own.doubt.is_none()))
-    }
-
-    fn remembered(&self) -> Kept {
-        self.file()
-            .map(|file| remembered::read(&file))
-            .unwrap_or_default()
-    }
-
-    fn remember(&self, kept: &Kept) {
-        let Some(file) = self.file() else {
-            return;
+        let has = |key: &Digest, label: &str, name: String| {
+            let offer = self.pantry.offers.get(key);
+            self.observed.image_for(label, key, &name).is_some()
+                || offer.is_some_and(|own| own.doubt.is_none())
         };
-        let before: Kept = remembered::read(&file);
-        if before == *kept || kept.len() > MOST {
-            return;
+        let full = labels::image_name(&recipe.full);
+        if recipe.unpinned.is_some() || has(&recipe.full, labels::FINGERPRINT, full) {
+            return recipe.unpinned.is_none();
         }
-        if let Err(error) = remembered::write(&file, kept) {
+        let is_here = |cut: &Cut| {
+            let name = labels::dependencies_name(&cut.key);
+            has(&cut.key, labels::DEPENDENCIES, name)
+        };
+        if self.settings.builder == Builder::Dagger || !recipe.cuts.iter().all(is_here) {
+            return false;
+        }
+        let on = recipe.cuts.iter().map(|cut| (cut.stage, cut.key)).collect();
+        let used = used_bases(recipe, &BuildPart::Target { on: &on });
+        !afar
+            .iter()
+            .any(|base| used.contains(&base.image.familiar()))
+    }
+
+    /// What is known of the bases of this run, for other machines: that which is no image of the project's own.
+    pub(super) fn note_bases(&mut self, known: &BTreeMap<BaseRef, Base>, native: &Platform) {
+        let known = known.iter();
+        let foreign = known.filter(|(_, base)| !labels::is_name(&base.identity));
+        let bases = foreign.map(|(base, own)| (key(base, native), own.clone()));
+        self.bases.extend(bases);
+    }
+
+    async fn remembered(&self) -> Result<Kept, Failure> {
+        let folder = self.settings.cache.as_deref().map(folder);
+        // The engine is not asked who it is where nothing is remembered of any.
+        if !folder.is_some_and(|own| own.is_dir()) {
+            return Ok(Kept::new());
+        }
+        let file = file(self.settings.cache.as_deref(), &self.engine).await?;
+        Ok(file.map(|file| remembered::read(&file)).unwrap_or_default())
+    }
+
+    async fn remember(&self, kept: &Kept) -> Result<(), Failure> {
+        let file = file(self.settings.cache.as_deref(), &self.engine).await?;
+        let Some(file) = file.filter(|_| kept.len() <= MOST) else {
+            return Ok(());
+        };
+        if remembered::read::<Kept>(&file) != *kept
+            && let Err(error) = remembered::write(&file, kept)
+        {
             tracing::debug!(%error, "what registries said of base images is not remembered");
         }
+        Ok(())
     }
+}
 
-    fn file(&self) -> Option<PathBuf> {
-        let engine = &self.observed.engine.id;
-        let cache = self
-            .settings
-            .cache
-            .as_ref()
-            .filter(|_| !engine.is_empty())?;
-        let name = crate::model::Digest::of(engine.as_bytes());
-        Some(cache.join("bases").join(name.to_string()))
-    }
+/// Remembers what others said of bases, beside what is known of them.
+pub(super) async fn remember(
+    engine: &Docker,
+    cache: Option<&Path>,
+    more: BTreeMap<String, Base>,
+) -> Result<(), Failure> {
+    let Some(file) = file(cache, engine).await?.filter(|_| !more.is_empty()) else {
+        return Ok(());
+    };
+    let mut kept: Kept = remembered::read(&file);
+    kept.extend(more);
+    remembered::write(&file, &kept).map_err(|source| Failure::Unwritten { path: file, source })
+}
+
+fn folder(cache: &Path) -> PathBuf {
+    cache.join("bases")
+}
+
+async fn file(cache: Option<&Path>, engine: &Docker) -> Result<Option<PathBuf>, Failure> {
+    let Some(cache) = cache else {
+        return Ok(None);
+    };
+    let name = Digest::of(engine.identity().await?.as_bytes());
+    Ok(Some(folder(cache).join(name.to_string())))
 }
 
 fn key(base: &BaseRef, native: &Platform) -> String {

@@ -17,6 +17,7 @@ use super::exec::Exec;
 use super::fingerprint::Fingerprint;
 use super::images::Images;
 use super::kill::Kill;
+use super::load::Load;
 use super::lock::LockArgs;
 use super::logs::Logs;
 use super::ls::Ls;
@@ -144,6 +145,8 @@ pub enum Command {
     Build(Services),
     /// Put the images of all services into a registry, before anybody starts them
     Prewarm(Prewarm),
+    /// Put the images of a bundle onto the engine
+    Load(Load),
     /// Pull the images that services name
     Pull(Pull),
     /// Write larder.lock, which pins base images to digests

@@ -22,7 +22,7 @@ use super::stops::wait_for_stops;
 use crate::compose;
 use crate::docker::{self, Docker};
 use crate::failure::Failure;
-use crate::fingerprint::{self, BaseRef, Change, Fingerprinted, Platform, StatCache, Survey};
+use crate::fingerprint::{self, Base, BaseRef, Change, Fingerprinted, Platform, StatCache, Survey};
 use crate::model::{Digest, Project, familiar};
 use crate::plan::{self, Asked, ChosenPort, Observed, Push};
 use crate::runtime::{Engine, EngineError, Leg};
@@ -100,6 +100,8 @@ pub(super) struct Prepared {
     pub(super) ports: Vec<ChosenPort>,
     /// What registries have of what is missing here.
     pub(super) pantry: Pantry,
+    /// What is known of bases: name and platform → what a build gets from it.
+    pub(super) bases: BTreeMap<String, Base>,
     /// Where this run's images are pushed, and what is not there yet.
     pub(super) pushes: BTreeMap<String, Push>,
 }
@@ -234,6 +236,7 @@ pub(super) async fn prepare(
         agent: invocation.ssh_agent(),
         ports: Vec::new(),
         pantry: Pantry::default(),
+        bases: BTreeMap::new(),
         pushes: BTreeMap::new(),
     };
     if goal.containers {
@@ -382,6 +385,8 @@ impl Prepared {
         rest.retain(|service| !afar.contains_key(service));
         self.key(invocation, &reading, &mut bases, &rest).await?;
         self.recipes.extend(afar);
+        let native = self.engine.native().await?;
+        self.note_bases(&bases.known, &native);
         bases.mark(&mut self.recipes);
         self.explain();
         if bases.pulled() {

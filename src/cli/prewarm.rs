@@ -1,6 +1,7 @@
 //! `larder prewarm`: the images of all services in a registry, before anybody starts one of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use super::args::{Listing, listing};
 use super::carry_out::carry_out;
 use super::invocation::Invocation;
+use super::packing::Packing;
 use super::prepare::{Goal, Prepared, prepare};
 use super::pushes::Shelf;
 use super::records;
@@ -28,6 +30,9 @@ pub struct Prewarm {
     /// A platform to build for, in place of those that the services say; may be repeated
     #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
     pub platform: Vec<String>,
+    /// Write all images into a file, too: an OCI image layout, for `larder load` on a machine without a registry
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
     /// The format: table or json
     #[arg(long, value_parser = listing, default_value = "table", hide_default_value = true)]
     pub format: Listing,
@@ -42,7 +47,8 @@ struct Row {
     result: Outcome,
     /// Its name in the registry, by its digest.
     image: Option<String>,
-    bytes: u64,
+    /// Of its layers there, compressed.
+    bytes: Option<u64>,
     took: Duration,
 }
 
@@ -54,6 +60,8 @@ enum Outcome {
     Pushed,
     /// It was built, and is there now.
     Built,
+    /// It was on the engine, and there is no registry.
+    Here,
 }
 
 impl Outcome {
@@ -62,6 +70,7 @@ impl Outcome {
             Self::Hit => "hit",
             Self::Pushed => "pushed",
             Self::Built => "built",
+            Self::Here => "on the engine",
         }
     }
 }
@@ -71,13 +80,23 @@ pub(super) async fn prewarm(invocation: &Invocation, args: &Prewarm) -> Result<(
     let mut rows: Vec<Row> = Vec::new();
     let project = invocation.load_all()?;
     invocation.warn(&project);
+    let mut packing = args.output.as_deref().map(Packing::begin).transpose()?;
     for (platform, services) in platforms(&project, args)? {
         let of_platform = rounds(invocation, None, async || {
-            round(invocation, platform.as_deref(), &services).await
+            let here = packing.is_some();
+            round(invocation, platform.as_deref(), &services, here).await
         });
-        rows.extend(of_platform.await?);
+        let (prepared, of_platform) = of_platform.await?;
+        rows.extend(of_platform);
+        if let Some(packing) = &mut packing {
+            packing.pack(invocation, &prepared).await?;
+        }
     }
-    tell(invocation, args, &rows, begun)
+    tell(invocation, args, &rows, begun)?;
+    match packing {
+        Some(packing) => packing.end(invocation),
+        None => Ok(()),
+    }
 }
 
 /// The services that are built, by the platforms that they are built for.
@@ -89,13 +108,16 @@ fn platforms(
     let mut all: BTreeMap<Option<String>, BTreeSet<String>> = BTreeMap::new();
     for name in named {
         let service = &project.services[&name];
-        let Some(build) = &service.build else {
+        let build = service.build.as_ref();
+        // What is only named lies in a registry of its own, but for a machine that reaches none.
+        if build.is_none() && args.output.is_none() {
             continue;
-        };
+        }
+        let listed = build.map_or(&[][..], |build| &build.platforms);
         let platforms: Vec<Option<String>> = if !args.platform.is_empty() {
             args.platform.iter().cloned().map(Some).collect()
-        } else if service.platform.is_none() && !build.platforms.is_empty() {
-            build.platforms.iter().cloned().map(Some).collect()
+        } else if service.platform.is_none() && !listed.is_empty() {
+            listed.iter().cloned().map(Some).collect()
         } else {
             vec![service.platform.clone()]
         };
@@ -111,7 +133,8 @@ async fn round(
     invocation: &Invocation,
     platform: Option<&str>,
     services: &BTreeSet<String>,
-) -> Result<Vec<Row>, Failure> {
+    here: bool,
+) -> Result<(Prepared, Vec<Row>), Failure> {
     let mut project = invocation.load_all()?;
     for name in services {
         if let Some(service) = project.services.get_mut(name) {
@@ -119,10 +142,8 @@ async fn round(
         }
     }
     let settings = invocation.settings(Some(&project), None)?;
-    let nowhere = services
-        .iter()
-        .find(|own| settings.caches.of(own).to.is_none());
-    if let Some(service) = nowhere {
+    let nowhere = |own: &&String| settings.caches.of(own).to.is_none();
+    if let Some(service) = services.iter().find(nowhere).filter(|_| !here) {
         return Err(Failure::Nowhere(service.clone()));
     }
     let names: Vec<String> = services.iter().cloned().collect();
@@ -140,13 +161,16 @@ async fn round(
     for (service, why) in prepared.unpinned() {
         invocation.warning(&format!("`{service}` is not pushed: {why}"));
     }
-    let missing: BTreeSet<String> = prepared
-        .pushes
-        .iter()
-        .filter(|(_, push)| !push.missing.is_empty())
-        .map(|(service, _)| service.clone())
-        .collect();
-    let (plan, dagger) = prepared.decide_images(invocation, &missing).await?;
+    let mut wanted: BTreeSet<String> = services.clone();
+    if here {
+        prepared.bring_all();
+    } else {
+        wanted.retain(|own| {
+            let push = prepared.pushes.get(own);
+            push.is_some_and(|push| !push.missing.is_empty())
+        });
+    }
+    let (plan, dagger) = prepared.decide_images(invocation, &wanted).await?;
     let kept = records::keep(prepared.settings.cache.as_deref(), &prepared.recipes);
     let mut took = BTreeMap::new();
     if !plan.is_empty() {
@@ -161,7 +185,8 @@ async fn round(
     } else {
         prepared.find_pushes(invocation, true).await?
     };
-    Ok(rows(&prepared, &plan, &took, (&shelf, &after), platform))
+    let rows = rows(&prepared, &plan, &took, (&shelf, &after), platform);
+    Ok((prepared, rows))
 }
 
 impl Prepared {
@@ -188,14 +213,16 @@ fn rows(
     platform: Option<&str>,
 ) -> Vec<Row> {
     let mut rows = Vec::new();
-    for (service, recipe, to) in prepared.pushed() {
+    for (service, recipe) in prepared.known() {
+        let to = prepared.settings.caches.of(service).to.as_ref();
         let cuts = recipe.cuts.iter().map(|own| (own.key, true));
         for (key, is_dependencies) in cuts.chain([(recipe.full, false)]) {
-            let place = (to.clone(), key);
+            let place = to.map(|to| (to.clone(), key));
+            let image = place.as_ref().and_then(|place| after.get(place));
             // A dependency image that nobody built by itself, as with Dagger alone.
-            let Some(image) = after.get(&place) else {
+            if to.is_some() && image.is_none() {
                 continue;
-            };
+            }
             let steps = steps_of(plan, recipe, to, (key, is_dependencies));
             let built = steps.iter().any(|step| {
                 let action = &plan.steps[step.0].action;
@@ -204,20 +231,20 @@ fn rows(
                     Action::Build { .. } | Action::BuildDependencies { .. }
                 )
             });
+            let was_there = place.is_some_and(|place| before.contains_key(&place));
             rows.push(Row {
                 service: service.clone(),
                 platform: platform.map(str::to_owned),
                 key,
                 is_dependencies,
-                result: if before.contains_key(&place) {
-                    Outcome::Hit
-                } else if built {
-                    Outcome::Built
-                } else {
-                    Outcome::Pushed
+                result: match (was_there, built) {
+                    (true, _) => Outcome::Hit,
+                    (false, true) => Outcome::Built,
+                    (false, false) if to.is_some() => Outcome::Pushed,
+                    (false, false) => Outcome::Here,
                 },
-                image: Some(image.image.familiar()),
-                bytes: image.bytes,
+                image: image.map(|own| own.image.familiar()),
+                bytes: image.map(|own| own.bytes),
                 took: steps.iter().filter_map(|step| took.get(step)).sum(),
             });
         }
@@ -229,17 +256,19 @@ fn rows(
 fn steps_of(
     plan: &Plan,
     recipe: &Recipe,
-    to: &Repository,
+    to: Option<&Repository>,
     (key, is_dependencies): (Digest, bool),
 ) -> Vec<StepId> {
-    let pushed = if is_dependencies {
-        to.dependencies(&key)
-    } else {
-        to.image(&key)
-    };
-    let pushed = pushed.familiar();
+    let pushed = to.map(|to| {
+        let name = if is_dependencies {
+            to.dependencies(&key)
+        } else {
+            to.image(&key)
+        };
+        name.familiar()
+    });
     let steps = plan.steps.iter().filter(|step| match &step.action {
-        Action::Push { name, .. } => *name == pushed,
+        Action::Push { name, .. } => Some(name) == pushed.as_ref(),
         Action::Build { fingerprint, .. } => !is_dependencies && *fingerprint == recipe.full,
         Action::BuildDependencies { key: own, .. } => is_dependencies && *own == key,
         _ => false,
@@ -271,10 +300,12 @@ fn tell(
     if !cells.is_empty() {
         invocation.screen.out(&table(header, &cells));
     }
-    let came = rows.iter().filter(|row| row.result != Outcome::Hit).count();
-    match came {
-        0 => invocation.total(rows.len(), "image", "in the registry already", begun),
-        count => invocation.total(count, "image", "pushed", begun),
+    let old = |row: &&Row| matches!(row.result, Outcome::Hit | Outcome::Here);
+    let new = rows.iter().filter(|row| !old(row)).count();
+    match (new, args.output.is_some()) {
+        (0, false) => invocation.total(rows.len(), "image", "in the registry already", begun),
+        (count, false) => invocation.total(count, "image", "pushed", begun),
+        (_, true) => invocation.total(rows.len(), "image", "ready", begun),
     }
 }
 
@@ -286,7 +317,7 @@ impl Row {
             self.platform.clone().unwrap_or_default(),
             format!("{kind}-{}", self.key.short()),
             self.result.word().to_owned(),
-            size(self.bytes),
+            self.bytes.map(size).unwrap_or_default(),
             if self.took.is_zero() {
                 String::new()
             } else {

@@ -21,15 +21,22 @@ const AT_ONCE: usize = 16;
 pub(super) type Shelf = BTreeMap<(Repository, Digest), RemoteImage>;
 
 impl Prepared {
-    /// The recipes whose images are pushed, and where.
-    pub(super) fn pushed(&self) -> impl Iterator<Item = (&String, &Recipe, &Repository)> {
+    /// The recipes whose images a key stands for.
+    pub(super) fn known(&self) -> impl Iterator<Item = (&String, &Recipe)> {
         self.recipes.iter().filter_map(|(service, recipe)| {
             let Fingerprinted::Known(recipe) = recipe else {
                 return None;
             };
-            let to = self.settings.caches.of(service).to.as_ref()?;
             let wanted = self.services.contains(service) && recipe.unpinned.is_none();
-            wanted.then_some((service, &**recipe, to))
+            wanted.then_some((service, &**recipe))
+        })
+    }
+
+    /// Those whose images are pushed, and where.
+    fn pushed(&self) -> impl Iterator<Item = (&String, &Recipe, &Repository)> {
+        self.known().filter_map(|(service, recipe)| {
+            let to = self.settings.caches.of(service).to.as_ref()?;
+            Some((service, recipe, to))
         })
     }
 
@@ -90,14 +97,28 @@ impl Prepared {
             let keys = recipe.cuts.iter().map(|own| own.key).chain([recipe.full]);
             let missing = keys.filter(|key| !shelf.contains_key(&(to.clone(), *key)));
             let push = Push {
-                to: to.clone(),
+                to: Some(to.clone()),
                 missing: missing.collect(),
                 all,
+                here: false,
             };
             (service.clone(), push)
         });
         self.pushes = pushes.collect();
         Ok(shelf)
+    }
+
+    /// Has all images come to the engine, dependency images and those that a registry has included.
+    pub(super) fn bring_all(&mut self) {
+        for service in self.services.clone() {
+            let push = self.pushes.entry(service).or_insert_with(|| Push {
+                to: None,
+                missing: BTreeSet::new(),
+                all: true,
+                here: true,
+            });
+            push.here = true;
+        }
     }
 
     /// Puts what they were made of beside the images that a plan pushed. Where one cannot be put, that is a warning: it only

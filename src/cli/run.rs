@@ -8,8 +8,8 @@ use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::{
     attach, build, completion, config, cp, create, doctor, down, events, exec, fingerprint, images,
-    kill, lock, logs, ls, man, one_off, pause, plan, port, prewarm, ps, pull, restart, rm, scale,
-    start, stop, top, up, volumes, wait, why,
+    kill, load, lock, logs, ls, man, one_off, pause, plan, port, prewarm, ps, pull, restart, rm,
+    scale, start, stop, top, up, volumes, wait, why,
 };
 use crate::failure::Failure;
 use crate::settings::{Environment, Progress};
@@ -92,6 +92,7 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
         Command::Build(args) => build::build(invocation, &args).await?,
         Command::Lock(args) => Box::pin(lock::lock(invocation, &args)).await?,
         Command::Prewarm(args) => Box::pin(prewarm::prewarm(invocation, &args)).await?,
+        Command::Load(args) => Box::pin(load::load(invocation, &args)).await?,
         Command::Config(args) => config::config(invocation, &args).await?,
         Command::Ps(args) => ps::ps(invocation, &args).await?,
         Command::Pull(args) => Box::pin(pull::pull(invocation, &args)).await?,

@@ -64,6 +64,7 @@ impl Failure {
             | Self::NotInRegistry { .. }
             | Self::NoDigest { .. }
             | Self::Unwritten { .. }
+            | Self::Bundle { .. }
             | Self::NotRunning(_)
             | Self::Halted { .. }
             | Self::NoContainer(_)

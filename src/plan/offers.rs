@@ -37,12 +37,14 @@ pub struct Sought {
 /// Where a run's images are pushed, and which of them are not there yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
-    /// The repository.
-    pub to: Repository,
+    /// The repository, where there is one.
+    pub to: Option<Repository>,
     /// The keys that it lacks.
     pub missing: BTreeSet<Digest>,
     /// Whether dependency images are built for it that nothing else needs.
     pub all: bool,
+    /// Whether all of them come to the engine, whatever is missing there.
+    pub here: bool,
 }
 
 /// What registries are asked for: the images that are not on the engine, and what a build of them would start from.
@@ -128,26 +130,37 @@ impl Draft<'_> {
         };
         let mut after = Vec::new();
         for cut in &recipe.cuts {
-            if !push.missing.contains(&cut.key) {
+            let missing = push.missing.contains(&cut.key);
+            if !missing && !push.here {
                 continue;
             }
-            if let Some(source) = self.dependency_source(service, cut, push.all) {
-                let name = push.to.dependencies(&cut.key).familiar();
+            let source = self.dependency_source(service, recipe, cut, push.all);
+            if let (Some(source), Some(to), true) = (source, &push.to, missing) {
+                let name = to.dependencies(&cut.key).familiar();
                 after.push(self.push_to(service, source, name, &[]));
             }
         }
         let chosen = self.chosen.get(service);
         let source = chosen.filter(|own| own.fingerprint == Some(recipe.full));
         if let Some(source) = source.map(|own| own.source.clone())
-            && push.missing.contains(&recipe.full)
+            && let Some(to) = push
+                .to
+                .as_ref()
+                .filter(|_| push.missing.contains(&recipe.full))
         {
-            let name = push.to.image(&recipe.full).familiar();
+            let name = to.image(&recipe.full).familiar();
             self.push_to(service, source, name, &after);
         }
     }
 
     /// Where the image of a cut is found, or made where it is wanted for itself.
-    fn dependency_source(&mut self, service: &str, cut: &Cut, made: bool) -> Option<ImageSource> {
+    fn dependency_source(
+        &mut self,
+        service: &str,
+        recipe: &Recipe,
+        cut: &Cut,
+        made: bool,
+    ) -> Option<ImageSource> {
         if let Some(step) = self.dependency_images.get(&cut.key) {
             return Some(ImageSource::Step(*step));
         }
@@ -158,8 +171,15 @@ impl Draft<'_> {
         if let Some(here) = here {
             return Some(ImageSource::Id(here.id.clone()));
         }
+        if !made {
+            return None;
+        }
+        if let Some(step) = self.pull_offered(service, recipe, &cut.key, name) {
+            self.dependency_images.insert(cut.key, step);
+            return Some(ImageSource::Step(step));
+        }
         let builders = self.wanted.builders;
-        if !made || builders.rest == BuilderKind::Dagger {
+        if builders.rest == BuilderKind::Dagger {
             return None;
         }
         let action = Action::BuildDependencies {

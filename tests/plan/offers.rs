@@ -22,9 +22,10 @@ fn offered(key: &str, doubt: Option<&str>) -> impl FnOnce(&mut Scene) {
 
 fn pushed(keys: &[&str], all: bool) -> impl FnOnce(&mut Scene) {
     let push = Push {
-        to: "r.example/app".parse().unwrap(),
+        to: "r.example/app".parse().ok(),
         missing: keys.iter().map(|key| digest(key)).collect::<BTreeSet<_>>(),
         all,
+        here: false,
     };
     move |scene| drop(scene.pushes.insert("api".to_owned(), push))
 }
