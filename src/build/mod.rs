@@ -32,4 +32,5 @@ pub use buildkit::{BuildKit, Refusal, refusal};
 pub use dagger::Dagger;
 pub use parts::used_bases;
 pub use pieces::pieces;
+pub use references::context_names;
 pub use session::{DaggerSource, SessionError, available};

@@ -289,6 +289,11 @@ fn from<'f>(keyword: &str, field: &'f str) -> Option<(&'f str, &'f str)> {
     is_from.then(|| (&field[..field.len() - word.len()], word))
 }
 
+/// The names of the images that a recipe's additional contexts are built as.
+pub fn context_names(recipe: &Recipe) -> impl Iterator<Item = String> {
+    folder_images(recipe).map(|(_, image)| labels::context_name(&image.full))
+}
+
 /// The folders among the additional contexts of a recipe, each with its name, as builds of images that hold what is read
 /// of them: a `COPY --from` and a stage find there what BuildKit would find in the folder.
 pub(super) fn folder_images(recipe: &Recipe) -> impl Iterator<Item = (&String, Recipe)> {

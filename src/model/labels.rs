@@ -58,6 +58,11 @@ pub const SHARES: &str = "dev.larder.shares";
 /// elsewhere, as above.
 pub const SHADOWED: &str = "dev.larder.shadowed";
 
+/// On an image that larder built: the project and the service that it was built for, `hub/api`. Others that want the same image share it.
+pub const MADE_FOR: &str = "dev.larder.made-for";
+/// On a full image: the keys of the dependency images that it goes with, joined by commas.
+pub const CUTS: &str = "dev.larder.cuts";
+
 /// larder's labels of an image or a container. All are said, empty where there is none, so that those of what it is
 /// made from do not show through.
 pub fn of_build(
@@ -71,6 +76,16 @@ pub fn of_build(
         (FINGERPRINT.to_owned(), said(fingerprint)),
         (DEPENDENCIES.to_owned(), said(dependencies)),
         (SHADOWED.to_owned(), said(shadowed)),
+    ])
+}
+
+/// What is said of an image beside that: for whom it was built, and which dependency images it goes with. No decision about a
+/// container rests on these.
+pub fn of_image(project: &str, service: &str, cuts: &[Digest]) -> BTreeMap<String, String> {
+    let cuts: Vec<String> = cuts.iter().map(ToString::to_string).collect();
+    BTreeMap::from([
+        (MADE_FOR.to_owned(), format!("{project}/{service}")),
+        (CUTS.to_owned(), cuts.join(",")),
     ])
 }
 

@@ -243,7 +243,7 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
             part: BuildPart::Dependencies { stage },
             builder,
             name: labels::dependencies_name(&key),
-            labels: labels::of_build(None, Some(key), None),
+            labels: self.labels(labels::of_build(None, Some(key), None), recipe, &[]),
         };
         Ok(Product::Image(
             self.run.builder.build(&request, &self.progress).await?,
@@ -257,22 +257,36 @@ impl<E: Engine, B: Builder> Work<'_, E, B> {
         on: &BTreeMap<usize, Digest>,
         builder: BuilderKind,
     ) -> Result<Product, StepError> {
-        let recipe = self.recipe(recipe)?;
+        let service = recipe;
+        let recipe = self.recipe(service)?;
+        let keys = labels::of_build(
+            Some(fingerprint),
+            recipe.dependencies,
+            recipe.shadowed.as_ref().map(|shadowed| shadowed.key),
+        );
+        let cuts: Vec<Digest> = recipe.cuts.iter().map(|cut| cut.key).collect();
         let request = BuildRequest {
             project: self.run.project,
             recipe,
             part: BuildPart::Target { on },
             builder,
             name: labels::image_name(&fingerprint),
-            labels: labels::of_build(
-                Some(fingerprint),
-                recipe.dependencies,
-                recipe.shadowed.as_ref().map(|shadowed| shadowed.key),
-            ),
+            labels: self.labels(keys, service, &cuts),
         };
         Ok(Product::Image(
             self.run.builder.build(&request, &self.progress).await?,
         ))
+    }
+
+    /// The labels of an image that is built for a service.
+    fn labels(
+        &self,
+        mut keys: BTreeMap<String, String>,
+        service: &str,
+        cuts: &[Digest],
+    ) -> BTreeMap<String, String> {
+        keys.extend(labels::of_image(&self.run.project.name, service, cuts));
+        keys
     }
 
     fn service(&self) -> &str {

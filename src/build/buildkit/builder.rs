@@ -220,6 +220,8 @@ impl BuildKit {
             progress.doing(format!("additional context {context}"));
             let mut labels = labels::of_build(None, None, None);
             labels.insert(labels::CONTEXT.to_owned(), key);
+            let (project, service) = (&request.project.name, &recipe.service);
+            labels.extend(labels::of_image(project, service, &[]));
             let folder = BuildRequest {
                 project: request.project,
                 recipe: &recipe,
