@@ -1,5 +1,6 @@
 //! One command at a time changes a project on an engine: a file of this user's that is locked as long as the process lives.
-//! The second one waits, says for whom, and then looks at what the first one left.
+//! The second one waits, says for whom, and then looks at what the first one left. Images are everybody's: who goes by them
+//! shares a second file, and who removes some has it alone.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -48,11 +49,7 @@ pub(super) async fn take(
     let mut name = DigestWriter::new("larder project lock");
     name.text(&engine.identity().await?).text(project);
     let name = name.finish().to_string();
-    let locked = match file(&invocation.environment, &name) {
-        Ok(file) => locked(invocation, file).await,
-        Err(error) => Err(error),
-    };
-    match locked {
+    match locked(invocation, &name, Way::Alone, None).await {
         Ok((mut file, waited)) => {
             sign(&mut file, command);
             Ok(Some(Hold {
@@ -70,18 +67,83 @@ pub(super) async fn take(
     }
 }
 
-/// Locks it; whether it had to be waited for. A lock goes with the process that has it, however that ends.
-async fn locked(invocation: &Invocation, mut file: File) -> io::Result<(File, bool)> {
-    match file.try_lock() {
+/// That nobody removes images of an engine that larder made, as long as a process has this.
+pub(super) struct Images {
+    _file: File,
+}
+
+/// How images are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Beside others: by who makes images, and goes by those that are there.
+    Shared,
+    /// By nobody else: by who removes some.
+    Alone,
+}
+
+/// Takes hold of larder's images on an engine. Nothing where no lock can be kept, which is told by who removes some.
+///
+/// # Errors
+/// The engine does not say which one it is.
+pub(super) async fn images(
+    invocation: &Invocation,
+    engine: &Docker,
+    way: Way,
+) -> Result<Option<Images>, Failure> {
+    let mut name = DigestWriter::new("larder images lock");
+    name.text(&engine.identity().await?);
+    let name = name.finish().to_string();
+    // Of many that share it nobody has written down who they are.
+    let others = (way == Way::Alone)
+        .then_some("others that make images, or start from some, on this engine");
+    match locked(invocation, &name, way, others).await {
+        Ok((mut file, _)) => {
+            if way == Way::Alone {
+                sign(&mut file, &invocation.global.word);
+            }
+            Ok(Some(Images { _file: file }))
+        }
+        Err(error) if way == Way::Alone => {
+            invocation.warning(&format!(
+                "what other larders on this machine are about to use cannot be told, as there is no lock: {error}"
+            ));
+            Ok(None)
+        }
+        Err(error) => {
+            tracing::debug!(%error, "nothing keeps images from being removed meanwhile");
+            Ok(None)
+        }
+    }
+}
+
+/// Locks the file of this name; whether it had to be waited for, until `others` gave it back, or who has written down that it is
+/// theirs. A lock goes with the process that has it, however that ends.
+async fn locked(
+    invocation: &Invocation,
+    name: &str,
+    way: Way,
+    others: Option<&str>,
+) -> io::Result<(File, bool)> {
+    let mut file = file(&invocation.environment, name)?;
+    let tried = match way {
+        Way::Alone => file.try_lock(),
+        Way::Shared => file.try_lock_shared(),
+    };
+    match tried {
         Ok(()) => return Ok((file, false)),
         Err(TryLockError::Error(error)) => return Err(error),
         Err(TryLockError::WouldBlock) => {}
     }
-    let doing = format!("waiting for {}", holder(&mut file));
+    let others = others.map_or_else(|| holder(&mut file), ToOwned::to_owned);
+    let doing = format!("waiting for {others}");
     let mode = invocation.progress();
     let shown = Waiting::show(mode, &invocation.screen, &doing);
     invocation.tell_program(&doing);
-    let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| (file, true))).await;
+    let lock = move || match way {
+        Way::Alone => file.lock().map(|()| (file, true)),
+        Way::Shared => file.lock_shared().map(|()| (file, true)),
+    };
+    let locked = tokio::task::spawn_blocking(lock).await;
     drop(shown);
     locked.map_err(io::Error::other)?
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::args::Global;
-use super::hold::{self, Hold};
+use super::hold::{self, Hold, Images, Way};
 use super::interrupt::Interrupt;
 use super::offers::Shunned;
 use crate::compose::{self, LoadOptions};
@@ -27,6 +27,8 @@ pub(super) struct Invocation {
     pub(super) interrupt: Interrupt,
     /// The project that this run changes, and nobody else meanwhile.
     hold: Mutex<Option<Hold>>,
+    /// Larder's images on the engine, which nobody removes meanwhile.
+    images: Mutex<Option<Images>>,
     /// Whether an engine answered.
     reached: AtomicBool,
     /// What of registries this run does without.
@@ -77,6 +79,7 @@ impl Invocation {
             screen,
             interrupt,
             hold: Mutex::new(None),
+            images: Mutex::new(None),
             reached: AtomicBool::new(false),
             shunned: Mutex::default(),
         }
@@ -213,7 +216,7 @@ impl Invocation {
         let engine = self.engine().await?;
         let other = |hold: &Hold| hold.project != project;
         if self.held().as_ref().is_none_or(other) {
-            self.release();
+            self.held().take();
             let taken = hold::take(self, &engine, &self.global.word, project).await?;
             *self.held() = taken;
         }
@@ -232,9 +235,23 @@ impl Invocation {
         self.shunned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets others change the project.
+    /// Holds the images on an engine, until this run ends.
+    pub(super) async fn hold_images(&self, engine: &Docker, way: Way) -> Result<(), Failure> {
+        if self.held_images().is_none() {
+            let held = hold::images(self, engine, way).await?;
+            *self.held_images() = held;
+        }
+        Ok(())
+    }
+
+    /// Lets others change the project, and remove images.
     pub(super) fn release(&self) {
         self.held().take();
+        self.held_images().take();
+    }
+
+    fn held_images(&self) -> MutexGuard<'_, Option<Images>> {
+        self.images.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Hold>> {

@@ -14,6 +14,7 @@ use super::bases::Bases;
 use super::carry_out::carry_out;
 use super::compose_hashes::Oracle;
 use super::decide::BY_DOCKER;
+use super::hold::Way;
 use super::invocation::Invocation;
 use super::offers::Pantry;
 use super::proofs;
@@ -172,6 +173,10 @@ pub(super) async fn prepare(
             Some(engine) => engine?,
             None => invocation.engine().await?,
         };
+        if goal.acts {
+            // What is there now is there until it is used.
+            invocation.hold_images(&engine, Way::Shared).await?;
+        }
         let acts = goal.acts && goal.containers;
         let signals = async {
             if acts && goal.starts {

@@ -35,6 +35,7 @@ pub struct Docker {
     pub(super) config: ConfigFile,
     version: String,
     facts: OnceCell<EngineFacts>,
+    identity: OnceCell<String>,
 }
 
 impl Docker {
@@ -68,6 +69,7 @@ impl Docker {
             config,
             version: greeting.version,
             facts: OnceCell::new(),
+            identity: OnceCell::new(),
         })
     }
 
@@ -92,12 +94,15 @@ impl Docker {
     /// # Errors
     /// The engine does not answer.
     pub async fn identity(&self) -> Result<String, EngineError> {
-        let own = || self.client.inspect_network("none", None);
-        match self.ask("asking which engine it is", own).await {
-            Ok(network) => Ok(network.id.unwrap_or_default()),
-            Err(EngineError::Refused { .. }) => Ok(self.address.text.clone()),
-            Err(error) => Err(error),
-        }
+        let asked = self.identity.get_or_try_init(|| async {
+            let own = || self.client.inspect_network("none", None);
+            match self.ask("asking which engine it is", own).await {
+                Ok(network) => Ok(network.id.unwrap_or_default()),
+                Err(EngineError::Refused { .. }) => Ok(self.address.text.clone()),
+                Err(error) => Err(error),
+            }
+        });
+        asked.await.cloned()
     }
 
     /// Everything about the engine itself. The first call costs the engine some ten milliseconds (it runs its
