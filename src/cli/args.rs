@@ -15,6 +15,7 @@ use super::down::Down;
 use super::events::Events;
 use super::exec::Exec;
 use super::fingerprint::Fingerprint;
+use super::gc::Gc;
 use super::images::Images;
 use super::kill::Kill;
 use super::load::Load;
@@ -195,6 +196,8 @@ pub enum Command {
     Run(Box<Run>),
     /// Stop and remove the project's containers and networks
     Down(Down),
+    /// Remove images that larder made and nobody needs; without `-f` only show them
+    Gc(Gc),
     /// Look at what larder needs: the engine, builders, registries, disks
     Doctor(Doctor),
     /// Print what makes a shell complete larder's words

@@ -31,6 +31,7 @@ mod events;
 mod exec;
 mod explain;
 mod fingerprint;
+mod gc;
 mod hold;
 mod images;
 mod interrupt;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::{
-    attach, build, completion, config, cp, create, doctor, down, events, exec, fingerprint, images,
-    kill, load, lock, logs, ls, man, one_off, pause, plan, port, prewarm, ps, pull, restart, rm,
-    scale, start, stop, top, up, volumes, wait, why,
+    attach, build, completion, config, cp, create, doctor, down, events, exec, fingerprint, gc,
+    images, kill, load, lock, logs, ls, man, one_off, pause, plan, port, prewarm, ps, pull,
+    restart, rm, scale, start, stop, top, up, volumes, wait, why,
 };
 use crate::failure::Failure;
 use crate::settings::{Environment, Progress};
@@ -112,6 +112,7 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
         Command::Unpause(args) => pause::unpause(invocation, &args).await?,
         Command::Rm(args) => rm::rm(invocation, &args).await?,
         Command::Down(args) => down::down(invocation, &args).await?,
+        Command::Gc(args) => Box::pin(gc::gc(invocation, &args)).await?,
         Command::Completion(args) => completion::completion(invocation, &args)?,
         Command::Man(args) => man::man(invocation, &args)?,
     }

@@ -261,7 +261,7 @@ fn ports(listed: Vec<PortSummary>) -> Vec<PublishedPort> {
     ports
 }
 
-fn image(summary: ImageSummary) -> Image {
+pub(super) fn image(summary: ImageSummary) -> Image {
     let real = |names: Vec<String>| -> Vec<String> {
         let mut names = names;
         names.retain(|name| !name.starts_with("<none>"));

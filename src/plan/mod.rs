@@ -8,7 +8,8 @@
 //! compose made, what they have of their `hosts`, what is made for a `one_off` run, what `one_shots` have done and which
 //! `moved_ports` are free. Of the host's ports: `taken_ports` who has them, `port_conflicts` which cannot be had, `chosen_ports` which
 //! are taken in their place.
-//! Networks and volumes: `resources`, and `renewed_networks` that changed. What goes: `orphans`, and `unneeded_images`.
+//! Networks and volumes: `resources`, and `renewed_networks` that changed. What goes: `orphans`, `unneeded_images`, and
+//! the `garbage` among the images that larder made.
 
 mod adoption;
 mod census;
@@ -16,6 +17,7 @@ mod chosen_ports;
 mod containers;
 mod decide;
 mod error;
+mod garbage;
 mod hosts;
 mod images;
 mod mounted_images;
@@ -42,6 +44,9 @@ pub use adoption::asked_hashes;
 pub use chosen_ports::{ChosenPort, choose_ports, choosing, ports_are_open, ports_label};
 pub use decide::{Asked, Builders, Wanted, decide, stranger_warning};
 pub use error::Error;
+pub use garbage::{
+    Inventory, Kept, Kind as ImageKind, Needs, Rules, StoredImage, Verdict, freed, garbage,
+};
 pub use hosts::asked_containers;
 pub use images::beyond_dagger;
 pub use named::{asked_ages, check, first};
