@@ -12,7 +12,7 @@ use crate::bundle::BundleError;
 use crate::model::{ImageRef, Place, UnknownService};
 use crate::registry::RegistryError;
 use crate::runtime::{self, BuildError, EngineError};
-use crate::{compose, fingerprint, plan, settings};
+use crate::{compose, fingerprint, plan, settings, template};
 
 pub use self::kind::{Kind, handed_on};
 pub use self::telling::{REPORT, panicked};
@@ -149,6 +149,19 @@ pub enum Failure {
         image: String,
         /// Where it is named.
         place: Option<Box<Place>>,
+    },
+    /// No template fits a folder, or the one that was asked for does not.
+    #[error(transparent)]
+    Template(#[from] template::Error),
+    /// A file is not written, and nothing else.
+    #[error("{text}")]
+    Kept {
+        /// Why.
+        text: String,
+        /// Where the reason is written.
+        place: Option<Box<Place>>,
+        /// What may help.
+        hint: String,
     },
     /// A file cannot be written.
     #[error("`{}` cannot be written", path.display())]

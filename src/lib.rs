@@ -1,7 +1,7 @@
 //! larder starts a Compose stack in about the time its containers need: never stale, never rebuilt for
 //! nothing. The rooms, in the order in which data flows through them:
 //!
-//! [`model`] what a project is · [`compose`] files and environment in, a project out ·
+//! [`model`] what a project is · [`template`] Dockerfiles for folders that have none · [`compose`] files and environment in, a project out ·
 //! [`fingerprint`] what each image is made of · [`plan`] what is there, what is wanted, and the steps
 //! between · [`runtime`] carries the steps out · [`docker`] the engine · [`build`] the builders ·
 //! [`registry`] what registries have · [`bundle`] images in one file ·
@@ -20,4 +20,5 @@ pub mod registry;
 mod remembered;
 pub mod runtime;
 pub mod settings;
+pub mod template;
 pub mod term;

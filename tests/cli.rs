@@ -36,6 +36,8 @@ mod gc;
 mod hostile;
 #[path = "cli/images.rs"]
 mod images;
+#[path = "cli/init.rs"]
+mod init;
 #[path = "cli/interop.rs"]
 mod interop;
 #[path = "cli/interrupts.rs"]

@@ -4,6 +4,9 @@
 #[path = "../../src/model/mod.rs"]
 mod model;
 
+#[path = "../../src/template/mod.rs"]
+mod template;
+
 #[path = "../../src/compose/mod.rs"]
 mod compose;
 

@@ -17,6 +17,7 @@ use super::exec::Exec;
 use super::fingerprint::Fingerprint;
 use super::gc::Gc;
 use super::images::Images;
+use super::init::Init;
 use super::kill::Kill;
 use super::load::Load;
 use super::lock::LockArgs;
@@ -152,6 +153,8 @@ pub enum Command {
     Pull(Pull),
     /// Write larder.lock, which pins base images to digests
     Lock(LockArgs),
+    /// Write Dockerfiles for folders that have none, or a job for continuous integration
+    Init(Init),
     /// Show the resolved Compose model
     Config(Config),
     /// List the project's containers

@@ -53,7 +53,7 @@ fn command() -> Command {
     let named = |arg: Arg| {
         let names = arg.get_value_names().unwrap_or_default();
         let is = |name: &str| names.iter().any(|own| own == name);
-        if is("SERVICE") {
+        if is("SERVICE") || is("SERVICE|FOLDER") {
             arg.add(ArgValueCompleter::new(|typed: &OsStr| {
                 candidates(typed, services)
             }))

@@ -34,6 +34,7 @@ mod fingerprint;
 mod gc;
 mod hold;
 mod images;
+mod init;
 mod interrupt;
 mod invocation;
 mod kill;

@@ -8,7 +8,7 @@ use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::{
     attach, build, completion, config, cp, create, doctor, down, events, exec, fingerprint, gc,
-    images, kill, load, lock, logs, ls, man, one_off, pause, plan, port, prewarm, ps, pull,
+    images, init, kill, load, lock, logs, ls, man, one_off, pause, plan, port, prewarm, ps, pull,
     restart, rm, scale, start, stop, top, up, volumes, wait, why,
 };
 use crate::failure::Failure;
@@ -93,6 +93,7 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
         Command::Lock(args) => Box::pin(lock::lock(invocation, &args)).await?,
         Command::Prewarm(args) => Box::pin(prewarm::prewarm(invocation, &args)).await?,
         Command::Load(args) => Box::pin(load::load(invocation, &args)).await?,
+        Command::Init(args) => init::init(invocation, &args)?,
         Command::Config(args) => config::config(invocation, &args).await?,
         Command::Ps(args) => ps::ps(invocation, &args).await?,
         Command::Pull(args) => Box::pin(pull::pull(invocation, &args)).await?,

@@ -4,6 +4,7 @@ use super::Failure;
 use crate::docker;
 use crate::plan::Action;
 use crate::runtime::{self, BuildError, EngineError, StepError};
+use crate::template;
 
 /// What a failure is about; its number is the exit code (docs/exit-codes.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +33,11 @@ impl Failure {
     /// What it is about.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Settings(_)
+            Self::Template(template::Error::Broken { .. })
+            | Self::Broke(_)
+            | Self::Print { .. } => Kind::Bug,
+            Self::Template(_)
+            | Self::Settings(_)
             | Self::Cache(_)
             | Self::Nowhere(_)
             | Self::Compose(_)
@@ -42,6 +47,7 @@ impl Failure {
             | Self::NoServices { .. }
             | Self::NoJob(_)
             | Self::Untold { .. }
+            | Self::Kept { .. }
             | Self::Frozen
             | Self::OtherCheckout { .. }
             | Self::NoBase { .. }
@@ -75,7 +81,6 @@ impl Failure {
             | Self::NoContainers(_)
             | Self::Output(_) => Kind::Failed,
             Self::Interrupted => Kind::Interrupted,
-            Self::Broke(_) | Self::Print { .. } => Kind::Bug,
         }
     }
 }

@@ -51,7 +51,8 @@ impl Failure {
             Self::Unbuildable { place, .. } => place.clone(),
             Self::Registry { place, .. }
             | Self::NotInRegistry { place, .. }
-            | Self::NoDigest { place, .. } => place.as_deref().cloned(),
+            | Self::NoDigest { place, .. }
+            | Self::Kept { place, .. } => place.as_deref().cloned(),
             _ => None,
         }
     }
@@ -124,9 +125,11 @@ impl Failure {
             Self::NotPublished { known, .. } => vec![format!("it publishes {}", known.join(", "))],
             Self::NoContainer(service) => vec![format!("`larder up {service}` creates it")],
             Self::NoContainers(_) => vec!["`larder up` creates them".to_owned()],
-            Self::Untold { hint, .. } | Self::Halted { hint, .. } | Self::Uncopied { hint, .. } => {
-                vec![hint.clone()]
-            }
+            Self::Template(error) => error.hints("--template "),
+            Self::Untold { hint, .. }
+            | Self::Halted { hint, .. }
+            | Self::Uncopied { hint, .. }
+            | Self::Kept { hint, .. } => vec![hint.clone()],
             Self::Broke(_) | Self::Print { .. } => vec![REPORT.to_owned()],
             _ => Vec::new(),
         }

@@ -262,6 +262,11 @@ pub struct Service {
 }
 
 impl Service {
+    /// The template that its image is built from: `x-larder: template:`.
+    pub fn template(&self) -> Option<&str> {
+        self.other.get("x-larder")?.get("template")?.as_str()
+    }
+
     /// How many containers the service has: `scale`, else `deploy.replicas`, else one.
     pub fn replicas(&self) -> u32 {
         let deployed = self.deploy.as_ref().and_then(|deploy| deploy.replicas);

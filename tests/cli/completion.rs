@@ -44,6 +44,9 @@ fn services_are_completed_from_the_file_at_hand() {
     assert_eq!(services("larder --profile "), ["tools"]);
     assert_eq!(services("larder --builder d"), ["dagger", "docker"]);
     assert_eq!(services("larder comp"), ["completion"]);
+    assert_eq!(services("larder init --template go"), ["go"]);
+    assert_eq!(services("larder init w"), ["web"]);
+    assert_eq!(services("larder init ci git"), ["github", "gitlab"]);
 }
 
 #[test]

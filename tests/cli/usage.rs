@@ -25,6 +25,7 @@ fn help_names_every_command_and_the_exit_codes() {
           build        Build images, and nothing else
           pull         Pull the images that services name
           lock         Write larder.lock, which pins base images to digests
+          init         Write Dockerfiles for folders that have none, or a job for continuous integration
           config       Show the resolved Compose model
           ps           List the project's containers
           ls           List the projects on the engine
