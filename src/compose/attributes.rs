@@ -17,6 +17,7 @@ use super::schema::Shape::{
 };
 use super::schema::{Shape, Table, closed, field, table};
 use super::{ports, values};
+use crate::template;
 
 pub(super) static SERVICE_SHAPE: Shape = Fields(&SERVICE);
 pub(super) static SERVICE: Table = table(&[
@@ -191,4 +192,5 @@ static OF_LARDER: Table = closed(&[
     field("dependencies", List(&Text)),
     field("probe", OneOf(&["engine"])),
     field("shadowed", Bool).kept(),
+    field("template", OneOf(&template::NAMES)),
 ]);

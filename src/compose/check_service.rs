@@ -28,6 +28,7 @@ pub(super) fn check(
     };
     check.platform()?;
     check.image()?;
+    check.template()?;
     check.dependencies()?;
     check.networks()?;
     check.mounts()?;
@@ -116,6 +117,28 @@ impl Check<'_> {
             let error = Error::from(ErrorKind::Invalid { path, reason });
             Error { note, ..error }
         })
+    }
+
+    /// A template stands for the one Dockerfile of a folder that has none.
+    fn template(&self) -> Result<(), Error> {
+        let Some(template) = self.service.template() else {
+            return Ok(());
+        };
+        let build = self.service.build.as_ref();
+        let why = match build {
+            None => "it has no `build`",
+            Some(build) if build.is_remote() => "its context is not on this machine",
+            Some(build) if build.dockerfile_inline.is_some() => "it has a `dockerfile_inline`",
+            Some(build) if build.dockerfile.as_deref() != Some("Dockerfile") => {
+                "it has a `dockerfile`"
+            }
+            Some(_) => return Ok(()),
+        };
+        let text = format!(
+            "service `{}` cannot be built from template `{template}`: {why}",
+            self.name
+        );
+        Err(Error::from(ErrorKind::Rule(text)).at(self.path().and("x-larder").and("template")))
     }
 
     fn build(&self, build: &Build) -> Result<(), Error> {

@@ -21,6 +21,8 @@ pub(super) struct Script<'a> {
     pub(super) service: &'a str,
     /// `None` where it stands in the Compose file.
     pub(super) file: Option<PathBuf>,
+    /// What it is called.
+    pub(super) name: &'a str,
     /// The additional context that is read; `None` is the build's own.
     pub(super) context: Option<&'a str>,
     pub(super) ignore_file: &'a Path,
@@ -65,7 +67,10 @@ impl Script<'_> {
                 let wanted = match self.file {
                     Some(_) => format!("`{path}`{of}"),
                     None => {
-                        format!("`{path}`{of} for {keyword} in line {line} of `dockerfile_inline`")
+                        format!(
+                            "`{path}`{of} for {keyword} in line {line} of `{}`",
+                            self.name
+                        )
                     }
                 };
                 let place = self.file.clone().map(|file| {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::platform::Platform;
 use crate::compose;
-use crate::model::{ImageRef, Place, Project};
+use crate::model::{ImageRef, Place, Project, Service};
+use crate::template;
 
 /// Why a fingerprint cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +123,25 @@ pub enum Error {
         place: Option<Box<Place>>,
         /// Why it may not be there.
         hint: String,
+    },
+    /// A service is to be built from a template, and there is a Dockerfile.
+    #[error("service `{service}` is built from template `{template}`, and `{}` is there, too", path.display())]
+    TwoDockerfiles {
+        /// The service.
+        service: String,
+        /// The template.
+        template: String,
+        /// The Dockerfile.
+        path: PathBuf,
+    },
+    /// A service cannot be built from its template.
+    #[error("service `{service}` cannot be built from its template")]
+    Template {
+        /// The service.
+        service: String,
+        /// Why.
+        #[source]
+        source: Box<template::Error>,
     },
     /// A glob of `x-larder: dependencies:` is malformed.
     #[error("service `{service}`: `x-larder.dependencies` has {problem}")]
@@ -269,7 +289,16 @@ impl Error {
                 service,
                 place: None,
                 ..
-            } => build(service, "dockerfile_inline"),
+            } => {
+                let template = project.services.get(service).and_then(Service::template);
+                match template {
+                    Some(_) => vec!["services", service, "x-larder", "template"],
+                    None => build(service, "dockerfile_inline"),
+                }
+            }
+            Self::TwoDockerfiles { service, .. } | Self::Template { service, .. } => {
+                vec!["services", service, "x-larder", "template"]
+            }
             Self::Dependencies { service, .. } => {
                 vec!["services", service, "x-larder", "dependencies"]
             }

@@ -18,7 +18,11 @@ impl Error {
                 "an engine builds one of several: `platform: {}` says which",
                 listed.first().map_or("…", String::as_str)
             ),
-            Self::NoDockerfile { path, .. } => no_dockerfile(path),
+            Self::NoDockerfile { service, path } => no_dockerfile(service, path),
+            Self::TwoDockerfiles { .. } => {
+                "one of the two has to go: without `template` the file is built".to_owned()
+            }
+            Self::Template { source, .. } => return source.hints("template: "),
             Self::NoStage { .. } => "it starts with `FROM IMAGE`".to_owned(),
             Self::NoTarget { stages, .. } if stages.is_empty() => {
                 "a stage gets its name with `FROM … AS NAME`, and none has one".to_owned()
@@ -87,7 +91,7 @@ fn no_context(path: &Path) -> String {
 }
 
 /// The files in the folder of a missing Dockerfile that may have been meant.
-fn no_dockerfile(path: &Path) -> String {
+fn no_dockerfile(service: &str, path: &Path) -> String {
     let folder = path.parent().map(std::fs::read_dir);
     let entries = folder.and_then(Result::ok).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
@@ -101,7 +105,9 @@ fn no_dockerfile(path: &Path) -> String {
     names.sort();
     if names.is_empty() {
         nearby(path, Path::is_file).unwrap_or_else(|| {
-            "write one, or say with `dockerfile:` where it is: relative to the context".to_owned()
+            format!(
+                "`larder init {service}` writes one; `dockerfile:` says where another is, relative to the context"
+            )
         })
     } else {
         format!(

@@ -26,6 +26,7 @@ use super::section;
 use super::shadowed::shadowed;
 use super::stages::{Layout, NothingToBuild, Request, lay_out};
 use super::statcache::StatCache;
+use super::templated::{self, Templated};
 use super::walk::{Folder, is_gone};
 use crate::model::{Build, Digest, ImageRef, Place, Project, Service};
 
@@ -115,6 +116,8 @@ impl Inputs {
             contexts: extras::of(project, build),
         };
         let root = PathBuf::from(&build.context);
+        let templated = templated::of(name, service, build)?;
+        let build = templated.as_ref().map_or(build, |own| &own.build);
         let mut inputs = if build.is_remote() {
             let layout = Layout::unseen(
                 &build.context,
@@ -122,7 +125,7 @@ impl Inputs {
             );
             Self::new(name, build, layout, request, root)
         } else {
-            Self::local(name, build, request, root)?
+            Self::local(name, build, templated.as_ref(), request, root)?
         };
         (inputs.platform, inputs.manifests) = (platform, manifests);
         inputs.reading = inputs.reading(None);
@@ -148,7 +151,13 @@ impl Inputs {
         }
     }
 
-    fn local(service: &str, build: &Build, request: Request, root: PathBuf) -> Result<Self, Error> {
+    fn local(
+        service: &str,
+        build: &Build,
+        templated: Option<&Templated>,
+        request: Request,
+        root: PathBuf,
+    ) -> Result<Self, Error> {
         if !root.is_dir() {
             return Err(Error::NoContext {
                 service: service.to_owned(),
@@ -156,7 +165,10 @@ impl Inputs {
                 path: root,
             });
         }
-        let source = dockerfile(service, build, &root)?;
+        let mut source = dockerfile(service, build, &root)?;
+        if let Some(templated) = templated {
+            source.name.clone_from(&templated.name);
+        }
         let text = String::from_utf8_lossy(&source.bytes);
         let (service_name, file) = (service.to_owned(), source.path.clone());
         let mut layout = lay_out(&parse(&text), &source.name, &text, &request).map_err(
@@ -176,7 +188,13 @@ impl Inputs {
         if std::str::from_utf8(&source.bytes).is_err() {
             layout.doubt = Some("it is not UTF-8".to_owned());
         }
-        let (ignore, ignore_file) = ignore_patterns(&source.path, build, &root)?;
+        let (mut ignore, mut ignore_file) = ignore_patterns(&source.path, build, &root)?;
+        if let Some(templated) = templated
+            && !ignore_file.is_file()
+        {
+            ignore = templated.ignore.clone();
+            ignore_file = PathBuf::from(format!(".dockerignore of {}", templated.name));
+        }
         Ok(Self {
             bytes: source.bytes,
             ignore,
@@ -221,6 +239,7 @@ impl Inputs {
         Script {
             service: &self.service,
             file: self.build.dockerfile_path(&self.dockerfile.name),
+            name: &self.dockerfile.name,
             context,
             ignore_file,
             reading,
@@ -439,7 +458,7 @@ fn dockerfile(service: &str, build: &Build, root: &Path) -> Result<Source, Error
     if let Some(text) = &build.dockerfile_inline {
         let bytes = text.clone().into_bytes();
         return Ok(Source {
-            name: "dockerfile_inline".to_owned(),
+            name: INLINE.to_owned(),
             path,
             bytes,
         });
@@ -465,6 +484,9 @@ fn dockerfile(service: &str, build: &Build, root: &Path) -> Result<Source, Error
     let bytes = read(&path)?;
     Ok(Source { name, path, bytes })
 }
+
+/// What a Dockerfile is called that stands in the Compose file.
+pub(super) const INLINE: &str = "dockerfile_inline";
 
 /// The largest Dockerfile or ignore file that is read, in bytes.
 const LIMIT: u64 = 2 << 20;

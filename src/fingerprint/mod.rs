@@ -7,7 +7,7 @@
 //! and `glob` match, `sources` finds what a COPY names, `beneath` opens what lies there, `walk` reads folders (`listing`, `order`), `content`
 //! files, unless `statcache` knows their digests, on several `threads`; `gather` brings it together.
 //! Keys: `section` and `extras` for the build section, `chain` for the instructions, `manifests` and `cut` for the
-//! dependencies; `inputs` is one build from its files to its [`Recipe`], `absent` what those files lack, `hints` what may
+//! dependencies; `inputs` is one build from its files to its [`Recipe`], `templated` puts in a template of larder's, `absent` what those files lack, `hints` what may
 //! help, `advice` about an order that installs at each edit. `lock` pins base images, `base_images` are those that can be
 //! pinned. `cover` is what bind mounts lay over an image, `effect` and `shadowed` what they hide of it.
 //! What a fingerprint was made of: `ingredients` by name, `record` as it is kept, `compare` two of them to each `change`.
@@ -59,6 +59,7 @@ mod stages;
 mod statcache;
 mod steps;
 mod survey;
+mod templated;
 mod threads;
 mod trim;
 mod walk;

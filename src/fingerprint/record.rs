@@ -7,6 +7,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ingredients::{Ingredients, Section};
+use super::inputs::INLINE;
 use super::recipe::{Entry, EntryKind, Link, Recipe};
 use crate::model::Digest;
 
@@ -161,7 +162,8 @@ pub enum RecordError {
 impl Record {
     /// What a recipe's fingerprint is made of.
     pub fn of(recipe: &Recipe) -> Self {
-        let is_inline = recipe.build.dockerfile_inline.is_some();
+        // Variables of the Compose file were filled in there, which may be secret.
+        let is_inline = recipe.dockerfile.name == INLINE;
         let ingredients = |link: &Link| {
             if is_inline {
                 link.ingredients.concealed()

@@ -866,7 +866,7 @@ fn no_dockerfile() {
         --- stderr
         error: service `api` is built from `[hub]/api/Dockerfile`, which is no file
           at compose.yaml:1:18
-        hint: write one, or say with `dockerfile:` where it is: relative to the context
+        hint: `larder init api` writes one; `dockerfile:` says where another is, relative to the context
         "#);
 }
 

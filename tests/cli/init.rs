@@ -1,4 +1,5 @@
-//! `larder init`: which template is taken, what is written, and that nothing is written over.
+//! `larder init`: which template is taken, what is written, and that nothing is written over; services that are built from a
+//! template that nobody wrote.
 
 use std::fs;
 use std::process::Stdio;
@@ -6,6 +7,7 @@ use std::process::Stdio;
 use insta::assert_snapshot;
 
 use crate::sandbox::Sandbox;
+use crate::stack::Stack;
 
 fn read(sandbox: &Sandbox, path: &str) -> String {
     fs::read_to_string(sandbox.path().join(path)).unwrap()
@@ -291,4 +293,149 @@ fn jobs_are_written_at_the_root_of_the_repository() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn a_template_in_the_compose_file_is_checked_with_its_line() {
+    let of = |service: &str| {
+        let sandbox = Sandbox::with(&format!("services:\n  a: {{{service}}}\n"));
+        sandbox.show("config -q")
+    };
+    assert_snapshot!(of("build: ., x-larder: {template: cobol}"), @"
+    exit 2
+    --- stderr
+    error: `services.a.x-larder.template`: `cobol` is not one of `python`, `python-pip`, `python-uv`, `python-poetry`, `node`, `node-npm`, `node-pnpm`, `node-yarn`, `go`, `rust`, `java`, `java-maven`, `java-gradle`, `ruby`, `php`, `static`
+      at compose.yaml:2:28
+    ");
+    let refused = [
+        of("image: redis, x-larder: {template: go}"),
+        of("build: {dockerfile_inline: FROM a}, x-larder: {template: go}"),
+        of("build: {context: ., dockerfile: x}, x-larder: {template: go}"),
+        of("build: https://example.com/x.git, x-larder: {template: go}"),
+    ];
+    assert_snapshot!(refused.join(""), @"
+    exit 2
+    --- stderr
+    error: service `a` cannot be built from template `go`: it has no `build`
+      at compose.yaml:2:32
+    exit 2
+    --- stderr
+    error: service `a` cannot be built from template `go`: it has a `dockerfile_inline`
+      at compose.yaml:2:54
+    exit 2
+    --- stderr
+    error: service `a` cannot be built from template `go`: it has a `dockerfile`
+      at compose.yaml:2:54
+    exit 2
+    --- stderr
+    error: service `a` cannot be built from template `go`: its context is not on this machine
+      at compose.yaml:2:52
+    ");
+}
+
+const TEMPLATED: &str = "\
+services:
+  api:
+    build: {context: api, args: {PYTHON_VERSION: '3.11'}, labels: {dev.larder.test: NAME}}
+    x-larder: {template: python}
+";
+
+/// A stack whose service is built from a template.
+fn templated(test: &str) -> Stack {
+    let stack = Stack::new(test, "services: {}\n");
+    let sandbox = &stack.sandbox;
+    sandbox.write("compose.yaml", &TEMPLATED.replace("NAME", &stack.name));
+    sandbox.write("api/requirements.txt", "# none\n");
+    sandbox.write(
+        "api/main.py",
+        "import time\nprint(\"up\", flush=True)\ntime.sleep(99)\n",
+    );
+    sandbox.write("api/venv/large", "not sent");
+    stack
+}
+
+#[test]
+fn a_service_is_built_from_a_template_that_nobody_wrote() {
+    let stack = templated("template");
+    let plan = stack.sandbox.show("plan -v api");
+    let (_, chain) = plan.split_once("api  fingerprint").unwrap();
+    let lines = chain.lines().skip(1).take(10);
+    // Without keys.
+    let lines = lines.map(|line| {
+        line.split("  ")
+            .filter(|part| !part.trim().is_empty())
+            .skip(2)
+            .collect::<Vec<_>>()
+            .join("  ")
+    });
+    assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r#"
+    FROM python:${PYTHON_VERSION}-slim
+    ENV PYTHONUNBUFFERED=1
+    WORKDIR /app
+    RUN useradd --create-home --uid 10001 app
+    COPY requirements.txt ./  [requirements.txt]
+    RUN --mount=type=cache,target=/root/.cache/pip pip install -r requirements.txt
+    ── the dependencies end here ──
+    COPY --chown=app . .  [main.py, requirements.txt]
+    USER app
+    STOPSIGNAL SIGINT
+    "#);
+    stack.larder("--builder docker up");
+    assert!(stack.larder("logs api").contains("up"));
+    let unchanged = stack.larder("why api");
+    assert!(unchanged.starts_with("nothing changed"), "{unchanged}");
+    stack.sandbox.write(
+        "api/main.py",
+        "import time\nprint(\"edited\", flush=True)\ntime.sleep(99)\n",
+    );
+    let why = stack.sandbox.show("why api");
+    assert!(why.contains("COPY --chown=app . ."), "{why}");
+    let plan = stack.larder("plan");
+    assert!(plan.starts_with("api  resume"), "{plan}");
+    stack.larder("--builder docker up");
+    assert!(stack.larder("logs api").contains("edited"));
+    let config = stack.larder("config");
+    assert!(
+        config.contains("x-larder:\n      template: python\n"),
+        "{config}"
+    );
+    // The same image when the file is written.
+    let before = stack.larder("fingerprint");
+    let told = stack.larder("init api");
+    assert!(
+        told.contains("takes the place of `template:` at compose.yaml:4:16: take that out"),
+        "{told}"
+    );
+    assert_snapshot!(stack.sandbox.show("plan"), @"
+    exit 2
+    --- stderr
+    error: service `api` is built from template `python`, and `[hub]/api/Dockerfile` is there, too
+      at compose.yaml:4:16
+    hint: one of the two has to go: without `template` the file is built
+    ");
+    let compose =
+        read(&stack.sandbox, "compose.yaml").replace("    x-larder: {template: python}\n", "");
+    stack.sandbox.write("compose.yaml", &compose);
+    assert_eq!(stack.larder("fingerprint"), before);
+}
+
+#[test]
+fn the_folders_own_ignore_file_goes_before_that_of_a_template() {
+    let stack = templated("templateignore");
+    stack.sandbox.write("api/.dockerignore", "*.txt\n");
+    assert_snapshot!(stack.sandbox.show("plan"), @"
+    exit 2
+    --- stderr
+    error: the build context of service `api` has no `requirements.txt` for COPY in line 13 of `template python-pip`
+      at compose.yaml:4:16
+    hint: `.dockerignore` leaves it out: line 1, `*.txt`; a line `!requirements.txt` behind that one takes it in again
+    ");
+    fs::remove_file(stack.sandbox.path().join("api/requirements.txt")).unwrap();
+    assert_snapshot!(stack.sandbox.show("plan"), @"
+    exit 2
+    --- stderr
+    error: service `api` cannot be built from its template
+      at compose.yaml:4:16
+    caused by: template `python` needs `requirements.txt` or `pyproject.toml`, which `[hub]/api` does not have
+    ");
 }
