@@ -6,31 +6,24 @@
 //! for bases and additional contexts in it; `context` is the files, compared while they are read; `bases` looks whether
 //! bases are what was fingerprinted; `parts` is what a request says.
 //! The engine's BuildKit: `buildkit`, with `trace` for what it tells.
-//! Dagger: `dagger` in a `session`, with what it cannot take (`beyond`, `leak`), what it tells (`narration`), and how its
-//! image reaches the engine (`archive`, `pieces`).
+//! Dagger: `dagger`. What of an image goes to the engine is made while it is taken, in `pieces`.
 
-mod archive;
 mod bases;
-mod beyond;
 mod builders;
 mod buildkit;
 mod context;
 mod dagger;
-mod leak;
-mod narration;
 mod parts;
 mod pieces;
 mod references;
 mod resume;
 #[cfg(test)]
 mod sample;
-mod session;
 mod trace;
 
 pub use builders::Builders;
 pub use buildkit::{BuildKit, Refusal, refusal};
-pub use dagger::Dagger;
+pub use dagger::{Dagger, DaggerSource, Relay, SessionError, available};
 pub use parts::used_bases;
 pub use pieces::pieces;
 pub use references::context_names;
-pub use session::{DaggerSource, SessionError, available};

@@ -1,5 +1,6 @@
 //! Dagger found in an environment.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::build::{self, Dagger};
@@ -9,13 +10,14 @@ use crate::plan::BuilderKind;
 use crate::runtime::BuildError;
 use crate::settings::Environment;
 
-/// Dagger for an engine; its session gets this long to open.
+/// Dagger for an engine, with the user's SSH agent; its session gets this long to open.
 ///
 /// # Errors
 /// Neither a session nor the `dagger` command is there.
 pub(super) fn find(
     environment: &Environment,
     engine: &Docker,
+    agent: Option<PathBuf>,
     limit: Duration,
 ) -> Result<Dagger, Failure> {
     let variable = |name: &str| environment.get(name).cloned();
@@ -23,7 +25,7 @@ pub(super) fn find(
         builder: BuilderKind::Dagger,
         source: why.into(),
     })?;
-    Ok(Dagger::new(source, limit, engine.client().clone()))
+    Ok(Dagger::new(source, limit, engine.client().clone()).with_agent(agent))
 }
 
 /// Whether somebody said where Dagger is: then it is not passed over in silence when it is not there.

@@ -73,7 +73,12 @@ impl Prepared {
         if !plan.builds() || !self.goal.acts {
             return Ok((plan, None));
         }
-        let dagger = dagger::find(&invocation.environment, &self.engine, ASKED_FOR)?;
+        let dagger = dagger::find(
+            &invocation.environment,
+            &self.engine,
+            self.agent.clone(),
+            ASKED_FOR,
+        )?;
         dagger.open().await?;
         Ok((plan, Some(dagger)))
     }
@@ -85,7 +90,12 @@ impl Prepared {
         if !plan.builds() {
             return Ok((plan, None));
         }
-        let found = dagger::find(&invocation.environment, &self.engine, AT_HAND);
+        let found = dagger::find(
+            &invocation.environment,
+            &self.engine,
+            self.agent.clone(),
+            AT_HAND,
+        );
         let by_buildkit = |error: &dyn std::error::Error| {
             let error = Message::of(error);
             let why = if error.causes.is_empty() {

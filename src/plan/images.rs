@@ -368,7 +368,8 @@ pub fn beyond_dagger(build: &Build) -> Option<String> {
         ("ulimits", !build.ulimits.is_empty()),
         ("no_cache", build.no_cache),
         ("additional_contexts", !build.additional_contexts.is_empty()),
-        ("ssh", !build.ssh.is_empty()),
+        // It hands one agent on, whatever the id that a RUN asks for.
+        ("ssh (of more than one agent)", build.ssh.len() > 1),
     ];
     // `pull` is done before anybody builds.
     let other = build

@@ -29,13 +29,13 @@ const PIECE: usize = 32 * 1024;
 
 /// The sockets of agents: id → path.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Agents(BTreeMap<String, PathBuf>);
+pub(in crate::build) struct Agents(BTreeMap<String, PathBuf>);
 
 /// An agent that is not there.
 #[derive(Debug)]
-pub(super) struct NoAgent {
-    pub(super) id: String,
-    pub(super) reason: String,
+pub(in crate::build) struct NoAgent {
+    pub(in crate::build) id: String,
+    pub(in crate::build) reason: String,
 }
 
 impl Agents {
@@ -43,7 +43,7 @@ impl Agents {
     ///
     /// # Errors
     /// One is not there.
-    pub(super) fn of(build: &Build, own: Option<&Path>) -> Result<Self, NoAgent> {
+    pub(in crate::build) fn of(build: &Build, own: Option<&Path>) -> Result<Self, NoAgent> {
         let agents = build.ssh.iter().map(|written| {
             let (id, path) = written.split_once('=').unwrap_or((written, ""));
             let path = match (path, own) {
@@ -59,6 +59,12 @@ impl Agents {
             Ok((id.to_owned(), socket.map_err(no_agent)?))
         });
         agents.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Each with its id.
+    pub(in crate::build) fn sockets(&self) -> impl Iterator<Item = (&str, &Path)> {
+        let sockets = self.0.iter();
+        sockets.map(|(id, path)| (id.as_str(), path.as_path()))
     }
 
     fn path(&self, id: &str) -> Result<&Path, Status> {

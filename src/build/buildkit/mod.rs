@@ -11,6 +11,7 @@ mod session;
 mod shared_key;
 mod wire;
 
+pub(super) use agents::Agents;
 pub use builder::BuildKit;
 pub(super) use builder::{faulty, refused};
 pub use refusal::{Refusal, refusal};

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::resume::Rewritten;
+use crate::build::resume::Rewritten;
 use crate::runtime::Progress;
 
 /// How many lines an error about the session shows.

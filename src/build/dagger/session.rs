@@ -1,90 +1,25 @@
-//! A Dagger session: where it is found, opened once and shared by all builds of a run. Must not know what is
-//! built in it.
+//! A Dagger session: opened once, shared by all builds of a run, listened to for signs of life. Must not know what is built
+//! in it.
 
 use std::error::Error as StdError;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dagger_sdk::core::connect_params::ConnectParams;
 use dagger_sdk::core::graphql_client::{DefaultGraphQLClient, DynGraphQLClient};
-use dagger_sdk::{Config, Query, Selection};
+use dagger_sdk::{Config, HostServiceOpts, Id, NetworkProtocol, PortForward, Query, Selection};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::OnceCell;
 
+use super::depot::Depot;
 use super::narration::Narration;
-use super::resume::Rewritten;
+use super::source::DaggerSource;
+use crate::build::resume::Rewritten;
 use crate::runtime::Progress;
-
-/// Where a Dagger session comes from.
-#[derive(Clone, PartialEq, Eq)]
-pub enum DaggerSource {
-    /// A session that is open, as `dagger run` hands it to what it starts.
-    Session {
-        /// The port on this machine.
-        port: u64,
-        /// What lets one in.
-        token: String,
-    },
-    /// The `dagger` command, which opens one.
-    Command(PathBuf),
-}
-
-impl std::fmt::Debug for DaggerSource {
-    /// Without the token.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Session { port, .. } => write!(f, "session on port {port}"),
-            Self::Command(path) => write!(f, "command {}", path.display()),
-        }
-    }
-}
-
-/// Where a session would come from, in the SDK's own order (`core/engine.rs`), with the `dagger` on PATH in place
-/// of the download that the SDK ends with. Opens nothing.
-///
-/// # Errors
-/// One sentence for a person: why there is none.
-pub fn available(variable: impl Fn(&str) -> Option<String>) -> Result<DaggerSource, String> {
-    let port = variable("DAGGER_SESSION_PORT").and_then(|port| port.parse().ok());
-    if let (Some(port), Some(token)) = (port, variable("DAGGER_SESSION_TOKEN")) {
-        return Ok(DaggerSource::Session { port, token });
-    }
-    let engine = variable("_EXPERIMENTAL_DAGGER_RUNNER_HOST");
-    if let Some(socket) = engine
-        .as_deref()
-        .and_then(|host| host.strip_prefix("unix://"))
-    {
-        UnixStream::connect(socket).map_err(|error| {
-            format!("no Dagger engine answers at `{socket}` (`_EXPERIMENTAL_DAGGER_RUNNER_HOST`): {error}")
-        })?;
-    }
-    if let Some(path) = variable("_EXPERIMENTAL_DAGGER_CLI_BIN") {
-        let path = PathBuf::from(path);
-        return if is_command(&path) {
-            Ok(DaggerSource::Command(path))
-        } else {
-            Err(format!(
-                "`_EXPERIMENTAL_DAGGER_CLI_BIN` names `{}`, which is no command",
-                path.display()
-            ))
-        };
-    }
-    let path = variable("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .map(|folder| folder.join("dagger"))
-        .find(|path| is_command(path))
-        .map(DaggerSource::Command)
-        .ok_or_else(|| "there is no `dagger` command on PATH".to_owned())
-}
-
-fn is_command(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    path.metadata()
-        .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-}
 
 /// Why no session could be opened.
 #[derive(Debug, thiserror::Error)]
@@ -116,10 +51,16 @@ impl std::fmt::Display for Said<'_> {
     }
 }
 
+/// How often a session is asked for a sign of life, and how long it may take.
+const PULSE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(40));
+
 /// An open session. It ends when it is dropped.
 pub(super) struct Session {
     client: DynGraphQLClient,
     narration: Arc<Mutex<Narration>>,
+    depot: OnceCell<Option<Reached>>,
+    /// Whether Dagger pushes to larder.
+    pushes: AtomicBool,
     /// Lives as long as the session: killed when dropped.
     _process: Option<Child>,
 }
@@ -151,6 +92,8 @@ impl Session {
         Ok(Self {
             client: Arc::new(DefaultGraphQLClient::new(&params, &config)),
             narration,
+            depot: OnceCell::new(),
+            pushes: AtomicBool::new(true),
             _process: process,
         })
     }
@@ -164,12 +107,65 @@ impl Session {
         }
     }
 
+    /// Where images can be pushed to, unless that was found not to work.
+    pub(super) async fn depot(&self) -> Option<&Reached> {
+        let open = || async { Reached::open(&self.query()).await };
+        let reached = self.depot.get_or_init(open).await;
+        let pushes = self.pushes.load(Ordering::Relaxed);
+        reached.as_ref().filter(|_| pushes)
+    }
+
+    /// Nothing is pushed to larder any more.
+    pub(super) fn without_depot(&self) {
+        self.pushes.store(false, Ordering::Relaxed);
+    }
+
+    /// Waits until the session is lost; why. The `dagger` command goes on when its engine is frozen.
+    pub(super) async fn lost(&self) -> String {
+        let (pause, limit) = PULSE;
+        loop {
+            tokio::time::sleep(pause).await;
+            match tokio::time::timeout(limit, self.query().version()).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return error.to_string(),
+                Err(_) => {
+                    let silent = (pause + limit).as_secs();
+                    return format!("no sign of life for {silent} s");
+                }
+            }
+        }
+    }
+
     /// Reports what the session says about a build, until the result is dropped.
     pub(super) fn listen(&self, dockerfile: Rewritten, progress: Progress) -> Listening {
         Listening {
             number: told(&self.narration).listen(dockerfile, progress),
             narration: Arc::clone(&self.narration),
         }
+    }
+}
+
+/// Larder's own registry, and how Dagger's engine reaches it.
+pub(super) struct Reached {
+    pub(super) depot: Depot,
+    pub(super) service: Id,
+}
+
+impl Reached {
+    async fn open(query: &Query) -> Option<Self> {
+        let depot = Depot::open().await.ok()?;
+        let port = isize::try_from(depot.port()).ok()?;
+        let port = PortForward {
+            backend: port,
+            frontend: port,
+            protocol: NetworkProtocol::Tcp,
+        };
+        let host = HostServiceOpts {
+            host: Some("127.0.0.1"),
+        };
+        let service = query.host().service_opts(vec![port], host).id().await;
+        let service = service.ok()?;
+        Some(Self { depot, service })
     }
 }
 
@@ -232,55 +228,6 @@ async fn start(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
-
-    fn found(variables: &[(&str, &str)]) -> Result<DaggerSource, String> {
-        let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
-        available(|name| variables.get(name).map(ToString::to_string))
-    }
-
-    #[test]
-    fn an_open_session_comes_before_a_command() {
-        let folder = tempfile::tempdir().unwrap();
-        let command = folder.path().join("dagger");
-        std::fs::write(&command, "").unwrap();
-        let path = folder.path().to_str().unwrap();
-        assert!(found(&[("PATH", path)]).is_err());
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(&command, mode).unwrap();
-        let by_path = DaggerSource::Command(command.clone());
-        assert_eq!(found(&[("PATH", path)]), Ok(by_path.clone()));
-        assert_eq!(
-            found(&[("PATH", path), ("DAGGER_SESSION_PORT", "1")]),
-            Ok(by_path)
-        );
-        let open = [
-            ("PATH", path),
-            ("DAGGER_SESSION_PORT", "1"),
-            ("DAGGER_SESSION_TOKEN", "t"),
-        ];
-        assert!(matches!(
-            found(&open),
-            Ok(DaggerSource::Session { port: 1, .. })
-        ));
-    }
-
-    #[test]
-    fn a_command_that_is_named_and_missing_is_not_replaced_by_another() {
-        let error = found(&[
-            ("_EXPERIMENTAL_DAGGER_CLI_BIN", "/none"),
-            ("PATH", "/usr/bin"),
-        ]);
-        assert!(error.unwrap_err().contains("/none"));
-    }
-
-    #[test]
-    fn an_engine_whose_socket_nobody_answers_is_not_there() {
-        let sh = ("_EXPERIMENTAL_DAGGER_CLI_BIN", "/bin/sh");
-        let nobody = ("_EXPERIMENTAL_DAGGER_RUNNER_HOST", "unix:///none.sock");
-        assert!(found(&[sh]).is_ok());
-        assert!(found(&[sh, nobody]).unwrap_err().contains("/none.sock"));
-    }
 
     #[tokio::test]
     async fn a_command_that_says_nothing_is_not_waited_for() {

@@ -7,12 +7,10 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use bollard::Docker;
-use bollard::query_parameters::ImportImageOptions;
-use futures_util::StreamExt as _;
 use serde::Deserialize;
 
-use super::buildkit::refused;
-use super::pieces::pieces;
+use super::load::load;
+use super::pushed::{Configuration, Layers};
 use crate::model::ImageId;
 use crate::runtime::EngineError;
 
@@ -25,7 +23,7 @@ pub(super) struct Archive {
     /// The files of the layers, from the bottom.
     layers: Vec<String>,
     /// The digests of the uncompressed layers, from the bottom.
-    pub(super) diff_ids: Vec<String>,
+    pub(super) diff_ids: Layers,
 }
 
 #[derive(Deserialize)]
@@ -33,16 +31,6 @@ pub(super) struct Archive {
 struct Manifest {
     config: String,
     layers: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Configuration {
-    rootfs: RootFs,
-}
-
-#[derive(Deserialize)]
-struct RootFs {
-    diff_ids: Vec<String>,
 }
 
 impl Archive {
@@ -87,41 +75,14 @@ impl Archive {
         without: BTreeSet<String>,
     ) -> Result<ImageId, EngineError> {
         let path = self.path.clone();
-        let (pieces, writing) = pieces(move |out| copy(&path, &without, out));
-        let options = ImportImageOptions::default();
-        let mut answers = docker.import_image(options, bollard::body_try_stream(pieces), None);
-        let mut image = None;
-        let mut failed = None;
-        while let Some(answer) = answers.next().await {
-            match answer {
-                Ok(info) => image = info.stream.as_deref().and_then(loaded).or(image),
-                Err(error) => failed = Some(error),
-            }
-        }
-        drop(answers);
-        let written = writing.await.map_err(io::Error::other).flatten();
-        let refusal = |source| EngineError::Refused {
-            action: "loading an image".to_owned(),
-            status: None,
-            source,
-        };
-        match (failed, written) {
-            (Some(error), _) => Err(refused("loading an image", error)),
-            (None, Err(error)) => Err(refusal(error.into())),
-            (None, Ok(())) => Ok(image.unwrap_or_else(|| self.id())),
-        }
+        let image = load(docker, move |out| copy(&path, &without, out)).await?;
+        Ok(image.unwrap_or_else(|| self.id()))
     }
 
     fn id(&self) -> ImageId {
         let name = self.config.rsplit('/').next().unwrap_or(&self.config);
         ImageId(format!("sha256:{}", name.trim_end_matches(".json")))
     }
-}
-
-/// The ID in `Loaded image ID: sha256:…`.
-fn loaded(line: &str) -> Option<ImageId> {
-    let id = line.strip_prefix("Loaded image ID: ")?.trim();
-    Some(ImageId(id.to_owned()))
 }
 
 fn parsed<T: for<'de> Deserialize<'de>>(path: &Path, name: &str) -> io::Result<T> {

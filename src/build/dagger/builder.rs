@@ -1,0 +1,284 @@
+//! Builds by Dagger, all of a run in one session. One that is lost is opened anew, once, and what was being built in it is
+//! begun anew. Must not know how a session is opened, nor how an image reaches the engine.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::Docker;
+use dagger_sdk::{BuildArg, Container, DirectoryDockerBuildOpts, Platform};
+use tokio::sync::Mutex;
+
+use super::beyond::{beyond_dagger, pinned};
+use super::delivery::{Delivery, Relay, layers_of};
+use super::failure::{failure, unreachable};
+use super::handover::{Handed, hand_over, unpacked};
+use super::leak::leaked;
+use super::pushed::Layers;
+use super::session::Session;
+use super::source::DaggerSource;
+use crate::build::bases;
+use crate::build::buildkit::BuildKit;
+use crate::build::parts::{build_args, image_labels};
+use crate::build::references::{Pins, References};
+use crate::build::resume::{Rewritten, rewrite_pinned};
+use crate::model::{ImageId, ImageRef};
+use crate::plan::BuilderKind;
+use crate::runtime::{BuildError, BuildPart, BuildRequest, Builder, EngineAccess, Progress};
+
+/// Dagger, for one run: its session is opened by the first build and shared by all.
+pub struct Dagger {
+    source: DaggerSource,
+    limit: Duration,
+    session: Mutex<Held>,
+    delivery: Delivery,
+    docker: Docker,
+    agent: Option<PathBuf>,
+}
+
+/// The session.
+enum Held {
+    Unopened,
+    Open(Arc<Session>),
+    /// It was lost, and could not be opened anew; why.
+    Gone(String),
+}
+
+impl Dagger {
+    /// Dagger by a session from `source`, which has `limit` to open, building for the engine behind `docker`.
+    pub fn new(source: DaggerSource, limit: Duration, docker: Docker) -> Self {
+        Self {
+            source,
+            limit,
+            session: Mutex::new(Held::Unopened),
+            delivery: Delivery::new(docker.clone()),
+            docker,
+            agent: None,
+        }
+    }
+
+    /// The same with the user's SSH agent.
+    #[must_use]
+    pub fn with_agent(self, agent: Option<PathBuf>) -> Self {
+        Self { agent, ..self }
+    }
+
+    /// The same with images brought to the engine through a repository, with the credentials that `access` has for it.
+    #[must_use]
+    pub fn through(mut self, relay: Relay, access: Arc<dyn EngineAccess>) -> Self {
+        self.delivery = self.delivery.through(relay, access);
+        self
+    }
+
+    /// Opens the session, so that a builder that does not answer is known before it is needed.
+    pub async fn open(&self) -> Result<(), BuildError> {
+        self.session(None).await.map(|_| ())
+    }
+
+    /// The session; another one than `lost`. Whoever comes first opens it.
+    async fn session(&self, lost: Option<&Arc<Session>>) -> Result<Arc<Session>, BuildError> {
+        let mut held = self.session.lock().await;
+        match &*held {
+            Held::Open(session) if !lost.is_some_and(|lost| Arc::ptr_eq(lost, session)) => {
+                return Ok(Arc::clone(session));
+            }
+            Held::Gone(why) => return Err(unreachable(why.clone())),
+            Held::Open(_) | Held::Unopened => {}
+        }
+        match Session::open(&self.source, self.limit).await {
+            Ok(session) => {
+                let session = Arc::new(session);
+                *held = Held::Open(Arc::clone(&session));
+                Ok(session)
+            }
+            Err(error) => {
+                if lost.is_some() {
+                    *held = Held::Gone(error.to_string());
+                }
+                Err(unreachable(error))
+            }
+        }
+    }
+
+    /// Builds in a session, and brings the image to the engine. A session that gives no sign of life is lost.
+    async fn build_in(
+        &self,
+        session: &Session,
+        work: &Work<'_>,
+        progress: &Progress,
+    ) -> Result<ImageId, BuildError> {
+        let carried_out = async {
+            let _listening = session.listen(work.dockerfile.clone(), progress.clone());
+            // Asked for meanwhile.
+            let there = self.delivery.there(work.bases.clone());
+            let (image, there) = tokio::join!(self.image(session, work, progress), there);
+            let failed = |error| work.failure(&error);
+            let tag = work.request.name.rsplit(':').next().unwrap_or_default();
+            let image = image?;
+            self.delivery
+                .bring(session, image, tag, &there, work.folder, progress, &failed)
+                .await
+        };
+        tokio::select! {
+            built = carried_out => built,
+            lost = session.lost() => Err(unreachable(lost)),
+        }
+    }
+
+    /// Builds, with larder's labels on the image.
+    async fn image(
+        &self,
+        session: &Session,
+        work: &Work<'_>,
+        progress: &Progress,
+    ) -> Result<Container, BuildError> {
+        let query = session.query();
+        let Work { request, .. } = work;
+        let Handed { secrets, agent } = hand_over(&query, request, self.agent.as_deref()).await?;
+        let build = &request.recipe.build;
+        let arguments = build_args(build).map(|(name, value)| BuildArg { name, value });
+        let options = DirectoryDockerBuildOpts {
+            build_args: Some(arguments.collect()),
+            dockerfile: Some(work.file),
+            no_init: None,
+            platform: request.recipe.platform.clone().map(Platform),
+            secrets: (!secrets.is_empty()).then_some(secrets),
+            ssh: agent,
+            target: match &request.part {
+                BuildPart::Target { .. } => build.target.as_deref(),
+                BuildPart::Dependencies { .. } => None,
+            },
+        };
+        progress.doing("building with Dagger");
+        let context = work.context.to_string_lossy().into_owned();
+        let image = query.host().directory(context).docker_build_opts(options);
+        let mut image = image.sync().await.map_err(|error| work.failure(&error))?;
+        for (name, value) in &work.environment {
+            image = match value {
+                Some(value) => image.with_env_variable(name, value),
+                None => image.without_env_variable(name),
+            };
+        }
+        for (name, value) in image_labels(request) {
+            image = image.with_label(name, value);
+        }
+        Ok(image)
+    }
+
+    /// How Dagger, which looks for images in registries and not on the engine, gets the very images that were
+    /// fingerprinted: by the digest under which a registry has them. The layers of those on the engine, too.
+    async fn bases(&self, request: &BuildRequest<'_>) -> Result<(Pins, Vec<Layers>), BuildError> {
+        let (mut pins, mut layers) = (BTreeMap::new(), Vec::new());
+        let unsupported = |attribute: String| unsupported(request, attribute);
+        let unknown = |image: &ImageRef| {
+            unsupported(format!(
+                "{image} (an image that no registry is known to have)"
+            ))
+        };
+        for base in bases::find(&self.docker, request).await? {
+            let pinned = base.pinned.or_else(|| pinned(&base.image, &base.found));
+            let pinned = pinned.ok_or_else(|| unknown(&base.image))?;
+            pins.insert(base.image, pinned);
+            layers.extend(layers_of(base.found));
+        }
+        // A registry may give another image under the name by now.
+        match References::new(request.recipe, &pins).beside().first() {
+            Some(image) => Err(unsupported(match &request.recipe.opaque {
+                Some(why) => {
+                    format!("Dockerfile ({why}, so `{image}` cannot be named by its digest)")
+                }
+                None => format!("{image} (named where its digest cannot stand)"),
+            })),
+            None => Ok((pins, layers)),
+        }
+    }
+}
+
+fn unsupported(request: &BuildRequest<'_>, attribute: String) -> BuildError {
+    BuildError::Unsupported {
+        service: request.recipe.service.clone(),
+        builder: BuilderKind::Dagger,
+        attribute,
+    }
+}
+
+/// One build, with all that Dagger needs to know of it.
+struct Work<'a> {
+    request: &'a BuildRequest<'a>,
+    dockerfile: &'a Rewritten,
+    /// A folder of this build's own.
+    folder: &'a Path,
+    /// The context, and the Dockerfile's name in it.
+    context: &'a Path,
+    file: &'a str,
+    /// What has to be set right in the image's environment.
+    environment: BTreeMap<String, Option<String>>,
+    /// The layers of its bases.
+    bases: Vec<Layers>,
+}
+
+impl Work<'_> {
+    fn failure(&self, error: &dagger_sdk::errors::DaggerError) -> BuildError {
+        let service = &self.request.recipe.service;
+        failure(service, self.dockerfile, self.file, error)
+    }
+}
+
+impl Builder for Dagger {
+    async fn build(
+        &self,
+        request: &BuildRequest<'_>,
+        progress: &Progress,
+    ) -> Result<ImageId, BuildError> {
+        // Dependency images are on the engine, where Dagger cannot start from them; it has its own cache.
+        let whole = BTreeMap::new();
+        let part = match &request.part {
+            BuildPart::Target { .. } => BuildPart::Target { on: &whole },
+            dependencies @ BuildPart::Dependencies { .. } => dependencies.clone(),
+        };
+        let request = &BuildRequest {
+            part,
+            name: request.name.clone(),
+            labels: request.labels.clone(),
+            ..*request
+        };
+        if let Some(attribute) = beyond_dagger(request) {
+            return Err(unsupported(request, attribute));
+        }
+        let (pins, bases) = self.bases(request).await?;
+        let environment = leaked(request.recipe, &request.part)
+            .map_err(|name| unsupported(request, format!("{name} (declared as ARG and as ENV)")))?;
+        let dockerfile = rewrite_pinned(request.recipe, &request.part, &pins);
+        let folder = tempfile::tempdir().map_err(|source| BuildError::Context {
+            service: request.recipe.service.clone(),
+            source,
+        })?;
+        progress.doing("reading the build context");
+        let context = folder.path().join("context");
+        let file = unpacked(request, &dockerfile, &context).await?;
+        let work = Work {
+            request,
+            dockerfile: &dockerfile,
+            folder: folder.path(),
+            context: &context,
+            file: &file,
+            environment,
+            bases,
+        };
+        let session = self.session(None).await?;
+        let image = match self.build_in(&session, &work, progress).await {
+            Err(BuildError::Unreachable { source, .. }) => {
+                let service = &request.recipe.service;
+                progress.note(format!(
+                    "the Dagger session was lost, and the build of `{service}` is begun anew: {source}"
+                ));
+                let session = self.session(Some(&session)).await?;
+                self.build_in(&session, &work, progress).await?
+            }
+            built => built?,
+        };
+        BuildKit::name(&self.docker, &image, &request.name).await?;
+        Ok(image)
+    }
+}
