@@ -81,6 +81,8 @@ pub struct Typed {
 pub struct Settings {
     /// Who builds.
     pub builder: Builder,
+    /// Whether somebody said so.
+    pub builder_is_said: bool,
     /// How progress is shown; never `Auto`.
     pub progress: Progress,
     /// Where caches are kept; `None` where there is no home for them.
@@ -129,8 +131,10 @@ impl Settings {
         extension: Option<&Value>,
         terminal: bool,
     ) -> Result<Self, Error> {
+        let builder = builder(typed.builder, environment, extension)?;
         Ok(Self {
-            builder: builder(typed.builder, environment, extension)?,
+            builder: builder.unwrap_or_default(),
+            builder_is_said: builder.is_some(),
             progress: progress(typed.progress, environment, terminal),
             cache: cache(environment),
             timeout: timeout(typed.timeout, extension),
@@ -147,21 +151,22 @@ fn builder(
     typed: Option<Builder>,
     environment: &Environment,
     extension: Option<&Value>,
-) -> Result<Builder, Error> {
-    if let Some(typed) = typed {
+) -> Result<Option<Builder>, Error> {
+    if typed.is_some() {
         return Ok(typed);
     }
     // An empty variable is one that is not set, as in the shell's `${X:-}`.
     if let Some(value) = non_empty(environment, "LARDER_BUILDER") {
-        return Builder::from_str(value, false).map_err(|_| Error {
-            variable: "LARDER_BUILDER",
-            value: value.to_owned(),
-            allowed: "`auto`, `dagger`, `docker`",
-        });
+        return Builder::from_str(value, false)
+            .map(Some)
+            .map_err(|_| Error {
+                variable: "LARDER_BUILDER",
+                value: value.to_owned(),
+                allowed: "`auto`, `dagger`, `docker`",
+            });
     }
     let own = extension.and_then(|own| own.get("builder")?.as_str());
-    let own = own.and_then(|name| Builder::from_str(name, false).ok());
-    Ok(own.unwrap_or_default())
+    Ok(own.and_then(|name| Builder::from_str(name, false).ok()))
 }
 
 fn frozen(environment: &Environment, extension: Option<&Value>) -> Result<bool, Error> {
@@ -274,11 +279,14 @@ mod tests {
         let set = environment(&[("LARDER_BUILDER", "dagger")]);
         let file = json!({"builder": "docker"});
         let typed = Some(Builder::Auto);
-        assert_eq!(builder(typed, &set, Some(&file)), Ok(Builder::Auto));
-        assert_eq!(builder(None, &set, Some(&file)), Ok(Builder::Dagger));
+        assert_eq!(builder(typed, &set, Some(&file)), Ok(Some(Builder::Auto)));
+        assert_eq!(builder(None, &set, Some(&file)), Ok(Some(Builder::Dagger)));
         let empty = environment(&[("LARDER_BUILDER", "")]);
-        assert_eq!(builder(None, &empty, Some(&file)), Ok(Builder::Docker));
-        assert_eq!(builder(None, &empty, None), Ok(Builder::Auto));
+        assert_eq!(
+            builder(None, &empty, Some(&file)),
+            Ok(Some(Builder::Docker))
+        );
+        assert_eq!(builder(None, &empty, None), Ok(None));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bollard::Docker;
-use larder::build::{BuildKit, Builders, Dagger, available};
+use larder::build::{BuildKit, Builders, Dagger, DaggerSource, available};
 use larder::fingerprint::{Base, Recipe};
 use larder::model::{Build, Digest, FileObject, FileReference, ImageId, Project, labels};
 use larder::plan::{BuilderKind, StepId};
@@ -23,7 +23,11 @@ mod registry;
 #[path = "engine/recipe.rs"]
 mod recipe;
 
+#[path = "engine/dagger.rs"]
+mod stand_in;
+
 use recipe::recipe;
+use stand_in::{Answer, StandIn};
 
 /// What a build reported.
 #[derive(Default)]
@@ -43,6 +47,15 @@ impl Events {
             _ => None,
         });
         doing.collect()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let events = self.0.lock().unwrap();
+        let notes = events.iter().filter_map(|event| match event {
+            Event::Note { text } => Some(text.clone()),
+            _ => None,
+        });
+        notes.collect()
     }
 
     fn output(&self) -> Vec<String> {
@@ -768,6 +781,117 @@ async fn what_the_engine_has_no_input_for_is_refused_by_name() {
     assert!(
         matches!(&error, BuildError::Unsupported { attribute, .. } if attribute == "privileged")
     );
+}
+
+/// Dagger by a session of a stand-in.
+fn dagger_by(source: DaggerSource) -> Dagger {
+    let docker = Docker::connect_with_defaults().unwrap();
+    Dagger::new(source, Duration::from_secs(10), docker)
+}
+
+fn layers(image: &str) -> Vec<String> {
+    let layers = run(
+        "docker",
+        &["inspect", "-f", "{{json .RootFS.Layers}}", image],
+    );
+    serde_json::from_str(&layers).unwrap()
+}
+
+#[tokio::test]
+async fn of_what_dagger_built_only_what_the_engine_lacks_is_moved() {
+    let registry = registry::Registry::start();
+    registry.push("base:1", "one");
+    let base = registry.name("base:1");
+    run("docker", &["pull", "-q", &base]);
+    let lab = Lab::new();
+    let session = StandIn::with_image(&layers(&base), |_, _| Answer::Fine);
+    let dagger = dagger_by(session.open());
+    let recipe = lab.recipe(&format!("FROM {base}\nCOPY need.txt /\n"), &[]);
+    let image = lab.whole(&dagger, &recipe).await.unwrap();
+    assert_eq!(*session.there.lock().unwrap(), layers(&base));
+    assert!(files(&image)["made"].ends_with(&Digest::of(b"here").short()));
+    assert_eq!(configuration(&image)[0]["Env"][0], "MADE=here");
+    assert_eq!(session.asked("export").len(), 0);
+    run("docker", &["rmi", "-f", &base]);
+}
+
+#[tokio::test]
+async fn a_dagger_engine_that_cannot_push_to_larder_gives_an_archive() {
+    let lab = Lab::new();
+    let session = StandIn::with_image(&[], |kind, _| match kind {
+        "publish" => Answer::Fault("Unknown argument \"registryService\" on field \"publish\""),
+        _ => Answer::Fine,
+    });
+    let dagger = dagger_by(session.open());
+    for text in ["FROM scratch\nLABEL a=b\n", "FROM scratch\nLABEL a=c\n"] {
+        let image = lab.whole(&dagger, &lab.recipe(text, &[])).await.unwrap();
+        assert!(files(&image).contains_key("made"));
+    }
+    // It is asked once.
+    assert_eq!(
+        (
+            session.asked("publish").len(),
+            session.asked("export").len()
+        ),
+        (1, 2)
+    );
+}
+
+#[tokio::test]
+async fn a_session_that_is_lost_is_opened_anew_once() {
+    let lab = Lab::new();
+    let recipe = lab.recipe("FROM scratch\nLABEL a=b\n", &[]);
+    let session = StandIn::with_image(&[], |kind, before| match (kind, before) {
+        ("sync", 0) => Answer::Broken,
+        _ => Answer::Fine,
+    });
+    let dagger = dagger_by(session.command(9));
+    lab.whole(&dagger, &recipe).await.unwrap();
+    assert_eq!((session.opened(), session.asked("sync").len()), (2, 2));
+    let notes = lab.events.notes();
+    assert!(
+        notes[0].contains("the Dagger session was lost"),
+        "{notes:?}"
+    );
+
+    let lost = |_: &str, _| Answer::Broken;
+    let ending = |_: &str, _| Answer::Fault("session \"x\" not found");
+    for (answers, again) in [
+        (StandIn::with_image(&[], lost), 9),
+        (StandIn::with_image(&[], ending), 1),
+    ] {
+        let dagger = dagger_by(answers.command(again));
+        let error = lab.whole(&dagger, &recipe).await.unwrap_err();
+        assert!(matches!(error, BuildError::Unreachable { .. }), "{error:?}");
+        assert_eq!(answers.opened(), 2);
+    }
+    // The next service does not wait for what is gone, and is built by the engine.
+    let session = StandIn::with_image(&[], lost);
+    let builders = Builders::new(buildkit().await, Some(dagger_by(session.command(1))), false);
+    for name in ["c", "d"] {
+        let recipe = lab.recipe(&format!("FROM scratch\nLABEL a={name}\n"), &[]);
+        lab.whole(&builders, &recipe).await.unwrap();
+    }
+    assert_eq!(session.opened(), 2);
+    let notes = lab.events.notes();
+    assert!(
+        notes
+            .last()
+            .unwrap()
+            .contains("the engine's BuildKit builds"),
+        "{notes:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_build_that_fails_is_not_begun_anew() {
+    let lab = Lab::new();
+    let session = StandIn::with_image(&[], |_, _| Answer::Fault("lstat /none: no such file"));
+    let recipe = lab.recipe("FROM scratch\nLABEL a=b\n", &[]);
+    let dagger = dagger_by(session.command(9));
+    let error = lab.whole(&dagger, &recipe).await.unwrap_err();
+    assert!(matches!(error, BuildError::Instruction { .. }), "{error:?}");
+    assert_eq!(session.opened(), 1);
 }
 
 /// Dagger, which must answer: these tests are run by `make test-dagger`.

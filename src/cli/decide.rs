@@ -73,29 +73,18 @@ impl Prepared {
         if !plan.builds() || !self.goal.acts {
             return Ok((plan, None));
         }
-        let dagger = dagger::find(
-            &invocation.environment,
-            &self.engine,
-            self.agent.clone(),
-            ASKED_FOR,
-        )?;
+        let dagger = self.dagger(invocation, ASKED_FOR)?;
         dagger.open().await?;
         Ok((plan, Some(dagger)))
     }
 
     /// Dependency images by Dagger where it answers. It is looked for only where something must be built, and
-    /// woken only by a command that builds.
+    /// woken only by a command that has it build something.
     async fn by_both(&self, invocation: &Invocation) -> Result<(Plan, Option<Dagger>), Failure> {
         let plan = self.decide_with(BY_DOCKER)?;
         if !plan.builds() {
             return Ok((plan, None));
         }
-        let found = dagger::find(
-            &invocation.environment,
-            &self.engine,
-            self.agent.clone(),
-            AT_HAND,
-        );
         let by_buildkit = |error: &dyn std::error::Error| {
             let error = Message::of(error);
             let why = if error.causes.is_empty() {
@@ -105,22 +94,32 @@ impl Prepared {
             };
             invocation.warning(&format!("the engine's BuildKit builds all: {why}"));
         };
-        let dagger = match found {
+        let dagger = match self.dagger(invocation, AT_HAND) {
             Ok(dagger) => dagger,
             Err(error) => {
-                if dagger::is_asked_for(&invocation.environment) {
+                let environment = &invocation.environment;
+                if self.settings.builder_is_said || dagger::is_asked_for(environment) {
                     by_buildkit(&error);
                 }
                 return Ok((plan, None));
             }
         };
+        let both = self.decide_with(BY_BOTH)?;
+        if !both.builds_by(BuilderKind::Dagger) {
+            return Ok((both, None));
+        }
         if self.goal.acts
             && let Err(error) = dagger.open().await
         {
             by_buildkit(&error);
             return Ok((plan, None));
         }
-        Ok((self.decide_with(BY_BOTH)?, Some(dagger)))
+        Ok((both, Some(dagger)))
+    }
+
+    fn dagger(&self, invocation: &Invocation, limit: Duration) -> Result<Dagger, Failure> {
+        let agent = self.agent.clone();
+        dagger::find(&invocation.environment, &self.engine, agent, limit)
     }
 
     fn decide_with(&self, builders: Builders) -> Result<Plan, Failure> {

@@ -62,6 +62,16 @@ impl Plan {
             )
         })
     }
+
+    /// Whether one of its steps is a build by `builder`.
+    pub fn builds_by(&self, builder: BuilderKind) -> bool {
+        self.steps.iter().any(|step| match &step.action {
+            Action::BuildDependencies { builder: own, .. } | Action::Build { builder: own, .. } => {
+                *own == builder
+            }
+            _ => false,
+        })
+    }
 }
 
 /// What was decided about one service.

@@ -134,7 +134,7 @@ fn a_builder_that_is_asked_for_must_be_there() {
         exit 3
         --- stderr
         error: dagger does not answer
-        caused by: there is no `dagger` command on PATH
+        caused by: there is no `dagger` command on PATH (https://docs.dagger.io/install says how it is installed)
         hint: `--builder docker` does without it
         "#);
     assert!(stack.containers("cache").is_empty());

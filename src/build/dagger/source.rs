@@ -3,6 +3,9 @@
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+/// How one gets what is missing.
+const INSTALLED: &str = "https://docs.dagger.io/install says how it is installed";
+
 /// Where a Dagger session comes from.
 #[derive(Clone, PartialEq, Eq)]
 pub enum DaggerSource {
@@ -43,7 +46,10 @@ pub fn available(variable: impl Fn(&str) -> Option<String>) -> Result<DaggerSour
         .and_then(|host| host.strip_prefix("unix://"))
     {
         UnixStream::connect(socket).map_err(|error| {
-            format!("no Dagger engine answers at `{socket}` (`_EXPERIMENTAL_DAGGER_RUNNER_HOST`): {error}")
+            format!(
+                "no Dagger engine answers at `{socket}` (`_EXPERIMENTAL_DAGGER_RUNNER_HOST`; without that variable \
+                 the `dagger` command starts one in Docker): {error}"
+            )
         })?;
     }
     if let Some(path) = variable("_EXPERIMENTAL_DAGGER_CLI_BIN") {
@@ -52,7 +58,7 @@ pub fn available(variable: impl Fn(&str) -> Option<String>) -> Result<DaggerSour
             Ok(DaggerSource::Command(path))
         } else {
             Err(format!(
-                "`_EXPERIMENTAL_DAGGER_CLI_BIN` names `{}`, which is no command",
+                "`_EXPERIMENTAL_DAGGER_CLI_BIN` names `{}`, which is no command ({INSTALLED})",
                 path.display()
             ))
         };
@@ -62,7 +68,7 @@ pub fn available(variable: impl Fn(&str) -> Option<String>) -> Result<DaggerSour
         .map(|folder| folder.join("dagger"))
         .find(|path| is_command(path))
         .map(DaggerSource::Command)
-        .ok_or_else(|| "there is no `dagger` command on PATH".to_owned())
+        .ok_or_else(|| format!("there is no `dagger` command on PATH ({INSTALLED})"))
 }
 
 fn is_command(path: &Path) -> bool {
