@@ -446,7 +446,7 @@ async fn a_pull_that_fails_keeps_the_engines_words() {
     // Nothing listens there.
     let error = stack
         .engine
-        .pull("127.0.0.1:1/larder-test/none:1", None, &progress)
+        .pull("127.0.0.1:1/larder-test/none:1", None, false, &progress)
         .await
         .unwrap_err();
     assert_eq!(
