@@ -7,6 +7,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::afar;
+use super::hold::Way;
 use super::invocation::Invocation;
 use crate::build::pieces;
 use crate::bundle::{Bundle, BundleError, BundledImage, Named};
@@ -40,6 +41,7 @@ pub(super) async fn load(invocation: &Invocation, args: &Load) -> Result<(), Fai
     let bundle = bundle.map_err(failed)?;
     let engine = invocation.engine().await?;
     let native = engine.native().await?;
+    invocation.hold_images(&engine, Way::Shared).await?;
     let observed = engine.observe(&project.name).await?;
     let expected = Expected::of(&project, &native);
     let mut rows = Vec::new();
@@ -86,9 +88,8 @@ async fn send(engine: &Docker, bundle: Bundle, chosen: Vec<BundledImage>) -> Res
     let written = written.await.map_err(|error| Sent::Engine(error.into()))?;
     match (written, loaded) {
         // An engine that took no more says why itself.
-        (Err(BundleError::Io(_)), Err(error)) => Err(Sent::Engine(error.into())),
+        (Ok(()) | Err(BundleError::Io(_)), Err(error)) => Err(Sent::Engine(error.into())),
         (Err(error), _) => Err(Sent::Bundle(error)),
-        (Ok(()), Err(error)) => Err(Sent::Engine(error.into())),
         (Ok(()), Ok(_)) => Ok(()),
     }
 }
@@ -104,8 +105,8 @@ struct Expected {
 impl Expected {
     fn of(project: &Project, native: &Platform) -> Self {
         let services = project.services.iter();
-        let named = services.clone().filter(|(_, own)| own.build.is_none());
-        let names = named.filter_map(|(name, _)| project.image_name(name).parse().ok());
+        let unbuilt = services.clone().filter(|(_, own)| own.build.is_none());
+        let names = unbuilt.filter_map(|(name, _)| project.image_name(name).parse().ok());
         let platforms = services.clone().flat_map(|(_, own)| {
             let listed = own.build.iter().flat_map(|build| &build.platforms);
             own.platform.iter().chain(listed)

@@ -168,12 +168,12 @@ impl Prepared {
             match answer {
                 Ok(Some(image)) => drop(found.insert(index, image)),
                 Ok(None) => {}
-                Err(error) => self.shun(invocation, &own.repository, &error),
+                Err(error) => shun(invocation, &own.repository, &error),
             }
         }
         for own in open.into_values() {
             let host = own.repository.registry().to_owned();
-            self.shun(invocation, &own.repository, &RegistryError::Silent { host });
+            shun(invocation, &own.repository, &RegistryError::Silent { host });
         }
         self.pantry.waited += begun.elapsed();
         let found = found.into_iter();
@@ -181,18 +181,18 @@ impl Prepared {
             .map(|(index, image)| (questions[index].clone(), image))
             .collect()
     }
+}
 
-    /// Leaves a repository alone for the rest of the run, and says so once.
-    fn shun(&self, invocation: &Invocation, repository: &Repository, error: &RegistryError) {
-        if !invocation.shunned().add_silent(repository) {
-            return;
-        }
-        let hint = error.hint().map(|hint| format!("; {hint}"));
-        invocation.warning(&format!(
-            "`{repository}` is not asked for images: {error}{}",
-            hint.unwrap_or_default()
-        ));
+/// Leaves a repository alone for the rest of the run, and says so once.
+fn shun(invocation: &Invocation, repository: &Repository, error: &RegistryError) {
+    if !invocation.shunned().add_silent(repository) {
+        return;
     }
+    let hint = error.hint().map(|hint| format!("; {hint}"));
+    invocation.warning(&format!(
+        "`{repository}` is not asked for images: {error}{}",
+        hint.unwrap_or_default()
+    ));
 }
 
 impl Pantry {

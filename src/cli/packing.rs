@@ -95,7 +95,9 @@ impl Packing {
         let written = || {
             let mut out = writer.finish(&bases)?;
             out.flush()?;
-            let out = out.into_inner().map_err(|error| error.into_error())?;
+            let out = out
+                .into_inner()
+                .map_err(std::io::IntoInnerError::into_error)?;
             let bytes = out.as_file().metadata()?.len();
             out.persist(&file).map_err(|error| error.error)?;
             Ok(bytes)

@@ -12,7 +12,7 @@ use super::carry_out::carry_out;
 use super::invocation::Invocation;
 use super::packing::Packing;
 use super::prepare::{Goal, Prepared, prepare};
-use super::pushes::Shelf;
+use super::pushes::Lying;
 use super::records;
 use super::rounds::rounds;
 use crate::failure::Failure;
@@ -157,7 +157,7 @@ async fn round(
     };
     let prepared = prepare(invocation, project, &names, settings, goal);
     let mut prepared = Box::pin(prepared).await?;
-    let shelf = prepared.find_pushes(invocation, true).await?;
+    let before = prepared.find_pushes(invocation, true).await?;
     for (service, why) in prepared.unpinned() {
         invocation.warning(&format!("`{service}` is not pushed: {why}"));
     }
@@ -181,11 +181,11 @@ async fn round(
         kept.await?;
     }
     let after = if plan.is_empty() {
-        shelf.clone()
+        before.clone()
     } else {
         prepared.find_pushes(invocation, true).await?
     };
-    let rows = rows(&prepared, &plan, &took, (&shelf, &after), platform);
+    let rows = rows(&prepared, &plan, &took, (&before, &after), platform);
     Ok((prepared, rows))
 }
 
@@ -209,7 +209,7 @@ fn rows(
     prepared: &Prepared,
     plan: &Plan,
     took: &BTreeMap<StepId, Duration>,
-    (before, after): (&Shelf, &Shelf),
+    (before, after): (&Lying, &Lying),
     platform: Option<&str>,
 ) -> Vec<Row> {
     let mut rows = Vec::new();

@@ -18,7 +18,7 @@ use crate::term::{Message, Waiting};
 const AT_ONCE: usize = 16;
 
 /// What lies in a repository under a key.
-pub(super) type Shelf = BTreeMap<(Repository, Digest), RemoteImage>;
+pub(super) type Lying = BTreeMap<(Repository, Digest), RemoteImage>;
 
 impl Prepared {
     /// The recipes whose images a key stands for.
@@ -62,7 +62,7 @@ impl Prepared {
         &mut self,
         invocation: &Invocation,
         all: bool,
-    ) -> Result<Shelf, Failure> {
+    ) -> Result<Lying, Failure> {
         let native = self.engine.native().await?;
         let mut asked: BTreeMap<(Repository, Digest), (ImageRef, Platform, &str)> = BTreeMap::new();
         for (_, recipe, to) in self.pushed() {
@@ -91,11 +91,11 @@ impl Prepared {
         let found = stream::iter(asks).buffer_unordered(AT_ONCE);
         let found: Vec<_> = found.try_collect().await?;
         drop(shown);
-        let shelf = found.into_iter();
-        let shelf: Shelf = shelf.filter_map(|(at, own)| Some((at, own?))).collect();
+        let there = found.into_iter();
+        let there: Lying = there.filter_map(|(at, own)| Some((at, own?))).collect();
         let pushes = self.pushed().map(|(service, recipe, to)| {
             let keys = recipe.cuts.iter().map(|own| own.key).chain([recipe.full]);
-            let missing = keys.filter(|key| !shelf.contains_key(&(to.clone(), *key)));
+            let missing = keys.filter(|key| !there.contains_key(&(to.clone(), *key)));
             let push = Push {
                 to: Some(to.clone()),
                 missing: missing.collect(),
@@ -105,7 +105,7 @@ impl Prepared {
             (service.clone(), push)
         });
         self.pushes = pushes.collect();
-        Ok(shelf)
+        Ok(there)
     }
 
     /// Has all images come to the engine, dependency images and those that a registry has included.

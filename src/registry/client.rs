@@ -69,15 +69,15 @@ impl Registries {
         }
         // A second one changes nothing, and fails.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let [https_proxy, http_proxy, no_proxy] = self.proxies.clone();
+        let [with_tls, without_tls, no_proxy] = self.proxies.clone();
         let config = ClientConfig {
             protocol,
             use_monolithic_push: true,
             read_timeout: Some(PATIENCE),
             connect_timeout: Some(PATIENCE),
             user_agent: concat!("larder/", env!("CARGO_PKG_VERSION")),
-            https_proxy,
-            http_proxy,
+            https_proxy: with_tls,
+            http_proxy: without_tls,
             no_proxy,
             ..ClientConfig::default()
         };
@@ -100,13 +100,13 @@ impl Registries {
             }
         };
         let mut logins = self.logins.lock().await;
-        let auth = match logins.get(&image.registry) {
-            Some(auth) => auth.clone(),
-            None => {
-                let auth = self.login(&image.registry).await;
-                logins.insert(image.registry.clone(), auth.clone());
-                auth
-            }
+        let known = logins.get(&image.registry).cloned();
+        let auth = if let Some(auth) = known {
+            auth
+        } else {
+            let auth = self.login(&image.registry).await;
+            logins.insert(image.registry.clone(), auth.clone());
+            auth
         };
         drop(logins);
         let host = reference.resolve_registry().to_owned();

@@ -71,10 +71,10 @@ impl RegistryError {
         }
     }
 
-    pub(super) fn garbage(host: &str, why: impl ToString) -> Self {
+    pub(super) fn garbage(host: &str, why: impl Into<String>) -> Self {
         Self::Garbage {
             host: host.to_owned(),
-            why: why.to_string(),
+            why: why.into(),
         }
     }
 

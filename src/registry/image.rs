@@ -223,7 +223,7 @@ impl At<'_> {
         RegistryError::of(&self.host, error)
     }
 
-    pub(super) fn garbage(&self, why: impl ToString) -> RegistryError {
+    pub(super) fn garbage(&self, why: impl Into<String>) -> RegistryError {
         RegistryError::garbage(&self.host, why)
     }
 }

@@ -191,7 +191,7 @@ impl Delivery {
         there: BTreeSet<String>,
     ) -> Result<Pushed, NotPushed> {
         way.progress.doing(FETCHING);
-        let shelf = depot.depot.shelf(way.folder, there);
+        let lying = depot.depot.shelf(way.folder, there);
         let address = format!("localhost:{}/{}:image", depot.depot.port(), shelf.name());
         let options = publishing(Some(depot.service.clone()), true);
         way.image.publish_opts(address, options).await?;
