@@ -12,7 +12,7 @@ use super::invocation::Invocation;
 use crate::docker::{Docker, FoundBase};
 use crate::failure::Failure;
 use crate::fingerprint::{Base, BaseImages, BaseRef, LOCK_FILE, Lock, Platform, base_images};
-use crate::model::ImageRef;
+use crate::model::{ImageRef, Repository};
 use crate::runtime::EngineError;
 use crate::settings::Settings;
 use crate::term::{Waiting, table};
@@ -62,7 +62,16 @@ pub(super) async fn lock(invocation: &Invocation, args: &LockArgs) -> Result<(),
     let gone = before
         .entries()
         .filter(|(image, _)| !found.lockable.contains(*image));
-    changes.extend(gone.map(|(image, digest)| (image.clone(), Change::Removed(digest.to_owned()))));
+    changes.extend(gone.map(|(image, digest)| {
+        let digest = digest.to_owned();
+        // A line that vouches for an image of the project's own in a registry is no base's.
+        let change = if Repository::is_keyed(image) {
+            Change::Kept(digest)
+        } else {
+            Change::Removed(digest)
+        };
+        (image.clone(), change)
+    }));
     let own = |image: &ImageRef| {
         (
             image.clone(),

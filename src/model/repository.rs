@@ -28,6 +28,13 @@ impl Repository {
         self.tagged(format!("dep-{key}"))
     }
 
+    /// Whether an image has a name as it has in such a repository: by a fingerprint, or by a cut's key.
+    pub fn is_keyed(image: &ImageRef) -> bool {
+        let tag = image.tag.as_deref().unwrap_or_default();
+        let key = tag.strip_prefix("fp-").or_else(|| tag.strip_prefix("dep-"));
+        key.is_some_and(|key| key.parse::<Digest>().is_ok())
+    }
+
     /// Whether it is what a prefix names: a registry's host, or that with some of its path.
     pub fn is_under(&self, prefix: &str) -> bool {
         let name = self.to_string();
@@ -88,6 +95,9 @@ mod tests {
         let name = format!("r.example:5000/team/app:fp-{key}");
         assert_eq!(parsed.image(&key).familiar(), name);
         assert_eq!(name.parse::<ImageRef>().unwrap(), parsed.image(&key));
+        assert!(Repository::is_keyed(&parsed.image(&key)));
+        assert!(Repository::is_keyed(&parsed.dependencies(&key)));
+        assert!(!Repository::is_keyed(&"app:fp-1".parse().unwrap()));
         for text in ["app:1", "r.example/app@sha256:0", "", "a//b", "App"] {
             assert!(text.parse::<Repository>().is_err(), "{text}");
         }
