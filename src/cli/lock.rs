@@ -9,10 +9,11 @@ use std::path::Path;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::invocation::Invocation;
+use super::vouched;
 use crate::docker::{Docker, FoundBase};
 use crate::failure::Failure;
 use crate::fingerprint::{Base, BaseImages, BaseRef, LOCK_FILE, Lock, Platform, base_images};
-use crate::model::{ImageRef, Repository};
+use crate::model::{ImageRef, Repository, short_name};
 use crate::runtime::EngineError;
 use crate::settings::Settings;
 use crate::term::{Waiting, table};
@@ -59,19 +60,11 @@ pub(super) async fn lock(invocation: &Invocation, args: &LockArgs) -> Result<(),
     let changes = stream::iter(changes).buffered(AT_ONCE);
     let mut changes: BTreeMap<ImageRef, Change> = changes.try_collect().await?;
     drop(shown);
-    let gone = before
-        .entries()
-        .filter(|(image, _)| !found.lockable.contains(*image));
-    changes.extend(gone.map(|(image, digest)| {
-        let digest = digest.to_owned();
+    let gone = before.entries().filter(|(image, _)| {
         // A line that vouches for an image of the project's own in a registry is no base's.
-        let change = if Repository::is_keyed(image) {
-            Change::Kept(digest)
-        } else {
-            Change::Removed(digest)
-        };
-        (image.clone(), change)
-    }));
+        !found.lockable.contains(*image) && !Repository::is_keyed(image)
+    });
+    changes.extend(gone.map(|(image, digest)| (image.clone(), Change::Removed(digest.to_owned()))));
     let own = |image: &ImageRef| {
         (
             image.clone(),
@@ -85,10 +78,21 @@ pub(super) async fn lock(invocation: &Invocation, args: &LockArgs) -> Result<(),
             .filter(|own| before.digest(own).is_none())
             .map(own),
     );
-    let written = write(&before, &changes).map_err(|source| Failure::Unwritten {
+    let unwritten = |source| Failure::Unwritten {
         path: before.file().to_owned(),
         source,
-    })?;
+    };
+    let keyed = before
+        .entries()
+        .filter(|(image, _)| Repository::is_keyed(image));
+    let keyed = keyed.map(|(image, digest)| (image.clone(), Change::Kept(digest.to_owned())));
+    changes.extend(keyed);
+    let mut written = write(&before, &changes).map_err(unwritten)?;
+    // What the images are keyed by is known once their bases are locked.
+    if settings.caches.is_asked() {
+        vouched::vouch(invocation, &before, &mut changes, args.upgrade.is_some()).await?;
+        written |= write(&before, &changes).map_err(unwritten)?;
+    }
     tell(invocation, &settings, &changes, written);
     Ok(())
 }
@@ -171,7 +175,7 @@ fn upgrades(args: &LockArgs, all: &BTreeSet<ImageRef>) -> Result<BTreeSet<ImageR
 
 /// What becomes of an image's line.
 #[derive(Debug, PartialEq, Eq)]
-enum Change {
+pub(super) enum Change {
     Kept(String),
     Added(String),
     Upgraded(String, String),
@@ -197,7 +201,7 @@ impl Change {
             Self::Removed(digest) => ("removed", short(digest)),
             Self::None(why) => ("not locked", (*why).to_owned()),
         };
-        [what.to_owned(), image.to_string(), how]
+        [what.to_owned(), short_name(&image.familiar()), how]
     }
 }
 
@@ -291,10 +295,15 @@ fn write(before: &Lock, changes: &BTreeMap<ImageRef, Change>) -> io::Result<bool
         .filter_map(|(image, change)| Some((image.clone(), change.digest()?.clone())))
         .collect();
     let text = Lock::text(&entries);
-    if before.is_there() && std::fs::read_to_string(before.file())? == text {
-        return Ok(false);
-    }
-    if entries.is_empty() && !before.is_there() {
+    let there = match std::fs::read_to_string(before.file()) {
+        Ok(there) => Some(there),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    if there
+        .as_ref()
+        .map_or(entries.is_empty(), |there| *there == text)
+    {
         return Ok(false);
     }
     replace(before.file(), &text)?;
@@ -334,15 +343,21 @@ fn tell(
         let header = ["CHANGE", "IMAGE", "DIGEST"];
         invocation.screen.out(&table(header, &rows));
     }
-    let count = changes
-        .values()
-        .filter(|own| own.digest().is_some())
-        .count();
-    let images = if count == 1 { "image" } else { "images" };
-    let state = match (written, count) {
-        (true, _) => format!("{LOCK_FILE} written: {count} base {images}"),
+    let locked = changes.iter().filter(|(_, own)| own.digest().is_some());
+    let (keyed, bases): (Vec<_>, Vec<_>) =
+        locked.partition(|(image, _)| Repository::is_keyed(image));
+    let count = |number: usize, what: &str| {
+        let plural = if number == 1 { "" } else { "s" };
+        format!("{number} {what}{plural}")
+    };
+    let mut all = count(bases.len(), "base image");
+    if !keyed.is_empty() {
+        all = format!("{all}, {}", count(keyed.len(), "image of its own"));
+    }
+    let state = match (written, bases.len() + keyed.len()) {
+        (true, _) => format!("{LOCK_FILE} written: {all}"),
         (false, 0) => "no base image to lock".to_owned(),
-        (false, _) => format!("{LOCK_FILE} is up to date: {count} base {images}"),
+        (false, _) => format!("{LOCK_FILE} is up to date: {all}"),
     };
     invocation.screen.out(&format!("{state}\n"));
 }

@@ -75,6 +75,7 @@ mod turn;
 mod until_end;
 mod up;
 mod volumes;
+mod vouched;
 mod wait;
 mod why;
 

@@ -12,6 +12,7 @@ use crate::fingerprint::{Fingerprinted, Platform, Recipe, Record};
 use crate::model::{Digest, ImageRef, Repository, labels};
 use crate::plan::{Action, Plan, Push};
 use crate::registry::{Registries, RegistryError, RemoteImage};
+use crate::settings::Cache;
 use crate::term::{Message, Waiting};
 
 /// So many questions are asked at a time.
@@ -63,16 +64,45 @@ impl Prepared {
         invocation: &Invocation,
         all: bool,
     ) -> Result<Lying, Failure> {
+        let to = |cache: &Cache| cache.to.iter().cloned().collect();
+        let there = self.lying(invocation, to).await?;
+        let pushes = self.pushed().map(|(service, recipe, to)| {
+            let keys = recipe.cuts.iter().map(|own| own.key).chain([recipe.full]);
+            let missing = keys.filter(|key| !there.contains_key(&(to.clone(), *key)));
+            let push = Push {
+                to: Some(to.clone()),
+                missing: missing.collect(),
+                all,
+                here: false,
+            };
+            (service.clone(), push)
+        });
+        self.pushes = pushes.collect();
+        Ok(there)
+    }
+
+    /// What lies in repositories of the services' caches under the keys of this run.
+    ///
+    /// # Errors
+    /// A registry does not answer.
+    pub(super) async fn lying(
+        &mut self,
+        invocation: &Invocation,
+        of: impl Fn(&Cache) -> Vec<Repository>,
+    ) -> Result<Lying, Failure> {
         let native = self.engine.native().await?;
         let mut asked: BTreeMap<(Repository, Digest), (ImageRef, Platform, &str)> = BTreeMap::new();
-        for (_, recipe, to) in self.pushed() {
+        for (service, recipe) in self.known() {
             let platform = recipe.platform.as_deref();
             let platform = platform.map_or_else(|| native.clone(), Platform::parse);
-            let full = (recipe.full, to.image(&recipe.full), labels::FINGERPRINT);
-            let cuts = recipe.cuts.iter();
-            let cuts = cuts.map(|own| (own.key, to.dependencies(&own.key), labels::DEPENDENCIES));
-            for (key, image, label) in cuts.chain([full]) {
-                asked.insert((to.clone(), key), (image, platform.clone(), label));
+            for own in of(self.settings.caches.of(service)) {
+                let full = (recipe.full, own.image(&recipe.full), labels::FINGERPRINT);
+                let cuts = recipe.cuts.iter();
+                let cuts =
+                    cuts.map(|cut| (cut.key, own.dependencies(&cut.key), labels::DEPENDENCIES));
+                for (key, image, label) in cuts.chain([full]) {
+                    asked.insert((own.clone(), key), (image, platform.clone(), label));
+                }
             }
         }
         let registries = self.registries(invocation).await?;
@@ -92,20 +122,7 @@ impl Prepared {
         let found: Vec<_> = found.try_collect().await?;
         drop(shown);
         let there = found.into_iter();
-        let there: Lying = there.filter_map(|(at, own)| Some((at, own?))).collect();
-        let pushes = self.pushed().map(|(service, recipe, to)| {
-            let keys = recipe.cuts.iter().map(|own| own.key).chain([recipe.full]);
-            let missing = keys.filter(|key| !there.contains_key(&(to.clone(), *key)));
-            let push = Push {
-                to: Some(to.clone()),
-                missing: missing.collect(),
-                all,
-                here: false,
-            };
-            (service.clone(), push)
-        });
-        self.pushes = pushes.collect();
-        Ok(there)
+        Ok(there.filter_map(|(at, own)| Some((at, own?))).collect())
     }
 
     /// Has all images come to the engine, dependency images and those that a registry has included.

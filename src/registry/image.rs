@@ -27,6 +27,8 @@ const LARGEST: u64 = 8 << 20;
 /// An image that a registry has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteImage {
+    /// The name that was asked for.
+    pub name: ImageRef,
     /// Its name with the digest that it was found under: of all platforms, where the name has several.
     pub image: ImageRef,
     /// The digests of its own manifest, of its configuration, and of whatever the name stands for: an engine takes one of them
@@ -160,6 +162,7 @@ impl At<'_> {
         let process = said.config.unwrap_or_default();
         let ids = [&own.digest, &config.digest, &found.digest];
         Ok(Some(RemoteImage {
+            name: image.clone(),
             image: ImageRef {
                 tag: None,
                 digest: Some(found.digest.clone()),
