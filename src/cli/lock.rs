@@ -346,13 +346,11 @@ fn tell(
     let locked = changes.iter().filter(|(_, own)| own.digest().is_some());
     let (keyed, bases): (Vec<_>, Vec<_>) =
         locked.partition(|(image, _)| Repository::is_keyed(image));
-    let count = |number: usize, what: &str| {
-        let plural = if number == 1 { "" } else { "s" };
-        format!("{number} {what}{plural}")
-    };
-    let mut all = count(bases.len(), "base image");
+    let images = |number: usize| if number == 1 { "image" } else { "images" };
+    let mut all = format!("{} base {}", bases.len(), images(bases.len()));
     if !keyed.is_empty() {
-        all = format!("{all}, {}", count(keyed.len(), "image of its own"));
+        let own = keyed.len();
+        all = format!("{all}, {own} {} of its own", images(own));
     }
     let state = match (written, bases.len() + keyed.len()) {
         (true, _) => format!("{LOCK_FILE} written: {all}"),
