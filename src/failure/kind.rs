@@ -88,13 +88,12 @@ impl Failure {
 pub(super) fn step(failure: &runtime::Failure) -> Kind {
     match &failure.error {
         // And 404 for an image that is not there.
-        StepError::Engine(error)
-            if matches!(
-                failure.step.action,
-                Action::Pull { .. } | Action::Push { .. }
-            ) =>
-        {
+        StepError::Engine(error) if matches!(failure.step.action, Action::Pull { .. }) => {
             registry(error)
+        }
+        // What the engine says of it is in the middle of an answer, without a status.
+        StepError::Engine(_) if matches!(failure.step.action, Action::Push { .. }) => {
+            Kind::Unreachable
         }
         StepError::Engine(error) => engine(error),
         StepError::Build(error) => build(error),
