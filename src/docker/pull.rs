@@ -6,6 +6,7 @@ use std::time::Duration;
 use bollard::models::CreateImageInfo;
 use bollard::query_parameters::{CreateImageOptions, CreateImageOptionsBuilder};
 use futures_util::StreamExt;
+use tokio::time::{Instant, timeout_at};
 
 use super::Docker;
 use super::error::Words;
@@ -74,13 +75,17 @@ impl Docker {
         let image = parsed.familiar();
         let mut messages = client.create_image(Some(options(parsed, platform)), None, None);
         let mut layers = Layers::default();
+        let mut moved = Instant::now();
         loop {
-            let message = match tokio::time::timeout(still, messages.next()).await {
+            let message = match timeout_at(moved + still, messages.next()).await {
                 Ok(Some(Ok(message))) => message,
                 Ok(Some(Err(error))) => return Err(self.failed(action, error)),
                 Ok(None) => return Ok(()),
                 Err(_) => return Err(self.silent(action, still)),
             };
+            if !is_retry(&message) {
+                moved = Instant::now();
+            }
             layers.take(message);
             let (done, of) = layers.amount();
             if of == 0 {
@@ -119,6 +124,13 @@ fn options(image: &ImageRef, platform: Option<&str>) -> CreateImageOptions {
         .tag(version.unwrap_or("latest"))
         .platform(platform.unwrap_or_default())
         .build()
+}
+
+/// Whether the engine says that a layer did not come and that it waits before it asks again, which it does for more than a
+/// minute in all (moby `distribution/xfer/download.go`).
+fn is_retry(message: &CreateImageInfo) -> bool {
+    let status = message.status.as_deref().unwrap_or_default();
+    status.starts_with("Retrying in ")
 }
 
 /// How far each layer's download is.
