@@ -156,6 +156,23 @@ impl Shelf {
         self.put_manifest(tag, manifest.to_string().as_bytes());
     }
 
+    /// Puts another layer on top of an image; its digest.
+    pub(crate) fn add_layer(&self, tag: &str, layer: &[u8]) -> String {
+        let own = self.put_blob(layer);
+        self.put_changed(tag, tag, |config| {
+            let layers = config["rootfs"]["diff_ids"].as_array_mut();
+            layers.unwrap().push(own.clone().into());
+            config["history"] = Value::Null;
+        });
+        let mut manifest = self.manifest(tag).json();
+        let mut more = manifest["layers"][0].clone();
+        more["digest"] = own.clone().into();
+        more["size"] = layer.len().into();
+        manifest["layers"].as_array_mut().unwrap().push(more);
+        self.put_manifest(tag, manifest.to_string().as_bytes());
+        own
+    }
+
     fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, "", b"")
     }
