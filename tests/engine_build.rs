@@ -966,6 +966,73 @@ async fn what_dagger_does_differently_is_refused_by_name() {
     assert!(files(&image)["src/"].contains(" 7:"));
 }
 
+/// An SSH agent of the test's own, without keys.
+struct Agent(std::process::Child, std::path::PathBuf);
+
+impl Agent {
+    fn start(folder: &Path) -> Self {
+        let socket = folder.join("agent.sock");
+        let mut agent = Command::new("ssh-agent");
+        agent.args(["-D", "-a"]).arg(&socket);
+        let agent = agent.stdout(std::process::Stdio::null()).spawn().unwrap();
+        while !socket.exists() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Self(agent, socket)
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Asks the agent for its keys in its own words, as no image here has `ssh-add`: a list of none comes back.
+const ASKS: &str = "import os,socket\ns=socket.socket(socket.AF_UNIX)\ns.connect(os.environ['SSH_AUTH_SOCK'])\n\
+    s.sendall(bytes([0,0,0,1,11]))\nopen('/said','w').write(s.recv(99).hex())\n";
+
+#[tokio::test]
+#[ignore = "needs a Dagger engine: make test-dagger"]
+async fn an_agent_and_secrets_of_the_build_section_reach_dagger() {
+    let lab = Lab::new();
+    let outside = tempfile::tempdir().unwrap();
+    let agent = Agent::start(outside.path());
+    let dagger = dagger().await.with_agent(Some(agent.1.clone()));
+    let base = lab.base_in_a_registry().await;
+    std::fs::write(lab.root().join("asks.py"), ASKS).unwrap();
+    let text = format!(
+        "FROM {base}\nCOPY asks.py /\nRUN --mount=type=ssh python3 /asks.py\n\
+         RUN --mount=type=secret,id=token cp /run/secrets/token /token && echo "
+    );
+    // Two builds at once, with secrets of one name. What a secret says is no part of any builder's cache.
+    let build = async |content: &str| {
+        let mut recipe = lab.recipe(&format!("{text}{content}\n"), &[]);
+        recipe.build.ssh.push("default".to_owned());
+        let secret = FileReference {
+            source: "token".to_owned(),
+            ..FileReference::default()
+        };
+        recipe.build.secrets = vec![secret];
+        let mut project = Project::default();
+        let token = FileObject {
+            content: Some(content.to_owned()),
+            ..FileObject::default()
+        };
+        project.secrets.insert("token".to_owned(), token);
+        let none = BTreeMap::new();
+        let part = BuildPart::Target { on: &none };
+        let name = format!("localhost/larder-test/whole:{}", recipe.full);
+        let image = lab.build_in(&project, &dagger, &recipe, part, name).await;
+        let image = image.unwrap();
+        let found = files(&image);
+        assert!(found["token"].ends_with(&Digest::of(content.as_bytes()).short()));
+        assert!(found["said"].ends_with(&Digest::of(b"000000050c00000000").short()));
+    };
+    tokio::join!(build("one"), build("two"));
+}
+
 #[tokio::test]
 #[ignore = "needs a Dagger engine: make test-dagger"]
 async fn an_instruction_that_fails_in_dagger_comes_with_its_line_and_its_last_words() {

@@ -26,7 +26,31 @@ pub(super) fn beyond_dagger(request: &BuildRequest<'_>) -> Option<String> {
         .into_iter()
         .find_map(|(name, set)| set.then(|| name.to_owned()))
         .or_else(|| plan::beyond_dagger(build))
+        .or_else(|| other_agent(request))
         .or_else(|| changed_owner(request))
+}
+
+/// A RUN that asks for another SSH agent than the build section has, where Dagger gives it that one, or for its socket with
+/// other modes, which Dagger does not know.
+fn other_agent(request: &BuildRequest<'_>) -> Option<String> {
+    let written = request.recipe.build.ssh.first()?;
+    let id = written.split('=').next().unwrap_or_default();
+    let escape = request.recipe.dockerfile.escape;
+    let runs = carried_out(request).filter(|(_, _, own)| own.keyword == "RUN");
+    let flags = runs.flat_map(|(_, _, own)| own.flags(escape));
+    let mut mounts = flags.filter(|flag| {
+        let fields = flag.strip_prefix("--mount=").unwrap_or_default();
+        fields.split(',').any(|field| field == "type=ssh")
+    });
+    let other = |mount: &String| {
+        let field = |name: &str| {
+            let mut fields = mount.split(',').filter_map(|field| field.split_once('='));
+            fields.find_map(|(own, value)| (own == name).then_some(value))
+        };
+        field("id").unwrap_or("default") != id
+            || field("mode").is_some_and(|mode| !matches!(mode, "0600" | "600"))
+    };
+    mounts.find(other).map(|mount| format!("RUN {mount}"))
 }
 
 /// A COPY or ADD that gives a folder another owner or mode than with BuildKit. Dagger sets them on a folder that is there
@@ -133,6 +157,7 @@ mod tests {
     use crate::model::Project;
     use crate::plan::BuilderKind;
     use std::collections::BTreeMap;
+    use std::path::Path;
 
     #[test]
     fn a_folder_is_copied_only_where_dagger_leaves_owners_and_modes_alone() {
@@ -172,6 +197,30 @@ mod tests {
         std::fs::set_permissions(deep, private).unwrap();
         let named = refused("COPY src /src");
         assert_eq!(named.as_deref(), Some("COPY src /src (of a folder)"));
+    }
+
+    #[test]
+    fn another_agent_than_the_one_that_dagger_hands_on_is_refused() {
+        let refused = |ssh: &str, mount: &str| {
+            let text = format!("FROM a\nRUN --mount=type=ssh{mount} x\n");
+            let mut recipe = recipe(Path::new("/nonexistent-is-empty"), &text, &[]);
+            recipe.build.ssh.push(ssh.to_owned());
+            let none = BTreeMap::new();
+            other_agent(&BuildRequest {
+                project: &Project::default(),
+                recipe: &recipe,
+                part: BuildPart::Target { on: &none },
+                builder: BuilderKind::Dagger,
+                name: String::new(),
+                labels: BTreeMap::new(),
+            })
+        };
+        assert_eq!(refused("default", ",uid=7"), None);
+        assert_eq!(refused("own=/a.sock", ",id=own,mode=0600"), None);
+        let other = refused("own=/a.sock", "");
+        assert_eq!(other.as_deref(), Some("RUN --mount=type=ssh"));
+        assert!(refused("default", ",id=own").is_some());
+        assert!(refused("default", ",mode=0644").is_some());
     }
 
     #[test]

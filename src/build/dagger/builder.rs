@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use super::beyond::{beyond_dagger, pinned};
 use super::delivery::{Delivery, Relay, layers_of};
 use super::failure::{failure, unreachable};
-use super::handover::{Handed, hand_over, unpacked};
+use super::handover::{hand_over, unpacked};
 use super::leak::leaked;
 use super::pushed::Layers;
 use super::session::Session;
@@ -133,9 +133,9 @@ impl Dagger {
         work: &Work<'_>,
         progress: &Progress,
     ) -> Result<Container, BuildError> {
-        let query = session.query();
         let Work { request, .. } = work;
-        let Handed { secrets, agent } = hand_over(&query, request, self.agent.as_deref()).await?;
+        let handed = hand_over(session, request, self.agent.as_deref()).await?;
+        let secrets = handed.secrets.clone();
         let build = &request.recipe.build;
         let arguments = build_args(build).map(|(name, value)| BuildArg { name, value });
         let options = DirectoryDockerBuildOpts {
@@ -144,7 +144,7 @@ impl Dagger {
             no_init: None,
             platform: request.recipe.platform.clone().map(Platform),
             secrets: (!secrets.is_empty()).then_some(secrets),
-            ssh: agent,
+            ssh: handed.agent.clone(),
             target: match &request.part {
                 BuildPart::Target { .. } => build.target.as_deref(),
                 BuildPart::Dependencies { .. } => None,
@@ -152,7 +152,11 @@ impl Dagger {
         };
         progress.doing("building with Dagger");
         let context = work.context.to_string_lossy().into_owned();
-        let image = query.host().directory(context).docker_build_opts(options);
+        let image = session
+            .query()
+            .host()
+            .directory(context)
+            .docker_build_opts(options);
         let mut image = image.sync().await.map_err(|error| work.failure(&error))?;
         for (name, value) in &work.environment {
             image = match value {

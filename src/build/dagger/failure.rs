@@ -23,12 +23,11 @@ pub(super) fn failure(
         // Its source says the same once more.
         return unreachable(error.to_string());
     };
-    // Asked for by digest, at the registry that its name stands for.
-    if let Some(image) = missing_image(message) {
+    if let Some(attribute) = beyond(message) {
         return BuildError::Unsupported {
             service: service.to_owned(),
             builder: BuilderKind::Dagger,
-            attribute: format!("{image} (in no registry that it reaches)"),
+            attribute,
         };
     }
     let exec = fields.iter().find_map(|field| match &field.extensions {
@@ -94,11 +93,24 @@ fn has_ended(message: &str) -> bool {
     message.contains("engine is shutting down") || gone("session") || gone("client")
 }
 
-/// The image in `…: docker.io/library/x@sha256:…: not found`.
-fn missing_image(message: &str) -> Option<&str> {
-    let (before, _) = message.split_once(": not found")?;
-    let image = before.rsplit(' ').next()?;
-    image.contains("@sha256:").then_some(image)
+/// What of a build Dagger cannot do, where its words are no fault of an instruction: an image that it does not get, which it
+/// asks for by digest at the registry that its name stands for, or a flag that it does not know (dagger `util/llbtodagger`).
+fn beyond(message: &str) -> Option<String> {
+    let message = message.split(" [traceparent:").next().unwrap_or(message);
+    if let Some((_, op)) = message.split_once("llbtodagger: unsupported op ") {
+        let (_, reason) = op.split_once("): ")?;
+        return Some(reason.to_owned());
+    }
+    let words = message
+        .split_once("failed to convert Dockerfile to LLB: ")?
+        .1;
+    let mut words = words.split(": ");
+    let image = words.find(|word| word.contains("@sha256:") && !word.contains(' '))?;
+    let why: Vec<&str> = words.filter(|word| !word.contains("@sha256:")).collect();
+    Some(match why[..] {
+        [.., "not found"] => format!("{image} (in no registry that it reaches)"),
+        _ => format!("{image} (which it does not get: {})", why.join(": ")),
+    })
 }
 
 /// What a person can use of a message: without the trace's number, and without the recipe of the container that
@@ -117,11 +129,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_that_dagger_does_not_find_is_named() {
-        let message =
-            "failed to convert Dockerfile to LLB: x:1: docker.io/library/x@sha256:1: not found";
-        assert_eq!(missing_image(message), Some("docker.io/library/x@sha256:1"));
-        assert_eq!(missing_image("lstat /nothere.txt: not found"), None);
+    fn what_dagger_cannot_do_is_no_fault_of_an_instruction() {
+        let image = "docker.io/library/x@sha256:1";
+        let not_found = format!("failed to convert Dockerfile to LLB: x:1: {image}: not found");
+        let told = format!("{image} (in no registry that it reaches)");
+        assert_eq!(beyond(&not_found), Some(told));
+        let away = "failed to convert Dockerfile to LLB: r/x@sha256:1: failed to do request: Head \
+            \"https://r/v2/x/manifests/sha256:1\": dial tcp: lookup r on 10.0.0.1:53: no such host [traceparent:1]";
+        let told = beyond(away).unwrap();
+        assert!(
+            told.starts_with("r/x@sha256:1 (which it does not get: failed"),
+            "{told}"
+        );
+        assert!(told.ends_with("no such host)"), "{told}");
+        let flag = "failed to convert Dockerfile LLB to Dagger ID: llbtodagger: unsupported op \"file.mkdir\" \
+            (sha256:03): mkdir without makeParents is unsupported";
+        assert_eq!(
+            beyond(flag).unwrap(),
+            "mkdir without makeParents is unsupported"
+        );
+        let parse = "failed to convert Dockerfile to LLB: dockerfile parse error on line 2: unknown flag: x";
+        assert_eq!(beyond(parse), None);
+        assert_eq!(beyond("lstat /nothere.txt: not found"), None);
     }
 
     #[test]

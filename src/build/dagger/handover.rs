@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
-use dagger_sdk::{Id, Query};
+use dagger_sdk::Id;
 
 use super::failure::unreachable;
+use super::secrets::Taken;
+use super::session::Session;
 use crate::build::buildkit::{Agents, faulty};
 use crate::build::context::{ContextError, Upload};
 use crate::build::parts::secrets;
@@ -14,24 +16,28 @@ use crate::model::Digest;
 use crate::plan::BuilderKind;
 use crate::runtime::{BuildError, BuildRequest};
 
-/// What the session has for a build.
-pub(super) struct Handed {
+/// What the session has for a build, as long as this is there.
+pub(super) struct Handed<'a> {
     pub(super) secrets: Vec<Id>,
     pub(super) agent: Option<Id>,
+    pub(super) _taken: Taken<'a>,
 }
 
 /// Hands the secrets of a build and its SSH agent to the session; `own` is the user's agent.
 ///
 /// # Errors
 /// One is not there, or Dagger does not take it.
-pub(super) async fn hand_over(
-    query: &Query,
+pub(super) async fn hand_over<'a>(
+    session: &'a Session,
     request: &BuildRequest<'_>,
     own: Option<&Path>,
-) -> Result<Handed, BuildError> {
+) -> Result<Handed<'a>, BuildError> {
     let service = &request.recipe.service;
+    let query = session.query();
+    let secrets = secrets(request).await?;
+    let taken = session.secrets().take(&secrets).await;
     let mut ids = Vec::new();
-    for (id, content) in secrets(request).await? {
+    for (id, content) in secrets {
         let content = String::from_utf8(content).map_err(|_| BuildError::Unsupported {
             service: service.clone(),
             builder: BuilderKind::Dagger,
@@ -59,6 +65,7 @@ pub(super) async fn hand_over(
     Ok(Handed {
         secrets: ids,
         agent,
+        _taken: taken,
     })
 }
 

@@ -1,5 +1,6 @@
-//! Dagger. A `session` (from a `source`) is shared by all builds of a run; the `builder` builds in it what is `handover`ed. What it
-//! cannot take is in `beyond` and `leak`, what it tells in `narration` and `failure`.
+//! Dagger. A `session` (from a `source`) is shared by all builds of a run; the `builder` builds in it what is in `handover`, with
+//! `secrets` by names that mean one thing at a time. What it cannot take is in `beyond` and `leak`, what it tells in `narration`
+//! and `failure`.
 //!
 //! The `delivery` of an image to the engine: `pushed` to a `depot` of larder's own with only the layers that the engine lacks, else
 //! as an `archive`; either way it is `load`ed.
@@ -15,6 +16,7 @@ mod leak;
 mod load;
 mod narration;
 mod pushed;
+mod secrets;
 mod session;
 mod source;
 

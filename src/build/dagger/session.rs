@@ -17,6 +17,7 @@ use tokio::sync::OnceCell;
 
 use super::depot::Depot;
 use super::narration::Narration;
+use super::secrets::InUse;
 use super::source::DaggerSource;
 use crate::build::resume::Rewritten;
 use crate::runtime::Progress;
@@ -58,6 +59,7 @@ const PULSE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_sec
 pub(super) struct Session {
     client: DynGraphQLClient,
     narration: Arc<Mutex<Narration>>,
+    secrets: InUse,
     depot: OnceCell<Option<Reached>>,
     /// Whether Dagger pushes to larder.
     pushes: AtomicBool,
@@ -92,6 +94,7 @@ impl Session {
         Ok(Self {
             client: Arc::new(DefaultGraphQLClient::new(&params, &config)),
             narration,
+            secrets: InUse::default(),
             depot: OnceCell::new(),
             pushes: AtomicBool::new(true),
             _process: process,
@@ -105,6 +108,11 @@ impl Session {
             selection: Selection::default(),
             graphql_client: Arc::clone(&self.client),
         }
+    }
+
+    /// The secrets that its builds use.
+    pub(super) fn secrets(&self) -> &InUse {
+        &self.secrets
     }
 
     /// Where images can be pushed to, unless that was found not to work.
