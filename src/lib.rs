@@ -5,6 +5,7 @@
 //! [`fingerprint`] what each image is made of · [`plan`] what is there, what is wanted, and the steps
 //! between · [`runtime`] carries the steps out · [`docker`] the engine · [`build`] the builders ·
 //! [`registry`] what registries have · [`bundle`] images in one file ·
+//! [`export`] a project for machines without larder ·
 //! [`term`] what a person sees · `remembered` what is kept from run to run · [`cli`] one file per command.
 
 pub mod build;
@@ -12,6 +13,7 @@ pub mod bundle;
 pub mod cli;
 pub mod compose;
 pub mod docker;
+pub mod export;
 pub mod failure;
 pub mod fingerprint;
 pub mod model;

@@ -36,6 +36,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "registry",
         &["model", "compose", "fingerprint", "plan", "runtime"],
     ),
+    (
+        "export",
+        &["model", "compose", "fingerprint", "plan", "runtime"],
+    ),
     ("settings", &["model"]),
     ("remembered", &[]),
     (
@@ -80,6 +84,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "build",
             "registry",
             "bundle",
+            "export",
             "term",
             "settings",
             "remembered",

@@ -14,8 +14,16 @@ impl Project {
     /// # Errors
     /// None that is known: every project can be written.
     pub fn to_yaml(&self) -> Result<String, serde_yaml::Error> {
-        let mut tree =
+        let tree =
             serde_json::to_value(self).map_err(<serde_yaml::Error as serde::ser::Error>::custom)?;
+        Self::print_resolved(tree)
+    }
+
+    /// The same of a tree that was made from a project: whatever looks like a variable in it is none.
+    ///
+    /// # Errors
+    /// None that is known: every tree can be written.
+    pub fn print_resolved(mut tree: Value) -> Result<String, serde_yaml::Error> {
         escape(&mut tree);
         for service in services(&mut tree) {
             // Absent and null mean the same, and the shorter one is written.
