@@ -172,6 +172,17 @@ pub enum Failure {
         #[source]
         source: io::Error,
     },
+    /// A file that somebody wrote is where an export would be.
+    #[error("`{}` is there, and no export of larder's", .0.display())]
+    Theirs(PathBuf),
+    /// Images are not where an export takes them from.
+    #[error("{text}")]
+    Unexported {
+        /// Which, and why.
+        text: String,
+        /// What may help.
+        hint: String,
+    },
     /// A service that is to be run again is not run to its end.
     #[error("`{0}` is no job: no service waits until it completed successfully")]
     NoJob(String),

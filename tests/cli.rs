@@ -30,6 +30,8 @@ mod down;
 mod end_to_end;
 #[path = "cli/event_schema.rs"]
 mod event_schema;
+#[path = "cli/export.rs"]
+mod export;
 #[path = "cli/gc.rs"]
 mod gc;
 #[path = "cli/hostile.rs"]

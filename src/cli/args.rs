@@ -14,6 +14,7 @@ use super::doctor::Doctor;
 use super::down::Down;
 use super::events::Events;
 use super::exec::Exec;
+use super::export::Export;
 use super::fingerprint::Fingerprint;
 use super::gc::Gc;
 use super::images::Images;
@@ -157,6 +158,8 @@ pub enum Command {
     Init(Init),
     /// Show the resolved Compose model
     Config(Config),
+    /// Write a Compose file that needs no larder: every image pinned, nothing built
+    Export(Export),
     /// List the project's containers
     Ps(Ps),
     /// List the projects on the engine

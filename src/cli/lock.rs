@@ -2,13 +2,12 @@
 
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::io;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::invocation::Invocation;
+use super::replace::replace;
 use super::vouched;
 use crate::docker::{Docker, FoundBase};
 use crate::failure::Failure;
@@ -306,26 +305,8 @@ fn write(before: &Lock, changes: &BTreeMap<ImageRef, Change>) -> io::Result<bool
     {
         return Ok(false);
     }
-    replace(before.file(), &text)?;
+    replace(before.file(), text.as_bytes(), 0o666)?;
     Ok(true)
-}
-
-/// Writes beside a file and renames, so that nobody ever reads half of it. What a link leads to is written.
-fn replace(file: &Path, text: &str) -> io::Result<()> {
-    let there = std::fs::canonicalize(file).ok();
-    let file = there.as_deref().unwrap_or(file);
-    let permissions = match std::fs::metadata(file) {
-        Ok(found) => found.permissions(),
-        Err(_) => std::fs::Permissions::from_mode(0o666),
-    };
-    let folder = file.parent().unwrap_or(Path::new("."));
-    let mut beside = tempfile::Builder::new()
-        .prefix(LOCK_FILE)
-        .permissions(permissions)
-        .tempfile_in(folder)?;
-    beside.write_all(text.as_bytes())?;
-    beside.persist(file)?;
-    Ok(())
 }
 
 fn tell(

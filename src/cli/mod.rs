@@ -5,7 +5,7 @@
 //! them, `base_services` those that other services build · `proofs` health checks that passed, `records` what images were
 //! made of · `compose_hashes` docker compose's hashes, `compose_question` what it is asked for them · `carry_out` execute with progress on the screen · `dagger` where it is found · `stack` a project's containers
 //! by their labels, `one_off` a container for one command, `turn` and `start` what stops and starts them · `taken` host ports that
-//! somebody has, `checkouts` projects of one name · `hold` one command at a
+//! somebody has, `checkouts` projects of one name · `pins` images by their digests, `replace` how files are written · `hold` one command at a
 //! time, `rounds` another look where that helps, `stops` one behind what is being stopped · `interrupt` Ctrl-C, `moment` times and `number` numbers as they are typed.
 
 mod afar;
@@ -30,6 +30,7 @@ mod down;
 mod events;
 mod exec;
 mod explain;
+mod export;
 mod fingerprint;
 mod gc;
 mod hold;
@@ -50,6 +51,7 @@ mod one_off;
 mod packing;
 mod parse;
 mod pause;
+mod pins;
 mod plan;
 mod port;
 mod prepare;
@@ -59,6 +61,7 @@ mod ps;
 mod pull;
 mod pushes;
 mod records;
+mod replace;
 mod restart;
 mod rm;
 mod rounds;

@@ -5,6 +5,9 @@ use std::fs::Permissions;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+
+use futures_util::StreamExt;
 
 use tempfile::NamedTempFile;
 
@@ -72,9 +75,12 @@ impl Packing {
         );
         let mut saved = beside(&self.file).map_err(|source| self.failed(source.into()))?;
         let on_engine: Vec<String> = names.iter().map(Named::on_engine).collect();
-        let on_engine: Vec<&str> = on_engine.iter().map(String::as_str).collect();
         if !on_engine.is_empty() {
-            prepared.engine.save(&on_engine, &mut saved).await?;
+            let mut pieces = pin!(prepared.engine.save(&on_engine));
+            while let Some(piece) = pieces.next().await {
+                let written = saved.write_all(&piece?);
+                written.map_err(|source| self.failed(source.into()))?;
+            }
             let added = self.writer.add(saved.path(), &names);
             added.map_err(|source| self.failed(source))?;
         }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::args::{Cli, Command};
 use super::invocation::Invocation;
 use super::{
-    attach, build, completion, config, cp, create, doctor, down, events, exec, fingerprint, gc,
-    images, init, kill, load, lock, logs, ls, man, one_off, pause, plan, port, prewarm, ps, pull,
-    restart, rm, scale, start, stop, top, up, volumes, wait, why,
+    attach, build, completion, config, cp, create, doctor, down, events, exec, export, fingerprint,
+    gc, images, init, kill, load, lock, logs, ls, man, one_off, pause, plan, port, prewarm, ps,
+    pull, restart, rm, scale, start, stop, top, up, volumes, wait, why,
 };
 use crate::failure::Failure;
 use crate::settings::{Environment, Progress};
@@ -83,6 +83,7 @@ async fn dispatch(invocation: &Invocation, command: Command) -> Result<u8, Failu
         Command::Wait(args) => return wait::wait(invocation, &args).await,
         Command::Attach(args) => return Box::pin(attach::attach(invocation, &args)).await,
         Command::Run(args) => return Box::pin(one_off::run_once(invocation, *args)).await,
+        Command::Export(args) => return Box::pin(export::export(invocation, args)).await,
         Command::Why(args) => return why::why(invocation, &args).await,
         Command::Doctor(args) => return doctor::doctor(invocation, &args).await,
         Command::Create(args) => Box::pin(create::create(invocation, args)).await?,

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::pin::pin;
 use std::time::Duration;
 
 use bollard::body_try_stream;
@@ -22,8 +21,6 @@ use crate::runtime::EngineError;
 
 /// How long an archive may take to be loaded.
 const LOAD: Duration = Duration::from_hours(1);
-/// How long saving may stand still: an engine packs each layer before it gives any of it.
-const STILL: Duration = Duration::from_mins(10);
 
 impl Docker {
     /// What an image on the engine gives to a build that starts from it; `None` when it is not there.
@@ -218,31 +215,6 @@ impl Docker {
                     said => said.to_owned(),
                 })),
             }),
-        }
-    }
-
-    /// Saves images by their names as one archive, as `docker save` writes it.
-    ///
-    /// # Errors
-    /// The engine does not have one of them, or the file cannot be written.
-    pub async fn save(&self, names: &[&str], to: &mut impl io::Write) -> Result<(), EngineError> {
-        let action = "saving images";
-        let client = self.patient(LOAD);
-        let mut pieces = pin!(client.export_images(names));
-        loop {
-            match tokio::time::timeout(STILL, pieces.next()).await {
-                Ok(Some(Ok(piece))) => {
-                    to.write_all(&piece)
-                        .map_err(|source| EngineError::Refused {
-                            action: action.to_owned(),
-                            status: None,
-                            source: Box::new(source),
-                        })?;
-                }
-                Ok(Some(Err(error))) => return Err(self.failed(action, error)),
-                Ok(None) => return Ok(()),
-                Err(_) => return Err(self.silent(action, STILL)),
-            }
         }
     }
 

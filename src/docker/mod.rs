@@ -3,7 +3,7 @@
 //! `address` and `config_file` say where it is; `connect` reaches it, with `dial`, `greeting` and `api_version`, `post` says what bollard cannot;
 //! `observe` takes one snapshot, `under_way` is what goes on behind it · `definition` puts services, networks and volumes into the engine's words,
 //! `create` makes containers of them, `container` moves them on, `network` and `volume` make what they share ·
-//! `image` and `pull` bring images and `push` takes them to a registry, with `credentials`, `registry` says what there is, `inventory` what all images take · `exec`, `processes`, `logs` (in `lines`, each with its `stamp`) and `watch` look into
+//! `image` and `pull` bring images and `push` takes them to a registry, with `credentials`, `registry` says what there is, `inventory` what all images take, `save` puts some into an archive · `exec`, `processes`, `logs` (in `lines`, each with its `stamp`) and `watch` look into
 //! what runs, `list` and `events` show it to people, `archive` takes files out and puts them in, `attach` runs one to its end, with its `streams`, `terminal` lends a person's terminal to it · `compose_cli` runs the installed docker compose, as `program` runs whatever is told something · `taken` is who has which of the host's ports, by its
 //! `sockets` and the containers', `bindings` which a container asks for, `examine` what is known of an engine that does not do as it should · `access` is what builders inside the engine need · `engine` is the port that steps go through, `error`
 //! what comes back.
@@ -42,6 +42,7 @@ mod program;
 mod pull;
 mod push;
 mod registry;
+mod save;
 mod sockets;
 mod stamp;
 mod streams;

@@ -53,6 +53,7 @@ impl Failure {
             | Self::NoBase { .. }
             | Self::NobodyToAsk
             | Self::Uncopied { .. }
+            | Self::Theirs(_)
             | Self::Folder(_) => Kind::Input,
             Self::Engine(error) => engine(error),
             Self::Build(error) => build(error),
@@ -71,6 +72,7 @@ impl Failure {
             | Self::NoDigest { .. }
             | Self::Unwritten { .. }
             | Self::Bundle { .. }
+            | Self::Unexported { .. }
             | Self::NotRunning(_)
             | Self::Halted { .. }
             | Self::NoContainer(_)

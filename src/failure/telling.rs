@@ -109,6 +109,9 @@ impl Failure {
                 vec!["another command changes this project at the same time".to_owned()]
             }
             Self::NotRunning(service) => vec![format!("start it with `larder up {service}`")],
+            Self::Theirs(_) => {
+                vec!["`--force` writes over it, another path beside it".to_owned()]
+            }
             Self::NobodyToAsk => vec!["`-f` removes without asking".to_owned()],
             Self::Nowhere(_) => vec![
                 "`--cache-to REPOSITORY` does, or `x-larder: {cache: REPOSITORY}` in the Compose file".to_owned(),
@@ -128,6 +131,7 @@ impl Failure {
             Self::Template(error) => error.hints("--template "),
             Self::Untold { hint, .. }
             | Self::Halted { hint, .. }
+            | Self::Unexported { hint, .. }
             | Self::Uncopied { hint, .. }
             | Self::Kept { hint, .. } => vec![hint.clone()],
             Self::Broke(_) | Self::Print { .. } => vec![REPORT.to_owned()],

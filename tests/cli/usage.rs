@@ -27,6 +27,7 @@ fn help_names_every_command_and_the_exit_codes() {
           lock         Write larder.lock, which pins base images to digests
           init         Write Dockerfiles for folders that have none, or a job for continuous integration
           config       Show the resolved Compose model
+          export       Write a Compose file that needs no larder: every image pinned, nothing built
           ps           List the project's containers
           ls           List the projects on the engine
           images       List the images that the project's containers were made from
@@ -48,6 +49,7 @@ fn help_names_every_command_and_the_exit_codes() {
           attach       Attach to a service's container
           run          Run a command in a container of its own
           down         Stop and remove the project's containers and networks
+          gc           Remove images that larder made and nobody needs; without `-f` only show them
           doctor       Look at what larder needs: the engine, builders, registries, disks
           completion   Print what makes a shell complete larder's words
           man          Print the manual page, or write those of all commands
