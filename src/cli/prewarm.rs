@@ -70,7 +70,7 @@ impl Outcome {
             Self::Hit => "hit",
             Self::Pushed => "pushed",
             Self::Built => "built",
-            Self::Here => "on the engine",
+            Self::Here => "here",
         }
     }
 }
