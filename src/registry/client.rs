@@ -7,15 +7,19 @@ use std::time::Duration;
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
+use reqwest::{NoProxy, Proxy};
 use tokio::sync::Mutex;
 
 use super::error::RegistryError;
+use super::fetch::Token;
 use crate::model::ImageRef;
 use crate::runtime::EngineAccess;
 
 /// The user that stands for whoever has an identity token where a registry asks for a name and a password (Azure's, the one
 /// that hands out such tokens).
 const TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
+/// How larder calls itself.
+const NAME: &str = concat!("larder/", env!("CARGO_PKG_VERSION"));
 /// How long a connection may take, and an answer between two bytes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -28,8 +32,12 @@ pub struct Registries {
     proxies: [Option<String>; 3],
     with_tls: OnceLock<Client>,
     without_tls: OnceLock<Client>,
+    /// Who reads what they have.
+    reader: OnceLock<reqwest::Client>,
     /// Credentials by host; a helper is asked once.
     logins: Mutex<HashMap<String, RegistryAuth>>,
+    /// Tokens by repository.
+    tokens: Mutex<HashMap<String, Arc<Mutex<Token>>>>,
 }
 
 impl Registries {
@@ -52,14 +60,15 @@ impl Registries {
             proxies,
             with_tls: OnceLock::new(),
             without_tls: OnceLock::new(),
+            reader: OnceLock::new(),
             logins: Mutex::new(HashMap::new()),
+            tokens: Mutex::new(HashMap::new()),
         }
     }
 
     /// The client for a registry.
     fn client(&self, host: &str) -> Result<&Client, RegistryError> {
-        let plain = is_loopback(host) || self.plain.contains(host);
-        let (cell, protocol) = if plain {
+        let (cell, protocol) = if self.is_plain(host) {
             (&self.without_tls, ClientProtocol::Http)
         } else {
             (&self.with_tls, ClientProtocol::Https)
@@ -75,7 +84,7 @@ impl Registries {
             use_monolithic_push: true,
             read_timeout: Some(PATIENCE),
             connect_timeout: Some(PATIENCE),
-            user_agent: concat!("larder/", env!("CARGO_PKG_VERSION")),
+            user_agent: NAME,
             https_proxy: with_tls,
             http_proxy: without_tls,
             no_proxy,
@@ -83,6 +92,34 @@ impl Registries {
         };
         let client = Client::try_from(config).map_err(|error| RegistryError::of(host, error))?;
         Ok(cell.get_or_init(|| client))
+    }
+
+    /// Who reads what registries have, by the same ways.
+    fn reader(&self, host: &str) -> Result<reqwest::Client, RegistryError> {
+        if let Some(reader) = self.reader.get() {
+            return Ok(reader.clone());
+        }
+        let [https_proxy, http_proxy, no_proxy] = &self.proxies;
+        let without = no_proxy.as_deref().and_then(NoProxy::from_string);
+        let builder = || {
+            let mut builder = reqwest::Client::builder()
+                .user_agent(NAME)
+                .read_timeout(PATIENCE)
+                .connect_timeout(PATIENCE);
+            if let Some(proxy) = https_proxy {
+                builder = builder.proxy(Proxy::https(proxy)?.no_proxy(without.clone()));
+            }
+            if let Some(proxy) = http_proxy {
+                builder = builder.proxy(Proxy::http(proxy)?.no_proxy(without.clone()));
+            }
+            builder.build()
+        };
+        let reader = builder().map_err(|error| RegistryError::of(host, error.into()))?;
+        Ok(self.reader.get_or_init(|| reader).clone())
+    }
+
+    fn is_plain(&self, host: &str) -> bool {
+        is_loopback(host) || self.plain.contains(host)
     }
 
     /// The client for an image, and its name in that one's words.
@@ -111,8 +148,18 @@ impl Registries {
         drop(logins);
         let host = reference.resolve_registry().to_owned();
         client.store_auth_if_needed(&host, &auth).await;
+        let scheme = if self.is_plain(&image.registry) {
+            "http"
+        } else {
+            "https"
+        };
+        let address = format!("{scheme}://{host}/v2/{}", reference.repository());
+        let token = Arc::clone(self.tokens.lock().await.entry(address.clone()).or_default());
         Ok(At {
             client,
+            reader: self.reader(&image.registry)?,
+            address,
+            token,
             reference,
             auth,
             host: image.registry.clone(),
@@ -133,10 +180,24 @@ impl Registries {
 /// An image in a registry, as its client is asked for it.
 pub(super) struct At<'a> {
     pub(super) client: &'a Client,
+    /// Who reads it.
+    pub(super) reader: reqwest::Client,
+    /// Where its repository is.
+    pub(super) address: String,
+    /// By which token it is read.
+    pub(super) token: Arc<Mutex<Token>>,
     pub(super) reference: Reference,
     pub(super) auth: RegistryAuth,
     /// The registry's host, for a person.
     pub(super) host: String,
+}
+
+impl At<'_> {
+    /// Its digest, or its tag.
+    pub(super) fn version(&self) -> String {
+        let own = self.reference.digest().or_else(|| self.reference.tag());
+        own.unwrap_or("latest").to_owned()
+    }
 }
 
 /// Whether a registry is this machine's own, which engines speak to without TLS (moby `registry/config.go`).

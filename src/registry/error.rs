@@ -78,6 +78,17 @@ impl RegistryError {
         }
     }
 
+    /// What an answer with a status other than success means.
+    pub(super) fn of_answer(host: &str, status: u16, body: &[u8]) -> Self {
+        let host = host.to_owned();
+        // Other refusals have a reason of their own.
+        let says_all = matches!(status, 401 | 403 | 404 | 429 | 500..);
+        match serde_json::from_slice(body) {
+            Ok(envelope) if !says_all => of_envelope(host, &envelope),
+            _ => of_status(host, status),
+        }
+    }
+
     pub(super) fn of(host: &str, error: OciDistributionError) -> Self {
         let host = host.to_owned();
         match error {

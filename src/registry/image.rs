@@ -188,14 +188,8 @@ impl At<'_> {
         &self,
         digest: Option<&str>,
     ) -> Result<(Manifest, Descriptor), RegistryError> {
-        let reference = match digest {
-            Some(digest) => self.reference.clone_with_digest(digest.to_owned()),
-            None => self.reference.clone(),
-        };
-        let asked = self
-            .client
-            .pull_manifest_raw(&reference, &self.auth, &ACCEPTED);
-        let (bytes, digest) = asked.await.map_err(|error| self.failed(error))?;
+        let version = digest.map_or_else(|| self.version(), str::to_owned);
+        let (bytes, digest) = self.manifest_bytes(&version, &ACCEPTED).await?;
         let manifest: Manifest = serde_json::from_slice(&bytes)
             .map_err(|error| self.garbage(format!("no manifest: {error}")))?;
         let descriptor = Descriptor {
@@ -204,64 +198,5 @@ impl At<'_> {
             size: bytes.len() as u64,
         };
         Ok((manifest, descriptor))
-    }
-
-    /// What lies under a digest, compared with it, and no more than so many bytes of it.
-    pub(super) async fn blob(
-        &self,
-        blob: &Descriptor,
-        most: u64,
-    ) -> Result<Vec<u8>, RegistryError> {
-        let mut kept = Bounded {
-            bytes: Vec::new(),
-            most,
-        };
-        let digest = blob.digest.as_str();
-        let asked = self.client.pull_blob(&self.reference, digest, &mut kept);
-        asked.await.map_err(|error| self.failed(error))?;
-        Ok(kept.bytes)
-    }
-
-    pub(super) fn failed(&self, error: oci_client::errors::OciDistributionError) -> RegistryError {
-        RegistryError::of(&self.host, error)
-    }
-
-    pub(super) fn garbage(&self, why: impl Into<String>) -> RegistryError {
-        RegistryError::garbage(&self.host, why)
-    }
-}
-
-/// Bytes up to a limit.
-struct Bounded {
-    bytes: Vec<u8>,
-    most: u64,
-}
-
-impl tokio::io::AsyncWrite for Bounded {
-    fn poll_write(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-        more: &[u8],
-    ) -> std::task::Poll<std::io::Result<usize>> {
-        if (self.bytes.len() + more.len()) as u64 > self.most {
-            let error = std::io::Error::other("it has more bytes than it may");
-            return std::task::Poll::Ready(Err(error));
-        }
-        self.bytes.extend_from_slice(more);
-        std::task::Poll::Ready(Ok(more.len()))
-    }
-
-    fn poll_flush(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<std::io::Result<()>> {
-        std::task::Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<std::io::Result<()>> {
-        std::task::Poll::Ready(Ok(()))
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::client::{At, Registries};
 use super::error::RegistryError;
+use super::fetch::LARGEST_MANIFEST;
 use super::image::{Descriptor, RemoteImage};
 use crate::model::{Digest, ImageRef};
 
@@ -85,11 +86,7 @@ impl Registries {
             let Some(digest) = one["digest"].as_str() else {
                 continue;
             };
-            let place = at.reference.clone_with_digest(digest.to_owned());
-            let asked = at
-                .client
-                .pull_manifest_raw(&place, &at.auth, &[OCI_IMAGE_MEDIA_TYPE]);
-            let (bytes, _) = asked.await.map_err(|error| at.failed(error))?;
+            let (bytes, _) = at.manifest_bytes(digest, &[OCI_IMAGE_MEDIA_TYPE]).await?;
             let artifact: Artifact = serde_json::from_slice(&bytes)
                 .map_err(|error| at.garbage(format!("no manifest: {error}")))?;
             for layer in artifact.layers {
@@ -141,11 +138,25 @@ impl At<'_> {
 
     /// The descriptors of all that refers to a manifest, from the registry's own list or from the tag in its place.
     async fn referrers(&self, manifest: &str) -> Result<Vec<Value>, RegistryError> {
-        let subject = self.reference.clone_with_digest(manifest.to_owned());
-        let asked = self.client.pull_referrers(&subject, None).await;
-        let index = asked.map_err(|error| self.failed(error))?;
-        let entries = index.manifests.into_iter();
-        let entries = entries.filter_map(|entry| serde_json::to_value(entry).ok());
-        Ok(entries.collect())
+        let index = [OCI_IMAGE_INDEX_MEDIA_TYPE];
+        let path = format!("referrers/{manifest}");
+        let bytes = match self.get(&path, &index, LARGEST_MANIFEST).await {
+            Err(error) if error.is_absent() => {
+                let tag = manifest.replace(':', "-");
+                match self.manifest_bytes(&tag, &index).await {
+                    Err(error) if error.is_absent() => return Ok(Vec::new()),
+                    found => found?.0,
+                }
+            }
+            found => found?,
+        };
+        let index: Index = serde_json::from_slice(&bytes)
+            .map_err(|error| self.garbage(format!("no list of referrers: {error}")))?;
+        Ok(index.manifests)
     }
+}
+
+#[derive(serde::Deserialize)]
+struct Index {
+    manifests: Vec<Value>,
 }
