@@ -94,9 +94,7 @@ fn log_in_by_helper(shop: &mut Shop, host: &str) {
     let (user, secret) = LOGIN.split_once(':').unwrap();
     let answer =
         format!(r#"{{"ServerURL": "{host}", "Username": "{user}", "Secret": "{secret}"}}"#);
-    let script = format!(
-        "#!/bin/sh\n[ \"$1\" = get ] && read host && [ \"$host\" = {host} ] && echo '{answer}'\n"
-    );
+    let script = format!("#!/bin/sh\n[ \"$1 $(cat)\" = \"get {host}\" ] && echo '{answer}'\n");
     let sandbox = &mut shop.stack.sandbox;
     sandbox.write("bin/docker-credential-standin", &script);
     let file = sandbox.path().join("bin/docker-credential-standin");

@@ -257,12 +257,12 @@ fn an_answer_without_end_takes_no_memory_and_little_time() {
         (
             "manifest",
             Box::new(|_| Say::Endless(MUCH)),
-            "gave an answer that is none: ",
+            "gave an answer that is none: it has more than 4194304 bytes",
         ),
         (
             "error",
             Box::new(|_| Say::Endless("500 Internal Server Error")),
-            "",
+            "answered with status 500",
         ),
         (
             "config",
@@ -282,7 +282,7 @@ fn an_answer_without_end_takes_no_memory_and_little_time() {
         let front = Front::start(rule);
         let shop = Shop::at(test, &front.host, "trusted: true");
         shop.write_small();
-        // Only this image's dependencies are in the way of a plan: nothing is built.
+        // A plan asks, and builds nothing.
         let line = format!(
             "ulimit -v 1500000; exec '{}' plan",
             env!("CARGO_BIN_EXE_larder")

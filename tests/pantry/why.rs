@@ -41,7 +41,8 @@ fn what_an_image_was_made_of_is_asked_of_the_registry() {
     assert!(shown.contains("src/what"), "{shown}");
     // Kept from then on.
     front.rule(|_| Say::Cut);
-    assert_eq!(shop.ends(1, &line), shown);
+    let again = shop.ends(1, &line);
+    assert!(again.starts_with(&shown), "{again}");
 }
 
 #[test]
