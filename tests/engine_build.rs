@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bollard::Docker;
-use larder::build::{BuildKit, Builders, Dagger, DaggerSource, available};
+use larder::build::{BuildKit, Builders, Dagger, DaggerSource, Relay, available};
 use larder::fingerprint::{Base, Recipe};
 use larder::model::{Build, Digest, FileObject, FileReference, ImageId, Project, labels};
 use larder::plan::{BuilderKind, StepId};
@@ -1031,6 +1031,53 @@ async fn an_agent_and_secrets_of_the_build_section_reach_dagger() {
         assert!(found["said"].ends_with(&Digest::of(b"000000050c00000000").short()));
     };
     tokio::join!(build("one"), build("two"));
+}
+
+#[tokio::test]
+#[ignore = "needs a Dagger engine: make test-dagger"]
+async fn an_image_reaches_the_engine_through_a_repository_too() {
+    let lab = Lab::new();
+    let base = lab.base_in_a_registry().await;
+    let repository = format!("127.0.0.1:5000/larder-test/relay-{}", std::process::id());
+    let relay = Relay {
+        pushed: repository.clone(),
+        pulled: repository.clone(),
+    };
+    let environment = std::env::vars().collect();
+    let engine = larder::docker::Docker::connect(&environment).await.unwrap();
+    let dagger = dagger().await.through(relay, Arc::new(engine.access()));
+    let recipe = lab.recipe(&format!("FROM {base}\nCOPY need.txt /\n"), &[]);
+    let image = lab.whole(&dagger, &recipe).await.unwrap();
+    let digests = run("docker", &["inspect", "-f", "{{.RepoDigests}}", &image.0]);
+    assert!(digests.contains(&repository), "{digests}");
+    assert_same(
+        &lab.whole(&buildkit().await, &recipe).await.unwrap(),
+        &image,
+    );
+    run("docker", &["rmi", "-f", &image.0]);
+}
+
+/// Each sleeps for as long as both together may take.
+#[tokio::test]
+#[ignore = "needs a Dagger engine: make test-dagger"]
+async fn builds_of_one_session_go_on_side_by_side() {
+    let dagger = dagger().await;
+    let lab = Lab::new();
+    let base = lab.base_in_a_registry().await;
+    let build = async |name: &str| {
+        let text = format!(
+            "FROM {base}\nRUN date +%s%N >/{name}; sleep 4; date +%s%N >>/{name}; cat /{name}\n"
+        );
+        let image = lab.whole(&dagger, &lab.recipe(&text, &[])).await.unwrap();
+        let times = run(
+            "docker",
+            &["run", "--rm", &image.0, "cat", &format!("/{name}")],
+        );
+        let times: Vec<u64> = times.lines().map(|line| line.parse().unwrap()).collect();
+        (times[0], times[1])
+    };
+    let (one, other) = tokio::join!(build("one"), build("two"));
+    assert!(one.0 < other.1 && other.0 < one.1, "{one:?} {other:?}");
 }
 
 #[tokio::test]

@@ -48,6 +48,8 @@ impl Builder for Builders {
                 let service = &request.recipe.service;
                 let why = std::error::Error::source(&error)
                     .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+                // What the `dagger` command said last stands behind the first line.
+                let why = why.lines().next().unwrap_or_default();
                 progress.note(format!("the engine's BuildKit builds `{service}`: {why}"));
                 self.docker.build(request, progress).await
             }

@@ -20,8 +20,7 @@ pub(super) fn failure(
     error: &DaggerError,
 ) -> BuildError {
     let DaggerError::Query(GraphQLError::DomainError { message, fields }) = error else {
-        // Its source says the same once more.
-        return unreachable(error.to_string());
+        return unreachable(lost(error));
     };
     if let Some(attribute) = beyond(message) {
         return BuildError::Unsupported {
@@ -70,6 +69,16 @@ pub(super) fn unreachable(why: impl Into<Box<dyn StdError + Send + Sync>>) -> Bu
         builder: BuilderKind::Dagger,
         source: why.into(),
     }
+}
+
+/// What went wrong with the session itself, without the SDK's words around it; its source says the same once more.
+pub(super) fn lost(error: &DaggerError) -> String {
+    let DaggerError::Query(GraphQLError::HttpError(words)) = error else {
+        return error.to_string();
+    };
+    // What a command answers that has lost its engine is no JSON.
+    let words = words.rsplit("The response body is: ").next();
+    words.unwrap_or_default().trim().to_owned()
 }
 
 /// Whether a session lives on that ended a query with this error.
@@ -160,6 +169,19 @@ mod tests {
         assert!(!has_ended("lstat /nothere.txt: not found"));
         assert!(!has_ended("client \"a\" wants \"x\" not found"));
         assert!(!has_ended("exit code: 7"));
+    }
+
+    #[test]
+    fn a_session_that_is_lost_is_told_in_its_own_words() {
+        let words = "Failed to parse response: Error(\"expected value\", line: 1, column: 1). The response body is: \
+            http do: Post \"http://dagger/query\": unexpected EOF\n";
+        let error = DaggerError::Query(GraphQLError::HttpError(words.to_owned()));
+        let told = lost(&error);
+        assert_eq!(
+            told,
+            "http do: Post \"http://dagger/query\": unexpected EOF"
+        );
+        assert!(!outlives(&error));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dagger_sdk::Id;
 
-use super::failure::unreachable;
+use super::failure::{lost, unreachable};
 use super::secrets::Taken;
 use super::session::Session;
 use crate::build::buildkit::{Agents, faulty};
@@ -44,8 +44,7 @@ pub(super) async fn hand_over<'a>(
             attribute: format!("secrets.{id} (its content is not UTF-8)"),
         })?;
         let handed = query.set_secret(id, content).id().await;
-        // Its source says the same once more.
-        ids.push(handed.map_err(|error| unreachable(error.to_string()))?);
+        ids.push(handed.map_err(|error| unreachable(lost(&error)))?);
     }
     let agents = Agents::of(&request.recipe.build, own);
     let agents = agents.map_err(|none| BuildError::NoAgent {
@@ -58,7 +57,7 @@ pub(super) async fn hand_over<'a>(
         Some((_, socket)) => {
             let socket = query.host().unix_socket(socket.to_string_lossy());
             let handed = socket.id().await;
-            Some(handed.map_err(|error| unreachable(error.to_string()))?)
+            Some(handed.map_err(|error| unreachable(lost(&error)))?)
         }
         None => None,
     };

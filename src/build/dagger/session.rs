@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 
 use super::depot::Depot;
+use super::failure::lost;
 use super::narration::Narration;
 use super::secrets::InUse;
 use super::source::DaggerSource;
@@ -135,7 +136,7 @@ impl Session {
             tokio::time::sleep(pause).await;
             match tokio::time::timeout(limit, self.query().version()).await {
                 Ok(Ok(_)) => {}
-                Ok(Err(error)) => return error.to_string(),
+                Ok(Err(error)) => return lost(&error),
                 Err(_) => {
                     let silent = (pause + limit).as_secs();
                     return format!("no sign of life for {silent} s");
