@@ -16,6 +16,7 @@ demo: ## build larder, start the example application with it, show its page
 
 test: ## formatting, lints, and every test against a real Docker Engine
 	@scripts/setup registry
+	@scripts/base-images templates || echo "templates whose base images are missing will not be tested"
 	@$(MAKE) --no-print-directory lint
 	cargo test --locked
 

@@ -58,6 +58,17 @@ impl Folder<'_> {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    /// How a file begins that may be long; empty where it is not there or cannot be read.
+    pub(super) fn beginning(self, path: &str) -> String {
+        let path = self.root.join(path);
+        let mut bytes = Vec::new();
+        if path.is_file() {
+            let file = File::open(&path);
+            let _ = file.and_then(|file| file.take(4096).read_to_end(&mut bytes));
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// The names of what lies in a folder below, sorted; none where it is not there.
     pub(super) fn names(self, path: &str) -> Vec<String> {
         let entries = fs::read_dir(self.root.join(path)).into_iter().flatten();

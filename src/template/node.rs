@@ -94,7 +94,7 @@ impl Tool {
             Template::NodePnpm => {
                 let version = match asked("pnpm")? {
                     Some(version) => version,
-                    None => pnpm_of(&here.text("pnpm-lock.yaml").unwrap_or_default()).to_owned(),
+                    None => pnpm_of(&here.beginning("pnpm-lock.yaml")).to_owned(),
                 };
                 Self {
                     word: "pnpm",
@@ -104,7 +104,7 @@ impl Tool {
             }
             Template::NodeYarn => {
                 let asked = asked("yarn")?;
-                let lock = here.text("yarn.lock").unwrap_or_default();
+                let lock = here.beginning("yarn.lock");
                 let modern = match &asked {
                     Some(version) => !version.starts_with("1."),
                     None => here.has(".yarnrc.yml") || lock.contains("__metadata:"),

@@ -17,6 +17,7 @@ pub(super) fn facts(here: Folder<'_>, port: Option<u16>) -> Result<Facts, Error>
             "copies",
             copies(&here.those(&["Gemfile", "Gemfile.lock", ".ruby-version"])),
         )
+        .mark("unlocked", !locked)
         .set("frozen", if locked { "BUNDLE_FROZEN=true " } else { "" })
         .set("version", version(here, &[".ruby-version"], VERSION))
         .set("port", port.to_string())

@@ -11,7 +11,7 @@ const PORT: u16 = 8080;
 
 pub(super) fn facts(here: Folder<'_>, port: Option<u16>) -> Result<Facts, Error> {
     let manifest = here.text("Cargo.toml")?;
-    if toml::has_section(&manifest, "workspace") {
+    if toml::has_key(&manifest, "workspace", "members") {
         return Err(Error::Beyond {
             template: "rust",
             file: here.root.join("Cargo.toml"),

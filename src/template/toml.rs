@@ -22,6 +22,18 @@ pub(super) fn values<'a>(text: &'a str, section: &str, key: &str) -> Vec<&'a str
     found
 }
 
+/// Whether `[section]` says something of `key`.
+pub(super) fn has_key(text: &str, section: &str, key: &str) -> bool {
+    let mut inside = false;
+    text.lines().map(str::trim).any(|line| {
+        if line.starts_with('[') {
+            inside = line.trim_matches(['[', ']']).trim() == section;
+        }
+        let name = line.split_once('=').map_or("", |(name, _)| name.trim());
+        inside && name == key
+    })
+}
+
 /// Whether there is such a section, or one below it.
 pub(super) fn has_section(text: &str, section: &str) -> bool {
     text.lines().any(|line| {
@@ -43,6 +55,7 @@ mod tests {
         assert_eq!(values(text, "bin", "name"), ["b", "c"]);
         assert_eq!(values(text, "x.y", "name"), Vec::<&str>::new());
         assert!(has_section(text, "x") && has_section(text, "bin"));
+        assert!(has_key(text, "x.y", "name") && !has_key(text, "x", "name"));
         assert!(!has_section(text, "name") && !has_section(text, "pack"));
     }
 }

@@ -9,6 +9,7 @@
 ARG NODE_VERSION={{ version }}
 FROM node:${NODE_VERSION}-slim
 WORKDIR /app
+RUN chown node /app
 {% if manager %}
 RUN --mount=type=cache,target=/root/.npm {{ manager }}
 {% endif %}

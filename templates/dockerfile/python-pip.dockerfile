@@ -7,7 +7,7 @@ ARG PYTHON_VERSION={{ version }}
 FROM python:${PYTHON_VERSION}-slim
 ENV PYTHONUNBUFFERED=1
 WORKDIR /app
-RUN useradd --create-home --uid 10001 app
+RUN useradd --create-home --uid 10001 app && chown app /app
 
 # Dependencies: built again only when the files named here change.
 {{ copies }}

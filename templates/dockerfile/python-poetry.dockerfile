@@ -17,7 +17,7 @@ FROM python:${PYTHON_VERSION}-slim
 ENV PYTHONUNBUFFERED=1 PATH=/app/.venv/bin:$PATH
 WORKDIR /app
 COPY --from=dependencies /app/.venv .venv
-RUN useradd --create-home --uid 10001 app
+RUN useradd --create-home --uid 10001 app && chown app /app
 
 # Source.
 COPY --chown=app . .

@@ -7,7 +7,7 @@ ARG PYTHON_VERSION={{ version }}
 FROM python:${PYTHON_VERSION}-slim
 ENV PYTHONUNBUFFERED=1 UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never PATH=/app/.venv/bin:$PATH
 WORKDIR /app
-RUN useradd --create-home --uid 10001 app
+RUN useradd --create-home --uid 10001 app && chown app /app
 RUN --mount=type=cache,target=/root/.cache/pip pip install uv
 
 # Dependencies: built again only when the files named here change.

@@ -15,7 +15,10 @@ FROM ruby:${RUBY_VERSION}-slim
 ENV BUNDLE_WITHOUT=development:test
 WORKDIR /app
 COPY --from=dependencies /usr/local/bundle /usr/local/bundle
-RUN useradd --create-home --uid 10001 app
+{% if unlocked %}
+COPY --from=dependencies /app/Gemfile.lock ./
+{% endif %}
+RUN useradd --create-home --uid 10001 app && chown app /app
 
 # Source.
 COPY --chown=app . .

@@ -55,7 +55,7 @@ services:
     FROM python:${PYTHON_VERSION}-slim
     ENV PYTHONUNBUFFERED=1
     WORKDIR /app
-    RUN useradd --create-home --uid 10001 app
+    RUN useradd --create-home --uid 10001 app && chown app /app
 
     # Dependencies: built again only when the files named here change.
     COPY requirements.txt ./
@@ -77,6 +77,7 @@ services:
     ARG NODE_VERSION=24
     FROM node:${NODE_VERSION}-slim
     WORKDIR /app
+    RUN chown node /app
 
     # Dependencies: built again only when the files named here change.
     COPY package.json yarn.lock ./
@@ -372,7 +373,7 @@ fn a_service_is_built_from_a_template_that_nobody_wrote() {
     FROM python:${PYTHON_VERSION}-slim
     ENV PYTHONUNBUFFERED=1
     WORKDIR /app
-    RUN useradd --create-home --uid 10001 app
+    RUN useradd --create-home --uid 10001 app && chown app /app
     COPY requirements.txt ./  [requirements.txt]
     RUN --mount=type=cache,target=/root/.cache/pip pip install -r requirements.txt
     ── the dependencies end here ──
