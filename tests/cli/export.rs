@@ -501,10 +501,15 @@ impl Drop for Empty {
 #[test]
 fn with_its_images_an_export_runs_on_an_engine_that_has_nothing() {
     let Some(empty) = Empty::start() else { return };
+    // An image that no other test gives a name to.
+    let registry = Registry::start();
+    registry.push("job:1", "job");
+    let named = registry.name("job:1");
+    docker(&["pull", "-q", &named]);
     let compose = "services:\n  app:\n    build: .\n    command: [sleep, '60']\n    network_mode: none\n    stop_signal: SIGKILL\n    \
-        depends_on: {job: {condition: service_completed_successfully}}\n  \
-        job: {image: 'busybox:stable', command: ['true'], network_mode: none}\n";
-    let stack = Stack::new("exportpack", compose);
+        depends_on: {job: {condition: service_started}}\n  \
+        job: {image: 'NAMED', network_mode: none}\n";
+    let stack = Stack::new("exportpack", &compose.replace("NAMED", &named));
     let dockerfile = format!(
         "FROM busybox:stable\nLABEL dev.larder.test={}\nCOPY src /src\n",
         stack.name
@@ -512,14 +517,7 @@ fn with_its_images_an_export_runs_on_an_engine_that_has_nothing() {
     stack.sandbox.write("Dockerfile", &dockerfile);
     stack.sandbox.write("src", "packed");
     stack.larder("build");
-    let names = || {
-        docker(&[
-            "images",
-            "--format",
-            "{{.Repository}}:{{.Tag}}",
-            "localhost/larder/base",
-        ])
-    };
+    let names = || docker(&["inspect", "--format", "{{.RepoTags}}", &named]);
     let before = names();
     let shown = stack.sandbox.show("export --with-images out");
     assert!(
