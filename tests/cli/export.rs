@@ -1,5 +1,7 @@
 //! `larder export`: what it writes is run by docker compose alone, from an empty folder, and on an engine that has nothing.
 
+#![allow(clippy::print_stderr, reason = "what is not run is said aloud")]
+
 use std::fs;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
@@ -517,14 +519,14 @@ fn with_its_images_an_export_runs_on_an_engine_that_has_nothing() {
     stack.sandbox.write("Dockerfile", &dockerfile);
     stack.sandbox.write("src", "packed");
     stack.larder("build");
-    let names = || docker(&["inspect", "--format", "{{.RepoTags}}", &named]);
-    let before = names();
+    let tags = || docker(&["inspect", "--format", "{{.RepoTags}}", &named]);
+    let before = tags();
     let shown = stack.sandbox.show("export --with-images out");
     assert!(
         shown.starts_with("exit 0\n") && shown.contains("2 images exported, "),
         "{shown}"
     );
-    assert_eq!(names(), before);
+    assert_eq!(tags(), before);
 
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
