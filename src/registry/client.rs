@@ -100,17 +100,17 @@ impl Registries {
             return Ok(reader.clone());
         }
         let [with_tls, without_tls, no_proxy] = &self.proxies;
-        let without = no_proxy.as_deref().and_then(NoProxy::from_string);
+        let none = no_proxy.as_deref().and_then(NoProxy::from_string);
         let builder = || {
             let mut builder = reqwest::Client::builder()
                 .user_agent(NAME)
                 .read_timeout(PATIENCE)
                 .connect_timeout(PATIENCE);
             if let Some(proxy) = with_tls {
-                builder = builder.proxy(Proxy::https(proxy)?.no_proxy(without.clone()));
+                builder = builder.proxy(Proxy::https(proxy)?.no_proxy(none.clone()));
             }
             if let Some(proxy) = without_tls {
-                builder = builder.proxy(Proxy::http(proxy)?.no_proxy(without.clone()));
+                builder = builder.proxy(Proxy::http(proxy)?.no_proxy(none.clone()));
             }
             builder.build()
         };
