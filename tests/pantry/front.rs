@@ -53,7 +53,8 @@ impl Say {
     }
 }
 
-type Rule = Box<dyn Fn(&Question) -> Say + Send>;
+/// What becomes of each question.
+pub(crate) type Rule = Box<dyn Fn(&Question) -> Say + Send>;
 
 /// Ends with the test.
 pub(crate) struct Front {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::front::{Front, Question, Say};
+use crate::front::{Front, Question, Rule, Say};
 use crate::http::digest;
 use crate::shop::{Shop, has_registry, warnings};
 
@@ -222,12 +222,15 @@ fn a_layer_that_does_not_come_is_given_up() {
     if !has_registry() {
         return;
     }
-    let cases: [(&str, fn() -> Say); 2] = [("hangs", || Say::Silence), ("breaks", || Say::Cut)];
     std::thread::scope(|scope| {
-        for (test, say) in cases {
+        for (test, hangs) in [("hangs", true), ("breaks", false)] {
             scope.spawn(move || {
                 let (front, shop, layer) = pushed(test);
-                spoil(&front, &layer, say);
+                spoil(
+                    &front,
+                    &layer,
+                    move || if hangs { Say::Silence } else { Say::Cut },
+                );
                 let took = up_without_layer(&shop, "");
                 eprintln!("{test}: {took:?}");
                 assert!(took < Duration::from_secs(35), "{test}: {took:?}");
@@ -252,7 +255,6 @@ fn an_answer_without_end_takes_no_memory_and_little_time() {
     };
     let large = manifest(9_000_000);
     let small = manifest(100);
-    type Rule = Box<dyn Fn(&Question) -> Say + Send>;
     let cases: [(&str, Rule, &str); 4] = [
         (
             "manifest",
@@ -266,9 +268,12 @@ fn an_answer_without_end_takes_no_memory_and_little_time() {
         ),
         (
             "config",
-            Box::new(move |asked| match asked.is_of("blobs") {
-                true => Say::Endless("200 OK\r\nContent-Type: application/octet-stream"),
-                false => Say::status("200 OK", &small),
+            Box::new(move |asked| {
+                if asked.is_of("blobs") {
+                    Say::Endless("200 OK\r\nContent-Type: application/octet-stream")
+                } else {
+                    Say::status("200 OK", &small)
+                }
             }),
             "gave an answer that is none: ",
         ),
@@ -302,6 +307,15 @@ fn an_answer_without_end_takes_no_memory_and_little_time() {
             .replace(&front.host, "HOST");
         assert!(output.status.success(), "{test}: {shown}");
         warned(test, &shown, why);
+        assert!(took < SOON, "{test}: {took:?}: {shown}");
+        // What waits for registries as long as they take does not wait for that.
+        let begun = Instant::now();
+        let shown = shop.ends(3, "prewarm").replace(&front.host, "HOST");
+        assert!(
+            shown.contains(&format!("caused by: `HOST` {why}")),
+            "{test}: {shown}"
+        );
+        let took = begun.elapsed();
         assert!(took < SOON, "{test}: {took:?}: {shown}");
     }
 }

@@ -126,14 +126,14 @@ fn a_signature_is_looked_at_by_cosign() {
     );
     assert_eq!(shop.plan().0, "pull");
     let asked = std::fs::read_to_string(asked).unwrap();
-    let begin = format!(
+    let expected = format!(
         "{} verify --insecure-ignore-tlog=true --key team.pub {}@",
         shop.stack.sandbox.path().display(),
         shop.repository
     );
     let mut images: Vec<&str> = asked
         .lines()
-        .map(|line| line.strip_prefix(&begin).unwrap())
+        .map(|line| line.strip_prefix(&expected).unwrap())
         .collect();
     images.sort_unstable();
     let mut expected = [shelf.digest(&fp), shelf.digest(&shelf.tag("dep-"))];

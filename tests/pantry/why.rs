@@ -22,9 +22,12 @@ fn what_an_image_was_made_of_is_asked_of_the_registry() {
     let elsewhere = tempfile::tempdir().unwrap();
     let folder = elsewhere.path().to_str().unwrap();
     shop.stack.sandbox.set("XDG_CACHE_HOME", folder);
-    front.rule(|asked| match asked.is_of("manifests") {
-        true => Say::status("503 Service Unavailable", ""),
-        false => Say::On,
+    front.rule(|asked| {
+        if asked.is_of("manifests") {
+            Say::status("503 Service Unavailable", "")
+        } else {
+            Say::On
+        }
     });
     let shown = shop.ends(2, &line);
     assert!(
