@@ -7,8 +7,7 @@ use serde_json::Value;
 use crate::engine::Second;
 use crate::front::Front;
 use crate::http::{Shelf, text};
-use crate::shop::{REGISTRY, Shop, has_registry};
-use crate::stack::docker;
+use crate::shop::{Base, REGISTRY, Shop, has_registry};
 
 /// The actions of the steps that began, from the events of a run, each with the image that it is about.
 fn actions(events: &str) -> Vec<String> {
@@ -28,16 +27,6 @@ fn builds(actions: &[String]) -> usize {
     builds.count()
 }
 
-/// A base image in a registry; its name.
-fn push_base(shop: &Shop) -> String {
-    let name = shop
-        .repository
-        .replacen("larder-test/", "larder-test/base-", 1);
-    docker(&["tag", "busybox:stable", &format!("{name}:1")]);
-    docker(&["push", "-q", &format!("{name}:1")]);
-    format!("{name}:1")
-}
-
 #[test]
 fn a_clone_elsewhere_pulls_and_builds_nothing() {
     if !has_registry() {
@@ -45,8 +34,8 @@ fn a_clone_elsewhere_pulls_and_builds_nothing() {
     }
     let front = Front::open();
     let shop = Shop::at("clone", &front.host, "trusted: true");
-    let base = push_base(&shop);
-    shop.write_app(&base);
+    let base = Base::push(&shop);
+    shop.write_app(&base.0);
     // What an install leaves: no compression makes it less.
     let script = "head -c 3000000 /dev/urandom > requirements.txt";
     let mut command = shop.stack.sandbox.command("sh");
@@ -59,7 +48,6 @@ fn a_clone_elsewhere_pulls_and_builds_nothing() {
 
     let compose = std::fs::read_to_string(shop.stack.sandbox.path().join("compose.yaml"));
     let Some(second) = Second::start(&compose.unwrap()) else {
-        docker(&["rmi", &base]);
         return;
     };
     front.also_at(second.process());
@@ -91,7 +79,7 @@ fn a_clone_elsewhere_pulls_and_builds_nothing() {
     let names = second.images();
     let own = format!("localhost/larder/image:{fingerprint}");
     assert!(names.contains(&own), "{names:?}");
-    assert!(!names.contains(&base), "{names:?}");
+    assert!(!names.contains(&base.0), "{names:?}");
 
     // The registry is gone, and nobody asks for it.
     front.close();
@@ -143,7 +131,6 @@ fn a_clone_elsewhere_pulls_and_builds_nothing() {
     );
     assert_eq!(whole[..below.len()], below[..]);
     assert_eq!(whole.len(), below.len() + 1);
-    docker(&["rmi", &base]);
 }
 
 fn name_of(second: &Second) -> String {

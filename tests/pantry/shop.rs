@@ -135,6 +135,26 @@ impl Shop {
     }
 }
 
+/// The name of a base image in the shop's registry, which the engine has until the test ends.
+pub(crate) struct Base(pub(crate) String);
+
+impl Base {
+    pub(crate) fn push(shop: &Shop) -> Self {
+        let own = "larder-test/base-";
+        let name = format!("{}:1", shop.repository.replacen("larder-test/", own, 1));
+        docker(&["tag", "busybox:stable", &name]);
+        let base = Self(name);
+        docker(&["push", "-q", &base.0]);
+        base
+    }
+}
+
+impl Drop for Base {
+    fn drop(&mut self) {
+        let _ = Command::new("docker").args(["rmi", &self.0]).output();
+    }
+}
+
 /// The rows of `prewarm --format json`.
 pub(crate) fn rows(document: &str) -> Vec<Value> {
     let document: Value = serde_json::from_str(document).unwrap();

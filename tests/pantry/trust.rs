@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::json;
 
 use crate::http::{digest, text};
-use crate::shop::{REGISTRY, Shop, has_registry};
+use crate::shop::{Base, REGISTRY, Shop, has_registry};
 
 /// What is said where nothing vouches for an image.
 fn unproven(shop: &Shop) -> String {
@@ -72,22 +72,39 @@ fn what_nobody_vouches_for_is_built_and_the_plan_says_why() {
 }
 
 #[test]
-fn a_lock_keeps_the_digests_of_images_when_it_is_written_anew() {
+fn a_lock_vouches_for_what_lies_there_when_it_is_written() {
     if !has_registry() {
         return;
     }
-    let shop = Shop::new("kept");
-    shop.write_app(&format!("{REGISTRY}/library/busybox:stable"));
-    let line = format!("{}:fp-{} {}", shop.repository, "0".repeat(64), digest(b"x"));
-    let file = shop.stack.sandbox.path().join("larder.lock");
-    for line_of in ["lock", "lock --upgrade"] {
-        shop.stack
-            .sandbox
-            .write("larder.lock", &format!("version 1\n{line}\n"));
-        let (_, shown) = shop.run(line_of);
-        let now = std::fs::read_to_string(&file).unwrap();
-        assert!(now.contains(&line), "{line_of}: {now}\n{shown}");
-    }
+    let shop = Shop::at("locked", REGISTRY, "trusted: false");
+    let base = Base::push(&shop);
+    shop.write_app(&base.0);
+    shop.stack.larder("prewarm");
+    let shelf = shop.shelf();
+    shop.forget();
+    assert_eq!(shop.plan().0, "build");
+    let lines = || {
+        let text = std::fs::read_to_string(shop.stack.sandbox.path().join("larder.lock"));
+        let text = text.unwrap();
+        let own = text
+            .lines()
+            .filter(|line| line.starts_with(&shop.repository));
+        own.map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    let line = |tag: &str| format!("{}:{tag} {}", shop.repository, shelf.digest(tag));
+    let (fp, dep) = (line(&shelf.tag("fp-")), line(&shelf.tag("dep-")));
+    shop.stack.larder("lock");
+    assert_eq!(lines(), [dep.clone(), fp]);
+    assert_eq!(shop.plan().0, "pull");
+    // Where the source is another one the dependencies are still vouched for.
+    shop.edit("two");
+    assert_eq!(shop.plan().0, "resume");
+    shop.stack.larder("lock");
+    assert_eq!(lines(), std::slice::from_ref(&dep));
+    // A registry that does not answer takes no line away.
+    let gone = "127.0.0.1:1/larder-test/gone";
+    shop.ends(0, &format!("--cache-from {gone} lock"));
+    assert_eq!(lines(), [dep]);
 }
 
 #[test]
