@@ -1033,6 +1033,65 @@ async fn an_agent_and_secrets_of_the_build_section_reach_dagger() {
     tokio::join!(build("one"), build("two"));
 }
 
+/// Files that are put into folders of all kinds, and commands that see what was set before them.
+const PLAIN: &str = "ENV A=1\nRUN mkdir -p /real /shut/deep && ln -s /real /link && ln -s nowhere /dangling && \\\n  \
+    chown 7:8 /shut && chmod 700 /shut && echo old > /real/need.txt && chown 7:8 /real/need.txt\n\
+    COPY need.txt src/main /link/\nWORKDIR /app/deep\nCOPY need.txt .\nCOPY need.txt src/main /shut/\n\
+    ENV B=\"two words\" PATH=/own:$PATH\nUSER 7:8\nRUN (id; pwd; env | grep -E '^(A|B|PATH|HOME|PWD|USER|SHELL|LANG)=' | sort; cat need.txt) \\\n  \
+    > /tmp/said; \\\n  # a comment\n  echo 'a  b \\t c' \"$B\" >> /tmp/said\nUSER root\nLABEL x=y\nWORKDIR more\n\
+    CMD [\"a\"]\nHEALTHCHECK CMD true\nRUN --mount=type=tmpfs,target=/tmp true\n";
+
+#[tokio::test]
+#[ignore = "needs a Dagger engine: make test-dagger"]
+async fn dependencies_in_single_steps_are_those_that_buildkit_builds() {
+    let dagger = dagger().await;
+    let lab = Lab::new();
+    let base = lab.base_in_a_registry().await;
+    // The second text is left to `dockerBuild`.
+    let plain = PLAIN.replace("RUN --mount=type=tmpfs,target=/tmp true", "RUN true");
+    for text in [plain.as_str(), PLAIN] {
+        let text = format!("FROM {base}\n{text}");
+        let count = lab.own_recipe(&text).dockerfile.stages[0]
+            .instructions
+            .len();
+        let mut recipe = lab.own_recipe(&text);
+        recipe.cuts[0].instructions = count;
+        let part = BuildPart::Dependencies { stage: 0 };
+        let build = async |builder: BuilderKind| {
+            let name = format!("localhost/larder-test/{builder}:{}", recipe.cuts[0].key);
+            let part = part.clone();
+            match builder {
+                BuilderKind::Dagger => lab.build(&dagger, &recipe, part, name).await,
+                BuilderKind::Docker => lab.build(&buildkit().await, &recipe, part, name).await,
+            }
+        };
+        let (one, other) = (
+            build(BuilderKind::Docker).await,
+            build(BuilderKind::Dagger).await,
+        );
+        assert_same_but(&one.unwrap(), &other.unwrap(), &["etc/ssl/certs/"]);
+    }
+    let doing = lab.events.doing();
+    assert!(
+        doing.iter().any(|own| own.starts_with("RUN (id; pwd")),
+        "{doing:?}"
+    );
+    let text =
+        format!("FROM {base}\nCOPY need.txt .\n\nRUN echo last words && exit 3\nCOPY src .\n");
+    let recipe = lab.recipe(&text, &[(0, 2)]);
+    let part = BuildPart::Dependencies { stage: 0 };
+    let name = "localhost/larder-test/fails:never".to_owned();
+    let error = lab.build(&dagger, &recipe, part, name).await.unwrap_err();
+    let BuildError::Instruction { line, output, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(
+        (*line, &output[..]),
+        (Some(4), &["last words".to_owned()][..]),
+        "{error:?}"
+    );
+}
+
 #[tokio::test]
 #[ignore = "needs a Dagger engine: make test-dagger"]
 async fn an_image_reaches_the_engine_through_a_repository_too() {

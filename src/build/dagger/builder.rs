@@ -18,6 +18,7 @@ use super::leak::leaked;
 use super::pushed::Layers;
 use super::session::Session;
 use super::source::DaggerSource;
+use super::steps::Steps;
 use crate::build::bases;
 use crate::build::buildkit::BuildKit;
 use crate::build::parts::{build_args, image_labels};
@@ -126,12 +127,67 @@ impl Dagger {
         }
     }
 
+    /// Builds in single steps.
+    async fn in_steps(
+        session: &Session,
+        steps: &Steps,
+        work: &Work<'_>,
+    ) -> Result<Container, BuildError> {
+        let texts = work.folder.join("steps");
+        let written = std::fs::create_dir_all(&texts).and_then(|()| {
+            let mut all = steps.dockerfiles().into_iter().enumerate();
+            all.try_for_each(|(number, text)| {
+                std::fs::write(texts.join(format!("Dockerfile-{number}")), text)
+            })
+        });
+        written.map_err(|source| BuildError::Context {
+            service: work.request.recipe.service.clone(),
+            source,
+        })?;
+        let (context, texts) = (work.context.to_string_lossy(), texts.to_string_lossy());
+        let platform = work.request.recipe.platform.as_deref();
+        let query = session.query();
+        let built = steps.build(&query, &context, &texts, platform);
+        built.await.map_err(|error| work.failure(&error))
+    }
+
     /// Builds, with larder's labels on the image.
     async fn image(
         &self,
         session: &Session,
         work: &Work<'_>,
         progress: &Progress,
+    ) -> Result<Container, BuildError> {
+        let Work { request, .. } = work;
+        progress.doing("building with Dagger");
+        let in_steps = match &work.steps {
+            Some(steps) => Some(Self::in_steps(session, steps, work).await),
+            None => None,
+        };
+        let mut image = match in_steps {
+            // Not a command that failed, but something about the steps.
+            None
+            | Some(Err(BuildError::Instruction {
+                instruction: None, ..
+            })) => self.by_dockerfile(session, work).await?,
+            Some(built) => built?,
+        };
+        for (name, value) in &work.environment {
+            image = match value {
+                Some(value) => image.with_env_variable(name, value),
+                None => image.without_env_variable(name),
+            };
+        }
+        for (name, value) in image_labels(request) {
+            image = image.with_label(name, value);
+        }
+        Ok(image)
+    }
+
+    async fn by_dockerfile(
+        &self,
+        session: &Session,
+        work: &Work<'_>,
     ) -> Result<Container, BuildError> {
         let Work { request, .. } = work;
         let handed = hand_over(session, request, self.agent.as_deref()).await?;
@@ -150,30 +206,23 @@ impl Dagger {
                 BuildPart::Dependencies { .. } => None,
             },
         };
-        progress.doing("building with Dagger");
         let context = work.context.to_string_lossy().into_owned();
         let image = session
             .query()
             .host()
             .directory(context)
             .docker_build_opts(options);
-        let mut image = image.sync().await.map_err(|error| work.failure(&error))?;
-        for (name, value) in &work.environment {
-            image = match value {
-                Some(value) => image.with_env_variable(name, value),
-                None => image.without_env_variable(name),
-            };
-        }
-        for (name, value) in image_labels(request) {
-            image = image.with_label(name, value);
-        }
-        Ok(image)
+        image.sync().await.map_err(|error| work.failure(&error))
     }
 
     /// How Dagger, which looks for images in registries and not on the engine, gets the very images that were
     /// fingerprinted: by the digest under which a registry has them. The layers of those on the engine, too.
-    async fn bases(&self, request: &BuildRequest<'_>) -> Result<(Pins, Vec<Layers>), BuildError> {
-        let (mut pins, mut layers) = (BTreeMap::new(), Vec::new());
+    /// Whether one has a shell of its own.
+    async fn bases(
+        &self,
+        request: &BuildRequest<'_>,
+    ) -> Result<(Pins, Vec<Layers>, bool), BuildError> {
+        let (mut pins, mut layers, mut shell) = (BTreeMap::new(), Vec::new(), false);
         let unsupported = |attribute: String| unsupported(request, attribute);
         let unknown = |image: &ImageRef| {
             unsupported(format!(
@@ -184,6 +233,9 @@ impl Dagger {
             let pinned = base.pinned.or_else(|| pinned(&base.image, &base.found));
             let pinned = pinned.ok_or_else(|| unknown(&base.image))?;
             pins.insert(base.image, pinned);
+            let config = base.found.config.as_ref();
+            shell |=
+                config.is_some_and(|own| own.shell.as_ref().is_some_and(|own| !own.is_empty()));
             layers.extend(layers_of(base.found));
         }
         // A registry may give another image under the name by now.
@@ -194,7 +246,7 @@ impl Dagger {
                 }
                 None => format!("{image} (named where its digest cannot stand)"),
             })),
-            None => Ok((pins, layers)),
+            None => Ok((pins, layers, shell)),
         }
     }
 }
@@ -220,6 +272,8 @@ struct Work<'a> {
     environment: BTreeMap<String, Option<String>>,
     /// The layers of its bases.
     bases: Vec<Layers>,
+    /// How it is built without `dockerBuild`, where it can be.
+    steps: Option<Steps>,
 }
 
 impl Work<'_> {
@@ -250,7 +304,7 @@ impl Builder for Dagger {
         if let Some(attribute) = beyond_dagger(request) {
             return Err(unsupported(request, attribute));
         }
-        let (pins, bases) = self.bases(request).await?;
+        let (pins, bases, shell) = self.bases(request).await?;
         let environment = leaked(request.recipe, &request.part)
             .map_err(|name| unsupported(request, format!("{name} (declared as ARG and as ENV)")))?;
         let dockerfile = rewrite_pinned(request.recipe, &request.part, &pins);
@@ -269,6 +323,7 @@ impl Builder for Dagger {
             file: &file,
             environment,
             bases,
+            steps: Steps::of(request, &pins, shell),
         };
         let session = self.session(None).await?;
         let image = match self.build_in(&session, &work, progress).await {

@@ -1,6 +1,6 @@
 //! Dagger. A `session` (from a `source`) is shared by all builds of a run; the `builder` builds in it what is in `handover`, with
 //! `secrets` by names that mean one thing at a time. What it cannot take is in `beyond` and `leak`, what it tells in `narration`
-//! and `failure`.
+//! and `failure`. Dependency images of plain instructions are built in single `steps`.
 //!
 //! The `delivery` of an image to the engine: `pushed` to a `depot` of larder's own with only the layers that the engine lacks, else
 //! as an `archive`; either way it is `load`ed.
@@ -19,6 +19,7 @@ mod pushed;
 mod secrets;
 mod session;
 mod source;
+mod steps;
 
 pub use builder::Dagger;
 pub use delivery::Relay;
