@@ -191,11 +191,11 @@ impl Delivery {
         there: BTreeSet<String>,
     ) -> Result<Pushed, NotPushed> {
         way.progress.doing(FETCHING);
-        let lying = depot.depot.shelf(way.folder, there);
-        let address = format!("localhost:{}/{}:image", depot.depot.port(), lying.name());
+        let place = depot.depot.shelf(way.folder, there);
+        let address = format!("localhost:{}/{}:image", depot.depot.port(), place.name());
         let options = publishing(Some(depot.service.clone()), true);
         way.image.publish_opts(address, options).await?;
-        let manifest = lying.manifest();
+        let manifest = place.manifest();
         let manifest = manifest.ok_or_else(|| io::Error::other("no manifest was pushed"));
         let opened = manifest.and_then(|manifest| Pushed::open(way.folder, &manifest));
         opened.map_err(|error| NotPushed::Dagger(DaggerError::Serialize(error.into())))

@@ -17,7 +17,7 @@ use crate::runtime::{BuildPart, BuildRequest};
 pub(super) struct Steps {
     /// A Dockerfile of what comes before the first COPY.
     start: String,
-    steps: Vec<Step>,
+    rest: Vec<Step>,
     /// A Dockerfile of what is in the image's configuration alone.
     end: String,
 }
@@ -79,7 +79,7 @@ impl Steps {
         }
         Some(Self {
             start,
-            steps: walk.steps,
+            rest: walk.steps,
             end: walk.config,
         })
     }
@@ -87,7 +87,7 @@ impl Steps {
     /// The files of the Dockerfiles, by name: no two of them are the same.
     pub(super) fn dockerfiles(&self) -> Vec<&str> {
         let mut all = vec![&*self.start];
-        let with = self.steps.iter().filter_map(|step| match step {
+        let with = self.rest.iter().filter_map(|step| match step {
             Step::Run { with, .. } => Some(&**with),
             _ => None,
         });
@@ -127,7 +127,7 @@ impl Steps {
             })
         };
         let mut image = built(&self.start);
-        for step in &self.steps {
+        for step in &self.rest {
             image = match step {
                 Step::Copy { file, to } => {
                     let file = context.file(file).id().await?;
@@ -166,9 +166,18 @@ fn is_plain(own: &Instruction) -> bool {
             bare && !text.contains(['$', '\\', '"', '\'', '*', '?', '[', ']', '`'])
         }
         "RUN" => bare && !text.trim_start().starts_with('['),
-        "ENV" | "LABEL" | "USER" | "EXPOSE" | "CMD" | "ENTRYPOINT" | "STOPSIGNAL" => true,
-        "HEALTHCHECK" | "MAINTAINER" => true,
-        _ => false,
+        other => [
+            "ENV",
+            "LABEL",
+            "USER",
+            "EXPOSE",
+            "CMD",
+            "ENTRYPOINT",
+            "STOPSIGNAL",
+            "HEALTHCHECK",
+            "MAINTAINER",
+        ]
+        .contains(&other),
     }
 }
 
@@ -304,7 +313,7 @@ mod tests {
         assert_eq!(found.start, "FROM a@1\nRUN before\nENV A=1\n");
         assert_eq!(found.end, "FROM a@1\nENV A=1\nWORKDIR app\nUSER me\n");
         assert_eq!(
-            found.steps,
+            found.rest,
             [
                 copy("need.txt", "/base/need.txt"),
                 copy("src/own", "/base/own"),
