@@ -7,6 +7,8 @@
     reason = "a test that cannot set itself up fails, and says aloud what it did not do"
 )]
 
+#[path = "pantry/bundle.rs"]
+mod bundle;
 #[path = "pantry/credentials.rs"]
 mod credentials;
 #[path = "pantry/engine.rs"]

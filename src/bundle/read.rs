@@ -217,3 +217,148 @@ fn text(file: &mut File, (at, size): (u64, u64)) -> Result<Vec<u8>, BundleError>
 fn json<T: DeserializeOwned>(text: &[u8], what: &str) -> Result<T, BundleError> {
     serde_json::from_slice(text).map_err(|error| broken(format!("`{what}`: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::io::Cursor;
+
+    use super::super::write::BundleWriter;
+    use super::*;
+
+    fn file(tar: &mut tar::Builder<Vec<u8>>, name: &str, bytes: &[u8]) {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, bytes).unwrap();
+    }
+
+    /// What an engine of 20.10 saves: a layer that two images share is a link the second time.
+    fn saved(full: &Digest, label: &str) -> Vec<u8> {
+        let mut tar = tar::Builder::new(Vec::new());
+        let config = format!(
+            r#"{{"os":"linux","architecture":"amd64","config":{{"Labels":{{"{}":"{label}"}}}}}}"#,
+            labels::FINGERPRINT
+        );
+        file(&mut tar, "c1.json", config.as_bytes());
+        file(
+            &mut tar,
+            "c2.json",
+            br#"{"os":"linux","architecture":"amd64"}"#,
+        );
+        file(&mut tar, "l1/layer.tar", b"one");
+        file(&mut tar, "l2/layer.tar", b"\x1f\x8btwo");
+        let mut link = tar::Header::new_ustar();
+        link.set_entry_type(tar::EntryType::Symlink);
+        link.set_size(0);
+        tar.append_link(&mut link, "l3/layer.tar", "../l1/layer.tar")
+            .unwrap();
+        let list = serde_json::json!([
+            {"Config": "c1.json", "RepoTags": [labels::image_name(full)], "Layers": ["l1/layer.tar", "l2/layer.tar"]},
+            {"Config": "c2.json", "RepoTags": ["redis:7"], "Layers": ["l3/layer.tar"]},
+        ]);
+        file(&mut tar, "manifest.json", list.to_string().as_bytes());
+        tar.into_inner().unwrap()
+    }
+
+    fn bundle(label: &str) -> Vec<u8> {
+        let full = Digest::of(b"x");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("saved.tar");
+        std::fs::write(&path, saved(&full, label)).unwrap();
+        let mut writer = BundleWriter::new(Vec::new()).unwrap();
+        let names = [Named::Image(full), Named::Name("redis:7".parse().unwrap())];
+        writer.add(&path, &BTreeSet::from(names)).unwrap();
+        writer.finish(&BTreeMap::new()).unwrap()
+    }
+
+    fn open(bytes: &[u8]) -> Result<(tempfile::TempDir, Bundle), BundleError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bundle.tar");
+        std::fs::write(&path, bytes).unwrap();
+        let bundle = Bundle::open(&path)?;
+        Ok((folder, bundle))
+    }
+
+    fn names(tar: &[u8]) -> Vec<String> {
+        let mut archive = tar::Archive::new(Cursor::new(tar));
+        let entries = archive.entries().unwrap();
+        let names = entries.map(|own| own.unwrap().path().unwrap().display().to_string());
+        names.collect()
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_a_shared_layer_is_in_it_once() {
+        let full = Digest::of(b"x");
+        let bytes = bundle(&full.to_string());
+        let (_folder, bundle) = open(&bytes).unwrap();
+        let called: Vec<String> = bundle
+            .images
+            .iter()
+            .map(|own| own.name.to_string())
+            .collect();
+        assert_eq!(called, [format!("fp-{full}"), "redis:7".to_owned()]);
+        assert_eq!(
+            bundle
+                .images
+                .iter()
+                .map(|own| own.bytes)
+                .collect::<Vec<_>>(),
+            [8, 3]
+        );
+        // Layout, index, two configurations, two manifests, two layers.
+        assert_eq!(names(&bytes).len(), 8);
+        let mut out = Vec::new();
+        bundle.write(&bundle.images, &mut out).unwrap();
+        let written = names(&out);
+        assert_eq!(written.len(), 5, "{written:?}");
+        assert_eq!(written.last().unwrap(), "manifest.json");
+    }
+
+    #[test]
+    fn an_image_that_does_not_say_its_fingerprint_is_refused() {
+        let error = open(&bundle("another")).unwrap_err().to_string();
+        assert!(error.contains("does not say that it is that"), "{error}");
+    }
+
+    #[test]
+    fn a_layer_that_changed_is_noticed_before_the_list_of_images_is_written() {
+        let full = Digest::of(b"x");
+        let mut bytes = bundle(&full.to_string());
+        let at = bytes.windows(3).position(|own| own == b"one").unwrap();
+        bytes[at] = b'O';
+        let (_folder, bundle) = open(&bytes).unwrap();
+        let mut out = Vec::new();
+        let error = bundle.write(&bundle.images, &mut out).unwrap_err();
+        assert!(error.to_string().contains("damaged"), "{error}");
+        assert!(!String::from_utf8_lossy(&out).contains("manifest.json"));
+    }
+
+    #[test]
+    fn links_and_other_names_count_for_nothing_and_a_name_comes_once() {
+        let whole = bundle(&Digest::of(b"x").to_string());
+        let with = |more: &dyn Fn(&mut tar::Builder<Vec<u8>>)| {
+            let mut tar = tar::Builder::new(Vec::new());
+            let mut archive = tar::Archive::new(Cursor::new(&whole));
+            for entry in archive.entries().unwrap() {
+                let mut entry = entry.unwrap();
+                let header = entry.header().clone();
+                tar.append(&header, &mut entry).unwrap();
+            }
+            more(&mut tar);
+            tar.into_inner().unwrap()
+        };
+        let other = with(&|tar| file(tar, "etc/passwd", b"x"));
+        assert_eq!(open(&other).unwrap().1.images.len(), 2);
+        let twice = with(&|tar| file(tar, INDEX, b"{}"));
+        assert!(open(&twice).unwrap_err().to_string().contains("twice"));
+        let mut link = tar::Header::new_ustar();
+        link.set_entry_type(tar::EntryType::Symlink);
+        link.set_size(0);
+        let mut tar = tar::Builder::new(Vec::new());
+        file(&mut tar, LAYOUT, b"{}");
+        tar.append_link(&mut link, INDEX, "/etc/passwd").unwrap();
+        let error = open(&tar.into_inner().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("no `index.json`"), "{error}");
+    }
+}

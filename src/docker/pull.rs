@@ -83,7 +83,7 @@ impl Docker {
                 Ok(None) => return Ok(()),
                 Err(_) => return Err(self.silent(action, still)),
             };
-            if !is_retry(&message) {
+            if !message.status.as_deref().is_some_and(is_retry) {
                 moved = Instant::now();
             }
             layers.take(message);
@@ -128,8 +128,7 @@ fn options(image: &ImageRef, platform: Option<&str>) -> CreateImageOptions {
 
 /// Whether the engine says that a layer did not come and that it waits before it asks again, which it does for more than a
 /// minute in all (moby `distribution/xfer/download.go`).
-fn is_retry(message: &CreateImageInfo) -> bool {
-    let status = message.status.as_deref().unwrap_or_default();
+pub(super) fn is_retry(status: &str) -> bool {
     status.starts_with("Retrying in ")
 }
 

@@ -6,16 +6,18 @@ use std::time::Duration;
 use bollard::models::PushImageInfo;
 use bollard::query_parameters::PushImageOptionsBuilder;
 use futures_util::StreamExt;
+use tokio::time::{Instant, timeout_at};
 
 use super::Docker;
 use super::credentials::Credentials;
 use super::error::Words;
+use super::pull::is_retry;
 use super::registry::patiently;
 use crate::model::{ImageId, ImageRef, short_name};
 use crate::runtime::{EngineError, Progress};
 
-/// How long a push may stand still.
-const STILL: Duration = Duration::from_mins(3);
+/// How long a push may stand still, that the engine asks again and again included.
+const STILL: Duration = Duration::from_mins(1);
 
 impl Docker {
     /// Pushes an image. The engine knows what it pushes by its name, so the image has that meanwhile.
@@ -61,8 +63,9 @@ impl Docker {
         let repository = name.familiar_name();
         let mut messages = client.push_image(&repository, Some(options), None);
         let mut layers = Layers::default();
+        let mut moved = Instant::now();
         loop {
-            let message = match tokio::time::timeout(STILL, messages.next()).await {
+            let message = match timeout_at(moved + STILL, messages.next()).await {
                 Ok(Some(Ok(message))) => message,
                 Ok(Some(Err(error))) => return Err(self.failed(action, error)),
                 Ok(None) => return Ok(()),
@@ -78,6 +81,9 @@ impl Docker {
                     status: None,
                     source: Box::new(Words(error)),
                 });
+            }
+            if !message.status.as_deref().is_some_and(is_retry) {
+                moved = Instant::now();
             }
             layers.take(&message);
             let (done, of) = layers.amount();

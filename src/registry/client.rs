@@ -8,7 +8,7 @@ use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 use reqwest::{NoProxy, Proxy};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::error::RegistryError;
 use super::fetch::Token;
@@ -35,7 +35,7 @@ pub struct Registries {
     /// Who reads what they have.
     reader: OnceLock<reqwest::Client>,
     /// Credentials by host; a helper is asked once.
-    logins: Mutex<HashMap<String, RegistryAuth>>,
+    logins: Mutex<HashMap<String, Arc<OnceCell<RegistryAuth>>>>,
     /// Tokens by repository.
     tokens: Mutex<HashMap<String, Arc<Mutex<Token>>>>,
 }
@@ -136,16 +136,12 @@ impl Registries {
                 Reference::with_tag(registry, repository, tag)
             }
         };
+        // A helper that takes its time holds nobody up but those who ask for the same registry.
         let mut logins = self.logins.lock().await;
-        let known = logins.get(&image.registry).cloned();
-        let auth = if let Some(auth) = known {
-            auth
-        } else {
-            let auth = self.login(&image.registry).await;
-            logins.insert(image.registry.clone(), auth.clone());
-            auth
-        };
+        let login = Arc::clone(logins.entry(image.registry.clone()).or_default());
         drop(logins);
+        let auth = login.get_or_init(|| self.login(&image.registry)).await;
+        let auth = auth.clone();
         let host = reference.resolve_registry().to_owned();
         client.store_auth_if_needed(&host, &auth).await;
         let scheme = if self.is_plain(&image.registry) {
