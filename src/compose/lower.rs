@@ -49,7 +49,11 @@ pub(super) fn lower(value: &mut Value, shape: &Shape, at: At<'_>) -> Result<(), 
         Shape::Map(inner) => map(value, inner, at),
         Shape::Distinct(inner) => {
             distinct(value, at)?;
-            lower(value, inner, at)
+            lower(value, inner, at)?;
+            if let (Shape::List(Shape::Digits), Value::Array(items)) = (inner, value) {
+                one_of_each(items);
+            }
+            Ok(())
         }
         Shape::NoText(inner) if value.is_string() => Err(no_text(value, inner, at)),
         Shape::OnlyText(_) if !value.is_string() => Err(wrong(value, "text", at)),
@@ -130,6 +134,12 @@ fn list(value: &mut Value, item: &Shape, at: At<'_>) -> Result<(), Error> {
         .iter_mut()
         .enumerate()
         .try_for_each(|(index, value)| lower(value, item, at.index(index)))
+}
+
+/// Items that are written in two ways, as a number and as text, are one.
+fn one_of_each(items: &mut Vec<Value>) {
+    let mut seen = HashSet::new();
+    items.retain(|item| seen.insert(item.clone()));
 }
 
 /// No two items of a list are the same as they are written (`uniqueItems` of the compose-spec's JSON schema).
@@ -384,7 +394,7 @@ mod tests {
             "build": ".", "command": "a 'b c'", "depends_on": ["b"], "networks": ["n"], "env_file": "e",
             "environment": ["A=1", "B"], "labels": {"n": 1, "t": true, "e": null}, "ulimits": {"nofile": "5"},
             "healthcheck": {"test": "x", "interval": "90s"}, "mem_limit": "1g", "tty": "yes", "scale": "2",
-            "configs": ["c"], "dns": "1.1.1.1", "expose": [80]
+            "configs": ["c"], "dns": "1.1.1.1", "expose": [80], "group_add": [-1, "-1", "x"]
         }));
         let long = json!({
             "build": {"context": "."}, "command": ["a", "b c"],
@@ -392,7 +402,8 @@ mod tests {
             "env_file": [{"path": "e"}], "environment": {"A": "1", "B": null},
             "labels": {"n": "1", "t": "true", "e": ""}, "ulimits": {"nofile": 5},
             "healthcheck": {"test": ["CMD-SHELL", "x"], "interval": "1m30s"}, "mem_limit": "1073741824", "tty": true,
-            "scale": 2, "configs": [{"source": "c"}], "dns": ["1.1.1.1"], "expose": ["80"]
+            "scale": 2, "configs": [{"source": "c"}], "dns": ["1.1.1.1"], "expose": ["80"],
+            "group_add": ["-1", "x"]
         });
         assert_eq!(lowered.unwrap(), long);
     }
