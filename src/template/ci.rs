@@ -18,15 +18,14 @@ impl Provider {
         }
     }
 
-    /// The job, for a project in `folder` of the repository, and a larder of `version`.
+    /// The job, for a project in `folder` of the repository, which stands between quotation marks of YAML and of a shell, and a
+    /// larder of `version`.
     pub fn text(self, folder: &str, version: &str) -> String {
         let text = match self {
             Self::Github => include_str!("../../templates/ci/github.yml"),
             Self::Gitlab => include_str!("../../templates/ci/gitlab.yml"),
         };
-        // Between quotation marks of YAML and of a shell.
-        let folder = folder.replace(['"', '\\', '$', '`'], "?");
-        text.replace("@FOLDER@", &folder)
+        text.replace("@FOLDER@", folder)
             .replace("@VERSION@", version)
     }
 

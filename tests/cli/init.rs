@@ -281,6 +281,17 @@ fn jobs_are_written_at_the_root_of_the_repository() {
     error: `[hub]/.gitlab/larder.yml` is there: larder writes over no file
     hint: remove it, or give it another name, to have one written
     ");
+    let odd = Sandbox::new().file(".git/HEAD", "").file("a$b/x", "");
+    let mut command = odd.command(env!("CARGO_BIN_EXE_larder"));
+    command
+        .current_dir(odd.path().join("a$b"))
+        .args(["init", "ci", "github"]);
+    assert_snapshot!(odd.shown(&command.output().unwrap()), @"
+    exit 2
+    --- stderr
+    error: no job is written for the folder `a$b`
+    hint: quotation marks, `\\`, `$` and backticks mean something else in it
+    ");
     for path in [".github/workflows/larder.yml", ".gitlab/larder.yml"] {
         let text = read(&sandbox, path);
         let _: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();

@@ -40,7 +40,18 @@ pub(super) fn ci(invocation: &Invocation, args: &Ci) -> Result<(), Failure> {
         .folder
         .strip_prefix(root)
         .unwrap_or(Path::new(""));
-    let below = below.to_str().filter(|below| !below.is_empty());
+    let below = match below.to_str() {
+        Some("") => ".",
+        Some(below) if !below.contains(['"', '\\', '$', '`', '\n']) => below,
+        _ => {
+            return Err(Failure::Kept {
+                text: format!("no job is written for the folder `{}`", below.display()),
+                place: None,
+                hint: "quotation marks, `\\`, `$` and backticks mean something else in it"
+                    .to_owned(),
+            });
+        }
+    };
     let path = root.join(provider.path());
     if let Some(folder) = path.parent() {
         fs_err::create_dir_all(folder).map_err(|source| Failure::Unwritten {
@@ -48,7 +59,7 @@ pub(super) fn ci(invocation: &Invocation, args: &Ci) -> Result<(), Failure> {
             source,
         })?;
     }
-    let text = provider.text(below.unwrap_or("."), env!("CARGO_PKG_VERSION"));
+    let text = provider.text(below, env!("CARGO_PKG_VERSION"));
     if write(&path, &text)? == Written::Kept {
         return Err(Failure::Kept {
             text: format!("`{}` is there: larder writes over no file", path.display()),
