@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::decide::Draft;
 use super::error::Error;
 use super::observed::Image;
+use super::offers::megabytes;
 use super::step::{Action, BuilderKind, ImageSource, Outcome, ServicePlan, StepId};
 use crate::fingerprint::{BaseRef, Cut, Fingerprinted, Recipe};
 use crate::model::{Build, Digest, familiar, labels};
@@ -98,7 +99,12 @@ impl Draft<'_> {
             return self.build(service, recipe);
         };
         self.images.insert(recipe.full, step);
-        let cause = format!("a registry has fingerprint {}", recipe.full.short());
+        let bytes = self.wanted.offers.get(&recipe.full).map(|own| own.bytes);
+        let cause = format!(
+            "a registry has fingerprint {} ({})",
+            recipe.full.short(),
+            megabytes(bytes.unwrap_or_default())
+        );
         Ok((Outcome::Pull, cause, ImageSource::Step(step)))
     }
 

@@ -85,6 +85,16 @@ pub fn asked_keys(wanted: &Wanted<'_>, observed: &Observed) -> BTreeSet<Sought> 
     asked
 }
 
+/// What a pull brings at most, for a person.
+pub(super) fn megabytes(bytes: u64) -> String {
+    if bytes < 10_000_000 {
+        let tenths = bytes.div_ceil(100_000);
+        format!("{}.{} MB", tenths / 10, tenths % 10)
+    } else {
+        format!("{} MB", (bytes + 500_000) / 1_000_000)
+    }
+}
+
 impl Draft<'_> {
     /// The step that pulls the image of a key, where a registry has it and it is taken.
     pub(super) fn pull_offered(
@@ -106,7 +116,11 @@ impl Draft<'_> {
                 name,
             }),
         };
-        let cause = format!("it has the key {}, and is not on the engine", key.short());
+        let cause = format!(
+            "it has the key {}, and is not on the engine ({})",
+            key.short(),
+            megabytes(offer.bytes)
+        );
         Some(self.step(Some(service), action, cause, []))
     }
 

@@ -13,7 +13,7 @@ fn offered(key: &str, doubt: Option<&str>) -> impl FnOnce(&mut Scene) {
     let offer = Offer {
         image: format!("r.example/app@sha256:{}", digest(key)),
         ids: vec![ImageId(format!("sha256:{key}"))],
-        bytes: 1000,
+        bytes: 118_737_310,
         doubt: doubt.map(str::to_owned),
     };
     let key = digest(key);
@@ -51,7 +51,7 @@ fn an_image_that_a_registry_has_is_pulled_by_its_digest_and_named() {
     let v1 = digest("v1").short();
     let expected = format!(
         "\
-api  pull    a registry has fingerprint {v1}
+api  pull    a registry has fingerprint {v1} (119 MB)
 
 1  pull r.example/app@sha256:{v1}
 2  tag the image of api as hub-api:latest (after 1)
