@@ -3,30 +3,22 @@
 //! what it pulled: a tag that moved does not move what is there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use tokio::time::timeout_at;
 
+use super::base_memory::{BaseMemory, key};
 use super::bases::Bases;
 use super::invocation::Invocation;
 use super::offers::BUDGET;
 use super::prepare::{Prepared, Reading};
 use crate::build::used_bases;
-use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::fingerprint::{Base, BaseRef, Cut, Fingerprinted, Platform};
 use crate::model::{Digest, labels};
-use crate::remembered;
 use crate::runtime::BuildPart;
 use crate::settings::Builder;
-
-/// So many are remembered for an engine.
-const MOST: usize = 500;
-
-/// Name, digest and platform → what a build gets from it.
-type Kept = BTreeMap<String, Base>;
 
 /// What is known of bases, and of which of them only from afar.
 #[derive(Default)]
@@ -44,13 +36,35 @@ impl Prepared {
         reading: &Reading,
         bases: &mut Bases,
     ) -> Result<BTreeMap<String, Fingerprinted>, Failure> {
-        let mut kept = self.remembered().await?;
-        if !self.settings.caches.is_asked() && kept.is_empty() {
+        let is_asked = self.settings.caches.is_asked();
+        let cache = self.settings.cache.as_deref();
+        let mut memory = BaseMemory::open(&self.engine, cache, is_asked).await?;
+        if !is_asked && memory.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let pulling: BTreeSet<String> = self.pulling().collect();
-        let services = self.imaged();
-        let services: BTreeSet<String> = services.difference(&pulling).cloned().collect();
+        let recipes = self.from_afar(invocation, reading, bases, &mut memory);
+        let recipes = recipes.await;
+        memory.save();
+        recipes
+    }
+
+    async fn from_afar(
+        &mut self,
+        invocation: &Invocation,
+        reading: &Reading,
+        bases: &mut Bases,
+        memory: &mut BaseMemory,
+    ) -> Result<BTreeMap<String, Fingerprinted>, Failure> {
+        let pulled: Vec<String> = self.pulling().collect();
+        let pulled = pulled.iter().flat_map(|own| reading.survey.bases_of(own));
+        let pulled: BTreeSet<BaseRef> = pulled.collect();
+        // What is pulled anyway is known only then.
+        let is_pulled = |own: &String| {
+            let bases = reading.survey.bases_of(own);
+            bases.iter().any(|base| pulled.contains(base))
+        };
+        let services = self.imaged().into_iter();
+        let services: BTreeSet<String> = services.filter(|own| !is_pulled(own)).collect();
         let native = self.engine.native().await?;
         let mut known = Known::default();
         let mut asked = BTreeSet::new();
@@ -67,7 +81,7 @@ impl Prepared {
                 break;
             }
             asked.extend(open.iter().cloned());
-            self.find(invocation, bases, open, &native, (&mut known, &mut kept))
+            self.find(invocation, bases, open, &native, (&mut known, memory))
                 .await?;
             // All are here: nothing is to be learnt from afar.
             if known.afar.is_empty() {
@@ -89,7 +103,6 @@ impl Prepared {
         let mut recipes = std::mem::take(&mut self.recipes);
         recipes.retain(|_, recipe| self.is_at_hand(recipe, &known.afar));
         self.note_bases(&known.all, &native);
-        self.remember(&kept).await?;
         Ok(recipes)
     }
 
@@ -100,24 +113,23 @@ impl Prepared {
         bases: &mut Bases,
         open: BTreeSet<BaseRef>,
         native: &Platform,
-        (known, kept): (&mut Known, &mut Kept),
+        (known, memory): (&mut Known, &mut BaseMemory),
     ) -> Result<(), Failure> {
+        let looks = open
+            .into_iter()
+            .map(async |base| Ok::<_, Failure>((self.engine.base(&base).await?, base)));
         let mut missing = Vec::new();
-        for base in open {
-            let found = self.engine.base(&base).await?;
-            let key = key(&base, native);
-            match (found.filter(|found| found.fits), kept.get(&key)) {
-                (Some(found), _) => {
-                    kept.remove(&key);
-                    let own = bases.keyed(&base, found);
-                    bases.note_here(&base, &own);
-                    known.all.insert(base, own);
-                }
-                (None, Some(remembered)) => {
-                    known.afar.insert(base.clone());
-                    known.all.insert(base, remembered.clone());
-                }
-                (None, None) => missing.push(base),
+        for (found, base) in try_join_all(looks).await? {
+            if let Some(found) = found.filter(|found| found.fits) {
+                memory.forget(&base, native);
+                let own = bases.keyed(&base, found);
+                bases.note_here(&base, &own);
+                known.all.insert(base, own);
+            } else if let Some(remembered) = memory.get(&base, native) {
+                known.afar.insert(base.clone());
+                known.all.insert(base, remembered);
+            } else if !invocation.shunned().is_mute(&base.image.registry) {
+                missing.push(base);
             }
         }
         if missing.is_empty() || !self.settings.caches.is_asked() {
@@ -125,7 +137,7 @@ impl Prepared {
         }
         let registries = self.registries(invocation).await?;
         let begun = Instant::now();
-        let until = begun + BUDGET.saturating_sub(self.pantry.waited);
+        let until = begun + BUDGET.saturating_sub(invocation.shunned().waited_for_bases);
         let asks = missing.iter().map(async |base| {
             let platform = base.platform.as_ref().unwrap_or(native);
             let wanted = base.wanted();
@@ -135,14 +147,17 @@ impl Prepared {
                     tracing::debug!(%error, "`{wanted}` is not looked at");
                     None
                 }
-                Err(_) => None,
+                Err(_) => {
+                    invocation.shunned().add_mute(&base.image.registry);
+                    None
+                }
             }
         });
         let found = join_all(asks).await;
-        self.pantry.waited += begun.elapsed();
+        invocation.shunned().waited_for_bases += begun.elapsed();
         for (base, found) in missing.into_iter().zip(found) {
             if let Some(found) = found {
-                kept.insert(key(&base, native), found.base.clone());
+                memory.add(&base, native, found.base.clone());
                 known.afar.insert(base.clone());
                 known.all.insert(base, found.base);
             }
@@ -186,58 +201,4 @@ impl Prepared {
         let bases = foreign.map(|(base, own)| (key(base, native), own.clone()));
         self.bases.extend(bases);
     }
-
-    async fn remembered(&self) -> Result<Kept, Failure> {
-        let folder = self.settings.cache.as_deref().map(folder);
-        // The engine is not asked who it is where nothing is remembered of any.
-        if !folder.is_some_and(|own| own.is_dir()) {
-            return Ok(Kept::new());
-        }
-        let file = file(self.settings.cache.as_deref(), &self.engine).await?;
-        Ok(file.map(|file| remembered::read(&file)).unwrap_or_default())
-    }
-
-    async fn remember(&self, kept: &Kept) -> Result<(), Failure> {
-        let file = file(self.settings.cache.as_deref(), &self.engine).await?;
-        let Some(file) = file.filter(|_| kept.len() <= MOST) else {
-            return Ok(());
-        };
-        if remembered::read::<Kept>(&file) != *kept
-            && let Err(error) = remembered::write(&file, kept)
-        {
-            tracing::debug!(%error, "what registries said of base images is not remembered");
-        }
-        Ok(())
-    }
-}
-
-/// Remembers what others said of bases, beside what is known of them.
-pub(super) async fn remember(
-    engine: &Docker,
-    cache: Option<&Path>,
-    more: BTreeMap<String, Base>,
-) -> Result<(), Failure> {
-    let Some(file) = file(cache, engine).await?.filter(|_| !more.is_empty()) else {
-        return Ok(());
-    };
-    let mut kept: Kept = remembered::read(&file);
-    kept.extend(more);
-    remembered::write(&file, &kept).map_err(|source| Failure::Unwritten { path: file, source })
-}
-
-fn folder(cache: &Path) -> PathBuf {
-    cache.join("bases")
-}
-
-async fn file(cache: Option<&Path>, engine: &Docker) -> Result<Option<PathBuf>, Failure> {
-    let Some(cache) = cache else {
-        return Ok(None);
-    };
-    let name = Digest::of(engine.identity().await?.as_bytes());
-    Ok(Some(folder(cache).join(name.to_string())))
-}
-
-fn key(base: &BaseRef, native: &Platform) -> String {
-    let platform = base.platform.as_ref().unwrap_or(native);
-    format!("{} {platform}", base.wanted().canonical())
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
 
+use super::base_memory::BaseMemory;
 use super::carry_out::carry_out;
 use super::invocation::Invocation;
 use super::prepare::Prepared;
@@ -248,6 +249,13 @@ impl Prepared {
             let pulled = carry_out(invocation, self, &pulls, None).await;
             let pulled = pulled.map_err(|failure| bases.blamed(failure, &due))?;
             self.path.extend(pulled.path);
+            let cache = self.settings.cache.as_deref();
+            let mut memory = BaseMemory::open(&self.engine, cache, false).await?;
+            let native = self.engine.native().await?;
+            for base in &due {
+                memory.forget(base, &native);
+            }
+            memory.save();
             bases.pulled.extend(due);
         }
     }

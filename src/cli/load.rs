@@ -6,17 +6,17 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::afar;
+use super::base_memory::BaseMemory;
 use super::hold::Way;
 use super::invocation::Invocation;
+use super::prepare::{Goal, prepare};
 use crate::build::pieces;
 use crate::bundle::{Bundle, BundleError, BundledImage, Named};
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::fingerprint::{Base, Platform, base_images};
-use crate::model::{ImageRef, Project, labels};
+use crate::model::{Digest, ImageRef, Project, labels};
 use crate::plan::Observed;
-use crate::runtime::Engine;
 use crate::term::{Waiting, size, table};
 
 /// `larder load`.
@@ -42,25 +42,42 @@ pub(super) async fn load(invocation: &Invocation, args: &Load) -> Result<(), Fai
     let engine = invocation.engine().await?;
     let native = engine.native().await?;
     invocation.hold_images(&engine, Way::Shared).await?;
-    let observed = engine.observe(&project.name).await?;
-    let expected = Expected::of(&project, &native);
+    let mut expected = Expected::of(&project, &native);
+    let cache = settings.cache.as_deref();
+    let mut memory = BaseMemory::open(&engine, cache, true).await?;
+    for (key, base) in expected.bases(&bundle.bases) {
+        memory.add_under(key, base);
+    }
+    memory.save();
+    let prepared = prepare(invocation, project, &[], settings, Goal::FINGERPRINTS);
+    let prepared = Box::pin(prepared).await?;
+    let recipes = prepared.known().map(|(_, recipe)| recipe);
+    let keys = recipes.flat_map(|own| own.cuts.iter().map(|cut| cut.key).chain([own.full]));
+    expected.keys = keys.collect();
+    let observed = &prepared.observed;
     let mut rows = Vec::new();
     let mut chosen: Vec<BundledImage> = Vec::new();
     for image in &bundle.images {
-        let result = if !expected.has(image) {
-            "not of this project"
-        } else if is_there(&observed, image) {
-            "there already"
-        } else {
-            chosen.push(image.clone());
-            "loaded"
+        let (fits, there) = (expected.has(image), is_there(observed, image));
+        let other = observed.image_named(&image.name.on_engine()).is_some();
+        let result = match (fits, there) {
+            (false, _) => "not of this project as it is",
+            (true, true) => "there already",
+            (true, false) if other => "loaded, in place of another",
+            (true, false) => "loaded",
         };
+        if fits && !there {
+            chosen.push(image.clone());
+        }
         rows.push(row(image, result));
     }
     let count = chosen.len();
-    let bases = expected.bases(&bundle.bases);
     if count > 0 {
-        let shown = Waiting::show(settings.progress, &invocation.screen, "loading images");
+        let shown = Waiting::show(
+            prepared.settings.progress,
+            &invocation.screen,
+            "loading images",
+        );
         send(&engine, bundle, chosen)
             .await
             .map_err(|error| match error {
@@ -69,8 +86,7 @@ pub(super) async fn load(invocation: &Invocation, args: &Load) -> Result<(), Fai
             })?;
         drop(shown);
     }
-    afar::remember(&engine, settings.cache.as_deref(), bases).await?;
-    if !settings.progress.is_silent() && !rows.is_empty() {
+    if !prepared.settings.progress.is_silent() && !rows.is_empty() {
         let header = ["IMAGE", "PLATFORM", "SIZE", "RESULT"];
         invocation.screen.out(&table(header, &rows));
     }
@@ -100,6 +116,8 @@ struct Expected {
     platforms: Vec<Platform>,
     /// The repositories of what its Dockerfiles start from.
     bases: BTreeSet<String>,
+    /// The keys of its images, and of what they are built on.
+    keys: BTreeSet<Digest>,
 }
 
 impl Expected {
@@ -120,6 +138,7 @@ impl Expected {
             names: names.collect(),
             platforms: platforms.chain([native.clone()]).collect(),
             bases: bases.map(|own| repository(&own.image)).collect(),
+            keys: BTreeSet::new(),
         }
     }
 
@@ -127,15 +146,19 @@ impl Expected {
         let own = image.platform.as_ref();
         let fits = own.is_none_or(|own| self.platforms.iter().any(|asked| asked.takes(own)));
         fits && match &image.name {
-            // Nobody takes these for anything but their keys.
-            Named::Image(_) | Named::Dependencies(_) => true,
+            Named::Image(key) | Named::Dependencies(key) => self.keys.contains(key),
             Named::Name(name) => self.names.contains(name),
         }
     }
 
     /// What is said of images that its Dockerfiles start from.
     fn bases(&self, said: &BTreeMap<String, Base>) -> BTreeMap<String, Base> {
-        let said = said.iter().filter(|(key, _)| {
+        let is_digest = |own: &Base| {
+            let hex = own.identity.strip_prefix("sha256:");
+            hex.is_some_and(|hex| hex.parse::<Digest>().is_ok())
+        };
+        let said = said.iter().filter(|(_, own)| is_digest(own));
+        let said = said.filter(|(key, _)| {
             let name = key.split(' ').next().and_then(|name| name.parse().ok());
             name.is_some_and(|name| self.bases.contains(&repository(&name)))
         });

@@ -12,6 +12,7 @@ mod afar;
 mod args;
 mod asked;
 mod attach;
+mod base_memory;
 mod base_services;
 mod bases;
 mod build;

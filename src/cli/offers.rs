@@ -32,18 +32,16 @@ pub(super) struct Pantry {
     pub(super) offers: BTreeMap<Digest, Offer>,
     /// What was asked for.
     sought: BTreeSet<Sought>,
-    /// How long they were waited for.
-    pub(super) waited: Duration,
     registries: Option<Arc<Registries>>,
 }
 
 /// One question: a key, and where.
 #[derive(Clone)]
-struct Question {
-    sought: Sought,
-    repository: Repository,
-    image: ImageRef,
-    platform: Platform,
+pub(super) struct Question {
+    pub(super) sought: Sought,
+    pub(super) repository: Repository,
+    pub(super) image: ImageRef,
+    pub(super) platform: Platform,
 }
 
 impl Prepared {
@@ -88,18 +86,15 @@ impl Prepared {
         );
         let answers = self.ask(invocation, &registries, questions).await;
         let (caches, folder) = (&self.settings.caches, &self.project.working_dir);
-        let doubts = answers.iter().map(async |(question, found)| {
+        let doubts = answers.iter().map(|(question, found)| {
             let cache = caches.of(&question.sought.service);
-            match untrue(question, found) {
-                Some(doubt) => Some(doubt),
-                None => distrust(cache, lock, question, found, folder).await,
-            }
+            doubt(cache, lock, question, found, folder)
         });
         let doubts = join_all(doubts).await;
         drop(shown);
         for ((question, found), doubt) in answers.into_iter().zip(doubts) {
             let image = found.image.familiar();
-            if !invocation.shunned().is_refused(&image) {
+            if !invocation.shunned().is_refused(&question.sought.name()) {
                 let offer = Offer {
                     image,
                     ids: found.ids,
@@ -153,7 +148,8 @@ impl Prepared {
         questions: Vec<Question>,
     ) -> Vec<(Question, RemoteImage)> {
         let begun = Instant::now();
-        let until = begun + BUDGET.saturating_sub(self.pantry.waited);
+        let left = BUDGET.saturating_sub(invocation.shunned().waited);
+        let until = begun + left;
         let mut open: BTreeMap<usize, &Question> = questions.iter().enumerate().collect();
         let asks = questions
             .iter()
@@ -168,14 +164,19 @@ impl Prepared {
             match answer {
                 Ok(Some(image)) => drop(found.insert(index, image)),
                 Ok(None) => {}
+                Err(error @ RegistryError::Garbage { .. }) => invocation.warning(&format!(
+                    "`{}` is not looked at: {error}",
+                    short_name(&own.image.familiar())
+                )),
                 Err(error) => shun(invocation, &own.repository, &error),
             }
         }
-        for own in open.into_values() {
+        // Who was not asked did not fail to answer.
+        for own in open.into_values().filter(|_| !left.is_zero()) {
             let host = own.repository.registry().to_owned();
             shun(invocation, &own.repository, &RegistryError::Silent { host });
         }
-        self.pantry.waited += begun.elapsed();
+        invocation.shunned().waited += begun.elapsed();
         let found = found.into_iter();
         found
             .map(|(index, image)| (questions[index].clone(), image))
@@ -206,6 +207,20 @@ impl Pantry {
     }
 }
 
+/// Why an image that lies in a repository under a key is not taken for it; `None` where it is.
+pub(super) async fn doubt(
+    cache: &Cache,
+    lock: &Lock,
+    asked: &Question,
+    found: &RemoteImage,
+    folder: &Path,
+) -> Option<String> {
+    match untrue(asked, found) {
+        Some(doubt) => Some(doubt),
+        None => distrust(cache, lock, asked, found, folder).await,
+    }
+}
+
 /// What an image says of itself that is not what its tag says.
 fn untrue(asked: &Question, found: &RemoteImage) -> Option<String> {
     let label = if asked.sought.is_dependencies {
@@ -232,7 +247,8 @@ async fn distrust(
     found: &RemoteImage,
     folder: &Path,
 ) -> Option<String> {
-    if cache.trusted || lock.digest(&asked.image) == found.image.digest.as_deref() {
+    if cache.trusts(&asked.repository) || lock.digest(&asked.image) == found.image.digest.as_deref()
+    {
         return None;
     }
     match &cache.key {
@@ -248,7 +264,14 @@ async fn distrust(
 #[derive(Default)]
 pub(super) struct Shunned {
     silent: BTreeSet<Repository>,
+    /// By the names that only larder gives.
     refused: BTreeSet<String>,
+    /// The hosts of base images that said nothing.
+    mute: BTreeSet<String>,
+    /// How long registries were waited for.
+    waited: Duration,
+    /// The same for those of base images.
+    pub(super) waited_for_bases: Duration,
 }
 
 impl Shunned {
@@ -260,13 +283,21 @@ impl Shunned {
         self.silent.insert(repository.clone())
     }
 
-    fn is_refused(&self, image: &str) -> bool {
-        self.refused.contains(image)
+    pub(super) fn is_mute(&self, host: &str) -> bool {
+        self.mute.contains(host)
     }
 
-    /// Has an image built from now on; whether it was to be pulled until now.
-    pub(super) fn add_refused(&mut self, image: &str) -> bool {
-        self.refused.insert(image.to_owned())
+    pub(super) fn add_mute(&mut self, host: &str) {
+        self.mute.insert(host.to_owned());
+    }
+
+    fn is_refused(&self, name: &str) -> bool {
+        self.refused.contains(name)
+    }
+
+    /// Has the image of a name that only larder gives built from now on; whether it was to be pulled until now.
+    pub(super) fn add_refused(&mut self, name: &str) -> bool {
+        self.refused.insert(name.to_owned())
     }
 }
 

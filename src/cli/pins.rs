@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::invocation::Invocation;
+use super::offers::{Question, doubt};
 use super::plan::unknown;
 use super::prepare::Prepared;
 use crate::compose;
@@ -11,7 +12,7 @@ use crate::export::Pins;
 use crate::failure::Failure;
 use crate::fingerprint::{BaseRef, Fingerprinted, Lock, Platform, Recipe};
 use crate::model::{ImageId, ImageRef, Repository, labels};
-use crate::plan::Image;
+use crate::plan::{Image, Sought};
 
 /// An image of the project.
 enum Used {
@@ -261,13 +262,23 @@ impl Prepared {
                     continue;
                 }
             };
-            let proven = remote.filter(|remote| {
-                let is_ours = found
-                    .as_ref()
-                    .is_some_and(|own| remote.ids.contains(&own.id));
-                is_ours || cache.trusted || lock.digest(&image) == remote.image.digest.as_deref()
-            });
-            if let Some(remote) = proven {
+            let Some(remote) = remote else {
+                continue;
+            };
+            let asked = Question {
+                sought: Sought {
+                    service: service.to_owned(),
+                    key: recipe.full,
+                    is_dependencies: false,
+                },
+                repository: repository.clone(),
+                image,
+                platform: platform.clone(),
+            };
+            let own = found.as_ref();
+            let is_ours = own.is_some_and(|own| remote.ids.contains(&own.id));
+            let folder = &self.project.working_dir;
+            if is_ours || doubt(&cache, lock, &asked, &remote, folder).await.is_none() {
                 return Ok(Some(remote.image.canonical()));
             }
         }

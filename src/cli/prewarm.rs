@@ -183,7 +183,7 @@ async fn round(
     let after = if plan.is_empty() {
         before.clone()
     } else {
-        prepared.find_pushes(invocation, true).await?
+        prepared.in_place(invocation).await?
     };
     let rows = rows(&prepared, &plan, &took, (&before, &after), platform);
     Ok((prepared, rows))

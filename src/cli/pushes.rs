@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::invocation::Invocation;
+use super::offers::{Question, doubt};
 use super::prepare::Prepared;
 use super::records;
 use crate::failure::Failure;
-use crate::fingerprint::{Fingerprinted, Platform, Recipe, Record};
-use crate::model::{Digest, ImageRef, Repository, labels};
-use crate::plan::{Action, Plan, Push};
+use crate::fingerprint::{Fingerprinted, Lock, Platform, Recipe, Record};
+use crate::model::{Digest, ImageRef, Repository, labels, short_name};
+use crate::plan::{Action, Plan, Push, Sought};
 use crate::registry::{Registries, RegistryError, RemoteImage};
 use crate::settings::Cache;
 use crate::term::{Message, Waiting};
@@ -64,8 +66,8 @@ impl Prepared {
         invocation: &Invocation,
         all: bool,
     ) -> Result<Lying, Failure> {
-        let to = |cache: &Cache| cache.to.iter().cloned().collect();
-        let there = self.lying(invocation, to).await?;
+        let there = self.in_place(invocation).await?;
+        let there = self.believed(invocation, there).await?;
         let pushes = self.pushed().map(|(service, recipe, to)| {
             let keys = recipe.cuts.iter().map(|own| own.key).chain([recipe.full]);
             let missing = keys.filter(|key| !there.contains_key(&(to.clone(), *key)));
@@ -79,6 +81,70 @@ impl Prepared {
         });
         self.pushes = pushes.collect();
         Ok(there)
+    }
+
+    /// What lies where images are pushed, whoever put it there.
+    ///
+    /// # Errors
+    /// A registry does not answer.
+    pub(super) async fn in_place(&mut self, invocation: &Invocation) -> Result<Lying, Failure> {
+        let to = |cache: &Cache| cache.to.iter().cloned().collect();
+        self.lying(invocation, to).await
+    }
+
+    /// What of it is what it is called: this engine's own image, or one that would be pulled. The rest is pushed over, which is
+    /// said.
+    async fn believed(&self, invocation: &Invocation, lying: Lying) -> Result<Lying, Failure> {
+        let lock = Lock::read(&self.project.working_dir)?;
+        let native = self.engine.native().await?;
+        let questions: Vec<(Question, RemoteImage)> = self
+            .pushed()
+            .flat_map(|(service, recipe, to)| {
+                let platform = recipe.platform.as_deref();
+                let platform = platform.map_or_else(|| native.clone(), Platform::parse);
+                let cuts = recipe.cuts.iter().map(|own| (own.key, true));
+                let keys = cuts.chain([(recipe.full, false)]);
+                let (lying, to) = (&lying, to.clone());
+                keys.filter_map(move |(key, is_dependencies)| {
+                    let found = lying.get(&(to.clone(), key))?;
+                    let question = Question {
+                        sought: Sought {
+                            service: service.clone(),
+                            key,
+                            is_dependencies,
+                        },
+                        repository: to.clone(),
+                        image: found.name.clone(),
+                        platform: platform.clone(),
+                    };
+                    Some((question, found.clone()))
+                })
+            })
+            .collect();
+        let folder = &self.project.working_dir;
+        let judged = questions.iter().map(async |(question, found)| {
+            let name = question.sought.name();
+            let own = self.observed.image_named(&name);
+            if own.is_some_and(|own| found.ids.contains(&own.id)) {
+                return None;
+            }
+            let cache = self.settings.caches.of(&question.sought.service);
+            doubt(cache, &lock, question, found, folder).await
+        });
+        let judged = join_all(judged).await;
+        let mut believed = Lying::new();
+        for ((question, found), doubt) in questions.into_iter().zip(judged) {
+            match doubt {
+                None => {
+                    believed.insert((question.repository, question.sought.key), found);
+                }
+                Some(doubt) => invocation.warning(&format!(
+                    "`{}` is not taken for what it is called, and is pushed over: {doubt}",
+                    short_name(&question.image.familiar())
+                )),
+            }
+        }
+        Ok(believed)
     }
 
     /// What lies in repositories of the services' caches under the keys of this run.
@@ -224,9 +290,9 @@ async fn find_record(
     let Some(image) = registries.image(name, platform).await? else {
         return Ok(None);
     };
-    let all = registries.records(name, &image.manifest.digest).await?;
-    let mut all = all.into_iter().rev();
-    Ok(all.find_map(|bytes| Some((Record::decode(&bytes, full).ok()?, bytes))))
+    let read = |bytes: Vec<u8>| Some((Record::decode(&bytes, full).ok()?, bytes));
+    let found = registries.record(name, &image.manifest.digest, read);
+    found.await
 }
 
 async fn put_record(

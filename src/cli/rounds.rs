@@ -81,11 +81,11 @@ fn turns_away(invocation: &Invocation, failure: &Failure) -> bool {
         };
         if let Action::Pull {
             image,
-            expected: Some(_),
+            expected: Some(expected),
             ..
         } = &failure.step.action
             && !error.is_lost()
-            && invocation.shunned().add_refused(image)
+            && invocation.shunned().add_refused(&expected.name)
         {
             let why = Message::of(error);
             let why = why.causes.last().unwrap_or(&why.text);

@@ -3,14 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use super::invocation::Invocation;
 use super::lock::Change;
-use super::prepare::{Goal, prepare};
+use super::prepare::{Goal, Prepared, prepare};
 use crate::failure::Failure;
-use crate::fingerprint::{LOCK_FILE, Lock};
+use crate::fingerprint::{LOCK_FILE, Lock, Platform};
 use crate::model::{ImageRef, Repository};
 use crate::settings::Cache;
+
+/// How long a registry may take to say what an old line is about.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Takes in the digests of images that registries have under the keys of now, where these are not trusted anyway. A line that is
 /// there stays, unless all are upgraded; those of other keys go. A registry that does not answer changes no line.
@@ -25,7 +29,7 @@ pub(super) async fn vouch(
     let prepared = prepare(invocation, project, &[], settings, Goal::FINGERPRINTS);
     let mut prepared = Box::pin(prepared).await?;
     let untrusted = |cache: &Cache| -> Vec<Repository> {
-        let own = cache.from.iter().filter(|_| !cache.trusted);
+        let own = cache.from.iter().filter(|own| !cache.trusts(own));
         own.cloned().collect()
     };
     let lying = match prepared.lying(invocation, untrusted).await {
@@ -53,8 +57,16 @@ pub(super) async fn vouch(
     for image in lying.into_values() {
         found.extend(image.image.digest.map(|digest| (image.name, digest)));
     }
+    // Of a service whose fingerprint is not known, and of other platforms, no line can be judged.
+    let built = prepared.project.services.values();
+    let built = built.filter(|own| own.build.is_some()).count();
+    let all_known = prepared.known().count() == built;
     for (image, digest) in before.entries() {
-        if Repository::is_keyed(image) && !found.contains_key(image) {
+        if Repository::is_keyed(image)
+            && !found.contains_key(image)
+            && all_known
+            && prepared.is_outdated(invocation, image).await
+        {
             changes.insert(image.clone(), Change::Removed(digest.to_owned()));
         }
     }
@@ -67,4 +79,26 @@ pub(super) async fn vouch(
         changes.insert(image, change);
     }
     Ok(())
+}
+
+impl Prepared {
+    /// Whether an image in a registry is for a platform of this run, and so one that nobody asks for any more; or is gone.
+    async fn is_outdated(&mut self, invocation: &Invocation, image: &ImageRef) -> bool {
+        let native = self.engine.native().await;
+        let (Ok(registries), Ok(native)) = (self.registries(invocation).await, native) else {
+            return false;
+        };
+        let asked = registries.image(image, &native);
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(None)) => true,
+            Ok(Ok(Some(found))) => {
+                let own = found.platform;
+                let mut asked = self.known().filter_map(|(_, own)| own.platform.as_deref());
+                own.is_none_or(|own| {
+                    native.takes(&own) || asked.any(|asked| Platform::parse(asked).takes(&own))
+                })
+            }
+            _ => false,
+        }
+    }
 }

@@ -86,6 +86,10 @@ impl Docker {
     /// A container uses it.
     pub async fn discard(&self, own: &StoredImage) -> Result<(), EngineError> {
         let names: BTreeSet<&String> = own.own_names().collect();
+        // The name by which larder finds it goes last: where the engine refuses one, it is still found.
+        let (found_by, others): (Vec<_>, Vec<_>) =
+            names.into_iter().partition(|name| labels::is_name(name));
+        let names = [others, found_by].concat();
         if names.is_empty() {
             return self.remove_image(&own.image.id.0).await;
         }

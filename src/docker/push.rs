@@ -33,12 +33,22 @@ impl Docker {
             status: None,
             source: Box::new(error),
         })?;
-        self.tag_image(image, name).await?;
-        let push = || self.push_once(&parsed, &action, progress);
-        let pushed = patiently(&action, |line| progress.note(line), push).await;
-        // Only the name goes: the image has another one.
-        let untagged = self.remove_image(name).await;
-        pushed.and(untagged)
+        let named = self.image_id(name).await.is_ok_and(|own| own == *image);
+        let push = async || {
+            self.tag_image(image, name).await?;
+            self.push_once(&parsed, &action, progress).await
+        };
+        let pushed = async || match push().await {
+            // Another push of the same was done, and took the name away.
+            Err(error) if is_nameless(&error) => push().await,
+            pushed => pushed,
+        };
+        let pushed = patiently(&action, |line| progress.note(line), pushed).await;
+        // Only the name goes, where nobody had given it before: the image has another one.
+        if !named && let Err(error) = self.remove_image(name).await {
+            tracing::debug!(%error, "a name stays that was given for a push");
+        }
+        pushed
     }
 
     async fn push_once(
@@ -95,6 +105,15 @@ impl Docker {
             }
         }
     }
+}
+
+/// Whether the engine does not know the name that is pushed (moby `daemon/images/image_push.go`).
+fn is_nameless(error: &EngineError) -> bool {
+    let EngineError::Refused { source, .. } = error else {
+        return false;
+    };
+    let words = source.to_string();
+    words.contains("does not exist") || words.contains("No such image")
 }
 
 /// How far each layer's upload is. Engines do not name the layer in what they tell here: those under way are told apart by

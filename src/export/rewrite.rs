@@ -129,8 +129,12 @@ impl Rewriter<'_> {
         let Some(written) = written.get("environment").and_then(Value::as_object) else {
             return;
         };
+        // A name that is a variable itself, with no value beside it.
+        let mut without = written.iter().filter(|(_, value)| value.is_null());
+        let dynamic = without.any(|(name, _)| name.contains('$'));
         for (name, value) in own {
-            if written.get(name).is_some_and(Value::is_null) {
+            let as_written = written.get(name);
+            if as_written.is_some_and(Value::is_null) || dynamic && as_written.is_none() {
                 *value = Value::Null;
                 self.variables.insert(name.clone());
             }

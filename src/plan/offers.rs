@@ -34,6 +34,17 @@ pub struct Sought {
     pub is_dependencies: bool,
 }
 
+impl Sought {
+    /// The name that only larder gives to the image.
+    pub fn name(&self) -> String {
+        if self.is_dependencies {
+            labels::dependencies_name(&self.key)
+        } else {
+            labels::image_name(&self.key)
+        }
+    }
+}
+
 /// Where a run's images are pushed, and which of them are not there yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {

@@ -1,6 +1,7 @@
 //! The way to registries: by which protocol, with whose credentials, through which proxy.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -18,10 +19,12 @@ use crate::runtime::EngineAccess;
 /// The user that stands for whoever has an identity token where a registry asks for a name and a password (Azure's, the one
 /// that hands out such tokens).
 const TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
+/// This machine, to which no proxy leads.
+const OWN: &str = "localhost,127.0.0.0/8,::1";
 /// How larder calls itself.
 const NAME: &str = concat!("larder/", env!("CARGO_PKG_VERSION"));
 /// How long a connection may take, and an answer between two bytes.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The registries that a run speaks to.
 pub struct Registries {
@@ -53,7 +56,10 @@ impl Registries {
             let set = upper.or_else(|| environment.get(&name.to_lowercase()));
             set.filter(|value| !value.is_empty()).cloned()
         };
-        let proxies = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"].map(proxy);
+        let mut proxies = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"].map(proxy);
+        // As with Go's programs: what is on this machine is not asked for elsewhere.
+        let others = proxies[2].take().map(|own| format!("{own},"));
+        proxies[2] = Some(format!("{}{OWN}", others.unwrap_or_default()));
         Self {
             access,
             plain,
@@ -198,6 +204,39 @@ impl At<'_> {
 
 /// Whether a registry is this machine's own, which engines speak to without TLS (moby `registry/config.go`).
 fn is_loopback(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    name == "localhost" || name.starts_with("127.") || name == "[::1]"
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    let address: Option<IpAddr> = name.parse().ok();
+    name == "localhost" || address.is_some_and(|own| own.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machines_own_registries_are_spoken_to_without_tls() {
+        for host in [
+            "localhost",
+            "localhost:5000",
+            "127.0.0.1:5000",
+            "127.1.2.3",
+            "[::1]",
+            "[::1]:5000",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "127.evil.example",
+            "127.evil.example:5000",
+            "r.example",
+            "localhost.example",
+            "10.0.0.1:5000",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use oci_client::errors::OciDistributionError;
 use oci_client::secrets::RegistryAuth;
 use reqwest::header::ACCEPT;
 
-use super::client::At;
+use super::client::{At, PATIENCE};
 use super::error::RegistryError;
 use super::image::Descriptor;
 use crate::model::Digest;
@@ -110,7 +110,10 @@ impl At<'_> {
         let asked = self
             .client
             .auth(&self.reference, &self.auth, RegistryOperation::Pull);
-        let token = asked.await.map_err(|error| self.failed(error))?;
+        let host = self.host.clone();
+        let token = tokio::time::timeout(PATIENCE, asked).await;
+        let token = token.map_err(|_| RegistryError::Silent { host })?;
+        let token = token.map_err(|error| self.failed(error))?;
         *kept = Some((Instant::now(), token.clone()));
         Ok(token)
     }

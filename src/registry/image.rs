@@ -142,8 +142,14 @@ impl At<'_> {
         if let Some(several) = &manifest.manifests {
             let for_it =
                 |said: &SaidPlatform| said.platform().is_some_and(|of| platform.takes(&of));
-            let mut several = several.iter();
-            let chosen = several.find(|one| one.platform.as_ref().is_some_and(for_it));
+            let fitting = several
+                .iter()
+                .filter(|one| one.platform.as_ref().is_some_and(for_it));
+            // The same, else the newest of the older variants (containerd/platforms `Only`).
+            let chosen = fitting.max_by_key(|one| {
+                let own = one.platform.as_ref().and_then(SaidPlatform::platform);
+                (own.as_ref() == Some(platform), own)
+            });
             let Some(chosen) = chosen else {
                 return Ok(None);
             };

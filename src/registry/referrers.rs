@@ -18,6 +18,8 @@ const EMPTY: &[u8] = b"{}";
 const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 /// The largest record that is read, in bytes.
 const LARGEST: u64 = 128 << 20;
+/// So many records of one image are looked at.
+const MOST: usize = 16;
 
 impl Registries {
     /// Puts a record beside an image. One that is there already stays, and another is put beside it.
@@ -68,34 +70,35 @@ impl Registries {
         at.put(&place, bytes, OCI_IMAGE_INDEX_MEDIA_TYPE).await
     }
 
-    /// The records beside the image with a manifest's digest, the newest last.
+    /// The newest record beside the image with a manifest's digest that can be read.
     ///
     /// # Errors
     /// The registry does not answer, or has garbage there.
-    pub async fn records(
+    pub async fn record<T>(
         &self,
         image: &ImageRef,
         manifest: &str,
-    ) -> Result<Vec<Vec<u8>>, RegistryError> {
+        read: impl Fn(Vec<u8>) -> Option<T>,
+    ) -> Result<Option<T>, RegistryError> {
         let at = self.at(image).await?;
-        let mut records = Vec::new();
-        for one in at.referrers(manifest).await? {
-            if one["artifactType"] != RECORD {
-                continue;
-            }
+        let all = at.referrers(manifest).await?;
+        let records = all.iter().filter(|one| one["artifactType"] == RECORD);
+        for one in records.rev().take(MOST) {
             let Some(digest) = one["digest"].as_str() else {
                 continue;
             };
             let (bytes, _) = at.manifest_bytes(digest, &[OCI_IMAGE_MEDIA_TYPE]).await?;
             let artifact: Artifact = serde_json::from_slice(&bytes)
                 .map_err(|error| at.garbage(format!("no manifest: {error}")))?;
-            for layer in artifact.layers {
-                if layer.media_type == RECORD && layer.size <= LARGEST {
-                    records.push(at.blob(&layer, LARGEST).await?);
-                }
+            let layers = artifact.layers.iter();
+            let layer = layers.clone().find(|own| own.media_type == RECORD);
+            if let Some(layer) = layer.filter(|own| own.size <= LARGEST)
+                && let Some(found) = read(at.blob(layer, LARGEST).await?)
+            {
+                return Ok(Some(found));
             }
         }
-        Ok(records)
+        Ok(None)
     }
 }
 

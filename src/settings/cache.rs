@@ -1,7 +1,7 @@
 //! Where images lie that others built, where what is built here goes, and who is trusted: flags, then the environment, then
 //! `x-larder: cache:` of the service, then of the project.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -25,8 +25,8 @@ pub struct Cache {
     pub from: Vec<Repository>,
     /// Where they are pushed.
     pub to: Option<Repository>,
-    /// Whether whatever lies there is taken for what its tag says.
-    pub trusted: bool,
+    /// Those of which whatever lies there is taken for what its tag says.
+    trusted: BTreeSet<Repository>,
     /// The public key whose signature is proof, as cosign takes it: a path, or an address of a key service.
     pub key: Option<String>,
 }
@@ -77,9 +77,10 @@ impl Caches {
             if to.is_some() {
                 cache.to.clone_from(&to);
             }
-            let mut all = cache.from.iter();
-            let named = |own: &Repository| trusted.iter().any(|prefix| own.is_under(prefix));
-            cache.trusted |= !cache.from.is_empty() && all.all(named);
+            let named = |own: &&Repository| trusted.iter().any(|prefix| own.is_under(prefix));
+            let all = cache.from.iter().chain(&cache.to);
+            let named: Vec<Repository> = all.filter(named).cloned().collect();
+            cache.trusted.extend(named);
             cache
         };
         let written = |own: &Value| own.get("cache").map(Cache::written);
@@ -105,6 +106,12 @@ impl Caches {
 }
 
 impl Cache {
+    /// Whether whatever lies in a repository is taken for what its tag says. What is typed in place of a file's repository is
+    /// not trusted for that file's word.
+    pub fn trusts(&self, repository: &Repository) -> bool {
+        self.trusted.contains(repository)
+    }
+
     /// As a Compose file has it, in its long form. Its repositories were checked when the file was read.
     fn written(value: &Value) -> Self {
         let text = |key: &str| value.get(key)?.as_str().filter(|text| !text.is_empty());
@@ -112,10 +119,13 @@ impl Cache {
         let from = from.into_iter().flatten().filter_map(Value::as_str);
         let from: Vec<Repository> = from.filter_map(|name| name.parse().ok()).collect();
         let to = text("to").and_then(|name| name.parse().ok());
+        let to = to.or_else(|| from.first().cloned());
+        let trusted = value.get("trusted") == Some(&Value::Bool(true));
+        let all = from.iter().chain(&to).filter(|_| trusted);
         Self {
-            to: to.or_else(|| from.first().cloned()),
+            trusted: all.cloned().collect(),
+            to,
             from,
-            trusted: value.get("trusted") == Some(&Value::Bool(true)),
             key: text("key").map(str::to_owned),
         }
     }
@@ -166,7 +176,9 @@ mod tests {
         let caches = resolve(&[], &[]);
         assert_eq!(names(&caches.of("web").from), ["r.example/a"]);
         assert_eq!(caches.of("web").to, Some("r.example/a".parse().unwrap()));
-        assert!(caches.of("web").trusted && !caches.of("api").trusted && !caches.pushes);
+        let trusts = |service: &str, name: &str| caches.of(service).trusts(&name.parse().unwrap());
+        assert!(trusts("web", "r.example/a") && !trusts("web", "r.example/b"));
+        assert!(!trusts("api", "r.example/own") && !caches.pushes);
         assert_eq!(caches.of("api").key.as_deref(), Some("k.pub"));
         let set = [
             ("LARDER_CACHE_FROM", "e.example/b, e.example/c"),
@@ -185,20 +197,30 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_is_trusted_by_its_prefix_where_all_that_are_asked_are() {
-        let set = |from: &str, trusted: &str| {
+    fn a_registry_is_trusted_by_its_prefix_and_a_file_speaks_for_its_own_alone() {
+        let file = json!({"cache": {"from": ["f.example/a"], "trusted": true}});
+        let trusts = |from: &str, trusted: &str, name: &str| {
             let pairs = [
                 ("LARDER_CACHE_FROM", from),
                 ("LARDER_TRUSTED_REGISTRIES", trusted),
             ];
             let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            let caches =
-                Caches::resolve(TypedCaches::default(), &pairs.into(), None, [].into_iter());
-            caches.unwrap().of("api").trusted
+            let none = [].into_iter();
+            let caches = Caches::resolve(TypedCaches::default(), &pairs.into(), Some(&file), none);
+            caches.unwrap().of("api").trusts(&name.parse().unwrap())
         };
-        assert!(set("r.example/a", "r.example"));
-        assert!(!set("r.example/a,s.example/a", "r.example"));
-        assert!(!set("r.example/a", "r.exam"));
-        assert!(!set("", "r.example"));
+        assert!(trusts(
+            "r.example/a,s.example/a",
+            "r.example",
+            "r.example/a"
+        ));
+        assert!(!trusts(
+            "r.example/a,s.example/a",
+            "r.example",
+            "s.example/a"
+        ));
+        assert!(!trusts("r.example/a", "r.exam", "r.example/a"));
+        assert!(trusts("", "", "f.example/a"));
+        assert!(!trusts("r.example/a", "", "r.example/a"));
     }
 }
