@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bollard::Docker;
-use larder::build::{BuildKit, Builders, Dagger, DaggerSource, Relay, available};
+use larder::build::{BuildKit, Builders, Dagger, DaggerSource, available};
 use larder::fingerprint::{Base, Recipe};
 use larder::model::{Build, Digest, FileObject, FileReference, ImageId, Project, labels};
 use larder::plan::{BuilderKind, StepId};
@@ -1090,30 +1090,6 @@ async fn dependencies_in_single_steps_are_those_that_buildkit_builds() {
         (Some(4), &["last words".to_owned()][..]),
         "{error:?}"
     );
-}
-
-#[tokio::test]
-#[ignore = "needs a Dagger engine: make test-dagger"]
-async fn an_image_reaches_the_engine_through_a_repository_too() {
-    let lab = Lab::new();
-    let base = lab.base_in_a_registry().await;
-    let repository = format!("127.0.0.1:5000/larder-test/relay-{}", std::process::id());
-    let relay = Relay {
-        pushed: repository.clone(),
-        pulled: repository.clone(),
-    };
-    let environment = std::env::vars().collect();
-    let engine = larder::docker::Docker::connect(&environment).await.unwrap();
-    let dagger = dagger().await.through(relay, Arc::new(engine.access()));
-    let recipe = lab.recipe(&format!("FROM {base}\nCOPY need.txt /\n"), &[]);
-    let image = lab.whole(&dagger, &recipe).await.unwrap();
-    let digests = run("docker", &["inspect", "-f", "{{.RepoDigests}}", &image.0]);
-    assert!(digests.contains(&repository), "{digests}");
-    assert_same(
-        &lab.whole(&buildkit().await, &recipe).await.unwrap(),
-        &image,
-    );
-    run("docker", &["rmi", "-f", &image.0]);
 }
 
 /// Each sleeps for as long as both together may take.

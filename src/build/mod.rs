@@ -23,7 +23,7 @@ mod trace;
 
 pub use builders::Builders;
 pub use buildkit::{BuildKit, Refusal, refusal};
-pub use dagger::{Dagger, DaggerSource, Relay, SessionError, available};
+pub use dagger::{Dagger, DaggerSource, SessionError, available};
 pub use parts::used_bases;
 pub use pieces::pieces;
 pub use references::context_names;

@@ -101,7 +101,10 @@ impl Prepared {
         self.recipes = recipes;
         self.look_up(invocation, reading.survey.lock()).await?;
         let mut recipes = std::mem::take(&mut self.recipes);
-        recipes.retain(|_, recipe| self.is_at_hand(recipe, &known.afar));
+        // Who only wants to know needs no image.
+        if self.goal.acts || self.goal.containers {
+            recipes.retain(|_, recipe| self.is_at_hand(recipe, &known.afar));
+        }
         self.note_bases(&known.all, &native);
         Ok(recipes)
     }

@@ -28,7 +28,7 @@ pub struct Export {
     /// The services, with all that they depend on; all of them when none is named
     #[arg(value_name = "SERVICE")]
     pub services: Vec<String>,
-    /// Write to a file, in place of standard output
+    /// Write to a file, in place of standard output (`-`)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Leave variables as they are written
@@ -47,7 +47,8 @@ pub struct Export {
 
 pub(super) async fn export(invocation: &Invocation, args: Export) -> Result<u8, Failure> {
     let (project, written) = load(invocation, &args)?;
-    let target = args.check.as_ref().or(args.output.as_ref());
+    let output = args.output.as_ref().filter(|own| own.as_os_str() != "-");
+    let target = args.check.as_ref().or(output);
     let target = target.map(|file| invocation.folder.join(file));
     let bundle = args
         .with_images
@@ -155,6 +156,13 @@ fn folder_of(target: Option<&Path>, project: &Project) -> PathBuf {
 
 /// That a file is larder's to write over.
 fn check_ours(file: PathBuf) -> Result<(), Failure> {
+    // A pipe would be waited for.
+    if std::fs::metadata(&file).is_ok_and(|found| !found.is_file()) {
+        return Err(Failure::Unexported {
+            text: format!("`{}` is no file that can be written over", file.display()),
+            hint: "without `-o` the export goes to standard output".to_owned(),
+        });
+    }
     match std::fs::read(&file) {
         Ok(text) if export::is_export(&text) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -211,6 +219,26 @@ fn check(invocation: &Invocation, file: &Path, now: &str, form: &Form) -> Result
     if before == now {
         invocation.note(&format!("{shown} is up to date"))?;
         return Ok(0);
+    }
+    // The values of variables would come to light where they were left out.
+    let refused = |text: String, hint: String| Err(Failure::Untold { text, hint });
+    match export::made_by(&before) {
+        None => {
+            let hint = "`--check` takes a file that `larder export -o` wrote".to_owned();
+            return refused(format!("`{shown}` is no export of larder's"), hint);
+        }
+        Some((_, true)) => {
+            let hint = "`larder export --with-images DIR` writes it anew".to_owned();
+            return refused(
+                format!("`{shown}` goes with the images beside it, which are not looked at"),
+                hint,
+            );
+        }
+        Some((made, false)) if made != form.command() => {
+            let hint = format!("`{made} --check {shown}` compares it with the same");
+            return refused(format!("`{shown}` was made by `{made}`"), hint);
+        }
+        Some(_) => {}
     }
     let changes = export::changes(&before, now).unwrap_or_default();
     for change in &changes {

@@ -92,6 +92,20 @@ impl Prepared {
         });
         let doubts = join_all(doubts).await;
         drop(shown);
+        let doubted = answers.iter().zip(&doubts);
+        let mut doubted = doubted.filter_map(|(own, doubt)| Some((own, doubt.as_ref()?)));
+        if let Some(((question, _), doubt)) = doubted.next()
+            && self.goal.acts
+        {
+            let more = match doubted.count() {
+                0 => String::new(),
+                more => format!(", nor are {more} more"),
+            };
+            invocation.warning(&format!(
+                "`{}` is in the registry and is not taken{more}: {doubt}",
+                short_name(&question.image.familiar())
+            ));
+        }
         for ((question, found), doubt) in answers.into_iter().zip(doubts) {
             let image = found.image.familiar();
             if !invocation.shunned().is_refused(&question.sought.name()) {
@@ -254,7 +268,7 @@ async fn distrust(
     match &cache.key {
         Some(key) => signatures::doubt(key, &found.image, folder).await,
         None => Some(format!(
-            "neither is `{}` declared trusted, nor does `larder.lock` have its digest",
+            "neither is `{}` declared trusted (`trusted: true` in `x-larder: cache:`, or LARDER_TRUSTED_REGISTRIES), nor does `larder.lock` have its digest",
             asked.repository
         )),
     }

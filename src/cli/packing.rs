@@ -32,6 +32,9 @@ impl Packing {
     /// Begins one.
     pub(super) fn begin(file: &Path) -> Result<Self, Failure> {
         let begun = || {
+            if file.is_dir() {
+                return Err(std::io::Error::from(std::io::ErrorKind::IsADirectory).into());
+            }
             let beside = beside(file)?;
             BundleWriter::new(BufWriter::new(beside))
         };

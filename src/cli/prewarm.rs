@@ -104,7 +104,12 @@ fn platforms(
     project: &Project,
     args: &Prewarm,
 ) -> Result<BTreeMap<Option<String>, BTreeSet<String>>, Failure> {
-    let named = project.without_dependencies(&args.services)?;
+    // Elsewhere nobody can pull what they depend on.
+    let named = if args.output.is_some() {
+        project.with_dependencies(&args.services)?
+    } else {
+        project.without_dependencies(&args.services)?
+    };
     let mut all: BTreeMap<Option<String>, BTreeSet<String>> = BTreeMap::new();
     for name in named {
         let service = &project.services[&name];

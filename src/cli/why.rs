@@ -113,7 +113,15 @@ async fn kept(
     match fetched.await? {
         Some(record) => Ok(Some(record)),
         None => Err(untold(
-            format!("what {} was made of is not known: {unread}", earlier.name),
+            format!(
+                "what {} was made of is not known: {unread}{}",
+                earlier.name,
+                if prepared.settings.caches.of(service).from.is_empty() {
+                    ""
+                } else {
+                    ", nor beside it in the registry"
+                }
+            ),
             "`larder up` and `larder build` keep it for each image that they build or reuse, and `larder prewarm` puts it \
              beside the image in the registry",
         )),
@@ -239,6 +247,12 @@ fn stranger(name: &str) -> Failure {
 fn against(prepared: &Prepared, text: &str) -> Result<Earlier, Failure> {
     let in_registry = text.rsplit_once(":fp-").map(|(_, full)| full);
     let tag = labels::fingerprint_in(text).or(in_registry);
+    if let Some(short) = in_registry.filter(|own| own.parse::<Digest>().is_err()) {
+        return Err(untold(
+            format!("`{}` is not a whole fingerprint", visible(short)),
+            "all 64 digits are needed: `larder prewarm --format json` and `larder fingerprint --format json` have them",
+        ));
+    }
     let images = &prepared.observed.images;
     if let Ok(full) = tag.unwrap_or(text).parse::<Digest>() {
         let named = prepared.observed.image_named(&labels::image_name(&full));

@@ -64,6 +64,15 @@ pub fn text(form: &Form, tree: Value) -> Result<String, Box<dyn std::error::Erro
     Ok(head + &body)
 }
 
+/// The command that an export says it was made by, and whether its images lie beside it; `None` where it is none.
+pub fn made_by(text: &str) -> Option<(&str, bool)> {
+    let mut lines = text.lines();
+    lines.next().filter(|own| own.starts_with(FIRST))?;
+    let bundled = lines.next()?.contains("images.tar");
+    let command = lines.next()?.rsplit_once("by `")?.1;
+    Some((command.trim_end_matches("`."), bundled))
+}
+
 /// Whether a text is an export.
 pub fn is_export(text: &[u8]) -> bool {
     text.starts_with(FIRST.as_bytes())
@@ -94,6 +103,9 @@ mod tests {
           a:
             image: b
         ");
+        let made = "larder --profile dev export --no-interpolate a";
+        assert_eq!(made_by(&text), Some((made, false)));
+        assert_eq!(made_by("services: {}\n"), None);
         assert!(is_export(text.as_bytes()) && !is_export(b"services: {}\n"));
     }
 }

@@ -12,6 +12,6 @@ mod rewrite;
 
 pub use bundle::{ARCHIVE, COMPOSE_FILE, Checksum, LOADER, loader};
 pub use difference::{Change, changes};
-pub use document::{Form, is_export, text};
+pub use document::{Form, is_export, made_by, text};
 pub use paths::Paths;
 pub use rewrite::{Needed, Pins, Rewritten, rewrite};

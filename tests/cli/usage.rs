@@ -23,6 +23,8 @@ fn help_names_every_command_and_the_exit_codes() {
           fingerprint  Show what each image is keyed by
           why          Show what changed since a service's image was made
           build        Build images, and nothing else
+          prewarm      Put the images of all services into a registry, before anybody starts them
+          load         Put the images of a bundle onto the engine
           pull         Pull the images that services name
           lock         Write larder.lock, which pins base images to digests
           init         Write Dockerfiles for folders that have none, or a job for continuous integration
@@ -65,6 +67,9 @@ fn help_names_every_command_and_the_exit_codes() {
               --profile <NAME>           Switches on the services of a profile [env: COMPOSE_PROFILES]
               --progress <MODE>          How progress is shown: auto, tty, plain, json or quiet
               --builder <BUILDER>        Who builds: auto, dagger or docker [env: LARDER_BUILDER]
+              --cache-from <REPOSITORY>  Where images are looked for that are not on the engine; may be
+                                         repeated [env: LARDER_CACHE_FROM]
+              --cache-to <REPOSITORY>    Where the images that are built are pushed [env: LARDER_CACHE_TO]
               --parallel <N>             How many pulls, builds and starts go on at once [env:
                                          COMPOSE_PARALLEL_LIMIT]
               --frozen                   Take only base images that larder.lock pins [env: LARDER_FROZEN]
@@ -136,6 +141,10 @@ fn help_of_up() {
                                             first file's
               --progress <MODE>             How progress is shown: auto, tty, plain, json or quiet
               --builder <BUILDER>           Who builds: auto, dagger or docker [env: LARDER_BUILDER]
+              --cache-from <REPOSITORY>     Where images are looked for that are not on the engine; may be
+                                            repeated [env: LARDER_CACHE_FROM]
+              --cache-to <REPOSITORY>       Where the images that are built are pushed [env:
+                                            LARDER_CACHE_TO]
               --parallel <N>                How many pulls, builds and starts go on at once [env:
                                             COMPOSE_PARALLEL_LIMIT]
               --frozen                      Take only base images that larder.lock pins [env: LARDER_FROZEN]

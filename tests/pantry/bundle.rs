@@ -113,6 +113,6 @@ fn a_name_that_the_project_does_not_have_is_left_out() {
     let without = format!("services: {{app: {SERVICE}}}\n");
     shop.stack.sandbox.write("compose.yaml", &without);
     let shown = shop.ends(0, "load bundle.tar");
-    assert!(shown.contains("not of this project"), "{shown}");
+    assert!(shown.contains("not of this project as it is"), "{shown}");
     shop.forget();
 }

@@ -11,7 +11,7 @@ use dagger_sdk::{BuildArg, Container, DirectoryDockerBuildOpts, Platform};
 use tokio::sync::Mutex;
 
 use super::beyond::{beyond_dagger, pinned};
-use super::delivery::{Delivery, Relay, layers_of};
+use super::delivery::{Delivery, layers_of};
 use super::failure::{failure, unreachable};
 use super::handover::{hand_over, unpacked};
 use super::leak::leaked;
@@ -26,7 +26,7 @@ use crate::build::references::{Pins, References};
 use crate::build::resume::{Rewritten, rewrite_pinned};
 use crate::model::{ImageId, ImageRef};
 use crate::plan::BuilderKind;
-use crate::runtime::{BuildError, BuildPart, BuildRequest, Builder, EngineAccess, Progress};
+use crate::runtime::{BuildError, BuildPart, BuildRequest, Builder, Progress};
 
 /// Dagger, for one run: its session is opened by the first build and shared by all.
 pub struct Dagger {
@@ -63,13 +63,6 @@ impl Dagger {
     #[must_use]
     pub fn with_agent(self, agent: Option<PathBuf>) -> Self {
         Self { agent, ..self }
-    }
-
-    /// The same with images brought to the engine through a repository, with the credentials that `access` has for it.
-    #[must_use]
-    pub fn through(mut self, relay: Relay, access: Arc<dyn EngineAccess>) -> Self {
-        self.delivery = self.delivery.through(relay, access);
-        self
     }
 
     /// Opens the session, so that a builder that does not answer is known before it is needed.
@@ -115,10 +108,9 @@ impl Dagger {
             let there = self.delivery.there(work.bases.clone());
             let (image, there) = tokio::join!(self.image(session, work, progress), there);
             let failed = |error| work.failure(&error);
-            let tag = work.request.name.rsplit(':').next().unwrap_or_default();
             let image = image?;
             self.delivery
-                .bring(session, image, tag, &there, work.folder, progress, &failed)
+                .bring(session, image, &there, work.folder, progress, &failed)
                 .await
         };
         tokio::select! {

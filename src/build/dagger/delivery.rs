@@ -1,21 +1,18 @@
-//! How an image that Dagger built reaches the engine: through a repository where one was given; else pushed to larder itself, with
-//! only the layers that the engine lacks; else, with an engine of Dagger that cannot do that, as an archive of all of it.
+//! How an image that Dagger built reaches the engine: pushed to larder itself, with only the layers that the engine lacks; with an
+//! engine of Dagger that cannot do that, as an archive of all of it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use bollard::Docker;
-use bollard::auth::DockerCredentials;
 use bollard::models::ImageInspect;
-use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptions};
+use bollard::query_parameters::ListImagesOptions;
 use dagger_sdk::errors::DaggerError;
 use dagger_sdk::{
     Container, ContainerAsTarballOpts, ContainerPublishOpts, Id, ImageLayerCompression,
     ImageMediaTypes,
 };
-use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
@@ -23,23 +20,12 @@ use super::archive::Archive;
 use super::failure::{outlives, unreachable};
 use super::pushed::{Layers, Pushed, known};
 use super::session::{Reached, Session};
-use crate::build::buildkit::refused;
-use crate::model::{ImageId, ImageRef, labels};
-use crate::runtime::{BuildError, EngineAccess, EngineError, Login, Progress};
-
-/// A repository through which images go from Dagger to the engine.
-#[derive(Clone, Debug)]
-pub struct Relay {
-    /// As Dagger's engine reaches it, without a tag.
-    pub pushed: String,
-    /// As the Docker Engine reaches it.
-    pub pulled: String,
-}
+use crate::model::{ImageId, labels};
+use crate::runtime::{BuildError, EngineError, Progress};
 
 /// The ways to one engine.
 pub(super) struct Delivery {
     docker: Docker,
-    relay: Option<(Relay, Arc<dyn EngineAccess>)>,
     /// Whether the engine takes an image without layers that it has.
     takes_parts: OnceCell<bool>,
 }
@@ -49,7 +35,6 @@ pub(super) type Failed<'a> = &'a (dyn Fn(DaggerError) -> BuildError + Sync);
 
 /// What one image is brought by.
 struct Way<'a> {
-    session: &'a Session,
     image: &'a Container,
     folder: &'a Path,
     progress: &'a Progress,
@@ -63,22 +48,14 @@ impl Delivery {
     pub(super) fn new(docker: Docker) -> Self {
         Self {
             docker,
-            relay: None,
             takes_parts: OnceCell::new(),
-        }
-    }
-
-    pub(super) fn through(self, relay: Relay, access: Arc<dyn EngineAccess>) -> Self {
-        Self {
-            relay: Some((relay, access)),
-            ..self
         }
     }
 
     /// The layers of images that the engine has for certain: of these bases, and of the last images that larder built.
     pub(super) async fn there(&self, bases: Vec<Layers>) -> Vec<Layers> {
         let takes_parts = self.takes_parts.get_or_init(|| self.is_classic());
-        if self.relay.is_some() || !*takes_parts.await {
+        if !*takes_parts.await {
             return Vec::new();
         }
         let found = join_all(self.built_before().await.into_iter().map(async |image| {
@@ -117,28 +94,23 @@ impl Delivery {
             .collect()
     }
 
-    /// Brings an image to the engine, which has the layers that are `there`; in a repository it is called `tag`.
+    /// Brings an image to the engine, which has the layers that are `there`.
     #[allow(clippy::too_many_arguments, reason = "each of them is another thing")]
     pub(super) async fn bring(
         &self,
         session: &Session,
         image: Container,
-        tag: &str,
         there: &[Layers],
         folder: &Path,
         progress: &Progress,
         failed: Failed<'_>,
     ) -> Result<ImageId, BuildError> {
         let way = Way {
-            session,
             image: &image,
             folder,
             progress,
             failed,
         };
-        if let Some((relay, access)) = &self.relay {
-            return self.relayed(&way, relay, access.as_ref(), tag).await;
-        }
         match session.depot().await {
             Some(depot) => match self.pushed(&way, depot, there).await {
                 Err(NotPushed::Dagger(error)) if outlives(&error) => {
@@ -222,69 +194,6 @@ impl Delivery {
         way.progress.doing(LOADING);
         Ok(archive.load(&self.docker, known).await?)
     }
-
-    /// Through a repository: the engine pulls by digest the layers that it does not have.
-    async fn relayed(
-        &self,
-        way: &Way<'_>,
-        relay: &Relay,
-        access: &dyn EngineAccess,
-        tag: &str,
-    ) -> Result<ImageId, BuildError> {
-        way.progress.doing(format!("pushing to {}", relay.pushed));
-        let address = format!("{}:{tag}", relay.pushed);
-        let mut image = way.image.clone();
-        if let Some(login) = login(access, &relay.pushed).await {
-            let query = way.session.query();
-            let secret = query.set_secret(relay.pushed.as_str(), login.secret);
-            // An identity token has no user of its own (docker `cli/config/types`).
-            let user = match login.username.as_str() {
-                "" => "<token>",
-                name => name,
-            };
-            let secret = secret.id().await.map_err(way.failed)?;
-            image = image.with_registry_auth(address.as_str(), user, secret);
-        }
-        let published = image.publish_opts(address, publishing(None, false)).await;
-        let published = published.map_err(way.failed)?;
-        let digest = published.rsplit('@').next().unwrap_or_default();
-        way.progress.doing(format!("pulling from {}", relay.pulled));
-        Ok(self.pull(relay, access, digest).await?)
-    }
-
-    async fn pull(
-        &self,
-        relay: &Relay,
-        access: &dyn EngineAccess,
-        digest: &str,
-    ) -> Result<ImageId, EngineError> {
-        let doing = format!("pulling `{}`", relay.pulled);
-        let options = CreateImageOptionsBuilder::new()
-            .from_image(&relay.pulled)
-            .tag(digest);
-        let login = login(access, &relay.pulled).await;
-        let credentials = login.map(|Login { username, secret }| {
-            let (password, token) = match username.as_str() {
-                "" => (None, Some(secret)),
-                _ => (Some(secret), None),
-            };
-            DockerCredentials {
-                username: Some(username).filter(|name| !name.is_empty()),
-                password,
-                identitytoken: token,
-                ..DockerCredentials::default()
-            }
-        });
-        let options = Some(options.build());
-        let mut told = self.docker.create_image(options, None, credentials);
-        while let Some(told) = told.next().await {
-            told.map_err(|error| refused(&doing, error))?;
-        }
-        let name = format!("{}@{digest}", relay.pulled);
-        let found = self.docker.inspect_image(&name).await;
-        let found = found.map_err(|error| refused(&doing, error))?;
-        Ok(ImageId(found.id.unwrap_or(name)))
-    }
 }
 
 /// Why an image was not pushed to larder and loaded.
@@ -303,11 +212,6 @@ impl From<EngineError> for NotPushed {
     fn from(error: EngineError) -> Self {
         Self::Engine(error)
     }
-}
-
-async fn login(access: &dyn EngineAccess, repository: &str) -> Option<Login> {
-    let image: ImageRef = repository.parse().ok()?;
-    access.login(&image.registry).await
 }
 
 fn publishing(registry_service: Option<Id>, uncompressed: bool) -> ContainerPublishOpts {

@@ -22,6 +22,5 @@ mod source;
 mod steps;
 
 pub use builder::Dagger;
-pub use delivery::Relay;
 pub use session::SessionError;
 pub use source::{DaggerSource, available};
