@@ -25,6 +25,9 @@ use crate::term::Waiting;
 /// How long a run waits for registries in all.
 pub(super) const BUDGET: Duration = Duration::from_secs(2);
 
+/// How it begins that nobody vouches for an image.
+const UNVOUCHED: &str = "neither is";
+
 /// What a run knows of registries.
 #[derive(Default)]
 pub(super) struct Pantry {
@@ -101,8 +104,14 @@ impl Prepared {
                 0 => String::new(),
                 more => format!(", nor are {more} more"),
             };
+            // What can be done about it.
+            let hint = if doubt.starts_with(UNVOUCHED) {
+                ": `trusted: true` beside it, LARDER_TRUSTED_REGISTRIES or `larder lock` changes that"
+            } else {
+                ""
+            };
             invocation.warning(&format!(
-                "`{}` is in the registry and is not taken{more}: {doubt}",
+                "`{}` is in the registry and is not taken{more}: {doubt}{hint}",
                 short_name(&question.image.familiar())
             ));
         }
@@ -268,7 +277,7 @@ async fn distrust(
     match &cache.key {
         Some(key) => signatures::doubt(key, &found.image, folder).await,
         None => Some(format!(
-            "neither is `{}` declared trusted (`trusted: true` in `x-larder: cache:`, or LARDER_TRUSTED_REGISTRIES), nor does `larder.lock` have its digest",
+            "{UNVOUCHED} `{}` declared trusted, nor does `larder.lock` have its digest",
             asked.repository
         )),
     }
