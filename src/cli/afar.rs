@@ -42,13 +42,13 @@ impl Prepared {
         if !is_asked && memory.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let recipes = self.from_afar(invocation, reading, bases, &mut memory);
+        let recipes = self.recipes_afar(invocation, reading, bases, &mut memory);
         let recipes = recipes.await;
         memory.save();
         recipes
     }
 
-    async fn from_afar(
+    async fn recipes_afar(
         &mut self,
         invocation: &Invocation,
         reading: &Reading,

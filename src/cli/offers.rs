@@ -95,25 +95,10 @@ impl Prepared {
         });
         let doubts = join_all(doubts).await;
         drop(shown);
-        let doubted = answers.iter().zip(&doubts);
-        let mut doubted = doubted.filter_map(|(own, doubt)| Some((own, doubt.as_ref()?)));
-        if let Some(((question, _), doubt)) = doubted.next()
-            && self.goal.acts
-        {
-            let more = match doubted.count() {
-                0 => String::new(),
-                more => format!(", nor are {more} more"),
-            };
-            // What can be done about it.
-            let hint = if doubt.starts_with(UNVOUCHED) {
-                ": `trusted: true` beside it, LARDER_TRUSTED_REGISTRIES or `larder lock` changes that"
-            } else {
-                ""
-            };
-            invocation.warning(&format!(
-                "`{}` is in the registry and is not taken{more}: {doubt}{hint}",
-                short_name(&question.image.familiar())
-            ));
+        if self.goal.acts {
+            let doubted = answers.iter().zip(&doubts);
+            let doubted = doubted.filter_map(|((own, _), doubt)| Some((own, doubt.as_ref()?)));
+            tell_doubted(invocation, doubted);
         }
         for ((question, found), doubt) in answers.into_iter().zip(doubts) {
             let image = found.image.familiar();
@@ -194,8 +179,8 @@ impl Prepared {
                 Err(error) => shun(invocation, &own.repository, &error),
             }
         }
-        // Who was not asked did not fail to answer.
-        for own in open.into_values().filter(|_| !left.is_zero()) {
+        // Who was hardly asked did not fail to answer.
+        for own in open.into_values().filter(|_| left > BUDGET / 2) {
             let host = own.repository.registry().to_owned();
             shun(invocation, &own.repository, &RegistryError::Silent { host });
         }
@@ -205,6 +190,29 @@ impl Prepared {
             .map(|(index, image)| (questions[index].clone(), image))
             .collect()
     }
+}
+
+/// Says of what lies in registries that it is not taken, once, with what can be done about it.
+fn tell_doubted<'a>(
+    invocation: &Invocation,
+    mut doubted: impl Iterator<Item = (&'a Question, &'a String)>,
+) {
+    let Some((question, doubt)) = doubted.next() else {
+        return;
+    };
+    let more = match doubted.count() {
+        0 => String::new(),
+        more => format!(", nor are {more} more"),
+    };
+    let hint = if doubt.starts_with(UNVOUCHED) {
+        ": `trusted: true` beside it, LARDER_TRUSTED_REGISTRIES or `larder lock` changes that"
+    } else {
+        ""
+    };
+    invocation.warning(&format!(
+        "`{}` is in the registry and is not taken{more}: {doubt}{hint}",
+        short_name(&question.image.familiar())
+    ));
 }
 
 /// Leaves a repository alone for the rest of the run, and says so once.
