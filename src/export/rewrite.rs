@@ -291,4 +291,26 @@ mod tests {
         assert_eq!(needed, ["../a.env", "../b.env", "../pass.txt", "../src"]);
         assert_eq!(Vec::from_iter(done.variables), ["TOK", "TOKEN"]);
     }
+
+    #[test]
+    fn a_variable_whose_name_is_a_variable_has_no_value_either() {
+        let environment = |written: Value| {
+            let tree = json!({"services": {"api": {"environment": {"TOKEN": "s3cret", "A": "1"}}}});
+            let written = json!({"services": {"api": {"environment": written}}});
+            let pins = Pins {
+                services: [("api".to_owned(), "r/api@sha256:a".to_owned())].into(),
+                ..Pins::default()
+            };
+            let paths = Paths {
+                project: "/p".into(),
+                export: "/p".into(),
+            };
+            let done = rewrite(tree, &written, &pins, &paths);
+            done.tree["services"]["api"]["environment"].clone()
+        };
+        let hidden = environment(json!({"${WHICH}": null, "A": "1"}));
+        assert_eq!(hidden, json!({"TOKEN": null, "A": "1"}));
+        let given = environment(json!({"${WHICH}": "${VALUE}", "A": "1"}));
+        assert_eq!(given, json!({"TOKEN": "s3cret", "A": "1"}));
+    }
 }

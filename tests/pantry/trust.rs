@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::json;
 
 use crate::http::{digest, text};
-use crate::shop::{Base, REGISTRY, Shop, has_registry};
+use crate::shop::{Base, REGISTRY, Shop, has_registry, warnings};
+use crate::stack::docker;
 
 /// What is said where nothing vouches for an image.
 fn unproven(shop: &Shop) -> String {
@@ -237,4 +238,74 @@ fn what_is_not_what_its_tag_says_is_never_taken() {
     assert_eq!(crate::shop::warnings(&shown), 0, "{shown}");
     let again = shop.stack.larder("up");
     assert!(again.contains("1 service up to date"), "{again}");
+}
+
+#[test]
+fn what_nobody_vouches_for_is_pushed_over() {
+    if !has_registry() {
+        return;
+    }
+    let shop = Shop::at("poison", REGISTRY, "trusted: false");
+    shop.stack.larder("prewarm");
+    let shelf = shop.shelf();
+    let fp = shelf.tag("fp-");
+    let good = shelf.digest(&fp);
+    // It is this engine's own image, so it is left alone.
+    let shown = shop.ends(0, "prewarm");
+    assert_eq!(warnings(&shown), 0, "{shown}");
+    assert_eq!(shelf.digest(&fp), good);
+    // Somebody who may push puts another one there, with the right label.
+    shelf.put_changed(&fp, &fp, |config| config["author"] = "another".into());
+    assert_ne!(shelf.digest(&fp), good);
+    let shown = shop.ends(0, "prewarm");
+    assert!(
+        shown.contains("is not taken for what it is called, and is pushed over: neither is"),
+        "{shown}"
+    );
+    assert_eq!(shelf.digest(&fp), good);
+    shop.forget();
+}
+
+#[test]
+fn a_base_that_came_to_the_engine_is_not_what_was_said_of_it_before() {
+    if !has_registry() {
+        return;
+    }
+    let shop = Shop::new("memory");
+    let base = Base::push(&shop);
+    shop.write_app(&base.0);
+    shop.stack.larder("prewarm");
+    shop.forget();
+    docker(&["rmi", &base.0]);
+    // Keyed from afar: the base is remembered.
+    shop.stack.larder("up");
+    assert!(docker(&["images", "-q", &base.0]).is_empty());
+    let before = shop.stack.larder("fingerprint");
+
+    // The tag moves, and comes to the engine.
+    let moved = format!("{}-moved", base.0);
+    let dockerfile = format!(
+        "FROM busybox:stable\nLABEL dev.larder.test={}\n",
+        shop.stack.name
+    );
+    shop.stack.sandbox.write("moved/Dockerfile", &dockerfile);
+    let folder = shop.stack.sandbox.path().join("moved");
+    docker(&[
+        "build",
+        "-q",
+        "-t",
+        &base.0,
+        "-t",
+        &moved,
+        folder.to_str().unwrap(),
+    ]);
+    docker(&["push", "-q", &base.0]);
+    let now = shop.stack.larder("fingerprint");
+    assert_ne!(now, before);
+    shop.stack.larder("up");
+    // It goes again: what the registry has now counts, and not what it had.
+    docker(&["rmi", &base.0]);
+    assert_eq!(shop.stack.larder("fingerprint"), now);
+    docker(&["rmi", &moved]);
+    shop.forget();
 }
