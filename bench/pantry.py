@@ -1,12 +1,14 @@
 """The first start of a clone after somebody else filled the registry: larder, which finds the images by their fingerprints, and docker
-compose, which is told of them by `larder export`; and a push of a stack that did not change. Images that are on the engine under other
-names keep their layers, so what is downloaded is what the application adds to its bases."""
+compose, which is told of them by `larder export`; and a push of a stack that did not change. The engine's build cache
+keeps layers, so hardly any of them is downloaded: what is left is what each tool does beside that.
+"""
 
 import os
+import shutil
+import socket
 import statistics
 import subprocess
 import time
-import shutil
 from pathlib import Path
 
 HUB = Path(__file__).resolve().parent.parent / "examples" / "hub"
@@ -30,7 +32,6 @@ def run(command, env=None):
 
 
 def free_port():
-    import socket
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -90,6 +91,10 @@ class Clone:
         for name in sorted(names | digests):
             if not name.endswith(":<none>"):
                 subprocess.run(["docker", "rmi", "-f", name], capture_output=True)
+        for service in ("api", "web"):
+            made = run(["docker", "image", "ls", "-q", "--filter", f"label=dev.larder.made-for={self.project}/{service}"])[1].split()
+            if made:
+                subprocess.run(["docker", "rmi", "-f", *set(made)], capture_output=True)
         shutil.rmtree(self.cache, ignore_errors=True)
 
     def pull(self):
