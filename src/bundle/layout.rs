@@ -31,7 +31,10 @@ pub enum BundleError {
     /// It cannot be read or written.
     #[error("it cannot be read or written")]
     Io(#[from] io::Error),
-    /// It is none, or somebody changed it.
+    /// What a digest stands for is something else.
+    #[error("the file is damaged: `{0}` is not what its digest says")]
+    Damaged(String),
+    /// It is none.
     #[error("it is no bundle: {0}")]
     Broken(String),
 }

@@ -61,7 +61,7 @@ impl Bundle {
             return Err(broken(format!("it has no `{LAYOUT}`")));
         }
         let at = files.get(INDEX).copied();
-        let at = at.ok_or_else(|| broken(format!("it has no `{INDEX}`")))?;
+        let at = at.ok_or_else(|| broken(format!("it has no `{INDEX}`, or was cut off")))?;
         let index: Index = json(&text(&mut file, at)?, INDEX)?;
         let bases = index.annotations.get(BASES);
         let bases = bases.map(|text| json(text.as_bytes(), BASES)).transpose()?;
@@ -175,9 +175,7 @@ fn file_of(digest: &str) -> String {
 }
 
 fn changed(digest: &str) -> BundleError {
-    broken(format!(
-        "`{digest}` is not what it was: the file is damaged"
-    ))
+    BundleError::Damaged(digest.to_owned())
 }
 
 /// The regular files of a bundle that have a name which one may have: where they lie, and bytes.
