@@ -124,9 +124,8 @@ impl Prepared {
         let mut asked = BTreeSet::new();
         let mut questions = Vec::new();
         for own in sought {
-            let platform = match self.recipes.get(&own.service) {
-                Some(Fingerprinted::Known(recipe)) => recipe.platform.as_deref(),
-                _ => None,
+            let Some(Fingerprinted::Known(recipe)) = self.recipes.get(&own.service) else {
+                continue;
             };
             for repository in &self.settings.caches.of(&own.service).from {
                 let shunned = invocation.shunned();
@@ -134,12 +133,8 @@ impl Prepared {
                     continue;
                 }
                 questions.push(Question {
-                    image: if own.is_dependencies {
-                        repository.dependencies(&own.key)
-                    } else {
-                        repository.image(&own.key)
-                    },
-                    platform: platform.map_or_else(|| native.clone(), Platform::parse),
+                    image: repository.keyed(&own.key, own.is_dependencies),
+                    platform: recipe.platform_on(&native),
                     repository: repository.clone(),
                     sought: own.clone(),
                 });
@@ -254,11 +249,7 @@ pub(super) async fn doubt(
 
 /// What an image says of itself that is not what its tag says.
 fn untrue(asked: &Question, found: &RemoteImage) -> Option<String> {
-    let label = if asked.sought.is_dependencies {
-        labels::DEPENDENCIES
-    } else {
-        labels::FINGERPRINT
-    };
+    let label = labels::of_key(asked.sought.is_dependencies);
     let key = asked.sought.key.to_string();
     if found.labels.get(label) != Some(&key) {
         return Some("its label does not say what its tag says".to_owned());

@@ -249,10 +249,7 @@ impl Prepared {
             return Ok(None);
         }
         let registries = self.registries(invocation).await?;
-        let platform = match &recipe.platform {
-            Some(platform) => Platform::parse(platform),
-            None => self.engine.native().await?,
-        };
+        let platform = recipe.platform_on(&self.engine.native().await?);
         for repository in &repositories {
             let image = repository.image(&recipe.full);
             let remote = match registries.image(&image, &platform).await {

@@ -220,8 +220,7 @@ fn rows(
     let mut rows = Vec::new();
     for (service, recipe) in prepared.known() {
         let to = prepared.settings.caches.of(service).to.as_ref();
-        let cuts = recipe.cuts.iter().map(|own| (own.key, true));
-        for (key, is_dependencies) in cuts.chain([(recipe.full, false)]) {
+        for (key, is_dependencies) in recipe.keys() {
             let place = to.map(|to| (to.clone(), key));
             let image = place.as_ref().and_then(|place| after.get(place));
             // A dependency image that nobody built by itself, as with Dagger alone.
@@ -264,14 +263,7 @@ fn steps_of(
     to: Option<&Repository>,
     (key, is_dependencies): (Digest, bool),
 ) -> Vec<StepId> {
-    let pushed = to.map(|to| {
-        let name = if is_dependencies {
-            to.dependencies(&key)
-        } else {
-            to.image(&key)
-        };
-        name.familiar()
-    });
+    let pushed = to.map(|to| to.keyed(&key, is_dependencies).familiar());
     let steps = plan.steps.iter().filter(|step| match &step.action {
         Action::Push { name, .. } => Some(name) == pushed.as_ref(),
         Action::Build { fingerprint, .. } => !is_dependencies && *fingerprint == recipe.full,

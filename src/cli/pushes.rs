@@ -69,7 +69,7 @@ impl Prepared {
         let there = self.in_place(invocation).await?;
         let there = self.believed(invocation, there).await?;
         let pushes = self.pushed().map(|(service, recipe, to)| {
-            let keys = recipe.cuts.iter().map(|own| own.key).chain([recipe.full]);
+            let keys = recipe.keys().map(|(key, _)| key);
             let missing = keys.filter(|key| !there.contains_key(&(to.clone(), *key)));
             let push = Push {
                 to: Some(to.clone()),
@@ -100,12 +100,9 @@ impl Prepared {
         let questions: Vec<(Question, RemoteImage)> = self
             .pushed()
             .flat_map(|(service, recipe, to)| {
-                let platform = recipe.platform.as_deref();
-                let platform = platform.map_or_else(|| native.clone(), Platform::parse);
-                let cuts = recipe.cuts.iter().map(|own| (own.key, true));
-                let keys = cuts.chain([(recipe.full, false)]);
+                let platform = recipe.platform_on(&native);
                 let (lying, to) = (&lying, to.clone());
-                keys.filter_map(move |(key, is_dependencies)| {
+                recipe.keys().filter_map(move |(key, is_dependencies)| {
                     let found = lying.get(&(to.clone(), key))?;
                     let question = Question {
                         sought: Sought {
@@ -159,15 +156,14 @@ impl Prepared {
         let native = self.engine.native().await?;
         let mut asked: BTreeMap<(Repository, Digest), (ImageRef, Platform, &str)> = BTreeMap::new();
         for (service, recipe) in self.known() {
-            let platform = recipe.platform.as_deref();
-            let platform = platform.map_or_else(|| native.clone(), Platform::parse);
             for own in of(self.settings.caches.of(service)) {
-                let full = (recipe.full, own.image(&recipe.full), labels::FINGERPRINT);
-                let cuts = recipe.cuts.iter();
-                let cuts =
-                    cuts.map(|cut| (cut.key, own.dependencies(&cut.key), labels::DEPENDENCIES));
-                for (key, image, label) in cuts.chain([full]) {
-                    asked.insert((own.clone(), key), (image, platform.clone(), label));
+                for (key, is_dependencies) in recipe.keys() {
+                    let image = own.keyed(&key, is_dependencies);
+                    let label = labels::of_key(is_dependencies);
+                    asked.insert(
+                        (own.clone(), key),
+                        (image, recipe.platform_on(&native), label),
+                    );
                 }
             }
         }
@@ -229,8 +225,7 @@ impl Prepared {
             if !names.contains(name.familiar().as_str()) || !put.insert(name.clone()) {
                 continue;
             }
-            let platform = recipe.platform.as_deref();
-            let platform = platform.map_or_else(|| native.clone(), Platform::parse);
+            let platform = recipe.platform_on(&native);
             if let Err(error) = put_record(&registries, &name, &platform, recipe).await {
                 let text = format!("`{to}` is not told what `{}` was made of", recipe.service);
                 let message = Message {
@@ -255,10 +250,9 @@ impl Prepared {
     ) -> Result<Option<Record>, Failure> {
         let native = self.engine.native().await?;
         let platform = match self.recipes.get(service) {
-            Some(Fingerprinted::Known(recipe)) => recipe.platform.as_deref(),
-            _ => None,
+            Some(Fingerprinted::Known(recipe)) => recipe.platform_on(&native),
+            _ => native,
         };
-        let platform = platform.map_or(native, Platform::parse);
         for repository in self.settings.caches.of(service).from.clone() {
             let registries = self.registries(invocation).await?;
             let shown = "asking registries";

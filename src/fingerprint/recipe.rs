@@ -159,6 +159,18 @@ impl Recipe {
     pub fn context(&self, from: &str) -> Option<(&String, &AdditionalContext)> {
         self.contexts.get_key_value(&extras::short(from))
     }
+
+    /// The keys of its images, and whether they are those of dependency images, which come first.
+    pub fn keys(&self) -> impl Iterator<Item = (Digest, bool)> {
+        let cuts = self.cuts.iter().map(|cut| (cut.key, true));
+        cuts.chain([(self.full, false)])
+    }
+
+    /// What its image is for on an engine whose own platform is `native`.
+    pub fn platform_on(&self, native: &Platform) -> Platform {
+        let asked = self.platform.as_deref();
+        asked.map_or_else(|| native.clone(), Platform::parse)
+    }
 }
 
 /// One thing in the context.

@@ -89,6 +89,15 @@ pub fn of_image(project: &str, service: &str, cuts: &[Digest]) -> BTreeMap<Strin
     ])
 }
 
+/// The label that says an image's key, be it a dependency image or not.
+pub const fn of_key(is_dependencies: bool) -> &'static str {
+    if is_dependencies {
+        DEPENDENCIES
+    } else {
+        FINGERPRINT
+    }
+}
+
 /// What [`IMAGE_MOUNTS`] says of these images; `None` where there are none.
 pub fn image_mounts(images: &[ImageId]) -> Option<String> {
     let images: Vec<&str> = images.iter().map(|image| image.0.as_str()).collect();

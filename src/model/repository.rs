@@ -28,6 +28,15 @@ impl Repository {
         self.tagged(format!("dep-{key}"))
     }
 
+    /// The name of the image with a key, be it a dependency image or not.
+    pub fn keyed(&self, key: &Digest, is_dependencies: bool) -> ImageRef {
+        if is_dependencies {
+            self.dependencies(key)
+        } else {
+            self.image(key)
+        }
+    }
+
     /// Whether an image has a name as it has in such a repository: by a fingerprint, or by a cut's key.
     pub fn is_keyed(image: &ImageRef) -> bool {
         let tag = image.tag.as_deref().unwrap_or_default();
